@@ -72,7 +72,9 @@ impl BoundListener {
     /// Returns the listener that cannot be bound, or the certificate file that cannot be used, with
     /// the cause.
     pub fn new(config: &Config) -> Result<Self, BindError> {
-        let bind = |it: &ListenAddress| Listener::bind(it).map_err(|error| BindError::Listen(it.clone(), error));
+        let bind = |it: &ListenAddress| {
+            Listener::bind(it).map_err(|error| BindError::Listen(it.clone(), error))
+        };
         let tls = config.server.tls.as_ref().map(ServerCertificates::load).transpose()?;
         let mut data = Vec::new();
         for listen in &config.server.listen {
@@ -88,23 +90,44 @@ impl Service {
     ///
     /// # Errors
     /// Returns the section that cannot be used.
-    pub fn start(config: &Config, process: Process) -> Result<(Arc<Self>, Vec<String>), sidecar::Error> {
+    pub fn start(
+        config: &Config,
+        process: Process,
+    ) -> Result<(Arc<Self>, Vec<String>), sidecar::Error> {
         let (sidecar, mut warnings) = Sidecar::new(config, process)?;
         warnings.extend(too_many_connections(config.server.limits.connections));
         let keeping = keep_fresh(&sidecar.entra);
         sidecar.process.newest.store(Some(Arc::new(sidecar.authorities())));
         let watching = watch(&sidecar.process);
-        let (sidecar, begun, keeping) = (ArcSwap::from_pointee(sidecar), config.clone(), Mutex::new(keeping));
+        let (sidecar, begun, keeping) =
+            (ArcSwap::from_pointee(sidecar), config.clone(), Mutex::new(keeping));
         let admin_token = ArcSwapOption::new(config.server.admin_token.clone().map(Arc::new));
-        Ok((Arc::new(Self { sidecar, initial: begun, keeping, draining: CancellationToken::new(), admin_token, watching }), warnings))
+        Ok((
+            Arc::new(Self {
+                sidecar,
+                initial: begun,
+                keeping,
+                draining: CancellationToken::new(),
+                admin_token,
+                watching,
+            }),
+            warnings,
+        ))
     }
 
     /// Serves requests until `shutdown` is canceled, then drains.
     pub async fn serve(self: Arc<Self>, bound: BoundListener, shutdown: CancellationToken) {
         let server = self.initial.server.clone();
         let grace = server.shutdown_grace;
-        let Process { tunnels, background, directory, clock, metrics, .. } = Process::clone(&self.sidecar.load().process);
-        let settings = ServerSettings { limits: server.limits, tls: bound.tls, hsts: server.hsts, grace, metrics };
+        let Process { tunnels, background, directory, clock, metrics, .. } =
+            Process::clone(&self.sidecar.load().process);
+        let settings = ServerSettings {
+            limits: server.limits,
+            tls: bound.tls,
+            hsts: server.hsts,
+            grace,
+            metrics,
+        };
         let over = CancellationToken::new();
         for listener in bound.admin {
             tokio::spawn(admin::serve_admin(listener, AdminState(Arc::clone(&self)), over.clone()));
@@ -121,7 +144,8 @@ impl Service {
             draining.cancel();
             Instant::now() + grace
         });
-        server::serve(bound.data, settings, RequestHandler(Arc::clone(&self)), tunnels, shutdown).await;
+        server::serve(bound.data, settings, RequestHandler(Arc::clone(&self)), tunnels, shutdown)
+            .await;
         finish(&background, deadline.await.ok()).await;
         lock(&self.keeping).cancel();
         self.watching.cancel();
@@ -182,7 +206,9 @@ fn watch(process: &Process) -> CancellationToken {
     let stop = CancellationToken::new();
     let Process { directory, store, metrics, clock, random, .. } = process.clone();
     if let Some(directory) = directory {
-        tokio::spawn(DirectoryWatch::new(directory, store, metrics, clock, random).run(stop.clone()));
+        tokio::spawn(
+            DirectoryWatch::new(directory, store, metrics, clock, random).run(stop.clone()),
+        );
     }
     stop
 }
@@ -221,7 +247,11 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("directory", directory_of(old) != directory_of(new)),
         ("telemetry", old.telemetry != new.telemetry),
     ];
-    changed.into_iter().filter(|it| it.1).map(|it| format!("{} changed; restart entrada to apply it", it.0)).collect()
+    changed
+        .into_iter()
+        .filter(|it| it.1)
+        .map(|it| format!("{} changed; restart entrada to apply it", it.0))
+        .collect()
 }
 
 /// `[directory]` and every `[[organization]]` as text, for comparison only; it is never shown.
@@ -234,7 +264,11 @@ fn directory_of(config: &Config) -> Option<(String, Vec<&str>)> {
 struct RequestHandler(Arc<Service>);
 
 impl Handler for RequestHandler {
-    fn handle(self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send {
+    fn handle(
+        self,
+        request: Request<Incoming>,
+        peer: Peer,
+    ) -> impl Future<Output = Response<Body>> + Send {
         flow::handle(self.0.sidecar.load_full(), request, peer)
     }
 
@@ -257,12 +291,20 @@ impl AdminSource for AdminState {
         let sidecar = self.0.sidecar.load();
         // Each organization has its own Entra, which is contacted on first use; the database is
         // open.
-        if sidecar.organizations.is_some() { Ok(()) } else { sidecar.entra.ready().map_err(|it| vec![it]) }
+        if sidecar.organizations.is_some() {
+            Ok(())
+        } else {
+            sidecar.entra.ready().map_err(|it| vec![it])
+        }
     }
 
     fn metrics(&self) -> String {
         let sidecar = self.0.sidecar.load();
-        sidecar.process.metrics.text(sidecar.process.store.count(), sidecar.entra.rests() > 0, sidecar.process.log.dropped())
+        sidecar.process.metrics.text(
+            sidecar.process.store.count(),
+            sidecar.entra.rests() > 0,
+            sidecar.process.log.dropped(),
+        )
     }
 
     fn revoke(&self, whom: &PersonSelector) -> Result<EndedSessions, AmbiguousPerson> {

@@ -54,7 +54,9 @@ impl BenchArgs {
             None if cfg!(debug_assertions) => return Err("a debug build says nothing about speed\nmake bench, or give a release build with --binary".into()),
             None => &along,
         };
-        binary.canonicalize().map_err(|it| format!("{}: {it}\ncargo build --release", binary.display()).into())
+        binary
+            .canonicalize()
+            .map_err(|it| format!("{}: {it}\ncargo build --release", binary.display()).into())
     }
 
     /// Returns whether this is a full run with the default settings.

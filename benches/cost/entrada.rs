@@ -116,7 +116,14 @@ pub struct EntradaProcess {
 
 impl EntradaProcess {
     /// Starts it in front of the app on port `app`, and waits until it can sign people in.
-    pub fn start(binary: &Path, dir: &Path, app: u16, place: &EntradaFolder, certificate: &BenchCertificate, emulator: &EmulatorProcess) -> BenchOutcome<Self> {
+    pub fn start(
+        binary: &Path,
+        dir: &Path,
+        app: u16,
+        place: &EntradaFolder,
+        certificate: &BenchCertificate,
+        emulator: &EmulatorProcess,
+    ) -> BenchOutcome<Self> {
         let dir = dir.join(format!("entrada-{}", place.site.port));
         fs::create_dir_all(&dir)?;
         let admin = free_port()?;
@@ -124,8 +131,15 @@ impl EntradaProcess {
         fs::write(&file, config(place, admin, app, certificate, emulator))?;
         let mut command = Command::new(binary);
         // An outbound proxy or other settings of this machine must not influence the measurement.
-        command.env_clear().env("BENCH_CLIENT_SECRET", &emulator.client_secret).env("BENCH_SECRET", "a secret of thirty-two bytes or more, for one run only");
-        command.args(["run", "--config"]).arg(file).stdout(File::create(dir.join("out.log"))?).stderr(File::create(dir.join("err.log"))?);
+        command
+            .env_clear()
+            .env("BENCH_CLIENT_SECRET", &emulator.client_secret)
+            .env("BENCH_SECRET", "a secret of thirty-two bytes or more, for one run only");
+        command
+            .args(["run", "--config"])
+            .arg(file)
+            .stdout(File::create(dir.join("out.log"))?)
+            .stderr(File::create(dir.join("err.log"))?);
         let mut process = ChildProcess::start("entrada run", &mut command)?;
         process.wait_for(place.site.port).map_err(|it| said(&it, &dir))?;
         wait_until_ready(&mut process, admin).map_err(|it| said(&it, &dir))?;
@@ -134,7 +148,10 @@ impl EntradaProcess {
 }
 
 fn said(failure: &dyn std::fmt::Display, dir: &Path) -> String {
-    let text: String = ["err.log", "out.log"].iter().map(|it| fs::read_to_string(dir.join(it)).unwrap_or_default()).collect();
+    let text: String = ["err.log", "out.log"]
+        .iter()
+        .map(|it| fs::read_to_string(dir.join(it)).unwrap_or_default())
+        .collect();
     format!("{failure}: {}", text.chars().take(2000).collect::<String>())
 }
 
@@ -146,16 +163,27 @@ fn wait_until_ready(process: &mut ChildProcess, admin: u16) -> BenchOutcome<()> 
         let reply = HttpConnection::open(&site).and_then(|mut it| it.get("/readyz", &[]));
         match reply {
             Ok(reply) if reply.status == 200 => return Ok(()),
-            Ok(reply) if began.elapsed() > PATIENCE => return Err(format!("it does not become ready: {}", reply.text()).into()),
+            Ok(reply) if began.elapsed() > PATIENCE => {
+                return Err(format!("it does not become ready: {}", reply.text()).into());
+            }
             Err(error) if began.elapsed() > PATIENCE => return Err(error),
             Ok(_) | Err(_) => sleep(Duration::from_millis(20)),
         }
     }
 }
 
-fn config(place: &EntradaFolder, admin: u16, app: u16, certificate: &BenchCertificate, emulator: &EmulatorProcess) -> String {
+fn config(
+    place: &EntradaFolder,
+    admin: u16,
+    app: u16,
+    certificate: &BenchCertificate,
+    emulator: &EmulatorProcess,
+) -> String {
     let tls = match place.kind {
-        EntradaKind::Tls => format!("tls = {{ certificate = {:?}, key = {:?} }}", certificate.chain, certificate.key),
+        EntradaKind::Tls => format!(
+            "tls = {{ certificate = {:?}, key = {:?} }}",
+            certificate.chain, certificate.key
+        ),
         EntradaKind::Clear | EntradaKind::Logged => String::new(),
     };
     let level = if place.kind == EntradaKind::Logged { "info" } else { "warn" };

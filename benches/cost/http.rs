@@ -75,7 +75,14 @@ impl HttpReply {
     /// Returns the `Location` of a redirect.
     pub fn location(&self) -> BenchOutcome<&str> {
         let location = self.header("location").filter(|_| matches!(self.status, 302 | 303));
-        location.ok_or_else(|| format!("a redirect was expected, {} came: {}", self.status, self.text().chars().take(300).collect::<String>()).into())
+        location.ok_or_else(|| {
+            format!(
+                "a redirect was expected, {} came: {}",
+                self.status,
+                self.text().chars().take(300).collect::<String>()
+            )
+            .into()
+        })
     }
 }
 
@@ -96,7 +103,10 @@ impl HttpConnection {
         tcp.set_read_timeout(Some(PATIENCE))?;
         let stream: Box<dyn Stream> = match &site.tls {
             None => Box::new(tcp),
-            Some(config) => Box::new(StreamOwned::new(ClientConnection::new(Arc::clone(config), ServerName::try_from("localhost")?)?, tcp)),
+            Some(config) => Box::new(StreamOwned::new(
+                ClientConnection::new(Arc::clone(config), ServerName::try_from("localhost")?)?,
+                tcp,
+            )),
         };
         Ok(Self { stream: BufReader::new(stream), host: site.host.clone() })
     }
@@ -107,16 +117,32 @@ impl HttpConnection {
     }
 
     /// Sends a `POST` with a form that is already encoded.
-    pub fn post(&mut self, target: &str, headers: &[(&str, &str)], form: &str) -> BenchOutcome<HttpReply> {
+    pub fn post(
+        &mut self,
+        target: &str,
+        headers: &[(&str, &str)],
+        form: &str,
+    ) -> BenchOutcome<HttpReply> {
         let length = form.len().to_string();
-        let own = [("content-type", "application/x-www-form-urlencoded"), ("content-length", length.as_str())];
+        let own = [
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("content-length", length.as_str()),
+        ];
         let headers: Vec<_> = headers.iter().copied().chain(own).collect();
         self.ask("POST", target, &headers, form)
     }
 
-    fn ask(&mut self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> BenchOutcome<HttpReply> {
-        let fields: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let head = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n{fields}\r\n{body}", self.host);
+    fn ask(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> BenchOutcome<HttpReply> {
+        let fields: String =
+            headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head =
+            format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n{fields}\r\n{body}", self.host);
         self.stream.get_mut().write_all(head.as_bytes())?;
         self.stream.get_mut().flush()?;
         self.read()
@@ -124,7 +150,11 @@ impl HttpConnection {
 
     fn read(&mut self) -> BenchOutcome<HttpReply> {
         let first = self.line()?;
-        let status = first.split(' ').nth(1).and_then(|it| it.parse().ok()).ok_or_else(|| format!("no status line: {first}"))?;
+        let status = first
+            .split(' ')
+            .nth(1)
+            .and_then(|it| it.parse().ok())
+            .ok_or_else(|| format!("no status line: {first}"))?;
         let mut reply = HttpReply { status, headers: Vec::new(), body: Vec::new() };
         loop {
             let line = self.line()?;
@@ -142,7 +172,8 @@ impl HttpConnection {
     fn chunks(&mut self, body: &mut Vec<u8>) -> BenchOutcome<()> {
         loop {
             let line = self.line()?;
-            let size = usize::from_str_radix(line.split(';').next().unwrap_or_default().trim(), 16)?;
+            let size =
+                usize::from_str_radix(line.split(';').next().unwrap_or_default().trim(), 16)?;
             body.extend(self.exactly(size)?);
             self.line()?;
             if size == 0 {

@@ -35,8 +35,7 @@ const HEADERS: [(&str, &str); 10] = [
 ];
 
 /// 150 bytes of cookies that belong to the app.
-const COOKIES: &str =
-    "theme=dark; lang=en-US; _ga=GA1.1.1234567890.1700000000; csrftoken=q8WJx0m2bV5tY7nL3kR9sD1fG6hZ4cXp; visit=2f1e7c9a-6b0d-4e8f-9a3c-5d7b1e2f4a6c";
+const COOKIES: &str = "theme=dark; lang=en-US; _ga=GA1.1.1234567890.1700000000; csrftoken=q8WJx0m2bV5tY7nL3kR9sD1fG6hZ4cXp; visit=2f1e7c9a-6b0d-4e8f-9a3c-5d7b1e2f4a6c";
 
 /// The size of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,12 +133,19 @@ impl LoadDriver {
     /// # Errors
     ///
     /// If a response was not 2xx, or did not come from the app.
-    pub fn round(&self, load: &LoadRun<'_>, server: &mut ChildProcess, app: &mut NginxApp, timing: Timing) -> BenchOutcome<LoadFigures> {
+    pub fn round(
+        &self,
+        load: &LoadRun<'_>,
+        server: &mut ChildProcess,
+        app: &mut NginxApp,
+        timing: Timing,
+    ) -> BenchOutcome<LoadFigures> {
         probe(load)?;
         let mut counter = app.counter()?;
         let start = LoadMoment::take(server, &mut counter)?;
         let seconds = timing.seconds + u64::from(load.size == LoadSize::Large);
-        let wrk = self.command(load, seconds).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let wrk =
+            self.command(load, seconds).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         sleep(timing.lead);
         let first = LoadMoment::take(server, &mut counter)?;
         sleep(timing.window);
@@ -154,13 +160,22 @@ impl LoadDriver {
         // For small responses, requests under way at the edges of a window matter little. Large
         // responses are counted in bytes, over the whole round.
         let cpu = match load.size {
-            LoadSize::Small => second.since(&first) / count(second.requests.saturating_sub(first.requests)),
+            LoadSize::Small => {
+                second.since(&first) / count(second.requests.saturating_sub(first.requests))
+            }
             LoadSize::Large => end.since(&start) / passed,
         };
         if !cpu.is_finite() {
-            return Err(format!("no request went through {} in a whole round", load.site.host).into());
+            return Err(
+                format!("no request went through {} in a whole round", load.site.host).into()
+            );
         }
-        Ok(LoadFigures { cpu: cpu / 1000.0, rate: passed * 1e6 / count(counted.microseconds), p50: count(counted.p50), p99: count(counted.p99) })
+        Ok(LoadFigures {
+            cpu: cpu / 1000.0,
+            rate: passed * 1e6 / count(counted.microseconds),
+            p50: count(counted.p50),
+            p99: count(counted.p99),
+        })
     }
 
     /// Drives a server without measuring it.
@@ -174,8 +189,23 @@ impl LoadDriver {
     fn command(&self, load: &LoadRun<'_>, seconds: u64) -> Command {
         let threads = if load.connections < 2 { 1 } else { 2 };
         let mut command = Command::new(&self.wrk);
-        command.args(["-t", &threads.to_string(), "-c", &load.connections.to_string(), "-d", &format!("{seconds}s"), "--timeout", "10s", "-s"]);
-        command.arg(&self.script).arg("-H").arg(format!("Host: {}", load.site.host)).arg("-H").arg(format!("Cookie: {}", cookie(load)));
+        command.args([
+            "-t",
+            &threads.to_string(),
+            "-c",
+            &load.connections.to_string(),
+            "-d",
+            &format!("{seconds}s"),
+            "--timeout",
+            "10s",
+            "-s",
+        ]);
+        command
+            .arg(&self.script)
+            .arg("-H")
+            .arg(format!("Host: {}", load.site.host))
+            .arg("-H")
+            .arg(format!("Cookie: {}", cookie(load)));
         for (name, value) in HEADERS {
             command.arg("-H").arg(format!("{name}: {value}"));
         }
@@ -194,7 +224,14 @@ pub fn probe(load: &LoadRun<'_>) -> BenchOutcome<()> {
     let headers: Vec<_> = HEADERS.into_iter().chain([("Cookie", cookie.as_str())]).collect();
     let reply = HttpConnection::open(load.site)?.get(&load.path(), &headers)?;
     if reply.status != 200 || reply.body.len() != load.size.bytes() as usize {
-        return Err(format!("{} answered {} with {} bytes: {}", load.url(), reply.status, reply.body.len(), start_of(&reply.text())).into());
+        return Err(format!(
+            "{} answered {} with {} bytes: {}",
+            load.url(),
+            reply.status,
+            reply.body.len(),
+            start_of(&reply.text())
+        )
+        .into());
     }
     Ok(())
 }
@@ -221,7 +258,10 @@ impl LoadMoment {
 
     /// Returns the nanoseconds between the midpoints of two moments.
     fn since(&self, earlier: &Self) -> f64 {
-        f64::midpoint(count(self.before.since(&earlier.before)), count(self.after.since(&earlier.after)))
+        f64::midpoint(
+            count(self.before.since(&earlier.before)),
+            count(self.after.since(&earlier.after)),
+        )
     }
 }
 
@@ -255,21 +295,41 @@ impl RequestCounts {
     fn judge(&self, load: &LoadRun<'_>, seen_by_the_app: u64) -> BenchOutcome<()> {
         let whose = load.url();
         if self.refused > 0 {
-            return Err(format!("{} of {} answers of {whose} were not 2xx", self.refused, self.requests).into());
+            return Err(format!(
+                "{} of {} answers of {whose} were not 2xx",
+                self.refused, self.requests
+            )
+            .into());
         }
         if self.broken > 0 {
             return Err(format!("{} connections of {whose} failed", self.broken).into());
         }
         if seen_by_the_app < self.requests {
-            return Err(format!("{whose} answered {} requests, the app has seen {seen_by_the_app} of them", self.requests).into());
+            return Err(format!(
+                "{whose} answered {} requests, the app has seen {seen_by_the_app} of them",
+                self.requests
+            )
+            .into());
         }
         Ok(())
     }
 }
 
 fn read(output: &str) -> BenchOutcome<RequestCounts> {
-    let line = output.lines().find_map(|it| it.strip_prefix("figures ")).ok_or_else(|| format!("wrk gave no figures: {output}"))?;
+    let line = output
+        .lines()
+        .find_map(|it| it.strip_prefix("figures "))
+        .ok_or_else(|| format!("wrk gave no figures: {output}"))?;
     let numbers: Vec<u64> = line.split(' ').map(str::parse).collect::<Result<_, _>>()?;
-    let [requests, microseconds, bytes, connect, read, write, timeout, refused, p50, p99] = numbers.try_into().map_err(|_| "wrk gave other figures")?;
-    Ok(RequestCounts { requests, microseconds, bytes, broken: connect + read + write + timeout, refused, p50, p99 })
+    let [requests, microseconds, bytes, connect, read, write, timeout, refused, p50, p99] =
+        numbers.try_into().map_err(|_| "wrk gave other figures")?;
+    Ok(RequestCounts {
+        requests,
+        microseconds,
+        bytes,
+        broken: connect + read + write + timeout,
+        refused,
+        p50,
+        p99,
+    })
 }

@@ -49,7 +49,11 @@ fn run(arguments: &BenchArgs) -> BenchOutcome<()> {
         return train::train(&tools, dir.path(), &binary.canonicalize()?);
     }
     let effort = effort(arguments);
-    let report = if effort.nginx_only { requests(effort, &tools, dir.path(), None)? } else { measure(arguments, effort, &tools, dir.path())? };
+    let report = if effort.nginx_only {
+        requests(effort, &tools, dir.path(), None)?
+    } else {
+        measure(arguments, effort, &tools, dir.path())?
+    };
     say(&format!("\n{}", report.tables()));
     if arguments.is_whole() {
         std::fs::create_dir_all(Path::new(PAGE).parent().ok_or("docs has no place")?)?;
@@ -61,14 +65,38 @@ fn run(arguments: &BenchArgs) -> BenchOutcome<()> {
 
 fn effort(arguments: &BenchArgs) -> CpuEffort {
     let (rounds, timing) = if arguments.quick {
-        (3, Timing { seconds: 1, lead: Duration::from_millis(250), window: Duration::from_millis(650) })
+        (
+            3,
+            Timing {
+                seconds: 1,
+                lead: Duration::from_millis(250),
+                window: Duration::from_millis(650),
+            },
+        )
     } else {
-        (7, Timing { seconds: 2, lead: Duration::from_millis(350), window: Duration::from_millis(1500) })
+        (
+            7,
+            Timing {
+                seconds: 2,
+                lead: Duration::from_millis(350),
+                window: Duration::from_millis(1500),
+            },
+        )
     };
-    CpuEffort { rounds: arguments.rounds.unwrap_or(rounds), timing, quick: arguments.quick, nginx_only: arguments.wants(BenchPart::Nginx) }
+    CpuEffort {
+        rounds: arguments.rounds.unwrap_or(rounds),
+        timing,
+        quick: arguments.quick,
+        nginx_only: arguments.wants(BenchPart::Nginx),
+    }
 }
 
-fn measure(arguments: &BenchArgs, effort: CpuEffort, tools: &BenchTools, dir: &Path) -> BenchOutcome<BenchReport> {
+fn measure(
+    arguments: &BenchArgs,
+    effort: CpuEffort,
+    tools: &BenchTools,
+    dir: &Path,
+) -> BenchOutcome<BenchReport> {
     let binary = arguments.program()?;
     let mut report = BenchReport::default();
     if arguments.wants(BenchPart::Start) {
@@ -76,7 +104,8 @@ fn measure(arguments: &BenchArgs, effort: CpuEffort, tools: &BenchTools, dir: &P
     }
     if arguments.wants(BenchPart::Memory) {
         let (connections, sessions) = if effort.quick { (500, 1000) } else { (2000, 10_000) };
-        report.memory = Some(memory::measure(tools, dir, &binary, MemoryAmount { connections, sessions })?);
+        report.memory =
+            Some(memory::measure(tools, dir, &binary, MemoryAmount { connections, sessions })?);
     }
     if arguments.wants(BenchPart::Requests) {
         report.results = requests(effort, tools, dir, Some(&binary))?.results;
@@ -84,7 +113,12 @@ fn measure(arguments: &BenchArgs, effort: CpuEffort, tools: &BenchTools, dir: &P
     Ok(report)
 }
 
-fn requests(effort: CpuEffort, tools: &BenchTools, dir: &Path, binary: Option<&Path>) -> BenchOutcome<BenchReport> {
+fn requests(
+    effort: CpuEffort,
+    tools: &BenchTools,
+    dir: &Path,
+    binary: Option<&Path>,
+) -> BenchOutcome<BenchReport> {
     let mut stage = BenchStage::set(tools, dir, binary)?;
     let results = rounds::measure(&mut stage, &LoadDriver::new(&tools.wrk, dir)?, effort)?;
     Ok(BenchReport { results, ..BenchReport::default() })

@@ -54,7 +54,12 @@ pub struct MemoryFigures {
 }
 
 /// Measures all figures, each in a new process that has done nothing else.
-pub fn measure(tools: &BenchTools, dir: &Path, binary: &Path, amount: MemoryAmount) -> BenchOutcome<MemoryFigures> {
+pub fn measure(
+    tools: &BenchTools,
+    dir: &Path,
+    binary: &Path,
+    amount: MemoryAmount,
+) -> BenchOutcome<MemoryFigures> {
     hum("memory: idle");
     let certificate = certificate(dir)?;
     let app = NginxApp::start(&tools.nginx, dir)?;
@@ -65,16 +70,35 @@ pub fn measure(tools: &BenchTools, dir: &Path, binary: &Path, amount: MemoryAmou
     hum(", connections");
     let cookie = BenchBrowser::open(&entrada.site, &emulator)?.sign_in()?;
     let connection = connections(&entrada.process, &entrada.site, &cookie, amount.connections)?;
-    let proxy = NginxProxy::start(&tools.nginx, dir, app.port, &certificate, crate::nginx::NginxKind::Bare)?;
+    let proxy = NginxProxy::start(
+        &tools.nginx,
+        dir,
+        app.port,
+        &certificate,
+        crate::nginx::NginxKind::Bare,
+    )?;
     let nginx_connection = connections(&proxy.process, &proxy.clear, &cookie, amount.connections)?;
     hum(", sessions");
     let (entrada, emulator) = new()?;
     let (session, session_in_use) = sessions(&entrada, &emulator, amount.sessions)?;
     say("");
-    Ok(MemoryFigures { idle, connection, nginx_connection, session, session_in_use, sessions: amount.sessions, connections: amount.connections })
+    Ok(MemoryFigures {
+        idle,
+        connection,
+        nginx_connection,
+        session,
+        session_in_use,
+        sessions: amount.sessions,
+        connections: amount.connections,
+    })
 }
 
-fn fresh(binary: &Path, dir: &Path, app: u16, certificate: &BenchCertificate) -> BenchOutcome<(EntradaProcess, EmulatorProcess)> {
+fn fresh(
+    binary: &Path,
+    dir: &Path,
+    app: u16,
+    certificate: &BenchCertificate,
+) -> BenchOutcome<(EntradaProcess, EmulatorProcess)> {
     let place = EntradaFolder::choose(EntradaKind::Clear, certificate)?;
     let emulator = EmulatorProcess::start(binary, &[place.redirect_uri()])?;
     let entrada = EntradaProcess::start(binary, dir, app, &place, certificate, &emulator)?;
@@ -82,11 +106,20 @@ fn fresh(binary: &Path, dir: &Path, app: u16, certificate: &BenchCertificate) ->
 }
 
 /// Returns the bytes for each connection that is kept open after one request.
-fn connections(process: &ChildProcess, site: &BenchSite, cookie: &str, count: usize) -> BenchOutcome<f64> {
+fn connections(
+    process: &ChildProcess,
+    site: &BenchSite,
+    cookie: &str,
+    count: usize,
+) -> BenchOutcome<f64> {
     let ask = || -> BenchOutcome<HttpConnection> {
         let mut connection = HttpConnection::open(site)?;
         let reply = connection.get("/app/1k", &[("accept", "text/html"), ("cookie", cookie)])?;
-        if reply.status == 200 { Ok(connection) } else { Err(format!("{} answered {}", site.host, reply.status).into()) }
+        if reply.status == 200 {
+            Ok(connection)
+        } else {
+            Err(format!("{} answered {}", site.host, reply.status).into())
+        }
     };
     for _ in 0..50 {
         ask()?;
@@ -101,7 +134,11 @@ fn connections(process: &ChildProcess, site: &BenchSite, cookie: &str, count: us
 }
 
 /// Returns the bytes for each session, idle and in use.
-fn sessions(entrada: &EntradaProcess, emulator: &EmulatorProcess, count: usize) -> BenchOutcome<(f64, f64)> {
+fn sessions(
+    entrada: &EntradaProcess,
+    emulator: &EmulatorProcess,
+    count: usize,
+) -> BenchOutcome<(f64, f64)> {
     let process = &entrada.process;
     let first = sign_in_many(entrada, emulator, FIRST)?;
     use_all(&entrada.site, &first)?;
@@ -116,15 +153,23 @@ fn sessions(entrada: &EntradaProcess, emulator: &EmulatorProcess, count: usize) 
     Ok((per(before, at_rest, count), per(before, in_use, count)))
 }
 
-fn sign_in_many(entrada: &EntradaProcess, emulator: &EmulatorProcess, count: usize) -> BenchOutcome<Vec<String>> {
+fn sign_in_many(
+    entrada: &EntradaProcess,
+    emulator: &EmulatorProcess,
+    count: usize,
+) -> BenchOutcome<Vec<String>> {
     let share = |it: usize| (it + 1) * count / THREADS - it * count / THREADS;
     let sign_in = |count: usize| -> BenchOutcome<Vec<String>> {
         let mut browser = BenchBrowser::open(&entrada.site, emulator)?;
         (0..count).map(|_| browser.sign_in()).collect()
     };
     thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS).map(|it| scope.spawn(move || sign_in(share(it)))).collect();
-        let parts = threads.into_iter().map(|it| it.join().map_err(|_| "a thread failed")?).collect::<BenchOutcome<Vec<_>>>()?;
+        let threads: Vec<_> =
+            (0..THREADS).map(|it| scope.spawn(move || sign_in(share(it)))).collect();
+        let parts = threads
+            .into_iter()
+            .map(|it| it.join().map_err(|_| "a thread failed")?)
+            .collect::<BenchOutcome<Vec<_>>>()?;
         Ok(parts.concat())
     })
 }
@@ -158,7 +203,10 @@ pub fn start_time(binary: &Path, starts: usize) -> BenchOutcome<f64> {
     for _ in 0..=starts {
         let port = free_port()?;
         let mut command = Command::new(binary);
-        command.args(["dev", "--port", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .args(["dev", "--port", &port.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let began = Instant::now();
         let mut process = ChildProcess::start("entrada dev", &mut command)?;
         process.wait_for(port)?;

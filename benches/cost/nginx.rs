@@ -59,7 +59,11 @@ impl AuthCounter {
     /// Returns the number of requests so far, without those of this counter.
     pub fn requests(&mut self) -> BenchOutcome<u64> {
         let text = self.connection.get("/", &[])?.text();
-        let count = text.lines().nth(2).and_then(|it| it.split_whitespace().nth(2)).and_then(|it| it.parse::<u64>().ok());
+        let count = text
+            .lines()
+            .nth(2)
+            .and_then(|it| it.split_whitespace().nth(2))
+            .and_then(|it| it.parse::<u64>().ok());
         self.own += 1;
         Ok(count.ok_or("nginx has no stub_status")?.saturating_sub(self.own))
     }
@@ -107,7 +111,13 @@ pub struct BenchCertificate {
 
 impl NginxProxy {
     /// Starts it in front of `app`.
-    pub fn start(nginx: &Path, dir: &Path, app: u16, certificate: &BenchCertificate, kind: NginxKind) -> BenchOutcome<Self> {
+    pub fn start(
+        nginx: &Path,
+        dir: &Path,
+        app: u16,
+        certificate: &BenchCertificate,
+        kind: NginxKind,
+    ) -> BenchOutcome<Self> {
         let dir = folder(dir, &format!("{kind:?}").to_lowercase())?;
         let (clear, tls) = (free_port()?, free_port()?);
         let log = match kind {
@@ -132,7 +142,11 @@ impl NginxProxy {
         );
         let process = start(nginx, &dir, &log, &servers, clear)?;
         let believed = Some(Arc::clone(&certificate.believed));
-        Ok(Self { process, clear: BenchSite::local(clear, None), tls: BenchSite::local(tls, believed) })
+        Ok(Self {
+            process,
+            clear: BenchSite::local(clear, None),
+            tls: BenchSite::local(tls, believed),
+        })
     }
 }
 
@@ -159,10 +173,18 @@ fn added_headers() -> String {
     fixed.iter().map(|(name, value)| format!("proxy_set_header {name} \"{value}\"; ")).collect()
 }
 
-fn start(nginx: &Path, dir: &Path, log: &str, servers: &str, port: u16) -> BenchOutcome<ChildProcess> {
+fn start(
+    nginx: &Path,
+    dir: &Path,
+    log: &str,
+    servers: &str,
+    port: u16,
+) -> BenchOutcome<ChildProcess> {
     let here = dir.display();
     let user = if is_root() { "user root;" } else { "" };
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|it| format!("{it}_temp_path {here}/{it}; ")).concat();
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|it| format!("{it}_temp_path {here}/{it}; "))
+        .concat();
     let config = format!(
         "{user} worker_processes {cores}; daemon off; pid {here}/pid; error_log {here}/error.log warn;
          events {{ worker_connections 8192; }}
@@ -172,9 +194,19 @@ fn start(nginx: &Path, dir: &Path, log: &str, servers: &str, port: u16) -> Bench
     let file = dir.join("nginx.conf");
     fs::write(&file, config)?;
     let mut command = Command::new(nginx);
-    command.arg("-p").arg(dir).arg("-e").arg(dir.join("error.log")).arg("-c").arg(file).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .arg("-p")
+        .arg(dir)
+        .arg("-e")
+        .arg(dir.join("error.log"))
+        .arg("-c")
+        .arg(file)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let mut process = ChildProcess::start("nginx", &mut command)?;
-    process.wait_for(port).map_err(|it| format!("{it}: {}", fs::read_to_string(dir.join("error.log")).unwrap_or_default()))?;
+    process.wait_for(port).map_err(|it| {
+        format!("{it}: {}", fs::read_to_string(dir.join("error.log")).unwrap_or_default())
+    })?;
     Ok(process)
 }
 

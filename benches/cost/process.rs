@@ -26,14 +26,22 @@ impl CpuTimes {
     /// Returns the CPU time spent since `earlier`, in nanoseconds. A thread that ended in between
     /// is left out, so it never makes the others look cheaper.
     pub fn since(&self, earlier: &Self) -> u64 {
-        self.0.iter().map(|(thread, time)| time.saturating_sub(earlier.0.get(thread).copied().unwrap_or_default())).sum()
+        self.0
+            .iter()
+            .map(|(thread, time)| {
+                time.saturating_sub(earlier.0.get(thread).copied().unwrap_or_default())
+            })
+            .sum()
     }
 }
 
 impl ChildProcess {
     /// Starts the process.
     pub fn start(name: &str, command: &mut Command) -> BenchOutcome<Self> {
-        let child = command.stdin(Stdio::null()).spawn().map_err(|it| format!("{name} cannot be started: {it}"))?;
+        let child = command
+            .stdin(Stdio::null())
+            .spawn()
+            .map_err(|it| format!("{name} cannot be started: {it}"))?;
         Ok(Self { name: name.to_owned(), child })
     }
 
@@ -69,7 +77,10 @@ impl ChildProcess {
         for pid in self.tree() {
             for thread in numbers_in(&format!("/proc/{pid}/task")) {
                 // A thread that has just ended no longer has a file.
-                let Ok(text) = fs::read_to_string(format!("/proc/{pid}/task/{thread}/schedstat")) else { continue };
+                let Ok(text) = fs::read_to_string(format!("/proc/{pid}/task/{thread}/schedstat"))
+                else {
+                    continue;
+                };
                 let spent = text.split_whitespace().next().and_then(|it| it.parse().ok());
                 out.0.insert((pid, thread), spent.ok_or("this kernel has no schedstat")?);
             }
@@ -120,7 +131,8 @@ impl ChildProcess {
         let mut out = vec![self.child.id()];
         let mut next = 0;
         while let Some(pid) = out.get(next).copied() {
-            let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+            let children =
+                fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
             out.extend(children.split_whitespace().filter_map(|it| it.parse::<u32>().ok()));
             next += 1;
         }
@@ -138,7 +150,11 @@ impl Drop for ChildProcess {
 /// Sends a signal through a shell, because the standard library can only send SIGKILL.
 fn signal(name: &str, pids: &[u32]) {
     let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
-    let _ = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", pids.join(" "))).stderr(Stdio::null()).status();
+    let _ = Command::new("sh")
+        .arg("-c")
+        .arg(format!("kill -{name} {}", pids.join(" ")))
+        .stderr(Stdio::null())
+        .status();
 }
 
 fn numbers_in(folder: &str) -> Vec<u32> {

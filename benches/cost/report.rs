@@ -74,8 +74,20 @@ impl BenchReport {
     pub fn page(&self, machine: &Machine, effort: CpuEffort) -> String {
         let mut out = BEFORE.to_owned();
         let _ = writeln!(out, "\n| Machine | |\n|---|---|");
-        let own = ("Entrada", format!("{}, release build without profile-guided optimization", env!("CARGO_PKG_VERSION")));
-        let rounds = ("Rounds", format!("{} of {} s (one second more for 1 MiB) for each row, after one to warm up", effort.rounds, effort.timing.seconds));
+        let own = (
+            "Entrada",
+            format!(
+                "{}, release build without profile-guided optimization",
+                env!("CARGO_PKG_VERSION")
+            ),
+        );
+        let rounds = (
+            "Rounds",
+            format!(
+                "{} of {} s (one second more for 1 MiB) for each row, after one to warm up",
+                effort.rounds, effort.timing.seconds
+            ),
+        );
         for (name, value) in machine.lines.iter().chain([&own, &rounds]) {
             let _ = writeln!(out, "| {name} | {value} |");
         }
@@ -87,9 +99,17 @@ impl BenchReport {
         let mut out = String::new();
         let targets = self.targets();
         if !targets.is_empty() {
-            let _ = writeln!(out, "## Targets\n\n| what | target | measured | |\n|---|---|---|---|");
+            let _ =
+                writeln!(out, "## Targets\n\n| what | target | measured | |\n|---|---|---|---|");
             for it in targets {
-                let _ = writeln!(out, "| {} | {} | {} | {} |", it.what, it.limit, it.measured, if it.met { "met" } else { "**missed**" });
+                let _ = writeln!(
+                    out,
+                    "| {} | {} | {} | {} |",
+                    it.what,
+                    it.limit,
+                    it.measured,
+                    if it.met { "met" } else { "**missed**" }
+                );
             }
             out.push('\n');
         }
@@ -104,24 +124,63 @@ impl BenchReport {
 
     fn targets(&self) -> Vec<ReportTarget> {
         let mut out = Vec::new();
-        out.extend(self.cost("CPU per request, signed in, to nginx", 64, Contestant::Nginx, 1.15, |it| it.cpu));
-        out.extend(self.cost("the same, to nginx that adds the same headers", 64, Contestant::NginxHeaders, 1.0, |it| it.cpu));
-        out.extend(self.cost("CPU per request, signed in, to nginx", 512, Contestant::Nginx, 1.3, |it| it.cpu));
+        out.extend(self.cost(
+            "CPU per request, signed in, to nginx",
+            64,
+            Contestant::Nginx,
+            1.15,
+            |it| it.cpu,
+        ));
+        out.extend(self.cost(
+            "the same, to nginx that adds the same headers",
+            64,
+            Contestant::NginxHeaders,
+            1.0,
+            |it| it.cpu,
+        ));
+        out.extend(self.cost(
+            "CPU per request, signed in, to nginx",
+            512,
+            Contestant::Nginx,
+            1.3,
+            |it| it.cpu,
+        ));
         for connections in [1, 64, 512] {
-            out.extend(self.cost("p99, signed in, to nginx", connections, Contestant::Nginx, 1.5, |it| it.p99));
+            out.extend(self.cost(
+                "p99, signed in, to nginx",
+                connections,
+                Contestant::Nginx,
+                1.5,
+                |it| it.p99,
+            ));
         }
         if let Some(it) = &self.memory {
             out.push(most("idle connection", it.connection / KIB, 16.0, "KiB"));
-            out.push(most("100 000 sessions, with the process", (it.idle + it.session * 100_000.0) / MIB, 120.0, "MiB"));
+            out.push(most(
+                "100 000 sessions, with the process",
+                (it.idle + it.session * 100_000.0) / MIB,
+                120.0,
+                "MiB",
+            ));
             out.push(most("idle process", it.idle / MIB, 20.0, "MiB"));
         }
-        out.extend(self.start.map(|it| most("`entrada dev`, from exec to listening", it, 50.0, "ms")));
+        out.extend(
+            self.start.map(|it| most("`entrada dev`, from exec to listening", it, 50.0, "ms")),
+        );
         out
     }
 
     /// Returns a ratio within the scenario with 1 KiB over plain HTTP.
-    fn cost(&self, what: &str, connections: u32, to: Contestant, limit: f64, figure: fn(&LoadFigures) -> f64) -> Option<ReportTarget> {
-        let is_meant = |it: &Scenario| it.connections == connections && it.size == LoadSize::Small && !it.tls;
+    fn cost(
+        &self,
+        what: &str,
+        connections: u32,
+        to: Contestant,
+        limit: f64,
+        figure: fn(&LoadFigures) -> f64,
+    ) -> Option<ReportTarget> {
+        let is_meant =
+            |it: &Scenario| it.connections == connections && it.size == LoadSize::Small && !it.tls;
         let result = self.results.iter().find(|it| is_meant(&it.scenario))?;
         let measured = result.of(Contestant::Entrada)?.ratio(result.of(to)?, figure).median;
         let limit_text = format!("{limit:.2} x");
@@ -135,7 +194,12 @@ impl BenchReport {
 }
 
 fn most(what: &str, measured: f64, limit: f64, unit: &str) -> ReportTarget {
-    ReportTarget { what: what.to_owned(), limit: format!("under {limit:.0} {unit}"), measured: format!("{measured:.1} {unit}"), met: measured <= limit }
+    ReportTarget {
+        what: what.to_owned(),
+        limit: format!("under {limit:.0} {unit}"),
+        measured: format!("{measured:.1} {unit}"),
+        met: measured <= limit,
+    }
 }
 
 fn table(result: &RoundResult) -> String {
@@ -157,11 +221,19 @@ fn table(result: &RoundResult) -> String {
             "| {} | {:.1} | {} | {:.0} | {:.2} | {:.2} | {} |",
             series.who.name(),
             series.median(|it| it.cpu),
-            if series.who == Contestant::NginxLogged { to_bare(result, |it| it.cpu) } else { ratio(|it| it.cpu) },
+            if series.who == Contestant::NginxLogged {
+                to_bare(result, |it| it.cpu)
+            } else {
+                ratio(|it| it.cpu)
+            },
             series.median(|it| it.rate),
             series.median(|it| it.p50) / 1000.0,
             series.median(|it| it.p99) / 1000.0,
-            if series.who == Contestant::NginxLogged { to_bare(result, |it| it.p99) } else { ratio(|it| it.p99) },
+            if series.who == Contestant::NginxLogged {
+                to_bare(result, |it| it.p99)
+            } else {
+                ratio(|it| it.p99)
+            },
         );
     }
     if result.of(Contestant::EntradaLogged).is_some() {
@@ -182,12 +254,24 @@ fn memory_table(it: &MemoryFigures) -> String {
     let mut out = String::from("## Memory\n\n| | |\n|---|--:|\n");
     let rows = [
         ("the process, idle, ready".to_owned(), format!("{:.1} MiB", it.idle / MIB)),
-        (format!("an idle connection (of {})", it.connections), format!("{:.1} KiB", it.connection / KIB)),
+        (
+            format!("an idle connection (of {})", it.connections),
+            format!("{:.1} KiB", it.connection / KIB),
+        ),
         ("the same of nginx".to_owned(), format!("{:.1} KiB", it.nginx_connection / KIB)),
         (format!("a session at rest (of {})", it.sessions), format!("{:.0} bytes", it.session)),
-        ("a session in use, with its headers and assertion".to_owned(), format!("{:.0} bytes", it.session_in_use)),
-        ("100 000 sessions at rest, with the process, at those sizes".to_owned(), format!("{:.0} MiB", (it.idle + it.session * 1e5) / MIB)),
-        ("100 000 sessions all in use within minutes, likewise".to_owned(), format!("{:.0} MiB", (it.idle + it.session_in_use * 1e5) / MIB)),
+        (
+            "a session in use, with its headers and assertion".to_owned(),
+            format!("{:.0} bytes", it.session_in_use),
+        ),
+        (
+            "100 000 sessions at rest, with the process, at those sizes".to_owned(),
+            format!("{:.0} MiB", (it.idle + it.session * 1e5) / MIB),
+        ),
+        (
+            "100 000 sessions all in use within minutes, likewise".to_owned(),
+            format!("{:.0} MiB", (it.idle + it.session_in_use * 1e5) / MIB),
+        ),
     ];
     for (name, value) in rows {
         let _ = writeln!(out, "| {name} | {value} |");

@@ -21,7 +21,11 @@ impl Scenario {
     /// Returns the title for a heading.
     pub fn title(&self) -> String {
         let size = if self.size == LoadSize::Large { "1 MiB" } else { "1 KiB" };
-        let connections = if self.connections == 1 { "1 connection".to_owned() } else { format!("{} connections", self.connections) };
+        let connections = if self.connections == 1 {
+            "1 connection".to_owned()
+        } else {
+            format!("{} connections", self.connections)
+        };
         format!("{size}, {connections}{}", if self.tls { ", TLS" } else { "" })
     }
 
@@ -30,10 +34,23 @@ impl Scenario {
     }
 }
 
-const FOUR: &[Contestant] = &[Contestant::Nginx, Contestant::NginxHeaders, Contestant::Entrada, Contestant::EntradaPublic];
-const WITH_LOGS: &[Contestant] =
-    &[Contestant::Nginx, Contestant::NginxHeaders, Contestant::Entrada, Contestant::EntradaPublic, Contestant::NginxLogged, Contestant::EntradaLogged];
-const LARGE: &[Contestant] = &[Contestant::Nginx, Contestant::NginxTuned, Contestant::NginxHeaders, Contestant::Entrada, Contestant::EntradaPublic];
+const FOUR: &[Contestant] =
+    &[Contestant::Nginx, Contestant::NginxHeaders, Contestant::Entrada, Contestant::EntradaPublic];
+const WITH_LOGS: &[Contestant] = &[
+    Contestant::Nginx,
+    Contestant::NginxHeaders,
+    Contestant::Entrada,
+    Contestant::EntradaPublic,
+    Contestant::NginxLogged,
+    Contestant::EntradaLogged,
+];
+const LARGE: &[Contestant] = &[
+    Contestant::Nginx,
+    Contestant::NginxTuned,
+    Contestant::NginxHeaders,
+    Contestant::Entrada,
+    Contestant::EntradaPublic,
+];
 
 /// The scenarios, most important first.
 const SCENARIOS: [Scenario; 7] = [
@@ -67,7 +84,9 @@ impl RoundSeries {
     /// Returns the ratio of one figure to the same figure in another series, for each round: both
     /// were measured within the same seconds.
     pub fn ratio(&self, to: &Self, figure: impl Fn(&LoadFigures) -> f64) -> Spread {
-        Spread::of(self.rounds.iter().zip(&to.rounds).map(|(ours, theirs)| figure(ours) / figure(theirs)))
+        Spread::of(
+            self.rounds.iter().zip(&to.rounds).map(|(ours, theirs)| figure(ours) / figure(theirs)),
+        )
     }
 }
 
@@ -101,15 +120,25 @@ pub struct CpuEffort {
 }
 
 /// Measures all scenarios.
-pub fn measure(stage: &mut BenchStage, driver: &LoadDriver, effort: CpuEffort) -> BenchOutcome<Vec<RoundResult>> {
+pub fn measure(
+    stage: &mut BenchStage,
+    driver: &LoadDriver,
+    effort: CpuEffort,
+) -> BenchOutcome<Vec<RoundResult>> {
     let count = if effort.quick { QUICK } else { SCENARIOS.len() };
     SCENARIOS.into_iter().take(count).map(|it| one(stage, driver, effort, it)).collect()
 }
 
-fn one(stage: &mut BenchStage, driver: &LoadDriver, effort: CpuEffort, scenario: Scenario) -> BenchOutcome<RoundResult> {
+fn one(
+    stage: &mut BenchStage,
+    driver: &LoadDriver,
+    effort: CpuEffort,
+    scenario: Scenario,
+) -> BenchOutcome<RoundResult> {
     hum(&format!("{:<32}", scenario.title()));
     let contestants = scenario.contestants.iter().filter(|it| !(effort.nginx_only && it.is_ours()));
-    let mut series: Vec<_> = contestants.map(|it| RoundSeries { who: *it, rounds: Vec::new() }).collect();
+    let mut series: Vec<_> =
+        contestants.map(|it| RoundSeries { who: *it, rounds: Vec::new() }).collect();
     for round in 0..=effort.rounds {
         // The order changes, so that no contestant always comes first, or always after the same
         // one.
@@ -118,7 +147,8 @@ fn one(stage: &mut BenchStage, driver: &LoadDriver, effort: CpuEffort, scenario:
         for step in 0..many {
             let place = (round + if forth { step } else { many - 1 - step }) % many;
             let Some(it) = series.get_mut(place) else { continue };
-            let (load, process, app) = stage.round(it.who, scenario.tls, scenario.size, scenario.connections)?;
+            let (load, process, app) =
+                stage.round(it.who, scenario.tls, scenario.size, scenario.connections)?;
             let figures = driver.round(&load, process, app, effort.timing)?;
             // The first round only warms up caches, pools and connections.
             if round > 0 {

@@ -93,13 +93,21 @@ impl BenchStage {
             headers: proxy(nginx::NginxKind::Headers)?,
             logged: proxy(nginx::NginxKind::Logged)?,
             tuned: proxy(nginx::NginxKind::Tuned)?,
-            ours: binary.map(|it| EntradaVariant::start(it, dir, app.port, &certificate)).transpose()?,
+            ours: binary
+                .map(|it| EntradaVariant::start(it, dir, app.port, &certificate))
+                .transpose()?,
             app,
         })
     }
 
     /// Returns the load, the process and the app of a round.
-    pub fn round(&mut self, who: Contestant, tls: bool, size: LoadSize, connections: u32) -> BenchOutcome<(LoadRun<'_>, &mut ChildProcess, &mut NginxApp)> {
+    pub fn round(
+        &mut self,
+        who: Contestant,
+        tls: bool,
+        size: LoadSize,
+        connections: u32,
+    ) -> BenchOutcome<(LoadRun<'_>, &mut ChildProcess, &mut NginxApp)> {
         let folder = if who == Contestant::EntradaPublic { "/public" } else { "/app" };
         let (process, site, session) = if who.is_ours() {
             let ours = self.ours.as_mut().ok_or("there is no program to measure")?;
@@ -124,17 +132,32 @@ impl BenchStage {
 }
 
 impl EntradaVariant {
-    fn start(binary: &Path, dir: &Path, app: u16, certificate: &BenchCertificate) -> BenchOutcome<Self> {
-        let places = [entrada::EntradaKind::Clear, entrada::EntradaKind::Tls, entrada::EntradaKind::Logged].map(|it| EntradaFolder::choose(it, certificate));
+    fn start(
+        binary: &Path,
+        dir: &Path,
+        app: u16,
+        certificate: &BenchCertificate,
+    ) -> BenchOutcome<Self> {
+        let places =
+            [entrada::EntradaKind::Clear, entrada::EntradaKind::Tls, entrada::EntradaKind::Logged]
+                .map(|it| EntradaFolder::choose(it, certificate));
         let [clear, tls, logged] = places;
         let (clear, tls, logged) = (clear?, tls?, logged?);
-        let emulator = EmulatorProcess::start(binary, &[clear.redirect_uri(), tls.redirect_uri(), logged.redirect_uri()])?;
+        let emulator = EmulatorProcess::start(
+            binary,
+            &[clear.redirect_uri(), tls.redirect_uri(), logged.redirect_uri()],
+        )?;
         let start = |place: &EntradaFolder| -> BenchOutcome<(EntradaProcess, String)> {
             let entrada = EntradaProcess::start(binary, dir, app, place, certificate, &emulator)?;
             let session = BenchBrowser::open(&entrada.site, &emulator)?.sign_in()?;
             Ok((entrada, session))
         };
-        Ok(Self { clear: start(&clear)?, tls: start(&tls)?, logged: start(&logged)?, _emulator: emulator })
+        Ok(Self {
+            clear: start(&clear)?,
+            tls: start(&tls)?,
+            logged: start(&logged)?,
+            _emulator: emulator,
+        })
     }
 }
 

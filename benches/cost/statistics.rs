@@ -5,7 +5,11 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let sorted = sorted(values);
     let half = sorted.len() / 2;
     let at = |it: usize| sorted.get(it).copied().unwrap_or_default();
-    if sorted.len().is_multiple_of(2) { f64::midpoint(at(half.saturating_sub(1)), at(half)) } else { at(half) }
+    if sorted.len().is_multiple_of(2) {
+        f64::midpoint(at(half.saturating_sub(1)), at(half))
+    } else {
+        at(half)
+    }
 }
 
 /// The median with the lowest and the highest value.
@@ -23,7 +27,10 @@ impl Spread {
     /// Computes the spread of these values.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let sorted = sorted(values);
-        let (low, high) = (sorted.first().copied().unwrap_or_default(), sorted.last().copied().unwrap_or_default());
+        let (low, high) = (
+            sorted.first().copied().unwrap_or_default(),
+            sorted.last().copied().unwrap_or_default(),
+        );
         Self { median: median(sorted), low, high }
     }
 }

@@ -23,17 +23,27 @@ impl BenchTools {
     /// If one is missing.
     pub fn find() -> BenchOutcome<Self> {
         let (nginx, wrk) = (find("nginx"), find("wrk"));
-        let missing: Vec<_> = [("nginx-light", nginx.is_none()), ("wrk", wrk.is_none())].into_iter().filter(|it| it.1).map(|it| it.0).collect();
+        let missing: Vec<_> = [("nginx-light", nginx.is_none()), ("wrk", wrk.is_none())]
+            .into_iter()
+            .filter(|it| it.1)
+            .map(|it| it.0)
+            .collect();
         match (nginx, wrk) {
             (Some(nginx), Some(wrk)) => Ok(Self { nginx, wrk }),
-            _ => Err(format!("the benchmark needs {} on this machine\napt-get install {}", missing.join(" and "), missing.join(" ")).into()),
+            _ => Err(format!(
+                "the benchmark needs {} on this machine\napt-get install {}",
+                missing.join(" and "),
+                missing.join(" ")
+            )
+            .into()),
         }
     }
 }
 
 fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from));
+    let folders = std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from));
     folders.map(|it| it.join(name)).find(|it| it.is_file())
 }
 
@@ -54,7 +64,11 @@ pub fn cores() -> usize {
 /// root, to read our files.
 pub fn is_root() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status.lines().find_map(|it| it.strip_prefix("Uid:")).and_then(|it| it.split_whitespace().nth(1)) == Some("0")
+    status
+        .lines()
+        .find_map(|it| it.strip_prefix("Uid:"))
+        .and_then(|it| it.split_whitespace().nth(1))
+        == Some("0")
 }
 
 /// A description of the machine for the figures, without its name or any path.
@@ -70,9 +84,26 @@ impl Machine {
         let lines = vec![
             ("Date", output("date", ["-u", "+%F"])),
             ("CPU", format!("{}, {} cores shared by load, servers and app", cpu_model(), cores())),
-            ("Kernel", std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()),
-            ("nginx", output(&tools.nginx, ["-v"]).trim_start_matches("nginx version: ").to_owned()),
-            ("wrk", output(&tools.wrk, ["-v"]).split(" [").next().unwrap_or_default().trim_start_matches("wrk ").to_owned()),
+            (
+                "Kernel",
+                std::fs::read_to_string("/proc/sys/kernel/osrelease")
+                    .unwrap_or_default()
+                    .trim()
+                    .to_owned(),
+            ),
+            (
+                "nginx",
+                output(&tools.nginx, ["-v"]).trim_start_matches("nginx version: ").to_owned(),
+            ),
+            (
+                "wrk",
+                output(&tools.wrk, ["-v"])
+                    .split(" [")
+                    .next()
+                    .unwrap_or_default()
+                    .trim_start_matches("wrk ")
+                    .to_owned(),
+            ),
             ("Rust", output("rustc", ["--version"])),
         ];
         Self { lines }
@@ -82,13 +113,16 @@ impl Machine {
 fn cpu_model() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let line = text.lines().find(|it| it.starts_with("model name"));
-    line.and_then(|it| it.split_once(':')).map_or_else(|| std::env::consts::ARCH.to_owned(), |it| it.1.trim().to_owned())
+    line.and_then(|it| it.split_once(':'))
+        .map_or_else(|| std::env::consts::ARCH.to_owned(), |it| it.1.trim().to_owned())
 }
 
 /// Returns the first line that a program prints, from either stream.
 fn output<const N: usize>(program: impl AsRef<Path>, arguments: [&str; N]) -> String {
     let arguments = arguments.map(OsStr::new);
-    let Ok(output) = Command::new(program.as_ref()).args(arguments).output() else { return "unknown".to_owned() };
+    let Ok(output) = Command::new(program.as_ref()).args(arguments).output() else {
+        return "unknown".to_owned();
+    };
     let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
     String::from_utf8_lossy(&text).lines().next().unwrap_or_default().trim().to_owned()
 }

@@ -24,7 +24,8 @@ pub fn train(tools: &BenchTools, dir: &Path, binary: &Path) -> BenchOutcome<()> 
     for kind in [EntradaKind::Clear, EntradaKind::Tls, EntradaKind::Logged] {
         let place = EntradaFolder::choose(kind, &certificate)?;
         let emulator = EmulatorProcess::start(binary, &[place.redirect_uri()])?;
-        let entrada = EntradaProcess::start(binary, dir, app.port, &place, &certificate, &emulator)?;
+        let entrada =
+            EntradaProcess::start(binary, dir, app.port, &place, &certificate, &emulator)?;
         let mut browser = BenchBrowser::open(&entrada.site, &emulator)?;
         for _ in 0..SIGN_INS {
             browser.sign_in()?;
@@ -38,7 +39,10 @@ pub fn train(tools: &BenchTools, dir: &Path, binary: &Path) -> BenchOutcome<()> 
         ];
         for (folder, size, session, connections) in parts {
             say(&format!("training: {kind:?} {folder}/{}, {connections} connections", size.file()));
-            driver.drive(&LoadRun { site: &entrada.site, folder, size, session, connections }, SECONDS)?;
+            driver.drive(
+                &LoadRun { site: &entrada.site, folder, size, session, connections },
+                SECONDS,
+            )?;
         }
         drop(browser);
         let status = entrada.process.stop()?;

@@ -4,7 +4,9 @@ use crate::base::domains::TenantDomains;
 use crate::base::guid::Guid;
 use crate::base::identity::{Identity, PersonGroups};
 use crate::base::target::Target;
-use crate::config::access::{AccessConfig, AccessRule, Allow, AllowConditions, AuthContexts, SignedOutAnswer};
+use crate::config::access::{
+    AccessConfig, AccessRule, Allow, AllowConditions, AuthContexts, SignedOutAnswer,
+};
 use crate::session::record::Session;
 use http::Method;
 use std::sync::Arc;
@@ -107,7 +109,13 @@ impl Policy {
     /// Compiles the rules in their order; `domains` maps the domains in them to tenants.
     pub fn compile(config: &AccessConfig, domains: Arc<TenantDomains>) -> Self {
         let path = crate::base::pattern::PathPattern::everything();
-        let default = AccessRule { path, methods: Vec::new(), allow: config.default.clone(), signed_out: SignedOutAnswer::Auto, line: 0 };
+        let default = AccessRule {
+            path,
+            methods: Vec::new(),
+            allow: config.default.clone(),
+            signed_out: SignedOutAnswer::Auto,
+            line: 0,
+        };
         Self { rules: config.rules.clone(), default, domains, has_directory: config.has_directory }
     }
 
@@ -136,7 +144,9 @@ impl Policy {
     pub fn because(&self, target: &Target, who: Option<&Identity>) -> DecisionReason<'_> {
         let written = self.first(target.method(), |it| it.path.matches(target.path()));
         match target.other_reading() {
-            Some(other) if self.permits(&written, who) => self.first(target.method(), |it| it.path.matches_decoded(&other)),
+            Some(other) if self.permits(&written, who) => {
+                self.first(target.method(), |it| it.path.matches_decoded(&other))
+            }
             _ => written,
         }
     }
@@ -169,16 +179,21 @@ impl Policy {
     /// All groups and roles that any rule names. If not all of a person's groups and roles fit into
     /// the headers, these go to the app first.
     pub fn named(&self) -> impl Iterator<Item = &str> {
-        let tables = self.rules.iter().map(|it| &it.allow).chain([&self.default.allow]).filter_map(|it| match it {
-            Allow::Tables(tables) => Some(tables),
-            _ => None,
-        });
+        let tables =
+            self.rules.iter().map(|it| &it.allow).chain([&self.default.allow]).filter_map(|it| {
+                match it {
+                    Allow::Tables(tables) => Some(tables),
+                    _ => None,
+                }
+            });
         tables.flatten().flat_map(|it| it.groups.iter().chain(&it.roles)).map(String::as_str)
     }
 
     fn permits(&self, because: &DecisionReason<'_>, who: Option<&Identity>) -> bool {
         match because {
-            DecisionReason::Rule(rule) | DecisionReason::Default(rule) => self.fits(&rule.allow, who) == Some(RuleMatch::Yes),
+            DecisionReason::Rule(rule) | DecisionReason::Default(rule) => {
+                self.fits(&rule.allow, who) == Some(RuleMatch::Yes)
+            }
             DecisionReason::NoMethod => false,
         }
     }
@@ -196,7 +211,8 @@ impl Policy {
                         (RuleMatch::Yes, _) => return Some(RuleMatch::Yes),
                         // The first table that leads on wins, even if groups are unknown: the
                         // caller can act on it.
-                        (it @ RuleMatch::StepUp(_), RuleMatch::No | RuleMatch::Unknown) | (it @ RuleMatch::Unknown, RuleMatch::No) => fit = it,
+                        (it @ RuleMatch::StepUp(_), RuleMatch::No | RuleMatch::Unknown)
+                        | (it @ RuleMatch::Unknown, RuleMatch::No) => fit = it,
                         _ => {}
                     }
                 }
@@ -208,15 +224,23 @@ impl Policy {
     /// Every list that is not empty must match; an empty table matches no one.
     fn matches_identity<'a>(&self, table: &'a AllowConditions, who: &Identity) -> RuleMatch<'a> {
         match self.is_for(table, who) {
-            RuleMatch::Yes if !table.acrs.is_empty() && !table.acrs.iter().any(|it| who.acrs.contains(it)) => RuleMatch::StepUp(&table.acrs),
+            RuleMatch::Yes
+                if !table.acrs.is_empty() && !table.acrs.iter().any(|it| who.acrs.contains(it)) =>
+            {
+                RuleMatch::StepUp(&table.acrs)
+            }
             fit => fit,
         }
     }
 
     /// Like `matches_identity`, but without the authentication contexts.
     fn is_for<'a>(&self, table: &'a AllowConditions, who: &Identity) -> RuleMatch<'a> {
-        let AllowConditions { roles, groups, users, tenants, organizations, directory_roles, acrs } = table;
-        let nobody = [roles, groups, users, organizations, directory_roles].iter().all(|it| it.is_empty()) && tenants.is_empty() && acrs.is_empty();
+        let AllowConditions { roles, groups, users, tenants, organizations, directory_roles, acrs } =
+            table;
+        let nobody =
+            [roles, groups, users, organizations, directory_roles].iter().all(|it| it.is_empty())
+                && tenants.is_empty()
+                && acrs.is_empty();
         if nobody {
             return RuleMatch::No;
         }
@@ -227,20 +251,36 @@ impl Policy {
         // With `role_map`, a registration decides about directory roles too: a table that combines
         // tenants with directory roles must also name the organization.
         let is_their_role = is_theirs || tenants.is_empty();
-        let known = (roles.is_empty() || (is_theirs && roles.iter().any(|it| who.roles.contains(it))))
+        let known = (roles.is_empty()
+            || (is_theirs && roles.iter().any(|it| who.roles.contains(it))))
             && (users.is_empty() || users.iter().any(|it| is_user(it, who)))
-            && (tenants.is_empty() || tenants.iter().any(|it| self.domains.matches_tenant(it, who.tid)))
-            && (organizations.is_empty() || who.member.as_deref().is_some_and(|who| organizations.iter().any(|it| **it == *who.code)))
-            && (directory_roles.is_empty() || is_their_role && who.member.as_deref().is_some_and(|who| directory_roles.iter().any(|it| **it == *who.role)));
+            && (tenants.is_empty()
+                || tenants.iter().any(|it| self.domains.matches_tenant(it, who.tid)))
+            && (organizations.is_empty()
+                || who
+                    .member
+                    .as_deref()
+                    .is_some_and(|who| organizations.iter().any(|it| **it == *who.code)))
+            && (directory_roles.is_empty()
+                || is_their_role
+                    && who
+                        .member
+                        .as_deref()
+                        .is_some_and(|who| directory_roles.iter().any(|it| **it == *who.role)));
         // A group's object ID belongs to the tenant; its name is set freely by the registration.
-        let mut groups = groups.iter().filter(|it| is_theirs || Guid::parse(it).is_some()).peekable();
+        let mut groups =
+            groups.iter().filter(|it| is_theirs || Guid::parse(it).is_some()).peekable();
         let names_groups = !table.groups.is_empty();
         match (known, names_groups, &who.groups) {
             (false, ..) => RuleMatch::No,
             (true, false, _) => RuleMatch::Yes,
             (true, true, _) if groups.peek().is_none() => RuleMatch::No,
             (true, true, PersonGroups::Overage) => RuleMatch::Unknown,
-            (true, true, PersonGroups::Known(theirs)) if groups.any(|it| theirs.iter().any(|theirs| theirs.eq_ignore_ascii_case(it))) => RuleMatch::Yes,
+            (true, true, PersonGroups::Known(theirs))
+                if groups.any(|it| theirs.iter().any(|theirs| theirs.eq_ignore_ascii_case(it))) =>
+            {
+                RuleMatch::Yes
+            }
             (true, true, PersonGroups::Known(_)) => RuleMatch::No,
         }
     }
@@ -257,7 +297,13 @@ fn is_user(named: &str, who: &Identity) -> bool {
     match Guid::parse(named) {
         Some(oid) => oid == who.oid,
         // Usernames are unique per tenant only, and with organizations there are several tenants.
-        None => who.member.is_none() && who.preferred_username.as_deref().is_some_and(|it| it.to_lowercase() == named.to_lowercase()),
+        None => {
+            who.member.is_none()
+                && who
+                    .preferred_username
+                    .as_deref()
+                    .is_some_and(|it| it.to_lowercase() == named.to_lowercase())
+        }
     }
 }
 
@@ -292,7 +338,13 @@ mod tests {
     }
 
     fn rule(path: &str, methods: &[Method], allow: Allow) -> AccessRule {
-        AccessRule { path: PathPattern::parse(path).unwrap(), methods: methods.to_vec(), allow, signed_out: SignedOutAnswer::Auto, line: 1 }
+        AccessRule {
+            path: PathPattern::parse(path).unwrap(),
+            methods: methods.to_vec(),
+            allow,
+            signed_out: SignedOutAnswer::Auto,
+            line: 1,
+        }
     }
 
     fn compiled(default: Allow, rules: Vec<AccessRule>) -> Policy {
@@ -321,7 +373,11 @@ mod tests {
 
     #[test]
     fn a_path_in_another_spelling_must_pass_both_readings() {
-        let rules = vec![rule("/public/admin/**", &[], Allow::Nobody), rule("/public/**", &[], Allow::Anyone), rule("/open", &[], Allow::Anyone)];
+        let rules = vec![
+            rule("/public/admin/**", &[], Allow::Nobody),
+            rule("/public/**", &[], Allow::Anyone),
+            rule("/open", &[], Allow::Anyone),
+        ];
         let policy = compiled(Allow::SignedIn, rules);
         assert!(matches!(stranger(&policy, Method::GET, "/public/%78"), Verdict::Permitted(_)));
         assert!(matches!(stranger(&policy, Method::GET, "/public/%61dmin/x"), Verdict::Forbidden));
@@ -337,13 +393,24 @@ mod tests {
         let table = |roles: &[&str], groups: &[&str], users: &[&str], tenants: &[&str]| {
             let list = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect();
             let tenants = tenants.iter().map(|it| named(it)).collect();
-            Allow::Tables(vec![AllowConditions { roles: list(roles), groups: list(groups), users: list(users), tenants, ..AllowConditions::default() }])
+            Allow::Tables(vec![AllowConditions {
+                roles: list(roles),
+                groups: list(groups),
+                users: list(users),
+                tenants,
+                ..AllowConditions::default()
+            }])
         };
         let maya = maya();
         let policy = compiled(Allow::SignedIn, Vec::new());
         let allowed = |allow: &Allow| policy.would(allow, Some(&maya)) == ExpectedOutcome::Allow;
         assert!(allowed(&table(&["Reader", "Admin"], &[], &[], &[])));
-        assert!(allowed(&table(&["Admin"], &["G1"], &["maya@contoso.example"], &["AAAABBBB-0000-cccc-1111-dddd2222eeee"])));
+        assert!(allowed(&table(
+            &["Admin"],
+            &["G1"],
+            &["maya@contoso.example"],
+            &["AAAABBBB-0000-cccc-1111-dddd2222eeee"]
+        )));
         assert!(allowed(&table(&[], &[], &[], &["fabrikam.example", "contoso.example"])));
         assert!(allowed(&table(&[], &[], &["00AA00AA-bb11-cc22-dd33-44ee44ee44ee"], &[])));
         for no in [
@@ -365,12 +432,23 @@ mod tests {
     fn organizations_and_directory_roles_are_those_of_the_directory_alone() {
         let table = |organizations: &[&str], roles: &[&str]| {
             let list = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect();
-            Allow::Tables(vec![AllowConditions { organizations: list(organizations), directory_roles: list(roles), ..AllowConditions::default() }])
+            Allow::Tables(vec![AllowConditions {
+                organizations: list(organizations),
+                directory_roles: list(roles),
+                ..AllowConditions::default()
+            }])
         };
         let policy = compiled(Allow::SignedIn, Vec::new());
-        let member = DirectoryMember { person: maya().oid, role: "worker".into(), organization: maya().tid, code: "contoso".into() };
+        let member = DirectoryMember {
+            person: maya().oid,
+            role: "worker".into(),
+            organization: maya().tid,
+            code: "contoso".into(),
+        };
         let here = Identity { member: Some(Arc::new(member)), ..maya() };
-        let allowed = |allow: &Allow, who: &Identity| policy.would(allow, Some(who)) == ExpectedOutcome::Allow;
+        let allowed = |allow: &Allow, who: &Identity| {
+            policy.would(allow, Some(who)) == ExpectedOutcome::Allow
+        };
         for (organizations, roles, may) in [
             (&["fabrikam", "contoso"][..], &[][..], true),
             (&[], &["owner", "worker"], true),
@@ -380,7 +458,11 @@ mod tests {
             // An app role from Entra is not a directory role.
             (&[], &["Admin"], false),
         ] {
-            assert_eq!(allowed(&table(organizations, roles), &here), may, "{organizations:?} {roles:?}");
+            assert_eq!(
+                allowed(&table(organizations, roles), &here),
+                may,
+                "{organizations:?} {roles:?}"
+            );
             assert!(!allowed(&table(organizations, roles), &maya()), "nobody of the directory");
         }
     }
@@ -393,15 +475,36 @@ mod tests {
         let lists = |roles: &[&str], groups: &[&str], organizations: &[&str]| {
             let list = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect();
             let tenants = vec![TenantName::Id(maya().tid)];
-            AllowConditions { roles: list(roles), groups: list(groups), organizations: list(organizations), tenants, ..AllowConditions::default() }
+            AllowConditions {
+                roles: list(roles),
+                groups: list(groups),
+                organizations: list(organizations),
+                tenants,
+                ..AllowConditions::default()
+            }
         };
         let group = "0a1b2c3d-0000-4000-8000-000000000001";
         let groups = PersonGroups::Known(["Admins", group].into_iter().collect());
-        let member = |code: &str| DirectoryMember { person: maya().oid, role: "worker".into(), organization: maya().tid, code: code.into() };
-        let member = |code: &str| Identity { member: Some(Arc::new(member(code))), groups: groups.clone(), ..maya() };
+        let member = |code: &str| DirectoryMember {
+            person: maya().oid,
+            role: "worker".into(),
+            organization: maya().tid,
+            code: code.into(),
+        };
+        let member = |code: &str| Identity {
+            member: Some(Arc::new(member(code))),
+            groups: groups.clone(),
+            ..maya()
+        };
         let no_member = Identity { groups: groups.clone(), ..maya() };
-        let named = AllowConditions { users: vec!["maya@contoso.example".to_owned()], ..lists(&[], &[], &[]) };
-        let worker = |organizations: &[&str]| AllowConditions { directory_roles: vec!["worker".to_owned()], ..lists(&[], &[], organizations) };
+        let named = AllowConditions {
+            users: vec!["maya@contoso.example".to_owned()],
+            ..lists(&[], &[], &[])
+        };
+        let worker = |organizations: &[&str]| AllowConditions {
+            directory_roles: vec!["worker".to_owned()],
+            ..lists(&[], &[], organizations)
+        };
         let own = AllowConditions { users: vec![maya().oid.to_string()], ..lists(&[], &[], &[]) };
         let alone = compiled(Allow::SignedIn, Vec::new());
         let directory = Policy { has_directory: true, ..compiled(Allow::SignedIn, Vec::new()) };
@@ -419,8 +522,15 @@ mod tests {
             (own, true, true, true, true),
         ] {
             let allow = Allow::Tables(vec![table]);
-            let may = |policy: &Policy, who: &Identity| policy.would(&allow, Some(who)) == ExpectedOutcome::Allow;
-            let found = (may(&directory, &member("contoso")), may(&directory, &member("evilco")), may(&directory, &no_member), may(&alone, &no_member));
+            let may = |policy: &Policy, who: &Identity| {
+                policy.would(&allow, Some(who)) == ExpectedOutcome::Allow
+            };
+            let found = (
+                may(&directory, &member("contoso")),
+                may(&directory, &member("evilco")),
+                may(&directory, &no_member),
+                may(&alone, &no_member),
+            );
             assert_eq!(found, (contoso, evilco, without_member, without_directory), "{allow:?}");
             assert_eq!(may(&alone, &member("contoso")), contoso, "{allow:?}");
         }
@@ -430,9 +540,17 @@ mod tests {
     fn groups_that_a_table_cannot_use_are_not_waited_for() {
         let policy = Policy { has_directory: true, ..compiled(Allow::SignedIn, Vec::new()) };
         let maya = Identity { groups: PersonGroups::Overage, ..maya() };
-        let table = |groups: &str| Allow::Tables(vec![AllowConditions { groups: vec![groups.to_owned()], ..AllowConditions::default() }]);
+        let table = |groups: &str| {
+            Allow::Tables(vec![AllowConditions {
+                groups: vec![groups.to_owned()],
+                ..AllowConditions::default()
+            }])
+        };
         assert_eq!(policy.would(&table("Admins"), Some(&maya)), ExpectedOutcome::Refuse);
-        assert_eq!(policy.would(&table("0a1b2c3d-0000-4000-8000-000000000001"), Some(&maya)), ExpectedOutcome::GroupsUnknown);
+        assert_eq!(
+            policy.would(&table("0a1b2c3d-0000-4000-8000-000000000001"), Some(&maya)),
+            ExpectedOutcome::GroupsUnknown
+        );
     }
 
     #[test]
@@ -445,22 +563,36 @@ mod tests {
             groups: vec!["g1".into()],
             ..AllowConditions::default()
         };
-        assert!(policy.fits(&Allow::Tables(vec![groups(&[])]), Some(&maya)) == Some(RuleMatch::Unknown));
-        assert!(policy.fits(&Allow::Tables(vec![groups(&["Other"])]), Some(&maya)) == Some(RuleMatch::No));
-        let either = vec![groups(&[]), AllowConditions { roles: vec!["Admin".into()], ..AllowConditions::default() }];
+        assert!(
+            policy.fits(&Allow::Tables(vec![groups(&[])]), Some(&maya)) == Some(RuleMatch::Unknown)
+        );
+        assert!(
+            policy.fits(&Allow::Tables(vec![groups(&["Other"])]), Some(&maya))
+                == Some(RuleMatch::No)
+        );
+        let either = vec![
+            groups(&[]),
+            AllowConditions { roles: vec!["Admin".into()], ..AllowConditions::default() },
+        ];
         assert!(policy.fits(&Allow::Tables(either), Some(&maya)) == Some(RuleMatch::Yes));
     }
 
     fn acrs(values: &[&str], roles: &[&str]) -> AllowConditions {
         let list = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
-        AllowConditions { roles: list(roles), acrs: list(values).into(), ..AllowConditions::default() }
+        AllowConditions {
+            roles: list(roles),
+            acrs: list(values).into(),
+            ..AllowConditions::default()
+        }
     }
 
     #[test]
     fn whoever_lacks_nothing_but_an_authentication_context_can_step_up() {
         let mut maya = maya();
         let policy = compiled(Allow::SignedIn, Vec::new());
-        let would = |tables: &[AllowConditions], who: &Identity| match policy.would(&Allow::Tables(tables.to_vec()), Some(who)) {
+        let would = |tables: &[AllowConditions], who: &Identity| match policy
+            .would(&Allow::Tables(tables.to_vec()), Some(who))
+        {
             ExpectedOutcome::StepUp(acrs) => format!("step up to {}", acrs.join(" or ")),
             other => format!("{other:?}"),
         };
@@ -468,7 +600,10 @@ mod tests {
             (&[acrs(&["c1"], &[])][..], "step up to c1"),
             (&[acrs(&["c1", "c2"], &["Admin"])], "step up to c1 or c2"),
             (&[acrs(&["c1"], &["Other"])], "Refuse"),
-            (&[acrs(&["c1"], &["Other"]), acrs(&["c2"], &["Admin"]), acrs(&["c3"], &[])], "step up to c2"),
+            (
+                &[acrs(&["c1"], &["Other"]), acrs(&["c2"], &["Admin"]), acrs(&["c3"], &[])],
+                "step up to c2",
+            ),
             (&[acrs(&["c1"], &[]), acrs(&[], &["Admin"])], "Allow"),
         ] {
             assert_eq!(would(tables, &maya), told);
@@ -489,9 +624,14 @@ mod tests {
     fn the_groups_and_roles_that_rules_and_the_default_name_are_listed() {
         let table = |groups: &[&str], roles: &[&str]| {
             let list = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect();
-            Allow::Tables(vec![AllowConditions { groups: list(groups), roles: list(roles), ..AllowConditions::default() }])
+            Allow::Tables(vec![AllowConditions {
+                groups: list(groups),
+                roles: list(roles),
+                ..AllowConditions::default()
+            }])
         };
-        let rules = vec![rule("/a", &[], table(&["g1"], &["Reader"])), rule("/b", &[], Allow::SignedIn)];
+        let rules =
+            vec![rule("/a", &[], table(&["g1"], &["Reader"])), rule("/b", &[], Allow::SignedIn)];
         let policy = compiled(table(&["g2"], &["Admin"]), rules);
         assert_eq!(policy.named().collect::<Vec<_>>(), ["g1", "Reader", "g2", "Admin"]);
         assert_eq!(compiled(Allow::SignedIn, Vec::new()).named().count(), 0);
@@ -499,8 +639,14 @@ mod tests {
 
     #[test]
     fn a_stranger_is_asked_at_once_for_what_everybody_has_to_prove() {
-        let asked = |tables: Vec<AllowConditions>| match stranger(&compiled(Allow::SignedIn, vec![rule("/x", &[], Allow::Tables(tables))]), Method::GET, "/x") {
-            Verdict::SignIn(SignedOutAnswer::Auto, acrs) => acrs.map(|it| it.to_vec()).unwrap_or_default(),
+        let asked = |tables: Vec<AllowConditions>| match stranger(
+            &compiled(Allow::SignedIn, vec![rule("/x", &[], Allow::Tables(tables))]),
+            Method::GET,
+            "/x",
+        ) {
+            Verdict::SignIn(SignedOutAnswer::Auto, acrs) => {
+                acrs.map(|it| it.to_vec()).unwrap_or_default()
+            }
             other => panic!("{other:?}"),
         };
         assert_eq!(asked(vec![acrs(&["c1", "c2"], &["Admin"])]), ["c1", "c2"]);

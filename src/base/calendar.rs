@@ -6,7 +6,8 @@ pub const SECONDS_PER_DAY: u64 = 86_400;
 /// Days before its end from which a credential counts as expiring soon.
 const EXPIRY_WARNING_DAYS: i64 = 30;
 
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// A calendar day in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +50,12 @@ pub fn days_if_expiring(end: i64, now: u64) -> Option<i64> {
 pub fn utc(seconds: u64) -> String {
     let Date { year, month, day } = date(seconds);
     let rest = seconds % SECONDS_PER_DAY;
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
+    format!(
+        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}Z",
+        rest / 3600,
+        rest / 60 % 60,
+        rest % 60
+    )
 }
 
 /// Formats seconds since 1970 as a minute in UTC: `2026-01-09 02:02`.
@@ -66,10 +72,17 @@ pub fn utc_day(seconds: u64) -> String {
 pub fn day(text: &str) -> Option<u64> {
     let mut parts = text.split('-');
     let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
-    let plain = parts.next().is_none() && (year.len(), month.len(), day.len()) == (4, 2, 2) && text.bytes().all(|it| it.is_ascii_digit() || it == b'-');
+    let plain = parts.next().is_none()
+        && (year.len(), month.len(), day.len()) == (4, 2, 2)
+        && text.bytes().all(|it| it.is_ascii_digit() || it == b'-');
     let (year, month, day) = (year.parse().ok()?, month.parse().ok()?, day.parse().ok()?);
-    let fits = (1970..10_000).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
-    let seconds = if plain && fits { days_before(year, month, day)?.checked_mul(SECONDS_PER_DAY)? } else { return None };
+    let fits =
+        (1970..10_000).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+    let seconds = if plain && fits {
+        days_before(year, month, day)?.checked_mul(SECONDS_PER_DAY)?
+    } else {
+        return None;
+    };
     // The 31st of a month with thirty days would become the first of the next month.
     (date(seconds).day == day).then_some(seconds)
 }
@@ -77,19 +90,26 @@ pub fn day(text: &str) -> Option<u64> {
 /// Days from 1970 to a calendar day.
 fn days_before(year: u64, month: u64, day: u64) -> Option<u64> {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    (year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1).checked_sub(719_468)
+    (year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1)
+        .checked_sub(719_468)
 }
 
 /// Parses a `Date` header in its preferred form (RFC 9110 section 5.6.7) and returns seconds since
 /// 1970. Example: `Fri, 09 Jan 2026 02:02:12 GMT`.
 pub fn http_date(text: &str) -> Option<u64> {
     let mut words = text.split(' ');
-    let (_, day, month, year, time, zone) = (words.next()?, words.next()?, words.next()?, words.next()?, words.next()?, words.next()?);
+    let (_, day, month, year, time, zone) =
+        (words.next()?, words.next()?, words.next()?, words.next()?, words.next()?, words.next()?);
     let (day, year): (u64, u64) = (day.parse().ok()?, year.parse().ok()?);
-    let month = MONTHS.iter().position(|it| *it == month).and_then(|it| u64::try_from(it).ok())? + 1;
+    let month =
+        MONTHS.iter().position(|it| *it == month).and_then(|it| u64::try_from(it).ok())? + 1;
     let mut parts = time.split(':').map(str::parse::<u64>);
     let (hour, minute, second) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
-    let fits = (1..=31).contains(&day) && (1970..10_000).contains(&year) && hour < 24 && minute < 60 && second <= 60;
+    let fits = (1..=31).contains(&day)
+        && (1970..10_000).contains(&year)
+        && hour < 24
+        && minute < 60
+        && second <= 60;
     if zone != "GMT" || words.next().is_some() || parts.next().is_some() || !fits {
         return None;
     }
@@ -116,21 +136,41 @@ mod tests {
 
     #[test]
     fn a_day_of_a_form_is_one_of_the_calendar() {
-        for (text, seconds) in [("1970-01-01", 0), ("2024-02-29", 1_709_164_800), ("2026-01-09", 1_767_916_800), ("9999-12-31", 253_402_214_400)] {
+        for (text, seconds) in [
+            ("1970-01-01", 0),
+            ("2024-02-29", 1_709_164_800),
+            ("2026-01-09", 1_767_916_800),
+            ("9999-12-31", 253_402_214_400),
+        ] {
             assert_eq!(day(text), Some(seconds));
         }
-        for text in
-            ["", "2026-1-9", "2026-02-29", "2026-13-01", "2026-00-10", "2026-01-00", "2026-01-32", "1969-12-31", "0000-01-01", "2026-01-09-", "+026-01-01"]
-        {
+        for text in [
+            "",
+            "2026-1-9",
+            "2026-02-29",
+            "2026-13-01",
+            "2026-00-10",
+            "2026-01-00",
+            "2026-01-32",
+            "1969-12-31",
+            "0000-01-01",
+            "2026-01-09-",
+            "+026-01-01",
+        ] {
             assert_eq!(day(text), None, "{text}");
         }
     }
 
     #[test]
     fn what_is_no_date_is_none() {
-        for text in
-            ["", "now", "Sunday, 06-Nov-94 08:49:37 GMT", "Fri, 09 Jan 2026 02:02:12 CET", "Fri, 99 Jan 2026 02:02:12 GMT", "Fri, 09 Jan 2026 02:02 GMT"]
-        {
+        for text in [
+            "",
+            "now",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Fri, 09 Jan 2026 02:02:12 CET",
+            "Fri, 99 Jan 2026 02:02:12 GMT",
+            "Fri, 09 Jan 2026 02:02 GMT",
+        ] {
             assert_eq!(http_date(text), None, "{text}");
         }
     }

@@ -47,9 +47,13 @@ impl BadCertificate {
     pub fn hint(self) -> &'static str {
         match self {
             Self::NoCertificate => "a certificate in PEM begins with -----BEGIN CERTIFICATE-----",
-            Self::NoKey => "a private key in PEM begins with -----BEGIN PRIVATE KEY-----; it can be in the same file or in its own",
+            Self::NoKey => {
+                "a private key in PEM begins with -----BEGIN PRIVATE KEY-----; it can be in the same file or in its own"
+            }
             Self::Encrypted => "remove its password: openssl pkey -in app.key -out plain.key",
-            Self::NotRsa => "Entra accepts RSA keys of 2048 bits or more: openssl req -x509 -newkey rsa:2048 -nodes -keyout app.key -out app.crt -days 365",
+            Self::NotRsa => {
+                "Entra accepts RSA keys of 2048 bits or more: openssl req -x509 -newkey rsa:2048 -nodes -keyout app.key -out app.crt -days 365"
+            }
             Self::Stranger => "use the key that the certificate was created with",
             Self::TooLong => "expected one certificate and one key",
         }
@@ -76,13 +80,21 @@ impl ClientCertificate {
         if text.len() > MAX_PEM_BYTES {
             return Err(BadCertificate::TooLong);
         }
-        let der = CertificateDer::from_pem_slice(text.as_bytes()).map_err(|_| BadCertificate::NoCertificate)?;
-        let certificate = x509_cert::Certificate::from_der(&der).map_err(|_| BadCertificate::NoCertificate)?;
+        let der = CertificateDer::from_pem_slice(text.as_bytes())
+            .map_err(|_| BadCertificate::NoCertificate)?;
+        let certificate =
+            x509_cert::Certificate::from_der(&der).map_err(|_| BadCertificate::NoCertificate)?;
         let key = match PrivateKeyDer::from_pem_slice(text.as_bytes()) {
-            Ok(PrivateKeyDer::Pkcs8(it)) => KeyPair::from_pkcs8(it.secret_pkcs8_der()).map_err(|_| BadCertificate::NotRsa)?,
-            Ok(PrivateKeyDer::Pkcs1(it)) => KeyPair::from_der(it.secret_pkcs1_der()).map_err(|_| BadCertificate::NotRsa)?,
+            Ok(PrivateKeyDer::Pkcs8(it)) => {
+                KeyPair::from_pkcs8(it.secret_pkcs8_der()).map_err(|_| BadCertificate::NotRsa)?
+            }
+            Ok(PrivateKeyDer::Pkcs1(it)) => {
+                KeyPair::from_der(it.secret_pkcs1_der()).map_err(|_| BadCertificate::NotRsa)?
+            }
             Ok(_) => return Err(BadCertificate::NotRsa),
-            Err(_) if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") => return Err(BadCertificate::Encrypted),
+            Err(_) if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") => {
+                return Err(BadCertificate::Encrypted);
+            }
             Err(_) => return Err(BadCertificate::NoKey),
         };
         if key.public_modulus_len() * 8 < MIN_RSA_BITS {
@@ -93,7 +105,12 @@ impl ClientCertificate {
             return Err(BadCertificate::Stranger);
         }
         let ends = certificate.tbs_certificate.validity.not_after.to_unix_duration().as_secs();
-        Ok(Self { key: Arc::new(key), thumbprint: URL_SAFE_NO_PAD.encode(digest(&SHA256, &der)), ends, written: pem.clone() })
+        Ok(Self {
+            key: Arc::new(key),
+            thumbprint: URL_SAFE_NO_PAD.encode(digest(&SHA256, &der)),
+            ends,
+            written: pem.clone(),
+        })
     }
 
     /// End of validity, in seconds since 1970.

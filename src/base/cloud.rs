@@ -24,9 +24,24 @@ pub static CLOUDS: [MicrosoftCloud; 4] = [
         aliases: &["login.windows.net", "login.microsoft.com", "sts.windows.net"],
         graph: "graph.microsoft.com",
     },
-    MicrosoftCloud { name: "usgov", login: "login.microsoftonline.us", aliases: US, graph: "graph.microsoft.us" },
-    MicrosoftCloud { name: "usgov-dod", login: "login.microsoftonline.us", aliases: US, graph: "dod-graph.microsoft.us" },
-    MicrosoftCloud { name: "china", login: "login.partner.microsoftonline.cn", aliases: &["login.chinacloudapi.cn"], graph: "microsoftgraph.chinacloudapi.cn" },
+    MicrosoftCloud {
+        name: "usgov",
+        login: "login.microsoftonline.us",
+        aliases: US,
+        graph: "graph.microsoft.us",
+    },
+    MicrosoftCloud {
+        name: "usgov-dod",
+        login: "login.microsoftonline.us",
+        aliases: US,
+        graph: "dod-graph.microsoft.us",
+    },
+    MicrosoftCloud {
+        name: "china",
+        login: "login.partner.microsoftonline.cn",
+        aliases: &["login.chinacloudapi.cn"],
+        graph: "microsoftgraph.chinacloudapi.cn",
+    },
 ];
 
 const US: &[&str] = &["login.usgovcloudapi.net", "login-us.microsoftonline.com"];

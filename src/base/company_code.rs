@@ -17,16 +17,29 @@ impl CompanyCode {
     /// Parses a typed code; surrounding spaces and case are ignored.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        let plain = text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-') && !text.starts_with('-') && !text.ends_with('-');
-        (plain && (MIN_CODE_BYTES..=MAX_CODE_BYTES).contains(&text.len())).then(|| Self(text.to_ascii_lowercase().into()))
+        let plain = text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-')
+            && !text.starts_with('-')
+            && !text.ends_with('-');
+        (plain && (MIN_CODE_BYTES..=MAX_CODE_BYTES).contains(&text.len()))
+            .then(|| Self(text.to_ascii_lowercase().into()))
     }
 
     /// Derives a readable code from a company's name, with `number` as a suffix unless it is zero.
     pub fn of_name(name: &str, number: u32) -> Option<Self> {
-        let words = name.split(|it: char| !it.is_ascii_alphanumeric()).filter(|it| !it.is_empty()).collect::<Vec<_>>().join("-");
+        let words = name
+            .split(|it: char| !it.is_ascii_alphanumeric())
+            .filter(|it| !it.is_empty())
+            .collect::<Vec<_>>()
+            .join("-");
         let tail = if number == 0 { String::new() } else { format!("-{number}") };
-        let short = words.get(..words.len().min(MAX_CODE_BYTES.saturating_sub(tail.len())))?.trim_end_matches('-');
-        let padded = if short.len() + tail.len() < MIN_CODE_BYTES { format!("company-{short}") } else { short.to_owned() };
+        let short = words
+            .get(..words.len().min(MAX_CODE_BYTES.saturating_sub(tail.len())))?
+            .trim_end_matches('-');
+        let padded = if short.len() + tail.len() < MIN_CODE_BYTES {
+            format!("company-{short}")
+        } else {
+            short.to_owned()
+        };
         Self::parse(&format!("{}{tail}", padded.trim_end_matches('-')))
     }
 
@@ -49,7 +62,17 @@ mod tests {
     #[test]
     fn case_and_space_do_not_count_and_every_other_sign_does() {
         assert_eq!(CompanyCode::parse("  Contoso-24 ").unwrap().as_str(), "contoso-24");
-        for text in ["", "abc", "-contoso", "contoso-", "con toso", "contoso!", "contóso", "cοntoso", "a234567890123456789012345678901234"] {
+        for text in [
+            "",
+            "abc",
+            "-contoso",
+            "contoso-",
+            "con toso",
+            "contoso!",
+            "contóso",
+            "cοntoso",
+            "a234567890123456789012345678901234",
+        ] {
             assert_eq!(CompanyCode::parse(text), None, "{text}");
         }
     }

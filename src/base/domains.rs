@@ -95,9 +95,17 @@ mod tests {
         assert_eq!(old.unknown(), ["b.example"]);
         let new = TenantDomains::new(["a.example", "c.example"].into_iter());
         new.inherit(&old);
-        assert_eq!((new.tenant("a.example"), new.unknown()), (Some(Guid::PERSONAL), vec!["c.example".to_owned()]));
+        assert_eq!(
+            (new.tenant("a.example"), new.unknown()),
+            (Some(Guid::PERSONAL), vec!["c.example".to_owned()])
+        );
         let meant = |it| new.matches_tenant(&it, Guid::PERSONAL);
-        assert!(meant(TenantName::Id(Guid::PERSONAL)) && meant(TenantName::Domain("a.example".into())));
-        assert!(!meant(TenantName::Id(Guid::from_random([7; 16]))) && !meant(TenantName::Domain("c.example".into())));
+        assert!(
+            meant(TenantName::Id(Guid::PERSONAL)) && meant(TenantName::Domain("a.example".into()))
+        );
+        assert!(
+            !meant(TenantName::Id(Guid::from_random([7; 16])))
+                && !meant(TenantName::Domain("c.example".into()))
+        );
     }
 }

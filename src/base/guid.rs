@@ -11,7 +11,10 @@ impl Guid {
     pub const NIL: Self = Self([0; 16]);
 
     /// The tenant of all personal Microsoft accounts (`learn:/id-token-claims-reference`, `tid`).
-    pub const PERSONAL: Self = Self([0x91, 0x88, 0x04, 0x0d, 0x6c, 0x67, 0x4c, 0x5b, 0xb1, 0x12, 0x36, 0xa3, 0x04, 0xb6, 0x6d, 0xad]);
+    pub const PERSONAL: Self = Self([
+        0x91, 0x88, 0x04, 0x0d, 0x6c, 0x67, 0x4c, 0x5b, 0xb1, 0x12, 0x36, 0xa3, 0x04, 0xb6, 0x6d,
+        0xad,
+    ]);
 
     /// Parses `aaaabbbb-0000-cccc-1111-dddd2222eeee` in either case; braces and other forms are
     /// rejected.
@@ -62,7 +65,8 @@ impl Guid {
     /// within one millisecond (RFC 9562 sections 5.7 and 6.2).
     pub fn from_time(millis: u64, count: u16, mut bytes: [u8; 16]) -> Self {
         let ([_, _, time @ ..], [high, low]) = (millis.to_be_bytes(), count.to_be_bytes());
-        for (to, from) in bytes.iter_mut().zip(time.into_iter().chain([(high & 0x0f) | 0x70, low])) {
+        for (to, from) in bytes.iter_mut().zip(time.into_iter().chain([(high & 0x0f) | 0x70, low]))
+        {
             *to = from;
         }
         let [_, _, _, _, _, _, _, _, variant, ..] = &mut bytes;
@@ -122,7 +126,8 @@ mod tests {
     fn one_of_a_time_carries_version_seven_and_sorts_by_it() {
         let guid = Guid::from_time(0x0123_4567_89ab, 0xf234, [0xff; 16]);
         assert_eq!(guid.to_string(), "01234567-89ab-7234-bfff-ffffffffffff");
-        let made = [(1, 0, 9), (1, 1, 0), (2, 0, 5), (300, 0, 0)].map(|(millis, count, rest)| Guid::from_time(millis, count, [rest; 16]).to_string());
+        let made = [(1, 0, 9), (1, 1, 0), (2, 0, 5), (300, 0, 0)]
+            .map(|(millis, count, rest)| Guid::from_time(millis, count, [rest; 16]).to_string());
         assert!(made.is_sorted(), "{made:?}");
     }
 

@@ -54,6 +54,8 @@ mod tests {
         let ids = RequestIds::new(&RandomSource::new(|out| out.fill(0xff)));
         let all: HashSet<_> = (0..10_000).map(|_| ids.next()).collect();
         assert_eq!(all.len(), 10_000);
-        assert!(all.iter().flatten().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_')));
+        assert!(
+            all.iter().flatten().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_'))
+        );
     }
 }

@@ -55,11 +55,17 @@ impl Language {
 
 /// `q=0.8` is 800; an invalid quality counts as 0.
 fn thousandths(quality: &str) -> u16 {
-    let Some(value) = quality.trim().strip_prefix("q=").or_else(|| quality.trim().strip_prefix("Q=")) else { return 0 };
+    let Some(value) =
+        quality.trim().strip_prefix("q=").or_else(|| quality.trim().strip_prefix("Q="))
+    else {
+        return 0;
+    };
     let (whole, rest) = value.split_once('.').unwrap_or((value, ""));
     match (whole, rest.len()) {
         ("1", _) => 1000,
-        ("0", 1..=3) if rest.bytes().all(|it| it.is_ascii_digit()) => format!("{rest:0<3}").parse().unwrap_or_default(),
+        ("0", 1..=3) if rest.bytes().all(|it| it.is_ascii_digit()) => {
+            format!("{rest:0<3}").parse().unwrap_or_default()
+        }
         _ => 0,
     }
 }
@@ -88,6 +94,9 @@ mod tests {
         ] {
             assert_eq!(Language::preferred(accepted), language, "{accepted:?}");
         }
-        assert_eq!(Language::preferred(&format!("de,{}", "fr,".repeat(MAX_ACCEPT_LANGUAGE_BYTES))), Language::English);
+        assert_eq!(
+            Language::preferred(&format!("de,{}", "fr,".repeat(MAX_ACCEPT_LANGUAGE_BYTES))),
+            Language::English
+        );
     }
 }

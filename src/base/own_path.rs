@@ -33,7 +33,18 @@ pub const NATIVE_REVOKE: &str = "/native/revoke";
 pub const NATIVE_KEYS: &str = "/native/jwks.json";
 
 /// Paths that a redirect URI must not use, including everything below them.
-pub const RESERVED: [&str; 10] = [FORWARD_AUTH, START, SIGN_IN, SIGN_OUT, FRONT_CHANNEL, USER_INFO, SESSION, KEYS, SET_UP, "/native"];
+pub const RESERVED: [&str; 10] = [
+    FORWARD_AUTH,
+    START,
+    SIGN_IN,
+    SIGN_OUT,
+    FRONT_CHANNEL,
+    USER_INFO,
+    SESSION,
+    KEYS,
+    SET_UP,
+    "/native",
+];
 
 /// Whether `path` is `place` or below it.
 pub fn is_at_or_below(path: &str, place: &str) -> bool {

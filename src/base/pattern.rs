@@ -62,14 +62,22 @@ impl PathPattern {
         let plain = body.replace(['{', '}'], "");
         let plain = if plain.is_empty() { "/" } else { &plain };
         let strictness = super::target::PathStrictness::Lenient;
-        super::target::Target::parse(&http::Method::GET, plain, strictness).map_err(BadPattern::NotPlain)?;
-        let begins = segments.iter().map_while(PatternSegment::literal).flat_map(|it| ["/", it]).collect();
+        super::target::Target::parse(&http::Method::GET, plain, strictness)
+            .map_err(BadPattern::NotPlain)?;
+        let begins =
+            segments.iter().map_while(PatternSegment::literal).flat_map(|it| ["/", it]).collect();
         Ok(Self { text: text.to_owned(), literal_start: begins, segments, below, suffixes: false })
     }
 
     /// The pattern `/**`, which matches every path.
     pub fn everything() -> Self {
-        Self { text: "/**".to_owned(), literal_start: String::new(), segments: Vec::new(), below: true, suffixes: false }
+        Self {
+            text: "/**".to_owned(),
+            literal_start: String::new(),
+            segments: Vec::new(),
+            below: true,
+            suffixes: false,
+        }
     }
 
     /// Returns the pattern with suffixes allowed: each literal segment may be followed by a dot and
@@ -96,10 +104,16 @@ impl PathPattern {
     pub fn matches(&self, path: &str) -> bool {
         if self.suffixes {
             let Some(path) = path.strip_prefix('/') else { return false };
-            let is_meant = |ours: &str, theirs: &str| theirs.strip_prefix(ours).is_some_and(|it| is_tail(ours, percent_decode_str(it)));
+            let is_meant = |ours: &str, theirs: &str| {
+                theirs.strip_prefix(ours).is_some_and(|it| is_tail(ours, percent_decode_str(it)))
+            };
             return self.fits(path.split('/'), is_meant, str::is_empty);
         }
-        let Some(rest) = path.strip_prefix(self.literal_start.as_str()).filter(|_| path.starts_with('/')) else { return false };
+        let Some(rest) =
+            path.strip_prefix(self.literal_start.as_str()).filter(|_| path.starts_with('/'))
+        else {
+            return false;
+        };
         if !rest.is_empty() && !rest.starts_with('/') {
             return false;
         }
@@ -119,7 +133,8 @@ impl PathPattern {
         let Some(path) = path.strip_prefix(b"/") else { return false };
         let is_meant = |ours: &str, theirs: &[u8]| {
             let mut theirs = theirs.iter().copied();
-            percent_decode_str(ours).all(|it| theirs.next() == Some(it)) && (theirs.len() == 0 || (self.suffixes && is_tail(ours, theirs)))
+            percent_decode_str(ours).all(|it| theirs.next() == Some(it))
+                && (theirs.len() == 0 || (self.suffixes && is_tail(ours, theirs)))
         };
         self.fits(path.split(|it| *it == b'/'), is_meant, <[u8]>::is_empty)
     }
@@ -142,7 +157,9 @@ impl PathPattern {
 
     /// Whether this pattern matches every path that `other` matches.
     pub fn covers(&self, other: &Self) -> bool {
-        if self.segments.len() > other.segments.len() || (!self.below && (other.below || self.segments.len() != other.segments.len())) {
+        if self.segments.len() > other.segments.len()
+            || (!self.below && (other.below || self.segments.len() != other.segments.len()))
+        {
             return false;
         }
         self.segments.iter().zip(&other.segments).all(|(ours, theirs)| match (ours, theirs) {
@@ -155,7 +172,10 @@ impl PathPattern {
                     (false, true) => false,
                     (true, false) => is_tail(ours, percent_decode_str(tail)),
                     // Only a suffix that starts with a dot may continue in any way.
-                    (true, true) => tail.is_empty() || (!ours.is_empty() && percent_decode_str(tail).next() == Some(b'.')),
+                    (true, true) => {
+                        tail.is_empty()
+                            || (!ours.is_empty() && percent_decode_str(tail).next() == Some(b'.'))
+                    }
                 }
             }
             (PatternSegment::Literal(_), PatternSegment::Any) => false,
@@ -267,9 +287,21 @@ mod tests {
         ] {
             let decoded: Vec<u8> = percent_decode_str(path).collect();
             assert!(admin.matches(path) && admin.matches_decoded(&decoded), "{path}");
-            assert_eq!(pattern("/admin/**").matches(path), path == "/admin" || path.starts_with("/admin/"), "{path}");
+            assert_eq!(
+                pattern("/admin/**").matches(path),
+                path == "/admin" || path.starts_with("/admin/"),
+                "{path}"
+            );
         }
-        for path in ["/administrator", "/admin%20x", "/admin-x", "/admi.n", "/Admin.json", "/x/admin.json", "/"] {
+        for path in [
+            "/administrator",
+            "/admin%20x",
+            "/admin-x",
+            "/admi.n",
+            "/Admin.json",
+            "/x/admin.json",
+            "/",
+        ] {
             let decoded: Vec<u8> = percent_decode_str(path).collect();
             assert!(!admin.matches(path) && !admin.matches_decoded(&decoded), "{path}");
         }
@@ -282,7 +314,14 @@ mod tests {
             ("/u//edit.json", false),
             ("/u/7.json", false),
         ] {
-            assert_eq!((one.matches(path), one.matches_decoded(&percent_decode_str(path).collect::<Vec<_>>())), (is_meant, is_meant), "{path}");
+            assert_eq!(
+                (
+                    one.matches(path),
+                    one.matches_decoded(&percent_decode_str(path).collect::<Vec<_>>())
+                ),
+                (is_meant, is_meant),
+                "{path}"
+            );
         }
         // An empty segment is not a name: the rule for "/" does not apply to "/.env".
         for (text, path) in [("/", "/.env"), ("/", "/%20"), ("/x/", "/x/.env")] {
@@ -294,9 +333,21 @@ mod tests {
     #[test]
     fn covers_knows_suffixes() {
         let suffixed = |text: &str| pattern(text).with_suffixes();
-        assert!(suffixed("/a").covers(&pattern("/a.json")) && suffixed("/a").covers(&suffixed("/a.json")) && suffixed("/a").covers(&suffixed("/a")));
-        assert!(suffixed("/a").covers(&pattern("/a%20")) && suffixed("/a/**").covers(&suffixed("/a.x/b")) && pattern("/{x}").covers(&suffixed("/a")));
-        assert!(!pattern("/a").covers(&suffixed("/a")) && !suffixed("/a.json").covers(&suffixed("/a")) && !suffixed("/a").covers(&pattern("/ab")));
+        assert!(
+            suffixed("/a").covers(&pattern("/a.json"))
+                && suffixed("/a").covers(&suffixed("/a.json"))
+                && suffixed("/a").covers(&suffixed("/a"))
+        );
+        assert!(
+            suffixed("/a").covers(&pattern("/a%20"))
+                && suffixed("/a/**").covers(&suffixed("/a.x/b"))
+                && pattern("/{x}").covers(&suffixed("/a"))
+        );
+        assert!(
+            !pattern("/a").covers(&suffixed("/a"))
+                && !suffixed("/a.json").covers(&suffixed("/a"))
+                && !suffixed("/a").covers(&pattern("/ab"))
+        );
         // Only the narrower pattern matches `/a%20.json`.
         assert!(!suffixed("/a").covers(&suffixed("/a%20")));
         assert!(suffixed("/").covers(&suffixed("/")) && !suffixed("/").covers(&pattern("/.a")));
@@ -307,18 +358,28 @@ mod tests {
         use proptest::prelude::*;
 
         const NAMES: [&str; 9] = ["", "a", "b", "ab", "a.b", "a%20", "a.", "%61", "a%20.b"];
-        const TAILS: [&str; 10] = ["", ".", "..", "%20", ".json", "%20.", "%20x", ".%20", "%2e", "b"];
+        const TAILS: [&str; 10] =
+            ["", ".", "..", "%20", ".json", "%20.", "%20x", ".%20", "%2e", "b"];
 
         fn patterns() -> impl Strategy<Value = PathPattern> {
             let segment = prop_oneof![4 => prop::sample::select(&NAMES[..]), 1 => Just("{x}")];
-            (prop::collection::vec(segment, 1..4), any::<bool>(), any::<bool>()).prop_filter_map("no pattern", |(segments, below, suffixes)| {
-                let read = PathPattern::parse(&format!("/{}{}", segments.join("/"), if below { "/**" } else { "" })).ok()?;
-                Some(if suffixes { read.with_suffixes() } else { read })
-            })
+            (prop::collection::vec(segment, 1..4), any::<bool>(), any::<bool>()).prop_filter_map(
+                "no pattern",
+                |(segments, below, suffixes)| {
+                    let read = PathPattern::parse(&format!(
+                        "/{}{}",
+                        segments.join("/"),
+                        if below { "/**" } else { "" }
+                    ))
+                    .ok()?;
+                    Some(if suffixes { read.with_suffixes() } else { read })
+                },
+            )
         }
 
         fn paths() -> impl Strategy<Value = String> {
-            let segment = (prop::sample::select(&NAMES[..]), prop::sample::select(&TAILS[..])).prop_map(|(name, tail)| format!("{name}{tail}"));
+            let segment = (prop::sample::select(&NAMES[..]), prop::sample::select(&TAILS[..]))
+                .prop_map(|(name, tail)| format!("{name}{tail}"));
             prop::collection::vec(segment, 1..5).prop_map(|it| format!("/{}", it.join("/")))
         }
 

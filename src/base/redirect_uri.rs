@@ -99,7 +99,9 @@ impl RedirectUri {
             return Err(BadRedirectUri::User);
         }
         let query = text.split_once('?').map_or("", |it| it.1);
-        if url::form_urlencoded::parse(query.as_bytes()).any(|it| ADDED_PARAMETERS.contains(&&*it.0)) {
+        if url::form_urlencoded::parse(query.as_bytes())
+            .any(|it| ADDED_PARAMETERS.contains(&&*it.0))
+        {
             return Err(BadRedirectUri::Parameter);
         }
         match text.split_once(':') {
@@ -117,7 +119,10 @@ impl RedirectUri {
         let (same, kind) = match &self.0 {
             RedirectUriShape::PrivateUse(text) => (asked == text, RedirectUriKind::PrivateUse),
             RedirectUriShape::Https(text) => (asked == text, RedirectUriKind::Https),
-            RedirectUriShape::Loopback(host, rest) => (without_port(asked).is_some_and(|it| it == (*host, rest.as_str())), RedirectUriKind::Loopback),
+            RedirectUriShape::Loopback(host, rest) => (
+                without_port(asked).is_some_and(|it| it == (*host, rest.as_str())),
+                RedirectUriKind::Loopback,
+            ),
         };
         same.then(|| MatchedRedirectUri { text: asked.to_owned(), kind })
     }
@@ -162,13 +167,21 @@ impl AppReturnUrl {
 fn https(text: &str) -> Result<RedirectUriShape, BadRedirectUri> {
     let url = url::Url::parse(text).map_err(|_| BadRedirectUri::Spelling)?;
     // A browser reads it exactly as written: it resolves no dots, folds no name and drops no port.
-    let same = url.as_str() == text && matches!(url.host(), Some(url::Host::Domain(it)) if it.contains('.') && !it.ends_with('.'));
-    if same && url.username().is_empty() && url.password().is_none() { Ok(RedirectUriShape::Https(text.to_owned())) } else { Err(BadRedirectUri::Spelling) }
+    let same = url.as_str() == text
+        && matches!(url.host(), Some(url::Host::Domain(it)) if it.contains('.') && !it.ends_with('.'));
+    if same && url.username().is_empty() && url.password().is_none() {
+        Ok(RedirectUriShape::Https(text.to_owned()))
+    } else {
+        Err(BadRedirectUri::Spelling)
+    }
 }
 
 fn loopback(text: &str) -> Result<RedirectUriShape, BadRedirectUri> {
-    let authority = text.strip_prefix("http://").map(|it| it.split(['/', '?']).next().unwrap_or_default());
-    if authority.is_some_and(|it| it.split(':').next().is_some_and(|it| it.eq_ignore_ascii_case("localhost"))) {
+    let authority =
+        text.strip_prefix("http://").map(|it| it.split(['/', '?']).next().unwrap_or_default());
+    if authority.is_some_and(|it| {
+        it.split(':').next().is_some_and(|it| it.eq_ignore_ascii_case("localhost"))
+    }) {
         return Err(BadRedirectUri::Localhost);
     }
     let (host, rest) = without_port(text).ok_or(BadRedirectUri::Http)?;
@@ -182,24 +195,41 @@ fn loopback(text: &str) -> Result<RedirectUriShape, BadRedirectUri> {
 
 /// Removes the port from a loopback address. Returns `None` for an address in an unusual form.
 fn without_port(text: &str) -> Option<(&'static str, &str)> {
-    let (host, rest) = ["http://127.0.0.1", "http://[::1]"].into_iter().find_map(|it| Some((it, text.strip_prefix(it)?)))?;
-    let Some(after) = rest.strip_prefix(':') else { return rest.starts_with('/').then_some((host, rest)) };
+    let (host, rest) = ["http://127.0.0.1", "http://[::1]"]
+        .into_iter()
+        .find_map(|it| Some((it, text.strip_prefix(it)?)))?;
+    let Some(after) = rest.strip_prefix(':') else {
+        return rest.starts_with('/').then_some((host, rest));
+    };
     let (port, rest) = after.split_at_checked(after.find('/')?)?;
-    let plain = port.bytes().all(|it| it.is_ascii_digit()) && !port.starts_with('0') && port.parse::<u16>().is_ok();
+    let plain = port.bytes().all(|it| it.is_ascii_digit())
+        && !port.starts_with('0')
+        && port.parse::<u16>().is_ok();
     plain.then_some((host, rest))
 }
 
 /// RFC 8252 section 7.1: the scheme is a reversed domain name. Schemes that a browser or an
 /// operating system handles itself (`javascript:`, `file:`, `intent:`) have no dot.
 fn private_use(text: &str, scheme: &str, rest: &str) -> Result<RedirectUriShape, BadRedirectUri> {
-    let label = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-' || it == b'+');
-    let reversed = scheme.contains('.') && scheme.split('.').all(label) && scheme.starts_with(|it: char| it.is_ascii_lowercase());
+    let label = |it: &str| {
+        !it.is_empty()
+            && it.bytes().all(|it| {
+                it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-' || it == b'+'
+            })
+    };
+    let reversed = scheme.contains('.')
+        && scheme.split('.').all(label)
+        && scheme.starts_with(|it: char| it.is_ascii_lowercase());
     if !reversed {
         return Err(BadRedirectUri::Scheme);
     }
     // A URL parser reads it exactly as written.
     let same = url::Url::parse(text).is_ok_and(|it| it.as_str() == text);
-    if rest.starts_with('/') && same { Ok(RedirectUriShape::PrivateUse(text.to_owned())) } else { Err(BadRedirectUri::Spelling) }
+    if rest.starts_with('/') && same {
+        Ok(RedirectUriShape::PrivateUse(text.to_owned()))
+    } else {
+        Err(BadRedirectUri::Spelling)
+    }
 }
 
 #[cfg(test)]
@@ -274,14 +304,26 @@ mod tests {
         ] {
             assert_eq!(RedirectUri::parse(text).unwrap_err(), why, "{text}");
         }
-        let of_length = |bytes: usize| RedirectUri::parse(&format!("com.example:/{}", "x".repeat(bytes - "com.example:/".len()))).map(drop);
-        assert_eq!((of_length(MAX_REDIRECT_URI_BYTES), of_length(MAX_REDIRECT_URI_BYTES + 1)), (Ok(()), Err(BadRedirectUri::Long)));
+        let of_length = |bytes: usize| {
+            RedirectUri::parse(&format!(
+                "com.example:/{}",
+                "x".repeat(bytes - "com.example:/".len())
+            ))
+            .map(drop)
+        };
+        assert_eq!(
+            (of_length(MAX_REDIRECT_URI_BYTES), of_length(MAX_REDIRECT_URI_BYTES + 1)),
+            (Ok(()), Err(BadRedirectUri::Long))
+        );
     }
 
     #[test]
     fn one_is_asked_for_byte_by_byte_but_for_the_port_of_loopback() {
         let loopback = "http://127.0.0.1/callback";
-        assert!(admits(loopback, "http://127.0.0.1:1/callback") && admits("http://127.0.0.1:7/callback", "http://127.0.0.1:65535/callback"));
+        assert!(
+            admits(loopback, "http://127.0.0.1:1/callback")
+                && admits("http://127.0.0.1:7/callback", "http://127.0.0.1:65535/callback")
+        );
         for asked in [
             "http://127.0.0.1:0/callback",
             "http://127.0.0.1:65536/callback",
@@ -302,21 +344,44 @@ mod tests {
             assert!(!admits(loopback, asked), "{asked}");
         }
         let https = "https://app.example.com/done";
-        for asked in
-            ["https://app.example.com:8443/done", "https://app.example.com/done/", "https://app.example.com/done?", "https://app.example.com.evil/done"]
-        {
+        for asked in [
+            "https://app.example.com:8443/done",
+            "https://app.example.com/done/",
+            "https://app.example.com/done?",
+            "https://app.example.com.evil/done",
+        ] {
             assert!(!admits(https, asked), "{asked}");
         }
-        assert!(!admits("com.example.fleet:/done", "com.example.fleet:/done2") && !admits("com.example.fleet:/done", "COM.example.fleet:/done"));
+        assert!(
+            !admits("com.example.fleet:/done", "com.example.fleet:/done2")
+                && !admits("com.example.fleet:/done", "COM.example.fleet:/done")
+        );
     }
 
     #[test]
     fn an_answer_is_added_to_what_was_asked_for() {
-        let answer = |text: &str| RedirectUri::parse(text).unwrap().admits(text).unwrap().answer(&[("code", "a b&c"), ("state", "=é")]).as_str().to_owned();
+        let answer = |text: &str| {
+            RedirectUri::parse(text)
+                .unwrap()
+                .admits(text)
+                .unwrap()
+                .answer(&[("code", "a b&c"), ("state", "=é")])
+                .as_str()
+                .to_owned()
+        };
         assert_eq!(answer("com.example:/x"), "com.example:/x?code=a+b%26c&state=%3D%C3%A9");
-        assert_eq!(answer("https://app.example.com/x?y=1"), "https://app.example.com/x?y=1&code=a+b%26c&state=%3D%C3%A9");
-        assert_eq!(answer("http://127.0.0.1:9/?"), "http://127.0.0.1:9/?code=a+b%26c&state=%3D%C3%A9");
-        assert_eq!(answer("com.example:/x?y=1&"), "com.example:/x?y=1&code=a+b%26c&state=%3D%C3%A9");
+        assert_eq!(
+            answer("https://app.example.com/x?y=1"),
+            "https://app.example.com/x?y=1&code=a+b%26c&state=%3D%C3%A9"
+        );
+        assert_eq!(
+            answer("http://127.0.0.1:9/?"),
+            "http://127.0.0.1:9/?code=a+b%26c&state=%3D%C3%A9"
+        );
+        assert_eq!(
+            answer("com.example:/x?y=1&"),
+            "com.example:/x?y=1&code=a+b%26c&state=%3D%C3%A9"
+        );
     }
 
     #[test]

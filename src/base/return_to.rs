@@ -42,7 +42,11 @@ pub struct LandingUrl(String);
 impl LandingUrl {
     /// The URL of a requested place.
     pub fn at(place: &ReturnTo, site: &Site) -> Self {
-        if place.0.starts_with('/') { Self(format!("{}{}", site.origin(), place.0)) } else { Self(place.0.clone()) }
+        if place.0.starts_with('/') {
+            Self(format!("{}{}", site.origin(), place.0))
+        } else {
+            Self(place.0.clone())
+        }
     }
 
     /// The URL of the page that confirms the sign-out.
@@ -58,7 +62,9 @@ impl LandingUrl {
 
 fn local(text: &str, site: &Site) -> Option<ReturnTo> {
     let (rest, fragment) = text.split_once('#').map_or((text, None), |(rest, it)| (rest, Some(it)));
-    if text.len() > MAX_RETURN_TO_BYTES || fragment.is_some_and(|it| !it.bytes().all(|it| (0x21..=0x7e).contains(&it))) {
+    if text.len() > MAX_RETURN_TO_BYTES
+        || fragment.is_some_and(|it| !it.bytes().all(|it| (0x21..=0x7e).contains(&it)))
+    {
         return None;
     }
     // Lenient, because `;` and `//` further in do not lead to another site. Both modes reject `/\`,
@@ -96,7 +102,9 @@ mod tests {
     use super::*;
 
     fn site() -> Site {
-        Site::parse("https://app.example.com", "/oauth2", None).unwrap().with_hosts(Vec::new(), vec![".example.com".into()])
+        Site::parse("https://app.example.com", "/oauth2", None)
+            .unwrap()
+            .with_hosts(Vec::new(), vec![".example.com".into()])
     }
 
     #[test]
@@ -117,14 +125,24 @@ mod tests {
         assert_eq!(ReturnTo::parse("https://app.example.com/x", &site()).as_str(), "/x");
         let listed = ReturnTo::parse("https://b.example.com/x", &site());
         assert_eq!(LandingUrl::at(&listed, &site()).as_str(), "https://b.example.com/x");
-        assert_eq!(LandingUrl::signed_out(&site()).as_str(), "https://app.example.com/oauth2/sign_out");
+        assert_eq!(
+            LandingUrl::signed_out(&site()).as_str(),
+            "https://app.example.com/oauth2/sign_out"
+        );
     }
 
     #[test]
     fn a_place_is_bounded_in_length_and_its_fragment_in_characters() {
         let of_length = |bytes: usize| format!("/{}", "a".repeat(bytes - 1));
-        let (longest, too_long) = (of_length(MAX_RETURN_TO_BYTES), of_length(MAX_RETURN_TO_BYTES + 1));
-        assert_eq!((ReturnTo::parse(&longest, &site()).as_str(), ReturnTo::parse(&too_long, &site()).as_str()), (longest.as_str(), "/"));
+        let (longest, too_long) =
+            (of_length(MAX_RETURN_TO_BYTES), of_length(MAX_RETURN_TO_BYTES + 1));
+        assert_eq!(
+            (
+                ReturnTo::parse(&longest, &site()).as_str(),
+                ReturnTo::parse(&too_long, &site()).as_str()
+            ),
+            (longest.as_str(), "/")
+        );
         for place in ["/a#b c", "/a#\x7f", "/a#b\r\nLocation: x", "/a#ü"] {
             assert_eq!(ReturnTo::parse(place, &site()).as_str(), "/", "{place:?}");
         }
@@ -132,7 +150,9 @@ mod tests {
 
     #[test]
     fn the_page_that_a_request_was_for_is_gone_back_to_unless_it_is_ours() {
-        for (text, place) in [("/a?b", "/a?b"), ("/oauth2/sign_out", "/"), ("/oauth2/setup", "/oauth2/setup")] {
+        for (text, place) in
+            [("/a?b", "/a?b"), ("/oauth2/sign_out", "/"), ("/oauth2/setup", "/oauth2/setup")]
+        {
             let target = Target::parse(&http::Method::GET, text, PathStrictness::Strict).unwrap();
             assert_eq!(ReturnTo::of(&target, &site()).as_str(), place);
         }
@@ -177,7 +197,11 @@ mod tests {
         ] {
             let read = ReturnTo::parse(place, &site());
             assert_eq!(read.as_str(), "/", "{place:?}");
-            assert_eq!(LandingUrl::at(&read, &site()).as_str(), "https://app.example.com/", "{place:?}");
+            assert_eq!(
+                LandingUrl::at(&read, &site()).as_str(),
+                "https://app.example.com/",
+                "{place:?}"
+            );
         }
     }
 }

@@ -38,7 +38,11 @@ impl Site {
     ///
     /// # Errors
     /// Returns a `BadSite` that names the invalid part.
-    pub fn parse(public_url: &str, prefix: &str, redirect_path: Option<&str>) -> Result<Self, BadSite> {
+    pub fn parse(
+        public_url: &str,
+        prefix: &str,
+        redirect_path: Option<&str>,
+    ) -> Result<Self, BadSite> {
         let url = url::Url::parse(public_url).map_err(|_| BadSite::NotAnAddress)?;
         let https = match url.scheme() {
             "https" => true,
@@ -46,23 +50,38 @@ impl Site {
             _ => return Err(BadSite::NotAnAddress),
         };
         let host = url.host_str().ok_or(BadSite::NotAnAddress)?.trim_end_matches('.').to_owned();
-        let bare = matches!(url.path(), "/" | "") && url.query().is_none() && url.fragment().is_none();
+        let bare =
+            matches!(url.path(), "/" | "") && url.query().is_none() && url.fragment().is_none();
         if !bare || !url.username().is_empty() || url.password().is_some() {
             return Err(BadSite::MoreThanOrigin);
         }
         if !https && !is_loopback(&host) {
             return Err(BadSite::NotHttps);
         }
-        let redirect_path = redirect_path.map_or_else(|| format!("{prefix}/callback"), str::to_owned);
+        let redirect_path =
+            redirect_path.map_or_else(|| format!("{prefix}/callback"), str::to_owned);
         for path in [prefix, &redirect_path] {
-            let plain = super::target::Target::parse(&http::Method::GET, path, super::target::PathStrictness::Strict);
+            let plain = super::target::Target::parse(
+                &http::Method::GET,
+                path,
+                super::target::PathStrictness::Strict,
+            );
             if path.len() < 2 || path.ends_with('/') || path.contains('?') || plain.is_err() {
                 return Err(BadSite::NotAPath);
             }
         }
         let (prefix, port) = (prefix.to_owned(), url.port());
         let authority = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
-        Ok(Self { https, host, port, authority, prefix, redirect_path, return_hosts: Vec::new(), hosts: Vec::new() })
+        Ok(Self {
+            https,
+            host,
+            port,
+            authority,
+            prefix,
+            redirect_path,
+            return_hosts: Vec::new(),
+            hosts: Vec::new(),
+        })
     }
 
     /// Adds the hosts of `[server] hosts` and `return_hosts`.
@@ -136,7 +155,8 @@ impl Site {
     /// are valid.
     pub fn is_public_host(&self, text: &str) -> bool {
         let Some((name, port)) = split_authority(text) else { return false };
-        port.unwrap_or(self.own_port()) == self.port.unwrap_or(self.own_port()) && name.trim_end_matches('.').eq_ignore_ascii_case(&self.host)
+        port.unwrap_or(self.own_port()) == self.port.unwrap_or(self.own_port())
+            && name.trim_end_matches('.').eq_ignore_ascii_case(&self.host)
     }
 
     fn own_port(&self) -> u16 {
@@ -153,7 +173,9 @@ impl Site {
         let Some((name, port)) = split_authority(text) else { return false };
         let (name, own) = (name.trim_end_matches('.'), self.own_port());
         self.hosts.iter().any(|it| match split_authority(it) {
-            Some((host, Some(theirs))) => host.eq_ignore_ascii_case(name) && port.unwrap_or(own) == theirs,
+            Some((host, Some(theirs))) => {
+                host.eq_ignore_ascii_case(name) && port.unwrap_or(own) == theirs
+            }
             Some((host, None)) => host.eq_ignore_ascii_case(name),
             None => false,
         })
@@ -173,7 +195,9 @@ impl Site {
     pub fn is_origin(&self, value: &HeaderValue) -> bool {
         let origin = value.to_str().unwrap_or_default();
         match origin.split_once("://") {
-            Some((scheme, authority)) => scheme == if self.https { "https" } else { "http" } && self.is_host(authority),
+            Some((scheme, authority)) => {
+                scheme == if self.https { "https" } else { "http" } && self.is_host(authority)
+            }
             None => false,
         }
     }
@@ -181,16 +205,25 @@ impl Site {
 
 /// Splits an authority into host and port; an IPv6 address is in brackets.
 pub fn split_authority(text: &str) -> Option<(&str, Option<u16>)> {
-    let split = if text.starts_with('[') { text.find(']').map(|it| it + 1)? } else { text.find(':').unwrap_or(text.len()) };
+    let split = if text.starts_with('[') {
+        text.find(']').map(|it| it + 1)?
+    } else {
+        text.find(':').unwrap_or(text.len())
+    };
     let (host, rest) = text.split_at_checked(split)?;
-    let plain = !host.is_empty() && host.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.' | b'_' | b'[' | b']' | b':'));
+    let plain = !host.is_empty()
+        && host.bytes().all(|it| {
+            it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.' | b'_' | b'[' | b']' | b':')
+        });
     if !plain {
         return None;
     }
     match rest.strip_prefix(':') {
         None if rest.is_empty() => Some((host, None)),
         None => None,
-        Some(port) if port.bytes().all(|it| it.is_ascii_digit()) => Some((host, Some(port.parse().ok()?))),
+        Some(port) if port.bytes().all(|it| it.is_ascii_digit()) => {
+            Some((host, Some(port.parse().ok()?)))
+        }
         Some(_) => None,
     }
 }
@@ -198,7 +231,8 @@ pub fn split_authority(text: &str) -> Option<(&str, Option<u16>)> {
 /// Whether a host name means only this machine.
 pub fn is_loopback(host: &str) -> bool {
     let host = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);
-    host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback())
 }
 
 #[cfg(test)]
@@ -207,16 +241,37 @@ mod tests {
 
     fn site() -> Site {
         let site = Site::parse("https://app.example.com", "/oauth2", None).unwrap();
-        site.with_hosts(vec!["alt.example.org".into()], vec![".example.com".into(), "one.example.org".into()])
+        site.with_hosts(
+            vec!["alt.example.org".into()],
+            vec![".example.com".into(), "one.example.org".into()],
+        )
     }
 
     #[test]
     fn knows_its_own_names() {
-        for host in ["app.example.com", "APP.example.com", "app.example.com.", "app.example.com:443", "alt.example.org"] {
+        for host in [
+            "app.example.com",
+            "APP.example.com",
+            "app.example.com.",
+            "app.example.com:443",
+            "alt.example.org",
+        ] {
             assert!(site().is_host(host), "{host}");
         }
-        assert!(site().is_public_host("APP.example.com.:443") && !site().is_public_host("alt.example.org") && !site().is_public_host(""));
-        for host in ["", "app.example.com:80", "example.com", "app.example.com@evil", "app.example.com:443:1", "evil.com/app.example.com", "xapp.example.com"] {
+        assert!(
+            site().is_public_host("APP.example.com.:443")
+                && !site().is_public_host("alt.example.org")
+                && !site().is_public_host("")
+        );
+        for host in [
+            "",
+            "app.example.com:80",
+            "example.com",
+            "app.example.com@evil",
+            "app.example.com:443:1",
+            "evil.com/app.example.com",
+            "xapp.example.com",
+        ] {
             assert!(!site().is_host(host), "{host}");
         }
     }
@@ -246,7 +301,16 @@ mod tests {
         for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "::1", "[::1]"] {
             assert!(is_loopback(host), "{host}");
         }
-        for host in ["", "localhost.example", "localhost.", "0.0.0.0", "[::2]", "[[::1]]", "128.0.0.1", "[::1"] {
+        for host in [
+            "",
+            "localhost.example",
+            "localhost.",
+            "0.0.0.0",
+            "[::2]",
+            "[[::1]]",
+            "128.0.0.1",
+            "[::1",
+        ] {
             assert!(!is_loopback(host), "{host}");
         }
     }
@@ -256,6 +320,9 @@ mod tests {
         assert!(Site::parse("http://localhost:4180", "/oauth2", None).is_ok());
         assert!(Site::parse("http://[::1]:4180", "/oauth2", None).is_ok());
         assert_eq!(Site::parse("http://app.example.com", "/oauth2", None), Err(BadSite::NotHttps));
-        assert_eq!(Site::parse("https://a.example/x", "/oauth2", None), Err(BadSite::MoreThanOrigin));
+        assert_eq!(
+            Site::parse("https://a.example/x", "/oauth2", None),
+            Err(BadSite::MoreThanOrigin)
+        );
     }
 }

@@ -34,7 +34,9 @@ mod tests {
             assert_eq!(fold(name), "x-one-two");
             assert!(folds_to(name, "x-one-two") && folds_to_beginning(name, "x-one-"));
         }
-        assert!(!folds_to("x-one-two3", "x-one-two") && folds_to_beginning("x-one-two3", "x-one-two"));
+        assert!(
+            !folds_to("x-one-two3", "x-one-two") && folds_to_beginning("x-one-two3", "x-one-two")
+        );
         assert!(!folds_to("x-one", "x-one-") && !folds_to_beginning("x-one", "x-one-"));
         assert!(!folds_to("x-onr", "x-one"));
     }

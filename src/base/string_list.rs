@@ -71,7 +71,10 @@ mod tests {
     fn what_went_in_comes_out_in_order() {
         let texts: StringList = ["Admin", "", "Zoë"].into_iter().collect();
         assert_eq!(texts.iter().collect::<Vec<_>>(), ["Admin", "", "Zoë"]);
-        assert_eq!((texts.len(), texts.is_empty(), StringList::default().is_empty()), (3, false, true));
+        assert_eq!(
+            (texts.len(), texts.is_empty(), StringList::default().is_empty()),
+            (3, false, true)
+        );
         assert!(texts.contains("Admin") && !texts.contains("admin"));
         assert_eq!(serde_json::to_string(&texts).unwrap(), r#"["Admin","","Zoë"]"#);
     }

@@ -71,7 +71,11 @@ impl Target {
     ///
     /// # Errors
     /// Returns an `AmbiguousTarget` if two servers could disagree on the meaning.
-    pub fn read(method: &Method, uri: &Uri, strictness: PathStrictness) -> Result<Self, AmbiguousTarget> {
+    pub fn read(
+        method: &Method,
+        uri: &Uri,
+        strictness: PathStrictness,
+    ) -> Result<Self, AmbiguousTarget> {
         let path_and_query = uri.path_and_query().ok_or(AmbiguousTarget::NotAPath)?;
         plain(method, path_and_query.as_str(), strictness)?;
         Ok(Self { method: method.clone(), path_and_query: path_and_query.clone() })
@@ -81,9 +85,14 @@ impl Target {
     ///
     /// # Errors
     /// Returns an `AmbiguousTarget` if two servers could disagree on the meaning.
-    pub fn parse(method: &Method, text: &str, strictness: PathStrictness) -> Result<Self, AmbiguousTarget> {
+    pub fn parse(
+        method: &Method,
+        text: &str,
+        strictness: PathStrictness,
+    ) -> Result<Self, AmbiguousTarget> {
         plain(method, text, strictness)?;
-        let path_and_query = PathAndQuery::try_from(text).map_err(|_| AmbiguousTarget::Character)?;
+        let path_and_query =
+            PathAndQuery::try_from(text).map_err(|_| AmbiguousTarget::Character)?;
         // The library must keep exactly the text that was checked; for example, it cuts off a
         // fragment.
         if path_and_query.as_str() != text {
@@ -158,7 +167,9 @@ fn path_is_plain(path: &[u8], strictness: PathStrictness) -> Result<(), Ambiguou
             b'\\' => return Err(AmbiguousTarget::Slash),
             b';' if strict => return Err(AmbiguousTarget::PathParameter),
             b'%' => encoded_is_plain(hex(rest.next(), rest.next())?, strict)?,
-            b'<' | b'>' | b'"' | b'`' | b'^' | b'{' | b'}' | b'|' if strict => return Err(AmbiguousTarget::Character),
+            b'<' | b'>' | b'"' | b'`' | b'^' | b'{' | b'}' | b'|' if strict => {
+                return Err(AmbiguousTarget::Character);
+            }
             _ => {}
         }
     }
@@ -210,7 +221,9 @@ fn decode(path: &[u8]) -> Cow<'_, [u8]> {
 }
 
 fn hex(high: Option<&u8>, low: Option<&u8>) -> Result<u8, AmbiguousTarget> {
-    let digit = |it: Option<&u8>| it.and_then(|it| char::from(*it).to_digit(16)).ok_or(AmbiguousTarget::Percent);
+    let digit = |it: Option<&u8>| {
+        it.and_then(|it| char::from(*it).to_digit(16)).ok_or(AmbiguousTarget::Percent)
+    };
     u8::try_from(digit(high)? << 4 | digit(low)?).map_err(|_| AmbiguousTarget::Percent)
 }
 
@@ -224,7 +237,19 @@ mod tests {
 
     #[test]
     fn plain_targets_keep_every_byte() {
-        for text in ["/", "/a", "/a/", "/a/b.c/~x", "/a?x=//..%2f;#".trim_end_matches('#'), "/%E2%82%AC", "/a%20b", "/.well-known/x", "/a..b", "/@me", "/a:b"] {
+        for text in [
+            "/",
+            "/a",
+            "/a/",
+            "/a/b.c/~x",
+            "/a?x=//..%2f;#".trim_end_matches('#'),
+            "/%E2%82%AC",
+            "/a%20b",
+            "/.well-known/x",
+            "/a..b",
+            "/@me",
+            "/a:b",
+        ] {
             assert_eq!(read(text).unwrap().path_and_query().as_str(), text);
         }
     }
@@ -277,14 +302,25 @@ mod tests {
         for text in ["/a//b", "/a;b=c/d", "/a%2fb"] {
             assert!(lenient(text).is_ok(), "{text}");
         }
-        for text in ["/a/../b", "/a/%2e%2e/b", "/a/..;/b", "/a%2f..%2fb", "//a", "/a\\b", "/a%5cb", "/a%00b", "/a%252fb"] {
+        for text in [
+            "/a/../b",
+            "/a/%2e%2e/b",
+            "/a/..;/b",
+            "/a%2f..%2fb",
+            "//a",
+            "/a\\b",
+            "/a%5cb",
+            "/a%00b",
+            "/a%252fb",
+        ] {
             assert!(lenient(text).is_err(), "{text}");
         }
     }
 
     /// `byte` as an overlong sequence of `length` bytes, percent-encoded.
     fn overlong(byte: u8, length: usize) -> String {
-        let lead = [0xc0, 0xe0, 0xf0, 0xf8, 0xfc][length - 2] | if length == 2 { byte >> 6 } else { 0 };
+        let lead =
+            [0xc0, 0xe0, 0xf0, 0xf8, 0xfc][length - 2] | if length == 2 { byte >> 6 } else { 0 };
         let mut bytes = vec![lead];
         bytes.extend(std::iter::repeat_n(0x80, length.saturating_sub(3)));
         bytes.extend((length > 2).then_some(0x80 | byte >> 6));
@@ -295,19 +331,37 @@ mod tests {
     // Lenient mode allowed `%e0%80%af` and its longer forms, which lax decoders read as a slash.
     #[test]
     fn encoded_bytes_that_are_no_utf_8_are_refused_in_both_readings() {
-        assert_eq!((overlong(b'/', 3).as_str(), overlong(b'.', 2).as_str()), ("%e0%80%af", "%c0%ae"));
+        assert_eq!(
+            (overlong(b'/', 3).as_str(), overlong(b'.', 2).as_str()),
+            ("%e0%80%af", "%c0%ae")
+        );
         assert_eq!(overlong(b'\\', 4), "%f0%80%81%9c");
         let both = [PathStrictness::Strict, PathStrictness::Lenient];
-        let refused = |text: &str| both.iter().all(|it| Target::parse(&Method::GET, text, *it).is_err());
+        let refused =
+            |text: &str| both.iter().all(|it| Target::parse(&Method::GET, text, *it).is_err());
         for length in 2..=6 {
             for byte in 0..=0x7f {
                 let sequence = overlong(byte, length);
-                for text in [format!("/a{sequence}b"), format!("/public/{sequence}{sequence}/admin"), format!("/{}", sequence.to_uppercase())] {
+                for text in [
+                    format!("/a{sequence}b"),
+                    format!("/public/{sequence}{sequence}/admin"),
+                    format!("/{}", sequence.to_uppercase()),
+                ] {
                     assert!(refused(&text), "{text}");
                 }
             }
         }
-        for text in ["/%ff", "/%fe%fe", "/caf%e9", "/%80", "/%e2%82", "/%ed%a0%80", "/%f4%90%80%80", "/a%e2%82%2fb", "/a;%e9"] {
+        for text in [
+            "/%ff",
+            "/%fe%fe",
+            "/caf%e9",
+            "/%80",
+            "/%e2%82",
+            "/%ed%a0%80",
+            "/%f4%90%80%80",
+            "/a%e2%82%2fb",
+            "/a;%e9",
+        ] {
             assert!(refused(text), "{text}");
         }
         for text in ["/caf%c3%a9", "/%E2%82%AC", "/%f0%9f%98%80"] {
@@ -317,7 +371,9 @@ mod tests {
 
     #[test]
     fn each_byte_is_refused_for_its_own_reason_and_some_in_strict_reading_only() {
-        use AmbiguousTarget::{Character, DotSegment, EmptySegment, NotAPath, PathParameter, Percent, Slash, TooLong};
+        use AmbiguousTarget::{
+            Character, DotSegment, EmptySegment, NotAPath, PathParameter, Percent, Slash, TooLong,
+        };
         let longest = format!("/{}", "a".repeat(MAX_TARGET_BYTES - 1));
         for (text, strict, lenient) in [
             ("/a\"b", Err(Character), Ok(())),
@@ -366,11 +422,25 @@ mod tests {
             (longest.as_str(), Ok(()), Ok(())),
             (&format!("{longest}a"), Err(TooLong), Err(TooLong)),
         ] {
-            for (strictness, expected) in [(PathStrictness::Strict, strict), (PathStrictness::Lenient, lenient)] {
-                assert_eq!(Target::parse(&Method::GET, text, strictness).map(drop), expected, "{text} {strictness:?}");
+            for (strictness, expected) in
+                [(PathStrictness::Strict, strict), (PathStrictness::Lenient, lenient)]
+            {
+                assert_eq!(
+                    Target::parse(&Method::GET, text, strictness).map(drop),
+                    expected,
+                    "{text} {strictness:?}"
+                );
                 // As hyper passes it on, if the library keeps it unchanged.
-                if let Some(uri) = text.parse::<Uri>().ok().filter(|it| it.path_and_query().is_some_and(|it| it.as_str() == text)) {
-                    assert_eq!(Target::read(&Method::GET, &uri, strictness).map(drop), expected, "{text} {strictness:?}");
+                if let Some(uri) = text
+                    .parse::<Uri>()
+                    .ok()
+                    .filter(|it| it.path_and_query().is_some_and(|it| it.as_str() == text))
+                {
+                    assert_eq!(
+                        Target::read(&Method::GET, &uri, strictness).map(drop),
+                        expected,
+                        "{text} {strictness:?}"
+                    );
                 }
             }
         }
@@ -379,23 +449,42 @@ mod tests {
     #[test]
     fn the_parts_of_a_target_are_those_that_were_read() {
         let read = Target::parse(&Method::POST, "/a/b?c=d?e", PathStrictness::Strict).unwrap();
-        assert_eq!((read.method(), read.path(), read.query()), (&Method::POST, "/a/b", Some("c=d?e")));
-        assert_eq!(Target::parse(&Method::GET, "/a", PathStrictness::Strict).unwrap().query(), None);
-        assert_eq!(Target::read(&Method::GET, &Uri::from_static("app.example.com:443"), PathStrictness::Lenient), Err(AmbiguousTarget::NotAPath));
+        assert_eq!(
+            (read.method(), read.path(), read.query()),
+            (&Method::POST, "/a/b", Some("c=d?e"))
+        );
+        assert_eq!(
+            Target::parse(&Method::GET, "/a", PathStrictness::Strict).unwrap().query(),
+            None
+        );
+        assert_eq!(
+            Target::read(
+                &Method::GET,
+                &Uri::from_static("app.example.com:443"),
+                PathStrictness::Lenient
+            ),
+            Err(AmbiguousTarget::NotAPath)
+        );
     }
 
     #[test]
     fn what_an_app_may_read_instead_is_known() {
         let other = |text| {
-            let read = Target::parse(&Method::GET, text, PathStrictness::Lenient).unwrap().other_reading();
+            let read =
+                Target::parse(&Method::GET, text, PathStrictness::Lenient).unwrap().other_reading();
             read.map(|it| String::from_utf8(it).unwrap())
         };
         for text in ["/", "/a/b/", "/a?%61//;"] {
             assert_eq!(other(text), None, "{text}");
         }
-        for (text, read) in
-            [("/%61dmin/%78", "/admin/x"), ("/a//b;c=d/e;f", "/a/b/e"), ("/a%2fb", "/a/b"), ("/a%3bb/", "/a/"), ("/;a/b", "/b"), ("/a//", "/a/")]
-        {
+        for (text, read) in [
+            ("/%61dmin/%78", "/admin/x"),
+            ("/a//b;c=d/e;f", "/a/b/e"),
+            ("/a%2fb", "/a/b"),
+            ("/a%3bb/", "/a/"),
+            ("/;a/b", "/b"),
+            ("/a//", "/a/"),
+        ] {
             assert_eq!(other(text).as_deref(), Some(read), "{text}");
         }
     }
@@ -403,11 +492,16 @@ mod tests {
     #[test]
     fn methods_that_tunnel_or_echo_or_are_too_long_are_refused() {
         for method in [Method::CONNECT, Method::TRACE] {
-            assert_eq!(Target::parse(&method, "/", PathStrictness::Strict), Err(AmbiguousTarget::Method));
+            assert_eq!(
+                Target::parse(&method, "/", PathStrictness::Strict),
+                Err(AmbiguousTarget::Method)
+            );
         }
         // Hyper accepts any token as a method (RFC 9110 section 9.1), up to the length of a whole
         // head.
-        for (bytes, expected) in [(MAX_METHOD_BYTES, Ok(())), (MAX_METHOD_BYTES + 1, Err(AmbiguousTarget::TooLong))] {
+        for (bytes, expected) in
+            [(MAX_METHOD_BYTES, Ok(())), (MAX_METHOD_BYTES + 1, Err(AmbiguousTarget::TooLong))]
+        {
             let method = Method::from_bytes(&vec![b'A'; bytes]).unwrap();
             assert_eq!(Target::parse(&method, "/", PathStrictness::Lenient).map(drop), expected);
         }

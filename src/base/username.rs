@@ -65,7 +65,9 @@ pub fn domain_of(address: &str) -> Option<&str> {
 
 fn is_plain(it: char) -> bool {
     // Latin-1 and Latin Extended-A, which also contain `×` and `÷`.
-    let is_latin = ('\u{df}'..='\u{17e}').contains(&it) && it.is_alphabetic() && !LOOKALIKE_LETTERS.contains(&it);
+    let is_latin = ('\u{df}'..='\u{17e}').contains(&it)
+        && it.is_alphabetic()
+        && !LOOKALIKE_LETTERS.contains(&it);
     it.is_ascii_lowercase() || it.is_ascii_digit() || ALLOWED_SIGNS.contains(it) || is_latin
 }
 
@@ -125,7 +127,10 @@ mod tests {
         ] {
             assert_eq!(Username::parse(text), None, "{text:?}");
         }
-        assert!(Username::parse(&"a".repeat(129)).is_none() && Username::parse(&"\u{fdfa}".repeat(10_000)).is_none());
+        assert!(
+            Username::parse(&"a".repeat(129)).is_none()
+                && Username::parse(&"\u{fdfa}".repeat(10_000)).is_none()
+        );
     }
 
     #[test]
@@ -141,7 +146,13 @@ mod tests {
     fn an_address_has_a_domain() {
         let maya = Username::parse("maya@contoso.example").unwrap();
         assert_eq!((maya.domain(), maya.local()), (Some("contoso.example"), "maya"));
-        assert_eq!((Username::parse("maya").unwrap().domain(), Username::parse("maya").unwrap().is_address()), (None, false));
+        assert_eq!(
+            (
+                Username::parse("maya").unwrap().domain(),
+                Username::parse("maya").unwrap().is_address()
+            ),
+            (None, false)
+        );
         assert!(maya.is_address() && Username::parse("maya@").unwrap().is_address());
     }
 }

@@ -15,23 +15,27 @@ const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 /// Sends a request that asks the connection to close, and reads the answer.
 pub(super) fn send(listen: &ListenAddress, request: &str) -> Result<String, CommandError> {
     let answer = match listen {
-        ListenAddress::Tcp(address) => TcpStream::connect_timeout(&reachable(*address), ADMIN_TIMEOUT).and_then(|it| {
-            it.set_read_timeout(Some(ADMIN_TIMEOUT))?;
-            exchange(it, request)
-        }),
+        ListenAddress::Tcp(address) => {
+            TcpStream::connect_timeout(&reachable(*address), ADMIN_TIMEOUT).and_then(|it| {
+                it.set_read_timeout(Some(ADMIN_TIMEOUT))?;
+                exchange(it, request)
+            })
+        }
         ListenAddress::Unix(path) => UnixStream::connect(path).and_then(|it| {
             it.set_read_timeout(Some(ADMIN_TIMEOUT))?;
             exchange(it, request)
         }),
         ListenAddress::Systemd => {
-            return Err(
-                CommandError::new("[server] admin_listen is a systemd socket, so its address is unknown").hint("set [server] admin_listen to an address")
-            );
+            return Err(CommandError::new(
+                "[server] admin_listen is a systemd socket, so its address is unknown",
+            )
+            .hint("set [server] admin_listen to an address"));
         }
     };
     answer.map_err(|error| {
         let what = format!("no answer on {listen}: {error}");
-        CommandError::new(what).hint("check that entrada is running with the same [server] admin_listen")
+        CommandError::new(what)
+            .hint("check that entrada is running with the same [server] admin_listen")
     })
 }
 

@@ -20,9 +20,15 @@ pub(super) fn run(path: Option<&Path>) -> Result<(), CommandError> {
 
 /// The certificates that end within a month, or have ended: the file is fine, and people will soon not get in all the same.
 fn ending(config: &Config, now: u64) -> Vec<String> {
-    let organizations = config.directory.iter().flat_map(|it| &it.organizations).map(|it| (format!("[[organization]] {}", it.code), &it.credential));
+    let organizations = config
+        .directory
+        .iter()
+        .flat_map(|it| &it.organizations)
+        .map(|it| (format!("[[organization]] {}", it.code), &it.credential));
     let all = [("[entra]".to_owned(), &config.entra.credential)].into_iter().chain(organizations);
-    let days = |it: &ClientCredential| it.ends().and_then(|it| i64::try_from(it).ok()).and_then(|it| days_if_expiring(it, now));
+    let days = |it: &ClientCredential| {
+        it.ends().and_then(|it| i64::try_from(it).ok()).and_then(|it| days_if_expiring(it, now))
+    };
     all.filter_map(|(whose, it)| days(it).map(|days| (whose, days)))
         .map(|(whose, days)| match days {
             ..0 => format!("warning: the certificate of {whose} has expired"),
@@ -32,7 +38,10 @@ fn ending(config: &Config, now: u64) -> Vec<String> {
 }
 
 /// Reads the configuration; all problems and warnings are printed.
-pub(super) fn read(path: Option<&Path>, environment: &[(String, String)]) -> Result<Config, CommandError> {
+pub(super) fn read(
+    path: Option<&Path>,
+    environment: &[(String, String)],
+) -> Result<Config, CommandError> {
     let outcome = config::load(path, environment);
     report(&outcome, path);
     outcome.config.ok_or_else(CommandError::already_reported)
@@ -53,13 +62,17 @@ fn report(outcome: &Outcome, path: Option<&Path>) {
         complain(text.trim_end());
     }
     if outcome.config.is_none() && !outcome.from_file {
-        complain("hint: there is no entrada.toml here; create one, or name another file with --config");
+        complain(
+            "hint: there is no entrada.toml here; create one, or name another file with --config",
+        );
     }
 }
 
 /// The process' environment, as far as it is text.
 pub(super) fn environment() -> Vec<(String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// What the file is called in messages.

@@ -91,14 +91,21 @@ pub(super) async fn settle(directory: &Directory, site: &Site) -> Result<Option<
         directory.add_organization(company.as_new(), HISTORY_ACTOR).await?;
         for (username, role) in company.people {
             let Some(username) = Username::parse(username) else { continue };
-            let new = NewPerson { username, name: None, email: None, role: Some((*role).to_owned()) };
+            let new =
+                NewPerson { username, name: None, email: None, role: Some((*role).to_owned()) };
             directory.add_person(&code, &new, HISTORY_ACTOR).await?;
         }
     }
     let mut link = None;
     for code in COMPANIES.iter().filter_map(|it| CompanyCode::parse(it.code)) {
-        if directory.organization(&code).await?.is_some_and(|it| it.state == OrganizationState::Draft) {
-            link = Some(site.invitation_url(directory.invite(&code, HISTORY_ACTOR).await?.token.expose()));
+        if directory
+            .organization(&code)
+            .await?
+            .is_some_and(|it| it.state == OrganizationState::Draft)
+        {
+            link = Some(
+                site.invitation_url(directory.invite(&code, HISTORY_ACTOR).await?.token.expose()),
+            );
         }
     }
     Ok(link)
@@ -112,7 +119,10 @@ impl EmulatedCompany {
             name: self.name.to_owned(),
             tenant: filled(self.tenant),
             client_id: filled(self.client_id),
-            proof: self.is_on.then(|| OrganizationCredential::of_value(self.client_secret).ok()).flatten(),
+            proof: self
+                .is_on
+                .then(|| OrganizationCredential::of_value(self.client_secret).ok())
+                .flatten(),
             domains: vec![self.domain.to_owned()],
             on: self.is_on,
             ..NewOrganization::default()
@@ -122,10 +132,19 @@ impl EmulatedCompany {
 
 /// Lines of what can be typed and opened, for the block that is printed at the start.
 pub(super) fn lines(link: Option<&str>) -> String {
-    let known = |it: &EmulatedCompany| it.people.iter().map(|(username, role)| format!("{username} ({role})")).collect::<Vec<_>>().join(", ");
+    let known = |it: &EmulatedCompany| {
+        it.people
+            .iter()
+            .map(|(username, role)| format!("{username} ({role})"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let line = |it: &EmulatedCompany| format!("{:<10}or {}", it.code, known(it));
-    let typed = COMPANIES.iter().filter(|it| it.is_on).map(line).collect::<Vec<_>>().join("\n            ");
-    let link = link.map(|it| format!("\n  set up    {it} (for Northwind's admin; works once)")).unwrap_or_default();
+    let typed =
+        COMPANIES.iter().filter(|it| it.is_on).map(line).collect::<Vec<_>>().join("\n            ");
+    let link = link
+        .map(|it| format!("\n  set up    {it} (for Northwind's admin; works once)"))
+        .unwrap_or_default();
     format!("type      {typed}{link}")
 }
 
@@ -138,9 +157,19 @@ pub(super) struct DatabaseLocation {
 impl DatabaseLocation {
     /// The directory, made for its owner alone.
     pub(super) fn at(kept: Option<&Path>, random: &RandomSource) -> Result<Self, CommandError> {
-        let directory = kept.map_or_else(|| std::env::temp_dir().join(format!("entrada-dev-{}", random.text::<12>())), Path::to_owned);
-        let refused = |it: io::Error| CommandError::new(format!("cannot create {}: {it}", directory.display())).hint("choose another directory with --data");
-        DirBuilder::new().mode(0o700).recursive(kept.is_some()).create(&directory).map_err(refused)?;
+        let directory = kept.map_or_else(
+            || std::env::temp_dir().join(format!("entrada-dev-{}", random.text::<12>())),
+            Path::to_owned,
+        );
+        let refused = |it: io::Error| {
+            CommandError::new(format!("cannot create {}: {it}", directory.display()))
+                .hint("choose another directory with --data")
+        };
+        DirBuilder::new()
+            .mode(0o700)
+            .recursive(kept.is_some())
+            .create(&directory)
+            .map_err(refused)?;
         Ok(Self { directory, is_kept: kept.is_some() })
     }
 
@@ -152,14 +181,17 @@ impl DatabaseLocation {
     /// What seals the credentials: kept beside the database, since another one could not open them.
     pub(super) fn secret(&self, random: &RandomSource) -> Result<String, CommandError> {
         let path = self.directory.join("secret");
-        let refused = |it: io::Error| CommandError::new(format!("cannot use {}: {it}", path.display()));
+        let refused =
+            |it: io::Error| CommandError::new(format!("cannot use {}: {it}", path.display()));
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Ok(mut file) => {
                 let secret = random.text::<32>();
                 file.write_all(secret.as_bytes()).map_err(refused)?;
                 Ok(secret)
             }
-            Err(it) if it.kind() == io::ErrorKind::AlreadyExists => fs::read_to_string(&path).map_err(refused),
+            Err(it) if it.kind() == io::ErrorKind::AlreadyExists => {
+                fs::read_to_string(&path).map_err(refused)
+            }
             Err(it) => Err(refused(it)),
         }
     }

@@ -79,23 +79,35 @@ async fn serve(arguments: &DevArgs) -> Result<(), CommandError> {
     let public_url = format!("http://localhost:{port}");
     // One clock for all, so that the emulator's panel moves everybody's.
     let clock = Clock::system();
-    let place = arguments.organizations.then(|| DatabaseLocation::at(arguments.data.as_deref(), &random::system())).transpose()?;
+    let place = arguments
+        .organizations
+        .then(|| DatabaseLocation::at(arguments.data.as_deref(), &random::system()))
+        .transpose()?;
     let emulator = start_emulator(&public_url, clock.clone(), place.is_some()).await?;
     let shutdown = CancellationToken::new();
     let upstream = match &arguments.upstream {
         Some(url) => url.clone(),
         None => start_demo(&public_url, clock.clone(), arguments.organizations, shutdown.clone())?,
     };
-    let config = read(&written(arguments, place.as_ref(), (port, &public_url), &upstream, &emulator)?, &emulator)?;
+    let config = read(
+        &written(arguments, place.as_ref(), (port, &public_url), &upstream, &emulator)?,
+        &emulator,
+    )?;
     let log = start_log(&config, std::io::stderr())?;
     // Purposefully without the environment: a proxy towards the internet must not stand before loopback.
-    let process = Process::new(&config, clock, random::system(), log.clone(), Vec::new()).opened(&config).await.map_err(CommandError::new)?;
+    let process = Process::new(&config, clock, random::system(), log.clone(), Vec::new())
+        .opened(&config)
+        .await
+        .map_err(CommandError::new)?;
     let link = match &process.directory {
-        Some(directory) => companies::settle(directory, &config.server.site).await.map_err(CommandError::new)?,
+        Some(directory) => {
+            companies::settle(directory, &config.server.site).await.map_err(CommandError::new)?
+        }
         None => None,
     };
     let service = start(&config, process)?;
-    let admin = Listener::bind(&config.server.admin_listen).map_err(|it| CommandError::new(format!("cannot listen on 127.0.0.1: {it}")))?;
+    let admin = Listener::bind(&config.server.admin_listen)
+        .map_err(|it| CommandError::new(format!("cannot listen on 127.0.0.1: {it}")))?;
     announce(&public_url, &upstream, (&emulator, link.as_deref()), arguments);
     let told = shutdown.clone();
     tokio::spawn(async move {
@@ -113,7 +125,10 @@ async fn serve(arguments: &DevArgs) -> Result<(), CommandError> {
 /// Bound before the configuration is written, which needs the port: nobody can take it in between.
 fn listen(port: u16) -> Result<(u16, Vec<Listener>), CommandError> {
     let bind = |address: SocketAddr| Listener::bind(&ListenAddress::Tcp(address));
-    let taken = |address: SocketAddr, why: io::Error| CommandError::new(format!("cannot listen on {address}: {why}")).hint("choose another port with --port");
+    let taken = |address: SocketAddr, why: io::Error| {
+        CommandError::new(format!("cannot listen on {address}: {why}"))
+            .hint("choose another port with --port")
+    };
     let first = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut listeners = bind(first).map_err(|it| taken(first, it))?;
     let port = listeners.iter().find_map(Listener::local_addr).map_or(port, |it| it.port());
@@ -127,10 +142,15 @@ fn listen(port: u16) -> Result<(u16, Vec<Listener>), CommandError> {
 }
 
 fn loopback() -> Result<TcpListener, CommandError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|it| CommandError::new(format!("cannot listen on 127.0.0.1: {it}")))
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .map_err(|it| CommandError::new(format!("cannot listen on 127.0.0.1: {it}")))
 }
 
-async fn start_emulator(public_url: &str, clock: Clock, with_companies: bool) -> Result<Emulator, CommandError> {
+async fn start_emulator(
+    public_url: &str,
+    clock: Clock,
+    with_companies: bool,
+) -> Result<Emulator, CommandError> {
     let options = emulator::Options {
         clock,
         random: random::system(),
@@ -144,7 +164,12 @@ async fn start_emulator(public_url: &str, clock: Clock, with_companies: bool) ->
     Emulator::start(loopback()?, options).await.map_err(CommandError::new)
 }
 
-fn start_demo(public_url: &str, clock: Clock, has_phone: bool, shutdown: CancellationToken) -> Result<String, CommandError> {
+fn start_demo(
+    public_url: &str,
+    clock: Clock,
+    has_phone: bool,
+    shutdown: CancellationToken,
+) -> Result<String, CommandError> {
     let listener = loopback()?;
     listener.set_nonblocking(true).map_err(CommandError::new)?;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(CommandError::new)?;
@@ -156,7 +181,11 @@ fn start_demo(public_url: &str, clock: Clock, has_phone: bool, shutdown: Cancell
         audience: public_url.to_owned(),
         sign_out_path: "/oauth2/sign_out".to_owned(),
         start_path: "/oauth2/start".to_owned(),
-        phone: has_phone.then(|| demo::PhoneClient { client_id: "demo-phone".to_owned(), issuer: public_url.to_owned(), random: random::system() }),
+        phone: has_phone.then(|| demo::PhoneClient {
+            client_id: "demo-phone".to_owned(),
+            issuer: public_url.to_owned(),
+            random: random::system(),
+        }),
         clock,
     };
     tokio::spawn(demo::serve(listener, options, shutdown));
@@ -173,7 +202,9 @@ fn written(
 ) -> Result<String, CommandError> {
     let of_one_tenant = || {
         let (tenant, client_id) = (quoted(emulator.tenant_id()), quoted(emulator.client_id()));
-        format!("tenant = {tenant}\nclient_id = {client_id}\nclient_secret = {{ env = \"DEV_CLIENT_SECRET\" }}")
+        format!(
+            "tenant = {tenant}\nclient_id = {client_id}\nclient_secret = {{ env = \"DEV_CLIENT_SECRET\" }}"
+        )
     };
     let (entra, more) = match place {
         Some(place) => (String::new(), directory(place)?),
@@ -209,8 +240,13 @@ log = "text"
 }
 
 fn directory(place: &DatabaseLocation) -> Result<String, CommandError> {
-    let (secret, database) = (place.secret(&random::system())?, format!("sqlite:{}", place.database().display()));
-    Ok(format!("[session]\nsecrets = [{}]\n[directory]\ndatabase = {}\n{PHONE_CONFIG}", quoted(&secret), quoted(&database)))
+    let (secret, database) =
+        (place.secret(&random::system())?, format!("sqlite:{}", place.database().display()));
+    Ok(format!(
+        "[session]\nsecrets = [{}]\n[directory]\ndatabase = {}\n{PHONE_CONFIG}",
+        quoted(&secret),
+        quoted(&database)
+    ))
 }
 
 fn quoted(text: &str) -> String {
@@ -226,7 +262,9 @@ fn read(text: &str, emulator: &Emulator) -> Result<Config, CommandError> {
 
 /// Only `--upstream` is somebody's own writing.
 fn refused(problems: &[Problem]) -> CommandError {
-    let Some(Problem { key, what, hint, .. }) = problems.first() else { return CommandError::new("the configuration cannot be read") };
+    let Some(Problem { key, what, hint, .. }) = problems.first() else {
+        return CommandError::new("the configuration cannot be read");
+    };
     let name = if key == "upstream.url" { "--upstream" } else { key };
     let failure = CommandError::new(format!("{name} {what}"));
     match hint {
@@ -235,15 +273,35 @@ fn refused(problems: &[Problem]) -> CommandError {
     }
 }
 
-fn announce(public_url: &str, upstream: &str, (emulator, link): (&Emulator, Option<&str>), arguments: &DevArgs) {
-    let names: Vec<_> = emulator.people().iter().map(|it| it.user_name.split('@').next().unwrap_or_default().to_owned()).collect();
-    let app = if arguments.upstream.is_some() { upstream.to_owned() } else { format!("{upstream} (the built-in demo)") };
+fn announce(
+    public_url: &str,
+    upstream: &str,
+    (emulator, link): (&Emulator, Option<&str>),
+    arguments: &DevArgs,
+) {
+    let names: Vec<_> = emulator
+        .people()
+        .iter()
+        .map(|it| it.user_name.split('@').next().unwrap_or_default().to_owned())
+        .collect();
+    let app = if arguments.upstream.is_some() {
+        upstream.to_owned()
+    } else {
+        format!("{upstream} (the built-in demo)")
+    };
     let (who, hint) = if arguments.organizations {
         (companies::lines(link), "")
     } else {
-        (format!("sign in   as {}", names.join(", ")), "  Try --organizations for several companies with their own Entra IDs.\n")
+        (
+            format!("sign in   as {}", names.join(", ")),
+            "  Try --organizations for several companies with their own Entra IDs.\n",
+        )
     };
-    let phone = if arguments.organizations && arguments.upstream.is_none() { format!("\n  phone     {upstream}/phone") } else { String::new() };
+    let phone = if arguments.organizations && arguments.upstream.is_none() {
+        format!("\n  phone     {upstream}/phone")
+    } else {
+        String::new()
+    };
     print_line(&format!(
         "\n  open      {public_url}\n  {who}\n  app       {app}{phone}\n  Entra     {} (emulator, not Microsoft; control panel)\n\n{hint}  Ctrl-C stops it.\n",
         emulator.authority()

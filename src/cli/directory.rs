@@ -36,16 +36,23 @@ pub(super) struct CommonArgs {
 }
 
 /// Opens the directory, does the work and closes it.
-pub(super) fn open<T>(common: &CommonArgs, work: impl AsyncFnOnce(&Directory) -> Result<T, CommandError>) -> Result<T, CommandError> {
+pub(super) fn open<T>(
+    common: &CommonArgs,
+    work: impl AsyncFnOnce(&Directory) -> Result<T, CommandError>,
+) -> Result<T, CommandError> {
     let config = read_quietly(common.config.as_deref())?;
     let Some(wanted) = config.directory else {
-        let failure = CommandError::new(format!("{} has no [directory] section", name(common.config.as_deref())));
+        let failure = CommandError::new(format!(
+            "{} has no [directory] section",
+            name(common.config.as_deref())
+        ));
         return Err(failure.hint("add [directory] with database = \"sqlite:entrada.db\""));
     };
     let random = random::system();
     let keyring = Keyring::new(&config.session.secrets, &random);
     runtime()?.block_on(async {
-        let directory = Directory::open(&wanted, &keyring, Clock::system(), random).await.map_err(failure)?;
+        let directory =
+            Directory::open(&wanted, &keyring, Clock::system(), random).await.map_err(failure)?;
         let outcome = work(&directory).await;
         directory.close().await;
         outcome
@@ -63,14 +70,20 @@ pub(super) fn has_federated_token(common: &CommonArgs) -> Result<bool, CommandEr
 }
 
 /// Prints the JSON, or what people read.
-pub(super) fn print_result(common: &CommonArgs, json: &serde_json::Value, text: impl FnOnce() -> String) {
+pub(super) fn print_result(
+    common: &CommonArgs,
+    json: &serde_json::Value,
+    text: impl FnOnce() -> String,
+) {
     if common.json { print_line(&json.to_string()) } else { print_line(&text()) }
 }
 
 /// Who does it, for the history.
 pub(super) fn actor() -> String {
     let all = environment();
-    let named = ["SUDO_USER", "USER"].iter().find_map(|it| all.iter().find(|(name, value)| name == it && !value.is_empty()));
+    let named = ["SUDO_USER", "USER"]
+        .iter()
+        .find_map(|it| all.iter().find(|(name, value)| name == it && !value.is_empty()));
     named.map_or_else(|| "operator".to_owned(), |it| format!("operator {}", it.1))
 }
 
@@ -79,16 +92,28 @@ pub(super) fn failure(error: Error) -> CommandError {
     let hint = match &error {
         Error::NoOrganization(_) => Some("list the codes with entrada organization list"),
         Error::NoPerson(_) => Some("list people with entrada person list"),
-        Error::CodeTaken(_) => Some("choose another code, or find its owner with entrada organization show"),
-        Error::CodeIsUsername(_) | Error::UsernameIsCode(_) => Some("usernames and company codes must be distinct; choose another"),
-        Error::UsernameTaken(_) => Some("usernames are unique in the installation; find its owner with entrada person show"),
-        Error::DomainElsewhere(_) => Some("entrada organization show lists an organization's domains; --unbind releases one"),
-        Error::DomainInUse(..) => Some("find them with entrada person list --search, and change them first"),
-        Error::NoRole(_) => Some("use one of [directory] roles, or add it there"),
-        Error::Incomplete(..) => Some("set it with entrada organization set --tenant, --client-id and --client-secret-file"),
-        Error::Unopened(_) => {
-            Some("add the secret that sealed it to [session] secrets again, or set a new client secret with entrada organization set --client-secret-file")
+        Error::CodeTaken(_) => {
+            Some("choose another code, or find its owner with entrada organization show")
         }
+        Error::CodeIsUsername(_) | Error::UsernameIsCode(_) => {
+            Some("usernames and company codes must be distinct; choose another")
+        }
+        Error::UsernameTaken(_) => Some(
+            "usernames are unique in the installation; find its owner with entrada person show",
+        ),
+        Error::DomainElsewhere(_) => {
+            Some("entrada organization show lists an organization's domains; --unbind releases one")
+        }
+        Error::DomainInUse(..) => {
+            Some("find them with entrada person list --search, and change them first")
+        }
+        Error::NoRole(_) => Some("use one of [directory] roles, or add it there"),
+        Error::Incomplete(..) => Some(
+            "set it with entrada organization set --tenant, --client-id and --client-secret-file",
+        ),
+        Error::Unopened(_) => Some(
+            "add the secret that sealed it to [session] secrets again, or set a new client secret with entrada organization set --client-secret-file",
+        ),
         Error::Database(_)
         | Error::File(_)
         | Error::Twice
@@ -109,12 +134,16 @@ pub(super) fn failure(error: Error) -> CommandError {
 
 /// A company code that was typed.
 pub(super) fn code(text: &str) -> Result<CompanyCode, String> {
-    CompanyCode::parse(text).ok_or_else(|| "write 4 to 32 of a-z, 0-9 and inner hyphens, like contoso".to_owned())
+    CompanyCode::parse(text)
+        .ok_or_else(|| "write 4 to 32 of a-z, 0-9 and inner hyphens, like contoso".to_owned())
 }
 
 /// A username that was typed.
 pub(super) fn username(text: &str) -> Result<Username, String> {
-    Username::parse(text).ok_or_else(|| "write Latin letters, digits and any of . _ - + @ ' # ! ^ ~, like maya@contoso.com".to_owned())
+    Username::parse(text).ok_or_else(|| {
+        "write Latin letters, digits and any of . _ - + @ ' # ! ^ ~, like maya@contoso.com"
+            .to_owned()
+    })
 }
 
 /// An ID that was typed.
@@ -129,7 +158,8 @@ pub(super) fn day(text: &str) -> Result<u64, String> {
 
 /// A domain that was typed, in lower case.
 pub(super) fn domain(text: &str) -> Result<String, String> {
-    crate::config::directory::domain_of(text).ok_or_else(|| "write a domain like contoso.com".to_owned())
+    crate::config::directory::domain_of(text)
+        .ok_or_else(|| "write a domain like contoso.com".to_owned())
 }
 
 /// What becomes of somebody who is not known yet.
@@ -155,16 +185,24 @@ pub(super) fn client_secret(path: &Path) -> Result<OrganizationCredential, Comma
 }
 
 /// A certificate and its private key, from one file or two.
-pub(super) fn certificate(path: &Path, key: Option<&Path>) -> Result<OrganizationCredential, CommandError> {
+pub(super) fn certificate(
+    path: &Path,
+    key: Option<&Path>,
+) -> Result<OrganizationCredential, CommandError> {
     let certificate = secret_text("certificate", path)?;
     let pem = match key {
-        Some(key) => Secret::new(format!("{}\n{}", certificate.expose(), secret_text("key", key)?.expose())),
+        Some(key) => {
+            Secret::new(format!("{}\n{}", certificate.expose(), secret_text("key", key)?.expose()))
+        }
         None => certificate,
     };
     OrganizationCredential::of_certificate(&pem).map_err(|it| {
         let at_fault = match it {
             BadCertificate::NoCertificate | BadCertificate::TooLong => path,
-            BadCertificate::NoKey | BadCertificate::Encrypted | BadCertificate::NotRsa | BadCertificate::Stranger => key.unwrap_or(path),
+            BadCertificate::NoKey
+            | BadCertificate::Encrypted
+            | BadCertificate::NotRsa
+            | BadCertificate::Stranger => key.unwrap_or(path),
         };
         CommandError::new(format!("{} {it}", at_fault.display())).hint(it.hint())
     })
@@ -177,7 +215,13 @@ fn secret_text(what: &str, path: &Path) -> Result<Secret, CommandError> {
     } else {
         std::fs::File::open(path).and_then(|it| it.take(MAX_SECRET_BYTES).read_to_string(&mut text))
     };
-    read.map_err(|it| CommandError::new(format!("cannot read the {what} file {}: {it}", path.display())))?;
+    read.map_err(|it| {
+        CommandError::new(format!("cannot read the {what} file {}: {it}", path.display()))
+    })?;
     let text = text.trim();
-    if text.is_empty() { Err(CommandError::new(format!("the {what} file {} is empty", path.display()))) } else { Ok(Secret::new(text)) }
+    if text.is_empty() {
+        Err(CommandError::new(format!("the {what} file {} is empty", path.display())))
+    } else {
+        Ok(Secret::new(text))
+    }
 }

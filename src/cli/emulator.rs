@@ -36,8 +36,10 @@ pub(super) fn run(arguments: &EmulatorArgs) -> Result<(), CommandError> {
 
 async fn serve(arguments: &EmulatorArgs) -> Result<(), CommandError> {
     let mut stop = StopSignals::new()?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port))
-        .map_err(|it| CommandError::new(format!("cannot listen on 127.0.0.1:{}: {it}", arguments.port)).hint("choose another port with --port"))?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port)).map_err(|it| {
+        CommandError::new(format!("cannot listen on 127.0.0.1:{}: {it}", arguments.port))
+            .hint("choose another port with --port")
+    })?;
     let options = Options {
         clock: Clock::system(),
         random: random::system(),

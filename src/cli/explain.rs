@@ -69,11 +69,15 @@ pub(super) fn run(arguments: &ExplainArgs) -> Result<(), CommandError> {
         }
     };
     if config.server.site.is_ours(target.path()) {
-        print_line(&format!("{method} {}\n  answered by Entrada itself; no rule decides", target.path()));
+        print_line(&format!(
+            "{method} {}\n  answered by Entrada itself; no rule decides",
+            target.path()
+        ));
         return Ok(());
     }
     if let Some(text) = arguments.acrs.iter().find(|it| !is_context(it)) {
-        return Err(CommandError::new(format!("{text:?} is not an authentication context")).hint("write one of c1 to c99"));
+        return Err(CommandError::new(format!("{text:?} is not an authentication context"))
+            .hint("write one of c1 to c99"));
     }
     let domains = TenantDomains::default();
     if let Some(domain) = domain(arguments, &config) {
@@ -87,8 +91,12 @@ pub(super) fn run(arguments: &ExplainArgs) -> Result<(), CommandError> {
 
 /// A path as a request has it begins with a slash; what was typed may be the whole address of a page.
 fn no_path(typed: &str) -> CommandError {
-    let meant = url::Url::parse(typed).ok().filter(url::Url::has_host).map_or_else(|| format!("/{typed}"), |it| it.path().to_owned());
-    CommandError::new(format!("{typed:?} does not begin with \"/\"")).hint(format!("write only the path, like {meant}"))
+    let meant = url::Url::parse(typed)
+        .ok()
+        .filter(url::Url::has_host)
+        .map_or_else(|| format!("/{typed}"), |it| it.path().to_owned());
+    CommandError::new(format!("{typed:?} does not begin with \"/\""))
+        .hint(format!("write only the path, like {meant}"))
 }
 
 fn explanation(policy: &Policy, target: &Target, who: Option<&Identity>) -> String {
@@ -96,10 +104,24 @@ fn explanation(policy: &Policy, target: &Target, who: Option<&Identity>) -> Stri
     let (why, allow) = match policy.because(target, who) {
         DecisionReason::Rule(rule) => {
             let suffixes = if rule.path.has_suffixes() { ", suffixes = true" } else { "" };
-            (format!("the rule at line {}, path = \"{}\"{suffixes}{}", rule.line, rule.path, methods(&rule.methods)), &rule.allow)
+            (
+                format!(
+                    "the rule at line {}, path = \"{}\"{suffixes}{}",
+                    rule.line,
+                    rule.path,
+                    methods(&rule.methods)
+                ),
+                &rule.allow,
+            )
         }
-        DecisionReason::Default(rule) => ("[access] default, because no rule matches this path".to_owned(), &rule.allow),
-        DecisionReason::NoMethod => return format!("{head}\n  decides  rules match this path, but not this method\n  result   denied (403)"),
+        DecisionReason::Default(rule) => {
+            ("[access] default, because no rule matches this path".to_owned(), &rule.allow)
+        }
+        DecisionReason::NoMethod => {
+            return format!(
+                "{head}\n  decides  rules match this path, but not this method\n  result   denied (403)"
+            );
+        }
     };
     let result = match policy.would(allow, who) {
         ExpectedOutcome::Allow => "allowed".to_owned(),
@@ -136,14 +158,19 @@ fn table(table: &AllowConditions) -> String {
         ("directory role", &table.directory_roles),
         ("authentication context", &table.acrs),
     ];
-    let parts = parts.iter().filter(|it| !it.1.is_empty()).map(|(name, values)| format!("{name} {}", values.join(" or ")));
+    let parts = parts
+        .iter()
+        .filter(|it| !it.1.is_empty())
+        .map(|(name, values)| format!("{name} {}", values.join(" or ")));
     parts.collect::<Vec<_>>().join(" and ")
 }
 
 /// The domain that the person's tenant is named by. Nobody is asked whose it is: it stands for itself.
 fn domain(arguments: &ExplainArgs, config: &Config) -> Option<String> {
     match (&arguments.tenant, &config.entra.tenant) {
-        (Some(text), _) => (text.contains('.') && Guid::parse(text).is_none()).then(|| text.to_ascii_lowercase()),
+        (Some(text), _) => {
+            (text.contains('.') && Guid::parse(text).is_none()).then(|| text.to_ascii_lowercase())
+        }
         (None, TenantConfig::Domain(name)) => Some(name.clone()),
         (None, _) => None,
     }
@@ -158,12 +185,18 @@ fn member(arguments: &ExplainArgs) -> Option<Arc<DirectoryMember>> {
     let (code, role) = (arguments.organization.as_deref(), arguments.directory_role.as_deref());
     code.or(role)?;
     let code = code.unwrap_or_default().to_ascii_lowercase().into();
-    Some(Arc::new(DirectoryMember { person: placeholder_id(), role: role.unwrap_or_default().into(), organization: placeholder_id(), code }))
+    Some(Arc::new(DirectoryMember {
+        person: placeholder_id(),
+        role: role.unwrap_or_default().into(),
+        organization: placeholder_id(),
+        code,
+    }))
 }
 
 fn person(arguments: &ExplainArgs, config: &Config) -> Result<Identity, CommandError> {
     let tid = match (&arguments.tenant, &config.entra.tenant) {
-        (Some(text), _) if domain(arguments, config).is_none() => Guid::parse(text).ok_or_else(|| CommandError::new(format!("{text:?} is not a tenant")))?,
+        (Some(text), _) if domain(arguments, config).is_none() => Guid::parse(text)
+            .ok_or_else(|| CommandError::new(format!("{text:?} is not a tenant")))?,
         (None, TenantConfig::Id(id)) => *id,
         _ => placeholder_id(),
     };
@@ -177,7 +210,11 @@ fn person(arguments: &ExplainArgs, config: &Config) -> Result<Identity, CommandE
         email: None,
         email_verified: false,
         roles: arguments.role.iter().collect(),
-        groups: if arguments.overage { PersonGroups::Overage } else { PersonGroups::Known(arguments.group.iter().collect()) },
+        groups: if arguments.overage {
+            PersonGroups::Overage
+        } else {
+            PersonGroups::Known(arguments.group.iter().collect())
+        },
         entra_sid: None,
         login_hint: None,
         acrs: arguments.acrs.iter().collect(),

@@ -1,6 +1,8 @@
 //! `entrada organization`: companies, their codes and their sign-ins.
 
-use super::directory::{self, CommonArgs, actor, certificate, client_secret, failure, open, print_result};
+use super::directory::{
+    self, CommonArgs, actor, certificate, client_secret, failure, open, print_result,
+};
 use super::table::{lines, or_dash, pairs, time};
 use super::terminal::CommandError;
 use crate::base::calendar::days_until;
@@ -103,7 +105,8 @@ impl RegistrationArgs {
             return certificate(path, self.key_file.as_deref()).map(Some);
         }
         if self.federated && !directory::has_federated_token(common)? {
-            return Err(CommandError::new("the configuration has no federated token").hint("write federated_token = { file = \"...\" } in [entra]"));
+            return Err(CommandError::new("the configuration has no federated token")
+                .hint("write federated_token = { file = \"...\" } in [entra]"));
         }
         Ok(self.federated.then_some(OrganizationCredential::Operators))
     }
@@ -190,11 +193,19 @@ pub(super) fn run(command: OrganizationCommand) -> Result<(), CommandError> {
         OrganizationCommand::List(it) => list(&it.common),
         OrganizationCommand::Show(it) => open(&it.common, async |directory| {
             let found = directory.organization(&it.code).await.map_err(failure)?;
-            show(directory, &it.common, &found.ok_or_else(|| failure(Error::NoOrganization(it.code.clone())))?).await
+            show(
+                directory,
+                &it.common,
+                &found.ok_or_else(|| failure(Error::NoOrganization(it.code.clone())))?,
+            )
+            .await
         }),
         OrganizationCommand::Set(it) => set(it),
         OrganizationCommand::Code(it) => open(&it.common, async |directory| {
-            let changed = directory.change_code(&it.code, &it.new, it.keep_days, &actor()).await.map_err(failure)?;
+            let changed = directory
+                .change_code(&it.code, &it.new, it.keep_days, &actor())
+                .await
+                .map_err(failure)?;
             show(directory, &it.common, &changed).await
         }),
         OrganizationCommand::Invite(it) => invite(&it),
@@ -203,7 +214,9 @@ pub(super) fn run(command: OrganizationCommand) -> Result<(), CommandError> {
         OrganizationCommand::On(it) => switch(&it, OrganizationState::On),
         OrganizationCommand::Reseal(it) => open(&it.common, async |directory| {
             let count = directory.reseal(&actor()).await.map_err(failure)?;
-            print_result(&it.common, &json!({ "resealed": count }), || format!("resealed {count}; older secrets can be removed"));
+            print_result(&it.common, &json!({ "resealed": count }), || {
+                format!("resealed {count}; older secrets can be removed")
+            });
             Ok(())
         }),
     }
@@ -213,7 +226,10 @@ fn add(it: AddOrganizationArgs) -> Result<(), CommandError> {
     let name = match (&it.name, &it.code) {
         (Some(name), _) if !name.trim().is_empty() => name.trim().to_owned(),
         (_, Some(code)) => code.to_string(),
-        _ => return Err(CommandError::new("an organization needs a code or a name").hint("entrada organization add contoso --name \"Contoso Freight\"")),
+        _ => {
+            return Err(CommandError::new("an organization needs a code or a name")
+                .hint("entrada organization add contoso --name \"Contoso Freight\""));
+        }
     };
     let new = NewOrganization {
         code: it.code,
@@ -251,7 +267,8 @@ fn set(it: SetOrganizationArgs) -> Result<(), CommandError> {
         unbind: it.unbind,
     };
     open(&it.common, async |directory| {
-        let changed = directory.change_organization(&it.code, change, &actor()).await.map_err(failure)?;
+        let changed =
+            directory.change_organization(&it.code, change, &actor()).await.map_err(failure)?;
         show(directory, &it.common, &changed).await
     })
 }
@@ -259,7 +276,8 @@ fn set(it: SetOrganizationArgs) -> Result<(), CommandError> {
 fn switch(it: &OrganizationArgs, state: OrganizationState) -> Result<(), CommandError> {
     open(&it.common, async |directory| {
         let change = OrganizationChange { state: Some(state), ..OrganizationChange::default() };
-        let changed = directory.change_organization(&it.code, change, &actor()).await.map_err(failure)?;
+        let changed =
+            directory.change_organization(&it.code, change, &actor()).await.map_err(failure)?;
         show(directory, &it.common, &changed).await
     })
 }
@@ -267,7 +285,10 @@ fn switch(it: &OrganizationArgs, state: OrganizationState) -> Result<(), Command
 fn list(common: &CommonArgs) -> Result<(), CommandError> {
     open(common, async |directory| {
         let all = directory.organizations().await.map_err(failure)?;
-        let (mut rows, mut values) = (vec![["CODE", "NAME", "STATE", "TENANT", "CREDENTIAL", "CHANGED"].map(str::to_owned)], Vec::new());
+        let (mut rows, mut values) = (
+            vec![["CODE", "NAME", "STATE", "TENANT", "CREDENTIAL", "CHANGED"].map(str::to_owned)],
+            Vec::new(),
+        );
         for it in &all {
             let credential = directory.credential_of(it).await.map_err(failure)?;
             let tenant = it.tenant.map(|it| it.to_string());
@@ -281,7 +302,9 @@ fn list(common: &CommonArgs) -> Result<(), CommandError> {
             ]);
             values.push(directory.organization_summary(it, credential));
         }
-        print_result(common, &Value::from(values), || if all.is_empty() { "no organizations yet".to_owned() } else { lines(&rows) });
+        print_result(common, &Value::from(values), || {
+            if all.is_empty() { "no organizations yet".to_owned() } else { lines(&rows) }
+        });
         Ok(())
     })
 }
@@ -292,9 +315,17 @@ fn invite(it: &OrganizationArgs) -> Result<(), CommandError> {
         let made = directory.invite(&it.code, &actor()).await.map_err(failure)?;
         let url = site.invitation_url(made.token.expose());
         let ends = i64::try_from(made.ends).ok();
-        print_result(&it.common, &json!({ "organization": made.organization.code.as_str(), "url": url, "ends": made.ends }), || {
-            format!("{url}\n\nvalid once, until {}; send it only to the person who sets up {}", time(ends), made.organization.name)
-        });
+        print_result(
+            &it.common,
+            &json!({ "organization": made.organization.code.as_str(), "url": url, "ends": made.ends }),
+            || {
+                format!(
+                    "{url}\n\nvalid once, until {}; send it only to the person who sets up {}",
+                    time(ends),
+                    made.organization.name
+                )
+            },
+        );
         Ok(())
     })
 }
@@ -305,8 +336,17 @@ fn history(it: &HistoryArgs) -> Result<(), CommandError> {
         let found = found.ok_or_else(|| failure(Error::NoOrganization(it.code.clone())))?;
         let all = directory.history(found.id, None, it.most).await.map_err(failure)?;
         let mut rows = vec![["TIME", "BY", "PERSON", "WHAT"].map(str::to_owned)];
-        rows.extend(all.iter().map(|it| [time(Some(it.at)), by(it), or_dash(it.username.as_ref().map(Username::as_str)), it.what.clone()]));
-        print_result(&it.common, &all.iter().map(organization_json::change).collect(), || lines(&rows));
+        rows.extend(all.iter().map(|it| {
+            [
+                time(Some(it.at)),
+                by(it),
+                or_dash(it.username.as_ref().map(Username::as_str)),
+                it.what.clone(),
+            ]
+        }));
+        print_result(&it.common, &all.iter().map(organization_json::change).collect(), || {
+            lines(&rows)
+        });
         Ok(())
     })
 }
@@ -315,12 +355,26 @@ fn by(it: &HistoryEntry) -> String {
     it.by_username.as_ref().map_or_else(|| it.by.clone(), Username::to_string)
 }
 
-async fn show(directory: &Directory, common: &CommonArgs, it: &Organization) -> Result<(), CommandError> {
-    let (domains, former) = (directory.domains(it.id).await.map_err(failure)?, directory.former_codes(it.id).await.map_err(failure)?);
-    let (people, credential) = (directory.count(it.id).await.map_err(failure)?, directory.credential_of(it).await.map_err(failure)?);
+async fn show(
+    directory: &Directory,
+    common: &CommonArgs,
+    it: &Organization,
+) -> Result<(), CommandError> {
+    let (domains, former) = (
+        directory.domains(it.id).await.map_err(failure)?,
+        directory.former_codes(it.id).await.map_err(failure)?,
+    );
+    let (people, credential) = (
+        directory.count(it.id).await.map_err(failure)?,
+        directory.credential_of(it).await.map_err(failure)?,
+    );
     let all = directory.organization_json(it).await.map_err(failure)?;
     let id = |it: Option<Guid>| or_dash(it.map(|it| it.to_string()).as_deref());
-    let former = former.iter().map(|it| format!("{} until {}", it.0, time(Some(it.1)))).collect::<Vec<_>>().join(", ");
+    let former = former
+        .iter()
+        .map(|it| format!("{} until {}", it.0, time(Some(it.1))))
+        .collect::<Vec<_>>()
+        .join(", ");
     print_result(common, &all, || {
         pairs(&[
             ("code", it.code.to_string()),
@@ -355,9 +409,20 @@ fn waiting(kind: Option<CredentialKind>, it: &Organization) -> String {
     let refused = waiting
         .refused
         .as_ref()
-        .map(|it| if it == UNREAD_REASON { ", its file cannot be read".to_owned() } else { format!(", refused by Entra: {it}") })
+        .map(|it| {
+            if it == UNREAD_REASON {
+                ", its file cannot be read".to_owned()
+            } else {
+                format!(", refused by Entra: {it}")
+            }
+        })
         .unwrap_or_default();
-    format!("{} by {}, {}{refused}", kind.map_or("opened by no secret", CredentialKind::words), waiting.by, time(Some(waiting.since)))
+    format!(
+        "{} by {}, {}{refused}",
+        kind.map_or("opened by no secret", CredentialKind::words),
+        waiting.by,
+        time(Some(waiting.since))
+    )
 }
 
 fn with_days(credential: &str, it: &Organization) -> String {

@@ -133,8 +133,16 @@ pub(super) struct ExportArgs {
 pub(super) fn run(command: PersonCommand) -> Result<(), CommandError> {
     match command {
         PersonCommand::Add(it) => open(&it.common, async |directory| {
-            let new = NewPerson { username: it.username.clone(), name: it.name.clone(), email: it.email.clone(), role: it.role.clone() };
-            show(&it.common, &directory.add_person(&it.organization, &new, &actor()).await.map_err(failure)?);
+            let new = NewPerson {
+                username: it.username.clone(),
+                name: it.name.clone(),
+                email: it.email.clone(),
+                role: it.role.clone(),
+            };
+            show(
+                &it.common,
+                &directory.add_person(&it.organization, &new, &actor()).await.map_err(failure)?,
+            );
             Ok(())
         }),
         PersonCommand::List(it) => list(&it),
@@ -145,32 +153,64 @@ pub(super) fn run(command: PersonCommand) -> Result<(), CommandError> {
         }),
         PersonCommand::Set(it) => {
             let (role, unlink, role_by_entra) = (it.role, it.unlink, it.role_by_entra);
-            let change = PersonChange { username: it.new_username, name: it.name, email: it.email, role, role_by_entra, on: None, unlink };
+            let change = PersonChange {
+                username: it.new_username,
+                name: it.name,
+                email: it.email,
+                role,
+                role_by_entra,
+                on: None,
+                unlink,
+            };
             changed(&it.common, &it.username, change)
         }
-        PersonCommand::Off(it) => changed(&it.common, &it.username, PersonChange { on: Some(false), ..PersonChange::default() }),
-        PersonCommand::On(it) => changed(&it.common, &it.username, PersonChange { on: Some(true), ..PersonChange::default() }),
+        PersonCommand::Off(it) => changed(
+            &it.common,
+            &it.username,
+            PersonChange { on: Some(false), ..PersonChange::default() },
+        ),
+        PersonCommand::On(it) => changed(
+            &it.common,
+            &it.username,
+            PersonChange { on: Some(true), ..PersonChange::default() },
+        ),
         PersonCommand::Import(it) => import(&it),
         PersonCommand::Export(it) => open(&it.common, async |directory| {
             let organization = id_of(directory, it.organization.as_ref()).await?;
-            directory.export(organization, std::io::stdout().lock()).await.map_err(CommandError::new).map(drop)
+            directory
+                .export(organization, std::io::stdout().lock())
+                .await
+                .map_err(CommandError::new)
+                .map(drop)
         }),
     }
 }
 
 fn address(text: &str) -> Result<String, String> {
-    let fits = text.split_once('@').is_some_and(|it| !it.0.is_empty() && !it.1.is_empty()) && !text.contains(|it: char| it.is_control() || it.is_whitespace());
-    if fits { Ok(text.to_lowercase()) } else { Err("write an address like maya@contoso.com".to_owned()) }
+    let fits = text.split_once('@').is_some_and(|it| !it.0.is_empty() && !it.1.is_empty())
+        && !text.contains(|it: char| it.is_control() || it.is_whitespace());
+    if fits {
+        Ok(text.to_lowercase())
+    } else {
+        Err("write an address like maya@contoso.com".to_owned())
+    }
 }
 
-fn changed(common: &CommonArgs, username: &Username, change: PersonChange) -> Result<(), CommandError> {
+fn changed(
+    common: &CommonArgs,
+    username: &Username,
+    change: PersonChange,
+) -> Result<(), CommandError> {
     open(common, async |directory| {
         show(common, &directory.change_person(username, change, &actor()).await.map_err(failure)?);
         Ok(())
     })
 }
 
-async fn id_of(directory: &Directory, code: Option<&CompanyCode>) -> Result<Option<crate::base::guid::Guid>, CommandError> {
+async fn id_of(
+    directory: &Directory,
+    code: Option<&CompanyCode>,
+) -> Result<Option<crate::base::guid::Guid>, CommandError> {
     let Some(code) = code else { return Ok(None) };
     let found = directory.organization(code).await.map_err(failure)?;
     found.map(|it| Some(it.id)).ok_or_else(|| failure(Error::NoOrganization(code.clone())))
@@ -179,17 +219,34 @@ async fn id_of(directory: &Directory, code: Option<&CompanyCode>) -> Result<Opti
 fn list(it: &ListPeopleArgs) -> Result<(), CommandError> {
     open(&it.common, async |directory| {
         let organization = id_of(directory, it.organization.as_ref()).await?;
-        let asked = PeopleQuery { organization, prefix: it.search.clone(), after: it.after.clone(), limit: it.most };
+        let asked = PeopleQuery {
+            organization,
+            prefix: it.search.clone(),
+            after: it.after.clone(),
+            limit: it.most,
+        };
         let people = directory.people(&asked).await.map_err(failure)?;
-        let mut rows = vec![["USERNAME", "NAME", "ORGANIZATION", "ROLE", "STATE", "LAST SIGN-IN"].map(str::to_owned)];
+        let mut rows = vec![
+            ["USERNAME", "NAME", "ORGANIZATION", "ROLE", "STATE", "LAST SIGN-IN"]
+                .map(str::to_owned),
+        ];
         rows.extend(people.iter().map(|it| {
             let state = if it.on { "on" } else { "off" };
-            [it.username.to_string(), or_dash(it.name.as_deref()), it.code.to_string(), it.role.clone(), state.to_owned(), time(it.last_sign_in)]
+            [
+                it.username.to_string(),
+                or_dash(it.name.as_deref()),
+                it.code.to_string(),
+                it.role.clone(),
+                state.to_owned(),
+                time(it.last_sign_in),
+            ]
         }));
         print_result(&it.common, &people.iter().map(organization_json::person).collect(), || {
             if people.is_empty() { "no people found".to_owned() } else { lines(&rows) }
         });
-        if let Some(last) = people.last().filter(|_| !it.common.json && u32::try_from(people.len()) == Ok(it.most)) {
+        if let Some(last) =
+            people.last().filter(|_| !it.common.json && u32::try_from(people.len()) == Ok(it.most))
+        {
             complain(&format!("hint: there may be more; show them with --after {}", last.username));
         }
         Ok(())
@@ -197,11 +254,15 @@ fn list(it: &ListPeopleArgs) -> Result<(), CommandError> {
 }
 
 fn import(it: &ImportArgs) -> Result<(), CommandError> {
-    let cannot = |path: &Path, why: &dyn std::fmt::Display| CommandError::new(format!("{} {why}", path.display()));
-    let file = std::fs::File::open(&it.file).map_err(|error| cannot(&it.file, &format!("cannot be read: {error}")))?;
+    let cannot = |path: &Path, why: &dyn std::fmt::Display| {
+        CommandError::new(format!("{} {why}", path.display()))
+    };
+    let file = std::fs::File::open(&it.file)
+        .map_err(|error| cannot(&it.file, &format!("cannot be read: {error}")))?;
     let outcome = open(&it.common, async |directory| {
         let found = directory.organization(&it.organization).await.map_err(failure)?;
-        let organization = found.ok_or_else(|| failure(Error::NoOrganization(it.organization.clone())))?;
+        let organization =
+            found.ok_or_else(|| failure(Error::NoOrganization(it.organization.clone())))?;
         let mut told = 0;
         let progress = |done: u64| {
             if done / 10_000 > told {
@@ -210,7 +271,10 @@ fn import(it: &ImportArgs) -> Result<(), CommandError> {
             }
         };
         let file = std::io::BufReader::new(file);
-        directory.import(&organization, file, &actor(), progress).await.map_err(|error| cannot(&it.file, &error).hint("run it again to continue from there"))
+        directory
+            .import(&organization, file, &actor(), progress)
+            .await
+            .map_err(|error| cannot(&it.file, &error).hint("run it again to continue from there"))
     })?;
     summed_up(it, &outcome)
 }
@@ -219,7 +283,9 @@ fn summed_up(it: &ImportArgs, outcome: &ImportReport) -> Result<(), CommandError
     let ImportReport { made, changed, unchanged, errors: wrong, left_out } = outcome;
     let told: Vec<_> = wrong.iter().map(|it| json!({ "line": it.0, "why": it.1 })).collect();
     let all = json!({ "made": made, "changed": changed, "unchanged": unchanged, "left_out": left_out, "errors": told });
-    print_result(&it.common, &all, || format!("{made} created, {changed} changed, {unchanged} unchanged, {left_out} skipped"));
+    print_result(&it.common, &all, || {
+        format!("{made} created, {changed} changed, {unchanged} unchanged, {left_out} skipped")
+    });
     if *left_out == 0 {
         return Ok(());
     }
@@ -228,9 +294,14 @@ fn summed_up(it: &ImportArgs, outcome: &ImportReport) -> Result<(), CommandError
         complain(&format!("  {}:{line}  {why}", it.file.display()));
     }
     if u64::try_from(wrong.len()).is_ok_and(|it| it < *left_out) {
-        complain(&format!("  and {} more", left_out - u64::try_from(wrong.len()).unwrap_or_default()));
+        complain(&format!(
+            "  and {} more",
+            left_out - u64::try_from(wrong.len()).unwrap_or_default()
+        ));
     }
-    complain("hint: fix those lines and run it again; people who were already imported do not change");
+    complain(
+        "hint: fix those lines and run it again; people who were already imported do not change",
+    );
     Err(CommandError::already_reported())
 }
 

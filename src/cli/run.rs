@@ -28,22 +28,33 @@ pub(super) fn run(path: Option<PathBuf>) -> Result<(), CommandError> {
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
     // The first call decides for the process; a second one finds it decided.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|it| CommandError::new(format!("cannot start the runtime: {it}")))
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|it| CommandError::new(format!("cannot start the runtime: {it}")))
 }
 
 async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), CommandError> {
     // Before anything listens: whoever reaches us may ask us to end.
     let signals = Signals::new()?;
     let log = start_log(&config, std::io::stdout())?;
-    let process = Process::new(&config, Clock::system(), random::system(), log.clone(), environment());
-    let process = process.opened(&config).await.map_err(|it| CommandError::new(it).hint("docs/directory.md lists the valid forms of [directory] database"))?;
+    let process =
+        Process::new(&config, Clock::system(), random::system(), log.clone(), environment());
+    let process = process.opened(&config).await.map_err(|it| {
+        CommandError::new(it)
+            .hint("docs/directory.md lists the valid forms of [directory] database")
+    })?;
     let (service, bound) = build(&config, process)?;
     warn_of_unopened(&service);
     let shutdown = CancellationToken::new();
     tokio::spawn(signals.listen(Arc::clone(&service), bound.tls.clone(), path, shutdown.clone()));
     // A systemd that is not there is no failure.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    tracing::info!(public_url = config.server.site.origin(), redirect_uri = config.server.site.redirect_uri(), "listening");
+    tracing::info!(
+        public_url = config.server.site.origin(),
+        redirect_uri = config.server.site.redirect_uri(),
+        "listening"
+    );
     service.serve(bound, shutdown).await;
     tracing::info!("drained");
     log.finish();
@@ -78,8 +89,12 @@ pub(super) fn start(config: &Config, process: Process) -> Result<Arc<Service>, C
 }
 
 /// The log, and our own events and our libraries' into it.
-pub(super) fn start_log(config: &Config, to: impl std::io::Write + Send + 'static) -> Result<Log, CommandError> {
-    let log = Log::start(&config.telemetry, to).map_err(|it| CommandError::new(format!("cannot start the log: {it}")))?;
+pub(super) fn start_log(
+    config: &Config,
+    to: impl std::io::Write + Send + 'static,
+) -> Result<Log, CommandError> {
+    let log = Log::start(&config.telemetry, to)
+        .map_err(|it| CommandError::new(format!("cannot start the log: {it}")))?;
     let level = match config.telemetry.level {
         LogLevel::Error => "error",
         LogLevel::Warn => "warn",
@@ -90,7 +105,10 @@ pub(super) fn start_log(config: &Config, to: impl std::io::Write + Send + 'stati
         let log = log.clone();
         move || log.line()
     };
-    let builder = tracing_subscriber::fmt().with_writer(line).with_ansi(false).with_env_filter(tracing_subscriber::EnvFilter::new(level));
+    let builder = tracing_subscriber::fmt()
+        .with_writer(line)
+        .with_ansi(false)
+        .with_env_filter(tracing_subscriber::EnvFilter::new(level));
     // A second subscriber in one process (tests) is refused, and the first one goes on.
     let _ = match config.telemetry.log {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
@@ -106,11 +124,18 @@ struct Signals {
 
 impl Signals {
     fn new() -> Result<Self, CommandError> {
-        let hang_up = signal(SignalKind::hangup()).map_err(|it| CommandError::new(format!("cannot listen for signals: {it}")))?;
+        let hang_up = signal(SignalKind::hangup())
+            .map_err(|it| CommandError::new(format!("cannot listen for signals: {it}")))?;
         Ok(Self { stop: StopSignals::new()?, hang_up })
     }
 
-    async fn listen(mut self, service: Arc<Service>, tls: Option<ServerCertificates>, path: Option<PathBuf>, shutdown: CancellationToken) {
+    async fn listen(
+        mut self,
+        service: Arc<Service>,
+        tls: Option<ServerCertificates>,
+        path: Option<PathBuf>,
+        shutdown: CancellationToken,
+    ) {
         loop {
             tokio::select! {
                 () = self.stop.wait() => break,
@@ -134,14 +159,27 @@ async fn reload(service: &Service, tls: Option<&ServerCertificates>, path: Optio
         tls.reload().await;
     }
     let name = name(path.as_deref());
-    let read = tokio::task::spawn_blocking(move || config::load(path.as_deref(), &environment())).await;
+    let read =
+        tokio::task::spawn_blocking(move || config::load(path.as_deref(), &environment())).await;
     let Ok(outcome) = read else { return };
     for it in &outcome.warnings {
-        tracing::warn!(key = it.key, at = place(it, &name), problem = it.what, hint = it.hint, "configuration warning");
+        tracing::warn!(
+            key = it.key,
+            at = place(it, &name),
+            problem = it.what,
+            hint = it.hint,
+            "configuration warning"
+        );
     }
     let Some(config) = outcome.config else {
         for it in &outcome.problems {
-            tracing::error!(key = it.key, at = place(it, &name), problem = it.what, hint = it.hint, "configuration not reloaded");
+            tracing::error!(
+                key = it.key,
+                at = place(it, &name),
+                problem = it.what,
+                hint = it.hint,
+                "configuration not reloaded"
+            );
         }
         return;
     };

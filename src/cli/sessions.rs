@@ -61,27 +61,42 @@ fn revoke(whom: &RevokeArgs) -> Result<(), CommandError> {
     })?;
     let server = read_quietly(whom.config.as_deref())?.server;
     let (listen, token) = (server.admin_listen, server.admin_token);
-    if token.is_none() && matches!(listen, ListenAddress::Tcp(address) if !address.ip().to_canonical().is_loopback()) {
-        let what = format!("[server] admin_listen is {listen}, but sessions can be revoked only on a unix socket or a loopback address");
+    if token.is_none()
+        && matches!(listen, ListenAddress::Tcp(address) if !address.ip().to_canonical().is_loopback())
+    {
+        let what = format!(
+            "[server] admin_listen is {listen}, but sessions can be revoked only on a unix socket or a loopback address"
+        );
         return Err(
             CommandError::new(what).hint("set admin_listen to \"127.0.0.1:4181\" or \"unix:/run/entrada/admin.sock\", or set admin_token, and restart entrada")
         );
     }
     let body = json!({ "user": whom.user, "tenant": whom.tenant }).to_string();
-    let bearer = token.map(|it| format!("Authorization: Bearer {}\r\n", it.expose())).unwrap_or_default();
-    let head = format!("POST /sessions/revoke HTTP/1.1\r\nHost: localhost\r\n{bearer}Content-Type: application/json\r\nConnection: close\r\n");
-    report(whom, &admin::send(&listen, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()))?)
+    let bearer =
+        token.map(|it| format!("Authorization: Bearer {}\r\n", it.expose())).unwrap_or_default();
+    let head = format!(
+        "POST /sessions/revoke HTTP/1.1\r\nHost: localhost\r\n{bearer}Content-Type: application/json\r\nConnection: close\r\n"
+    );
+    report(
+        whom,
+        &admin::send(&listen, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()))?,
+    )
 }
 
 fn report(whom: &RevokeArgs, answer: &str) -> Result<(), CommandError> {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
     let status = head.lines().next().unwrap_or_default();
     let answer: RevokeAnswer = serde_json::from_str(body).map_err(|_| {
-        CommandError::new(format!("unexpected response: {status}")).hint("check whether another program, or an older entrada, listens on [server] admin_listen")
+        CommandError::new(format!("unexpected response: {status}")).hint(
+            "check whether another program, or an older entrada, listens on [server] admin_listen",
+        )
     })?;
     match (answer.ended, answer.user, answer.tenant) {
         (Some(ended), Some(user), Some(tenant)) => {
-            print_line(&format!("ended {ended} session{} of {user} in tenant {tenant}", if ended == 1 { "" } else { "s" }));
+            print_line(&format!(
+                "ended {ended} session{} of {user} in tenant {tenant}",
+                if ended == 1 { "" } else { "s" }
+            ));
             Ok(())
         }
         (Some(_), ..) => {
@@ -90,7 +105,9 @@ fn report(whom: &RevokeArgs, answer: &str) -> Result<(), CommandError> {
         }
         (None, ..) => {
             let failure = CommandError::new(answer.title.unwrap_or_else(|| status.to_owned()));
-            Err(answer.people.iter().fold(failure, |failure, it| failure.hint(format!("--user {} --tenant {}", it.user, it.tenant))))
+            Err(answer.people.iter().fold(failure, |failure, it| {
+                failure.hint(format!("--user {} --tenant {}", it.user, it.tenant))
+            }))
         }
     }
 }

@@ -13,8 +13,13 @@ pub(super) struct StopSignals {
 impl StopSignals {
     /// Begins to hear.
     pub(super) fn new() -> Result<Self, CommandError> {
-        let hear = |kind| signal(kind).map_err(|it| CommandError::new(format!("cannot listen for signals: {it}")));
-        Ok(Self { terminate: hear(SignalKind::terminate())?, interrupt: hear(SignalKind::interrupt())? })
+        let hear = |kind| {
+            signal(kind).map_err(|it| CommandError::new(format!("cannot listen for signals: {it}")))
+        };
+        Ok(Self {
+            terminate: hear(SignalKind::terminate())?,
+            interrupt: hear(SignalKind::interrupt())?,
+        })
     }
 
     /// Waits until one of them comes. Can be given up and asked again.

@@ -9,7 +9,10 @@ use url::Url;
 /// Messages do not contain the text, because it may hold a password.
 pub(super) fn origin(text: &str, schemes: &[&str]) -> Result<Url, InvalidValue> {
     let example = schemes.first().unwrap_or(&"https");
-    let refused = || InvalidValue::new("is not an address").hint(format!("write scheme, host and port, like {example}://host.example:8080"));
+    let refused = || {
+        InvalidValue::new("is not an address")
+            .hint(format!("write scheme, host and port, like {example}://host.example:8080"))
+    };
     let graphic = text.bytes().all(|it| it.is_ascii_graphic() && it != b'\\');
     let (scheme, rest) = text.split_once("://").ok_or_else(refused)?;
     if !graphic || rest.is_empty() || rest.starts_with('/') || !schemes.contains(&scheme) {
@@ -17,10 +20,12 @@ pub(super) fn origin(text: &str, schemes: &[&str]) -> Result<Url, InvalidValue> 
     }
     let url = Url::parse(text).map_err(|_| refused())?;
     if !url.username().is_empty() || url.password().is_some() || rest.contains('@') {
-        return Err(InvalidValue::new("contains a user or a password").hint("write only scheme, host and port"));
+        return Err(InvalidValue::new("contains a user or a password")
+            .hint("write only scheme, host and port"));
     }
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return Err(InvalidValue::new("contains a path or a query").hint("write only scheme, host and port"));
+        return Err(InvalidValue::new("contains a path or a query")
+            .hint("write only scheme, host and port"));
     }
     if url.port() == Some(0) || url.host_str().is_none() {
         return Err(refused());
@@ -36,14 +41,21 @@ pub(super) fn is_private(url: &Url) -> bool {
 /// `contoso.com`: labels of letters, digits and inner hyphens, at least two of them.
 pub(super) fn is_domain(text: &str) -> bool {
     let label = |it: &str| {
-        !it.is_empty() && it.len() <= 63 && it.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-') && !it.starts_with('-') && !it.ends_with('-')
+        !it.is_empty()
+            && it.len() <= 63
+            && it.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-')
+            && !it.starts_with('-')
+            && !it.ends_with('-')
     };
     text.len() <= 253 && text.contains('.') && text.split('.').all(label)
 }
 
 /// Parses the path of a `unix:` address, which must be absolute.
 pub(super) fn socket_path(path: &str) -> Result<std::path::PathBuf, InvalidValue> {
-    let plain = path.starts_with('/') && !path.starts_with("//") && path.len() < 108 && !path.contains('\0');
+    let plain = path.starts_with('/')
+        && !path.starts_with("//")
+        && path.len() < 108
+        && !path.contains('\0');
     let refused = || {
         InvalidValue::new(format!("{} is not the path of a socket", quote(path)))
             .hint("write an absolute path of at most 107 bytes, like unix:/run/entrada.sock")
@@ -53,5 +65,6 @@ pub(super) fn socket_path(path: &str) -> Result<std::path::PathBuf, InvalidValue
 
 /// Parses the path of a rule or a route.
 pub(super) fn pattern(text: &str) -> Result<PathPattern, InvalidValue> {
-    PathPattern::parse(text).map_err(|it| InvalidValue::new(format!("{} is not a valid path: {it}", quote(text))))
+    PathPattern::parse(text)
+        .map_err(|it| InvalidValue::new(format!("{} is not a valid path: {it}", quote(text))))
 }

@@ -17,29 +17,52 @@ const WHICH: &str = "write one of client_secret, certificate and federated_token
 
 /// Reads the credential that is written; for `[entra]`, also from the `AZURE_*` variables that
 /// platforms set. If `needed` is false, a missing credential is not a problem.
-pub(super) fn read(section: &ConfigSection<'_>, of_entra: bool, needed: bool) -> Option<ClientCredential> {
+pub(super) fn read(
+    section: &ConfigSection<'_>,
+    of_entra: bool,
+    needed: bool,
+) -> Option<ClientCredential> {
     let key = || {
         let key = section.key("client_secret");
         if of_entra { key.or_variable("AZURE_CLIENT_SECRET") } else { key }
     };
-    let is_written = |section: &ConfigSection<'_>, names: &[&'static str]| names.iter().any(|it| section.key(it).is_written());
-    let (pair, pair_spot) = (section.inner("certificate", |it| (is_written(it, &["certificate", "key"]), tls(it))), section.spot_of("certificate"));
+    let is_written = |section: &ConfigSection<'_>, names: &[&'static str]| {
+        names.iter().any(|it| section.key(it).is_written())
+    };
+    let (pair, pair_spot) = (
+        section.inner("certificate", |it| (is_written(it, &["certificate", "key"]), tls(it))),
+        section.spot_of("certificate"),
+    );
     let by_secret = key().is_present();
     let (token_is_written, token) = section.inner("federated_token", |it| {
         let own = is_written(it, &["file"]);
         // A variable that an orchestrator sets for every container counts only if nothing else is
         // set.
-        let key = if of_entra && !own && !by_secret && !pair.0 { it.key("file").or_variable("AZURE_FEDERATED_TOKEN_FILE") } else { it.key("file") };
+        let key = if of_entra && !own && !by_secret && !pair.0 {
+            it.key("file").or_variable("AZURE_FEDERATED_TOKEN_FILE")
+        } else {
+            it.key("file")
+        };
         (own, key.file())
     });
-    let written = [(key().is_written(), "client_secret"), (pair.0, "certificate"), (token_is_written, "federated_token")];
+    let written = [
+        (key().is_written(), "client_secret"),
+        (pair.0, "certificate"),
+        (token_is_written, "federated_token"),
+    ];
     let mut written = written.into_iter().filter(|it| it.0).map(|it| it.1);
     let (first, second) = (written.next(), written.next());
     if let (Some(first), Some(second)) = (first, second) {
-        section.complain(&section.spot_of(second), InvalidValue::new(format!("cannot be combined with {first}")).hint(WHICH));
+        section.complain(
+            &section.spot_of(second),
+            InvalidValue::new(format!("cannot be combined with {first}")).hint(WHICH),
+        );
     }
     let credential = match first {
-        Some("certificate") => pair.1.and_then(|it| certificate(section, &pair_spot, &it)).map(ClientCredential::Certificate),
+        Some("certificate") => pair
+            .1
+            .and_then(|it| certificate(section, &pair_spot, &it))
+            .map(ClientCredential::Certificate),
         Some("federated_token") => token.map(ClientCredential::Federated),
         None if !by_secret && token.is_some() => token.map(ClientCredential::Federated),
         None if !by_secret => {
@@ -51,18 +74,32 @@ pub(super) fn read(section: &ConfigSection<'_>, of_entra: bool, needed: bool) ->
         }
         _ => key().secret().and_then(|it| is_value(section, it)).map(ClientCredential::Secret),
     };
-    if first.is_none_or(|it| it == "client_secret") && by_secret && of_entra && section.variable("AZURE_FEDERATED_TOKEN_FILE").is_some() {
-        let complaint = InvalidValue::new("both AZURE_FEDERATED_TOKEN_FILE and a client secret are set; the client secret is used");
-        section.warn(&section.spot_of("client_secret"), complaint.hint("write federated_token = { file = \"...\" }, or unset the secret"));
+    if first.is_none_or(|it| it == "client_secret")
+        && by_secret
+        && of_entra
+        && section.variable("AZURE_FEDERATED_TOKEN_FILE").is_some()
+    {
+        let complaint = InvalidValue::new(
+            "both AZURE_FEDERATED_TOKEN_FILE and a client secret are set; the client secret is used",
+        );
+        section.warn(
+            &section.spot_of("client_secret"),
+            complaint.hint("write federated_token = { file = \"...\" }, or unset the secret"),
+        );
     }
     credential
 }
 
-fn certificate(section: &ConfigSection<'_>, spot: &LocatedKey, TlsFiles { certificate, key }: &TlsFiles) -> Option<ClientCertificate> {
+fn certificate(
+    section: &ConfigSection<'_>,
+    spot: &LocatedKey,
+    TlsFiles { certificate, key }: &TlsFiles,
+) -> Option<ClientCertificate> {
     let read = text(certificate).and_then(|certificate| Ok((certificate, text(key)?)));
     let parsed = read.and_then(|(certificate, key)| {
         let both = Secret::new(format!("{}\n{}", certificate.as_str(), key.as_str()));
-        ClientCertificate::parse(&both).map_err(|it| InvalidValue::new(it.to_string()).hint(it.hint()))
+        ClientCertificate::parse(&both)
+            .map_err(|it| InvalidValue::new(it.to_string()).hint(it.hint()))
     });
     parsed.map_err(|it| section.complain(spot, it)).ok()
 }
@@ -80,10 +117,13 @@ fn is_value(section: &ConfigSection<'_>, secret: LocatedValue<Secret>) -> Option
 
 fn text(path: &Path) -> Result<Zeroizing<String>, InvalidValue> {
     let shown = quote(&path.display().to_string()).to_string();
-    let refused = |why: &dyn std::fmt::Display| InvalidValue::new(format!("{shown} cannot be read: {why}"));
+    let refused =
+        |why: &dyn std::fmt::Display| InvalidValue::new(format!("{shown} cannot be read: {why}"));
     let mut text = Zeroizing::new(String::new());
     // One byte more, so that a text that is too long is reported, not cut.
     let most = u64::try_from(MAX_PEM_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    std::fs::File::open(path).and_then(|it| it.take(most).read_to_string(&mut text)).map_err(|it| refused(&it))?;
+    std::fs::File::open(path)
+        .and_then(|it| it.take(most).read_to_string(&mut text))
+        .map_err(|it| refused(&it))?;
     Ok(text)
 }

@@ -67,7 +67,8 @@ pub enum GroupsSource {
     Off,
 }
 
-const GROUPS_VALUES: [(&str, GroupsSource); 3] = [("token", GroupsSource::Token), ("graph", GroupsSource::Graph), ("off", GroupsSource::Off)];
+const GROUPS_VALUES: [(&str, GroupsSource); 3] =
+    [("token", GroupsSource::Token), ("graph", GroupsSource::Graph), ("off", GroupsSource::Off)];
 
 /// The tenant, `tenant = "..."`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,8 +158,12 @@ pub(super) fn read(section: &ConfigSection<'_>, what_for: RegistrationUse) -> En
         if of_nobody { key } else { key.needed() }
     };
     let tenant = key("tenant", "AZURE_TENANT_ID").parse(tenant);
-    if let (RegistrationUse::Naming, Some(it)) = (what_for, tenant.as_ref().filter(|it| it.value != TenantConfig::Organizations)) {
-        let complaint = InvalidValue::new("is a single tenant, but directory.unknown = \"ask-entra\" needs people of all organizations");
+    if let (RegistrationUse::Naming, Some(it)) =
+        (what_for, tenant.as_ref().filter(|it| it.value != TenantConfig::Organizations))
+    {
+        let complaint = InvalidValue::new(
+            "is a single tenant, but directory.unknown = \"ask-entra\" needs people of all organizations",
+        );
         section.complain(&it.spot, complaint.hint("write tenant = \"organizations\", and a client ID whose registration accepts accounts of any organization"));
     }
     let client_id = key("client_id", "AZURE_CLIENT_ID").parse(client_id);
@@ -169,7 +174,9 @@ pub(super) fn read(section: &ConfigSection<'_>, what_for: RegistrationUse) -> En
     let graph = section.key("graph").parse(own_url).map(|it| it.value);
     let is_many = tenant.as_ref().is_some_and(|it| it.value.is_many());
     if is_many && authority.ends_with(CIAM_SUFFIX) {
-        let complaint = InvalidValue::new("allows many tenants, but an External ID authority has one").hint("write its Directory (tenant) ID");
+        let complaint =
+            InvalidValue::new("allows many tenants, but an External ID authority has one")
+                .hint("write its Directory (tenant) ID");
         section.complain(&section.spot_of("tenant"), complaint);
     }
     let scopes = section.key("scopes").list(&[], scope).into_iter().map(|it| it.value).collect();
@@ -179,11 +186,21 @@ pub(super) fn read(section: &ConfigSection<'_>, what_for: RegistrationUse) -> En
     let recheck = recheck(section);
     // The operator's own token also authenticates the registrations of organizations that trust its
     // issuer.
-    let federated_token = if let Some(ClientCredential::Federated(path)) = &credential { Some(path.clone()) } else { None };
+    let federated_token = if let Some(ClientCredential::Federated(path)) = &credential {
+        Some(path.clone())
+    } else {
+        None
+    };
     let registration = match (tenant, client_id, credential) {
-        (Some(tenant), Some(client_id), Some(credential)) => Some((tenant.value, client_id.value, credential)),
+        (Some(tenant), Some(client_id), Some(credential)) => {
+            Some((tenant.value, client_id.value, credential))
+        }
         // No tenant is allowed, so no one can sign in with it.
-        _ if of_nobody => Some((TenantConfig::Organizations, Guid::NIL, ClientCredential::Secret(Secret::new("")))),
+        _ if of_nobody => Some((
+            TenantConfig::Organizations,
+            Guid::NIL,
+            ClientCredential::Secret(Secret::new("")),
+        )),
         _ => None,
     };
     let entra = registration.map(|(tenant, client_id, credential)| EntraConfig {
@@ -201,25 +218,40 @@ pub(super) fn read(section: &ConfigSection<'_>, what_for: RegistrationUse) -> En
         groups,
         recheck,
     });
-    EntraDraft { entra, redirect_path, people: SignInAudience { are_many: is_many, groups, has_directory: false, roles: None } }
+    EntraDraft {
+        entra,
+        redirect_path,
+        people: SignInAudience { are_many: is_many, groups, has_directory: false, roles: None },
+    }
 }
 
 fn has_registration(section: &ConfigSection<'_>) -> bool {
-    let names = [("tenant", "AZURE_TENANT_ID"), ("client_id", "AZURE_CLIENT_ID"), ("client_secret", "AZURE_CLIENT_SECRET")];
-    names.into_iter().any(|(name, variable)| section.key(name).or_variable(variable).is_present()) || section.key("certificate").is_written()
+    let names = [
+        ("tenant", "AZURE_TENANT_ID"),
+        ("client_id", "AZURE_CLIENT_ID"),
+        ("client_secret", "AZURE_CLIENT_SECRET"),
+    ];
+    names.into_iter().any(|(name, variable)| section.key(name).or_variable(variable).is_present())
+        || section.key("certificate").is_written()
 }
 
 fn recheck(section: &ConfigSection<'_>) -> RecheckConfig {
     let day = Duration::from_hours(24);
     RecheckConfig {
-        every: section.key("recheck").duration(Duration::from_mins(30), Duration::from_mins(1)..=day),
-        grace: section.key("recheck_grace").duration(Duration::from_hours(4), Duration::ZERO..=7 * day),
+        every: section
+            .key("recheck")
+            .duration(Duration::from_mins(30), Duration::from_mins(1)..=day),
+        grace: section
+            .key("recheck_grace")
+            .duration(Duration::from_hours(4), Duration::ZERO..=7 * day),
     }
 }
 
 fn tenant(text: &str) -> Result<TenantConfig, InvalidValue> {
     let hint = "write the Directory (tenant) ID, a domain like contoso.com, \"organizations\" or \"common\"";
-    let refused = || InvalidValue::new(format!("{} is neither a tenant ID nor a domain", quote(text))).hint(hint);
+    let refused = || {
+        InvalidValue::new(format!("{} is neither a tenant ID nor a domain", quote(text))).hint(hint)
+    };
     match text.to_ascii_lowercase().as_str() {
         "organizations" => Ok(TenantConfig::Organizations),
         "common" => Ok(TenantConfig::Common),
@@ -236,36 +268,64 @@ pub(super) fn named(text: &str) -> Option<TenantName> {
     if text.eq_ignore_ascii_case("consumers") {
         return Some(TenantName::Id(Guid::PERSONAL));
     }
-    Guid::parse(text).map(TenantName::Id).or_else(|| is_domain(text).then(|| TenantName::Domain(text.to_ascii_lowercase())))
+    Guid::parse(text)
+        .map(TenantName::Id)
+        .or_else(|| is_domain(text).then(|| TenantName::Domain(text.to_ascii_lowercase())))
 }
 
 /// Required if several tenants may sign in, and meaningless with a single tenant.
-fn allowed_tenants(section: &ConfigSection<'_>, tenant: Option<&LocatedValue<TenantConfig>>) -> AllowedTenants {
+fn allowed_tenants(
+    section: &ConfigSection<'_>,
+    tenant: Option<&LocatedValue<TenantConfig>>,
+) -> AllowedTenants {
     let entry = |text: &str| {
-        let refused =
-            || InvalidValue::new(format!("{} is neither a tenant ID nor a domain", quote(text))).hint("write Directory (tenant) IDs, domains, or \"*\" alone");
+        let refused = || {
+            InvalidValue::new(format!("{} is neither a tenant ID nor a domain", quote(text)))
+                .hint("write Directory (tenant) IDs, domains, or \"*\" alone")
+        };
         if text == "*" { Ok(None) } else { named(text).map(Some).ok_or_else(refused) }
     };
     let all = section.key("allowed_tenants").list(&[], entry);
     let spot = section.spot_of("allowed_tenants");
-    let allowed = AllowedTenants { any: all.iter().any(|it| it.value.is_none()), tenants: all.into_iter().filter_map(|it| it.value).collect() };
+    let allowed = AllowedTenants {
+        any: all.iter().any(|it| it.value.is_none()),
+        tenants: all.into_iter().filter_map(|it| it.value).collect(),
+    };
     let is_empty = !allowed.any && allowed.tenants.is_empty();
     let personal = allowed.tenants.contains(&TenantName::Id(Guid::PERSONAL));
     match tenant.map(|it| &it.value) {
         Some(TenantConfig::Organizations | TenantConfig::Common) if is_empty => {
             let complaint = InvalidValue::new("is missing: people of every tenant could sign in");
-            section.complain(&spot, complaint.hint("list the tenants whose people may sign in, or write [\"*\"] to allow any"));
+            section.complain(
+                &spot,
+                complaint.hint(
+                    "list the tenants whose people may sign in, or write [\"*\"] to allow any",
+                ),
+            );
         }
         Some(TenantConfig::Organizations) if personal => {
-            section.complain(&spot, InvalidValue::new("contains personal accounts, which \"organizations\" excludes").hint("write tenant = \"common\""));
+            section.complain(
+                &spot,
+                InvalidValue::new("contains personal accounts, which \"organizations\" excludes")
+                    .hint("write tenant = \"common\""),
+            );
         }
         Some(TenantConfig::Common) if !personal => {
-            let complaint = InvalidValue::new("contains no personal accounts, but \"common\" lets people pick them");
-            section.warn(&spot, complaint.hint(format!("write tenant = \"organizations\", or add \"{}\"", Guid::PERSONAL)));
+            let complaint = InvalidValue::new(
+                "contains no personal accounts, but \"common\" lets people pick them",
+            );
+            section.warn(
+                &spot,
+                complaint.hint(format!(
+                    "write tenant = \"organizations\", or add \"{}\"",
+                    Guid::PERSONAL
+                )),
+            );
         }
         Some(TenantConfig::Id(_) | TenantConfig::Domain(_)) if !is_empty => {
             let complaint = InvalidValue::new("has no effect if tenant is a single tenant");
-            section.complain(&spot, complaint.hint("remove it, or write tenant = \"organizations\""));
+            section
+                .complain(&spot, complaint.hint("remove it, or write tenant = \"organizations\""));
         }
         _ => {}
     }
@@ -305,7 +365,8 @@ fn authority(section: &ConfigSection<'_>) -> (&'static MicrosoftCloud, String) {
     let key = if written { key } else { key.or_variable("AZURE_AUTHORITY_HOST") };
     let Some(authority) = key.parse(own_url) else { return (cloud.0, cloud.0.authority()) };
     if cloud != CloudChoice::default() && authority.value != cloud.0.authority() {
-        let complaint = InvalidValue::new("is not the sign-in address of this cloud").hint("write cloud or authority, not both");
+        let complaint = InvalidValue::new("is not the sign-in address of this cloud")
+            .hint("write cloud or authority, not both");
         section.complain(&authority.spot, complaint);
     }
     let host = authority.value.strip_prefix("https://").unwrap_or_default();
@@ -321,12 +382,17 @@ fn own_url(text: &str) -> Result<String, InvalidValue> {
     if is_private(&url) {
         return Ok(url.origin().ascii_serialization());
     }
-    Err(InvalidValue::new("is http").hint("write https; http is allowed only for an emulator on this machine"))
+    Err(InvalidValue::new("is http")
+        .hint("write https; http is allowed only for an emulator on this machine"))
 }
 
 /// Parses a scope (RFC 6749 section 3.3).
 fn scope(text: &str) -> Result<String, InvalidValue> {
-    let is_token = !text.is_empty() && text.bytes().all(|it| it.is_ascii_graphic() && !matches!(it, b'"' | b'\\'));
-    let refused = || InvalidValue::new(format!("{} is not a scope", quote(text))).hint("write one scope per entry, like \"User.Read\"");
+    let is_token = !text.is_empty()
+        && text.bytes().all(|it| it.is_ascii_graphic() && !matches!(it, b'"' | b'\\'));
+    let refused = || {
+        InvalidValue::new(format!("{} is not a scope", quote(text)))
+            .hint("write one scope per entry, like \"User.Read\"")
+    };
     if is_token { Ok(text.to_owned()) } else { Err(refused()) }
 }

@@ -11,7 +11,12 @@ use crate::base::site::{Site, is_loopback};
 use std::net::IpAddr;
 
 /// Reports everything that is inconsistent.
-pub(super) fn judge(written: &ConfigSource<'_>, server: &server::ServerDraft, entra: &entra::EntraDraft, upstream: &upstream::UpstreamDraft) {
+pub(super) fn judge(
+    written: &ConfigSource<'_>,
+    server: &server::ServerDraft,
+    entra: &entra::EntraDraft,
+    upstream: &upstream::UpstreamDraft,
+) {
     if let (Some(site), Some(redirect)) = (&server.site, &entra.redirect_path) {
         redirect_is_free(written, site, redirect, upstream);
     }
@@ -23,32 +28,65 @@ pub(super) fn judge(written: &ConfigSource<'_>, server: &server::ServerDraft, en
     }
 }
 
-fn redirect_is_free(written: &ConfigSource<'_>, site: &Site, redirect: &LocatedValue<String>, upstream: &upstream::UpstreamDraft) {
+fn redirect_is_free(
+    written: &ConfigSource<'_>,
+    site: &Site,
+    redirect: &LocatedValue<String>,
+    upstream: &upstream::UpstreamDraft,
+) {
     let path = redirect.value.as_str();
     let name = path.strip_prefix(site.prefix());
-    if name.is_some_and(|name| name.is_empty() || RESERVED.iter().any(|it| is_at_or_below(name, it))) || is_at_or_below(path, "/.auth") {
+    if name
+        .is_some_and(|name| name.is_empty() || RESERVED.iter().any(|it| is_at_or_below(name, it)))
+        || is_at_or_below(path, "/.auth")
+    {
         let complaint = InvalidValue::new(format!("{} is already a page of Entrada", quote(path)));
-        written.complain(&redirect.spot, complaint.hint(format!("choose an unused path, like {}/callback", site.prefix())));
+        written.complain(
+            &redirect.spot,
+            complaint.hint(format!("choose an unused path, like {}/callback", site.prefix())),
+        );
     }
     if let Some(route) = upstream.paths.iter().find(|it| it.value.matches(path)) {
-        let complaint = InvalidValue::new(format!("{} is covered by the route {}", quote(path), quote(&route.value.to_string())));
-        written.complain(&redirect.spot, complaint.hint(format!("choose a path that no route covers, like {}/callback", site.prefix())));
+        let complaint = InvalidValue::new(format!(
+            "{} is covered by the route {}",
+            quote(path),
+            quote(&route.value.to_string())
+        ));
+        written.complain(
+            &redirect.spot,
+            complaint.hint(format!(
+                "choose a path that no route covers, like {}/callback",
+                site.prefix()
+            )),
+        );
     }
 }
 
-fn check_route_prefixes(written: &ConfigSource<'_>, site: &Site, upstream: &upstream::UpstreamDraft) {
+fn check_route_prefixes(
+    written: &ConfigSource<'_>,
+    site: &Site,
+    upstream: &upstream::UpstreamDraft,
+) {
     for it in &upstream.paths {
         let pattern = it.value.to_string();
         let path = pattern.trim_end_matches("/**");
         if site.is_ours(path) {
-            let complaint = InvalidValue::new(format!("{} is handled by Entrada itself", quote(path)));
-            written.complain(&it.spot, complaint.hint("choose another [server] prefix, or another path for the app"));
+            let complaint =
+                InvalidValue::new(format!("{} is handled by Entrada itself", quote(path)));
+            written.complain(
+                &it.spot,
+                complaint.hint("choose another [server] prefix, or another path for the app"),
+            );
         }
     }
 }
 
 /// Reports an app address that is our own listener: such requests would loop forever.
-fn no_loop(written: &ConfigSource<'_>, to: &LocatedValue<AppAddress>, server: &server::ServerDraft) {
+fn no_loop(
+    written: &ConfigSource<'_>,
+    to: &LocatedValue<AppAddress>,
+    server: &server::ServerDraft,
+) {
     let ours = server.listen.iter().chain(&server.admin_listen);
     if ours.map(|it| &it.value).any(|it| leads_to(&to.value, it)) {
         let complaint = InvalidValue::new("is an address that Entrada listens on")
@@ -60,10 +98,18 @@ fn no_loop(written: &ConfigSource<'_>, to: &LocatedValue<AppAddress>, server: &s
 fn leads_to(destination: &AppAddress, listen: &ListenAddress) -> bool {
     match (destination, listen) {
         (AppAddress::Unix(path), ListenAddress::Unix(ours)) => path == ours,
-        (AppAddress::Http { host, port } | AppAddress::Https { host, port } | AppAddress::H2c { host, port }, ListenAddress::Tcp(ours)) => {
+        (
+            AppAddress::Http { host, port }
+            | AppAddress::Https { host, port }
+            | AppAddress::H2c { host, port },
+            ListenAddress::Tcp(ours),
+        ) => {
             let address: Option<IpAddr> = host.parse().ok();
             let local = is_loopback(host) || address.is_some_and(|it| it.is_unspecified());
-            let same_host = address == Some(ours.ip()) || (local && (ours.ip().is_unspecified() || ours.ip().is_loopback() && address.is_none()));
+            let same_host = address == Some(ours.ip())
+                || (local
+                    && (ours.ip().is_unspecified()
+                        || ours.ip().is_loopback() && address.is_none()));
             *port == ours.port() && same_host
         }
         _ => false,

@@ -42,13 +42,28 @@ pub struct AssertionConfig {
 
 /// Prefixes of header names that belong to Entrada after folding: the two sets, our own headers,
 /// and those that proxies send to each other.
-pub const OWNED_PREFIXES: [&str; 6] = ["x-forwarded-", "x-auth-request-", "x-entrada-", "x-ms-client-principal", "x-ms-token-", "x-original-"];
+pub const OWNED_PREFIXES: [&str; 6] = [
+    "x-forwarded-",
+    "x-auth-request-",
+    "x-entrada-",
+    "x-ms-client-principal",
+    "x-ms-token-",
+    "x-original-",
+];
 
 /// Whole header names that belong to Entrada. Those after the third are never written:
 /// `X-Rewrite-URL` and the three method headers make some apps serve a different request from the
 /// one that was judged, and `Proxy` becomes `HTTP_PROXY` under CGI.
-pub const OWNED_NAMES: [&str; 8] =
-    ["forwarded", "x-real-ip", "x-request-id", "x-rewrite-url", "x-http-method-override", "x-http-method", "x-method-override", "proxy"];
+pub const OWNED_NAMES: [&str; 8] = [
+    "forwarded",
+    "x-real-ip",
+    "x-request-id",
+    "x-rewrite-url",
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "proxy",
+];
 
 /// Names that have a meaning in HTTP or for every app: hop-by-hop headers (RFC 9110 section 7.6.1),
 /// framing, and headers with which the client describes itself.
@@ -76,11 +91,14 @@ pub fn is_owned(name: &str) -> bool {
     // Most header names in a request start with another letter. A test keeps these letters in line
     // with the lists.
     let may_be = matches!(name.as_bytes().first(), Some(b'f' | b'F' | b'p' | b'P' | b'x' | b'X'));
-    may_be && (OWNED_PREFIXES.iter().any(|it| folds_to_beginning(name, it)) || OWNED_NAMES.iter().any(|it| folds_to(name, it)))
+    may_be
+        && (OWNED_PREFIXES.iter().any(|it| folds_to_beginning(name, it))
+            || OWNED_NAMES.iter().any(|it| folds_to(name, it)))
 }
 
 pub(super) fn read(section: &ConfigSection<'_>, origin: Option<&str>) -> HeadersConfig {
-    let sets = [("x-forwarded", HeaderSet::XForwarded), ("x-auth-request", HeaderSet::XAuthRequest)];
+    let sets =
+        [("x-forwarded", HeaderSet::XForwarded), ("x-auth-request", HeaderSet::XAuthRequest)];
     let mut send: Vec<HeaderSet> = Vec::new();
     for it in section.key("send").list(&["x-forwarded"], |it| choose(it, &sets)) {
         if !send.contains(&it.value) {
@@ -93,14 +111,21 @@ pub(super) fn read(section: &ConfigSection<'_>, origin: Option<&str>) -> Headers
     for it in &custom {
         let folded = fold(it.value.0.as_str());
         if names.contains(&folded) {
-            section.complain(&it.spot, InvalidValue::new("this header already has another meaning").hint("use each header name once; \"_\" counts as \"-\""));
+            section.complain(
+                &it.spot,
+                InvalidValue::new("this header already has another meaning")
+                    .hint("use each header name once; \"_\" counts as \"-\""),
+            );
         }
         names.push(folded);
     }
     let custom = custom.into_iter().map(|it| it.value).collect();
     // If the name could not be read, a problem is reported and this value is never used.
-    let assertion =
-        assertion.unwrap_or_else(|| AssertionConfig { name: HeaderName::from_static(ASSERTION_HEADER), audience: String::new(), lifetime: Duration::ZERO });
+    let assertion = assertion.unwrap_or_else(|| AssertionConfig {
+        name: HeaderName::from_static(ASSERTION_HEADER),
+        audience: String::new(),
+        lifetime: Duration::ZERO,
+    });
     HeadersConfig { send, custom, assertion }
 }
 
@@ -108,7 +133,8 @@ const ASSERTION_HEADER: &str = "x-entrada-assertion";
 
 fn assertion(section: &ConfigSection<'_>, origin: Option<&str>) -> Option<AssertionConfig> {
     let name = section.key("name").parse_or("X-Entrada-Assertion", assertion_name);
-    let audience = section.key("audience").text().map(|it| it.value).or_else(|| origin.map(str::to_owned));
+    let audience =
+        section.key("audience").text().map(|it| it.value).or_else(|| origin.map(str::to_owned));
     let minute = Duration::from_mins(1);
     let lifetime = section.key("lifetime").duration(5 * minute, minute..=60 * minute);
     Some(AssertionConfig { name: name?.value, audience: audience.unwrap_or_default(), lifetime })
@@ -126,31 +152,46 @@ fn custom_name(text: &str) -> Result<HeaderName, InvalidValue> {
 }
 
 fn header_name(text: &str) -> Result<HeaderName, InvalidValue> {
-    let refused = || InvalidValue::new(format!("{} is not a header name", quote(text))).hint("write letters, digits and hyphens, like X-Employee-Id");
+    let refused = || {
+        InvalidValue::new(format!("{} is not a header name", quote(text)))
+            .hint("write letters, digits and hyphens, like X-Employee-Id")
+    };
     let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| refused())?;
     if RESERVED_HEADERS.contains(&fold(text).as_str()) { Err(taken(text)) } else { Ok(name) }
 }
 
 fn taken(text: &str) -> InvalidValue {
-    InvalidValue::new(format!("{} is reserved", quote(text))).hint("choose another name, like X-Employee-Id")
+    InvalidValue::new(format!("{} is reserved", quote(text)))
+        .hint("choose another name, like X-Employee-Id")
 }
 
 /// Reads `custom = { "X-Employee-Id" = "employeeid" }`.
 fn custom(section: &ConfigSection<'_>) -> Vec<LocatedValue<(HeaderName, String)>> {
     let Some(value) = section.find_written("custom") else { return Vec::new() };
-    let spot = |key: &str, offset| LocatedKey { key: format!("headers.custom.{key}"), at: ValueLocation::Offset(offset) };
+    let spot = |key: &str, offset| LocatedKey {
+        key: format!("headers.custom.{key}"),
+        at: ValueLocation::Offset(offset),
+    };
     let DeValue::Table(table) = value.get_ref() else {
-        section.complain(&section.spot_of("custom"), unexpected("a table", value.get_ref()).hint("write { \"X-Employee-Id\" = \"employeeid\" }"));
+        section.complain(
+            &section.spot_of("custom"),
+            unexpected("a table", value.get_ref())
+                .hint("write { \"X-Employee-Id\" = \"employeeid\" }"),
+        );
         return Vec::new();
     };
     let one = |(name, claim): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
         let name_text: &std::borrow::Cow<'_, str> = name.get_ref();
         let value = custom_name(name_text).and_then(|header| match claim.get_ref() {
             DeValue::String(text) if !text.is_empty() => Ok((header, text.as_ref().to_owned())),
-            _ => Err(InvalidValue::new("expected the name of a claim").hint("write { \"X-Employee-Id\" = \"employeeid\" }")),
+            _ => Err(InvalidValue::new("expected the name of a claim")
+                .hint("write { \"X-Employee-Id\" = \"employeeid\" }")),
         });
         let spot = spot(&plain(name_text), name.span().start);
-        value.map_err(|it| section.complain(&spot, it)).ok().map(|value| LocatedValue { value, spot })
+        value
+            .map_err(|it| section.complain(&spot, it))
+            .ok()
+            .map(|value| LocatedValue { value, spot })
     };
     table.iter().filter_map(one).collect()
 }

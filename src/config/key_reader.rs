@@ -49,7 +49,10 @@ impl<'a> KeyReader<'_, 'a> {
     }
 
     /// Reads a text and parses it.
-    pub(super) fn parse<T>(self, read: impl Fn(&str) -> Result<T, InvalidValue>) -> Option<LocatedValue<T>> {
+    pub(super) fn parse<T>(
+        self,
+        read: impl Fn(&str) -> Result<T, InvalidValue>,
+    ) -> Option<LocatedValue<T>> {
         let Some(entry) = self.find(None) else {
             self.miss();
             return None;
@@ -63,42 +66,72 @@ impl<'a> KeyReader<'_, 'a> {
     }
 
     /// Reads a text and parses it, with a default text if the key is not written.
-    pub(super) fn parse_or<T>(self, default: &'static str, read: impl Fn(&str) -> Result<T, InvalidValue>) -> Option<LocatedValue<T>> {
+    pub(super) fn parse_or<T>(
+        self,
+        default: &'static str,
+        read: impl Fn(&str) -> Result<T, InvalidValue>,
+    ) -> Option<LocatedValue<T>> {
         match self.find(Some(format!("{default:?}"))) {
             Some(entry) => {
                 let text = self.as_text(&entry)?;
                 self.judge(text, entry, read)
             }
-            None => Some(LocatedValue { value: read(default).ok()?, spot: self.section.spot_of(self.name) }),
+            None => Some(LocatedValue {
+                value: read(default).ok()?,
+                spot: self.section.spot_of(self.name),
+            }),
         }
     }
 
     /// Reads a list of texts. A single text needs no brackets, and the environment separates texts
     /// with commas.
-    pub(super) fn list<T>(self, default: &[&'static str], read: impl Fn(&str) -> Result<T, InvalidValue>) -> Vec<LocatedValue<T>> {
+    pub(super) fn list<T>(
+        self,
+        default: &[&'static str],
+        read: impl Fn(&str) -> Result<T, InvalidValue>,
+    ) -> Vec<LocatedValue<T>> {
         self.each(default, read).into_iter().flatten().collect()
     }
 
     /// Like `list`, but empty if one entry is invalid: for lists whose meaning changes when an
     /// entry is missing.
-    pub(super) fn whole_list<T>(self, default: &[&'static str], read: impl Fn(&str) -> Result<T, InvalidValue>) -> Option<Vec<LocatedValue<T>>> {
+    pub(super) fn whole_list<T>(
+        self,
+        default: &[&'static str],
+        read: impl Fn(&str) -> Result<T, InvalidValue>,
+    ) -> Option<Vec<LocatedValue<T>>> {
         self.each(default, read).into_iter().collect()
     }
 
-    fn each<T>(&self, default: &[&'static str], read: impl Fn(&str) -> Result<T, InvalidValue>) -> Vec<Option<LocatedValue<T>>> {
+    fn each<T>(
+        &self,
+        default: &[&'static str],
+        read: impl Fn(&str) -> Result<T, InvalidValue>,
+    ) -> Vec<Option<LocatedValue<T>>> {
         let Some(entry) = self.find(Some(format!("{default:?}"))) else {
-            let one = |text: &&str| Some(LocatedValue { value: read(text).ok()?, spot: self.section.spot_of(self.name) });
+            let one = |text: &&str| {
+                Some(LocatedValue {
+                    value: read(text).ok()?,
+                    spot: self.section.spot_of(self.name),
+                })
+            };
             return default.iter().map(one).collect();
         };
         let spot = |at| self.section.spot(self.name, at);
         let entries: Vec<_> = match entry.raw {
             RawValue::Variable(text) => {
                 let parts = text.split(',').map(str::trim).filter(|it| !it.is_empty());
-                parts.map(|it| RawEntry { raw: RawValue::Variable(it), spot: entry.spot.clone() }).collect()
+                parts
+                    .map(|it| RawEntry { raw: RawValue::Variable(it), spot: entry.spot.clone() })
+                    .collect()
             }
-            RawValue::File(DeValue::Array(values)) => {
-                values.iter().map(|it| RawEntry { raw: RawValue::File(it.get_ref()), spot: spot(ValueLocation::Offset(it.span().start)) }).collect()
-            }
+            RawValue::File(DeValue::Array(values)) => values
+                .iter()
+                .map(|it| RawEntry {
+                    raw: RawValue::File(it.get_ref()),
+                    spot: spot(ValueLocation::Offset(it.span().start)),
+                })
+                .collect(),
             RawValue::File(_) => vec![entry],
         };
         entries.into_iter().map(|it| self.judge(self.as_text(&it)?, it, &read)).collect()
@@ -112,7 +145,9 @@ impl<'a> KeyReader<'_, 'a> {
             RawValue::Variable("true") => return true,
             RawValue::Variable("false") => return false,
             RawValue::File(other) => unexpected("true or false", other),
-            RawValue::Variable(text) => InvalidValue::new(format!("{} is neither true nor false", quote(text))),
+            RawValue::Variable(text) => {
+                InvalidValue::new(format!("{} is neither true nor false", quote(text)))
+            }
         };
         self.section.complain(&entry.spot, complaint);
         default
@@ -122,7 +157,9 @@ impl<'a> KeyReader<'_, 'a> {
     pub(super) fn number(self, default: u64, range: RangeInclusive<u64>) -> u64 {
         let Some(entry) = self.find(Some(default.to_string())) else { return default };
         let number = match entry.raw {
-            RawValue::File(DeValue::Integer(it)) => u64::from_str_radix(it.as_str(), it.radix()).ok(),
+            RawValue::File(DeValue::Integer(it)) => {
+                u64::from_str_radix(it.as_str(), it.radix()).ok()
+            }
             RawValue::Variable(text) => text.parse().ok(),
             RawValue::File(other) => {
                 self.section.complain(&entry.spot, unexpected("a whole number", other));
@@ -132,25 +169,40 @@ impl<'a> KeyReader<'_, 'a> {
         if let Some(number) = number.filter(|it| range.contains(it)) {
             return number;
         }
-        let complaint = InvalidValue::new("is out of range").hint(format!("choose a whole number from {} to {}", range.start(), range.end()));
+        let complaint = InvalidValue::new("is out of range").hint(format!(
+            "choose a whole number from {} to {}",
+            range.start(),
+            range.end()
+        ));
         self.section.complain(&entry.spot, complaint);
         default
     }
 
     /// Reads a duration within a range.
     pub(super) fn duration(self, default: Duration, range: RangeInclusive<Duration>) -> Duration {
-        let Some(entry) = self.find(Some(format!("\"{}\"", duration::spell(default)))) else { return default };
+        let Some(entry) = self.find(Some(format!("\"{}\"", duration::spell(default)))) else {
+            return default;
+        };
         if let RawValue::File(number @ DeValue::Integer(_)) = entry.raw {
-            self.section.complain(&entry.spot, unexpected("a duration", number).hint("write a number and a unit in quotes, like \"30s\""));
+            self.section.complain(
+                &entry.spot,
+                unexpected("a duration", number)
+                    .hint("write a number and a unit in quotes, like \"30s\""),
+            );
             return default;
         }
         let within = |text: &str| {
             let value = duration::parse(text)?;
             let (least, most) = (duration::spell(*range.start()), duration::spell(*range.end()));
-            let complaint = || InvalidValue::new(format!("{} is out of range", quote(text))).hint(format!("choose from \"{least}\" to \"{most}\""));
+            let complaint = || {
+                InvalidValue::new(format!("{} is out of range", quote(text)))
+                    .hint(format!("choose from \"{least}\" to \"{most}\""))
+            };
             if range.contains(&value) { Ok(value) } else { Err(complaint()) }
         };
-        self.as_text(&entry).and_then(|text| self.judge(text, entry, within)).map_or(default, |it| it.value)
+        self.as_text(&entry)
+            .and_then(|text| self.judge(text, entry, within))
+            .map_or(default, |it| it.value)
     }
 
     /// Reads one of a closed set of words; the first is the default.
@@ -163,7 +215,9 @@ impl<'a> KeyReader<'_, 'a> {
     pub(super) fn file(self) -> Option<PathBuf> {
         let readable = |text: &str| {
             let path = PathBuf::from(text);
-            let refused = |why: &dyn std::fmt::Display| InvalidValue::new(format!("{} cannot be read: {why}", quote(text)));
+            let refused = |why: &dyn std::fmt::Display| {
+                InvalidValue::new(format!("{} cannot be read: {why}", quote(text)))
+            };
             match std::fs::metadata(&path) {
                 Ok(it) if !it.is_file() => Err(refused(&"it is not a file")),
                 Ok(_) => std::fs::File::open(&path).map(|_| path).map_err(|it| refused(&it)),
@@ -177,7 +231,11 @@ impl<'a> KeyReader<'_, 'a> {
     pub(super) fn directory(self) -> Option<PathBuf> {
         let there = |text: &str| {
             let path = PathBuf::from(text);
-            if path.is_dir() { Ok(path) } else { Err(InvalidValue::new(format!("{} is not a directory", quote(text)))) }
+            if path.is_dir() {
+                Ok(path)
+            } else {
+                Err(InvalidValue::new(format!("{} is not a directory", quote(text))))
+            }
         };
         self.parse(there).map(|it| it.value)
     }
@@ -190,7 +248,9 @@ impl<'a> KeyReader<'_, 'a> {
     /// Whether the key has a value other than an empty text.
     pub(super) fn is_written(&self) -> bool {
         let entry = self.section.look_up(self.name, self.alias);
-        entry.is_some_and(|it| !matches!(it.raw, RawValue::File(DeValue::String(text)) if text.is_empty()))
+        entry.is_some_and(
+            |it| !matches!(it.raw, RawValue::File(DeValue::String(text)) if text.is_empty()),
+        )
     }
 
     pub(super) fn find(&self, default: Option<String>) -> Option<RawEntry<'a>> {
@@ -208,7 +268,12 @@ impl<'a> KeyReader<'_, 'a> {
         }
     }
 
-    fn judge<T>(&self, text: &str, entry: RawEntry<'a>, read: impl Fn(&str) -> Result<T, InvalidValue>) -> Option<LocatedValue<T>> {
+    fn judge<T>(
+        &self,
+        text: &str,
+        entry: RawEntry<'a>,
+        read: impl Fn(&str) -> Result<T, InvalidValue>,
+    ) -> Option<LocatedValue<T>> {
         match read(text) {
             Ok(value) => Some(LocatedValue { value, spot: entry.spot }),
             Err(complaint) => {
@@ -223,7 +288,10 @@ impl<'a> KeyReader<'_, 'a> {
         if self.needed {
             let alias = self.alias.map(|it| format!(" or {it}")).unwrap_or_default();
             let hint = format!("set {} in {}{alias}", self.name, self.section.place_of(self.name));
-            self.section.complain(&self.section.spot_of(self.name), InvalidValue::new("is missing").hint(hint));
+            self.section.complain(
+                &self.section.spot_of(self.name),
+                InvalidValue::new("is missing").hint(hint),
+            );
         }
     }
 }
@@ -235,7 +303,10 @@ pub(super) fn choose<T: Copy>(text: &str, words: &[(&'static str, T)]) -> Result
         let complaint = InvalidValue::new(format!("{} is not a valid value", quote(text)));
         match nearest(text, known()) {
             Some(meant) => complaint.hint(format!("did you mean \"{meant}\"?")),
-            None => complaint.hint(format!("write {}", known().map(|it| format!("\"{it}\"")).collect::<Vec<_>>().join(" or "))),
+            None => complaint.hint(format!(
+                "write {}",
+                known().map(|it| format!("\"{it}\"")).collect::<Vec<_>>().join(" or ")
+            )),
         }
     };
     words.iter().find(|it| it.0 == text).map(|it| it.1).ok_or_else(complaint)

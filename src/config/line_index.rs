@@ -22,7 +22,8 @@ impl<'a> LineIndex<'a> {
     pub(super) fn line_and_column(&self, offset: usize) -> (usize, usize) {
         let line = self.line(offset);
         let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or_default();
-        let before = self.text.char_indices().skip_while(|it| it.0 < start).take_while(|it| it.0 < offset);
+        let before =
+            self.text.char_indices().skip_while(|it| it.0 < start).take_while(|it| it.0 < offset);
         (line, before.count() + 1)
     }
 }
@@ -34,7 +35,15 @@ mod tests {
     #[test]
     fn both_count_from_one_and_columns_are_characters() {
         let lines = LineIndex::new("a\nüb\n\nc");
-        for (offset, place) in [(0, (1, 1)), (1, (1, 2)), (2, (2, 1)), (4, (2, 2)), (6, (3, 1)), (7, (4, 1)), (999, (4, 2))] {
+        for (offset, place) in [
+            (0, (1, 1)),
+            (1, (1, 2)),
+            (2, (2, 1)),
+            (4, (2, 2)),
+            (6, (3, 1)),
+            (7, (4, 1)),
+            (999, (4, 2)),
+        ] {
             assert_eq!(lines.line_and_column(offset), place, "{offset}");
         }
     }

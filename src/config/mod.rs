@@ -58,7 +58,8 @@ pub const MAX_FILE_BYTES: usize = 1024 * 1024;
 const DEFAULT_FILE: &str = "entrada.toml";
 
 /// One of each array of tables and of the forms of `allow`, so that reading it asks for every key.
-const EVERY_TABLE: &str = "[[upstream.route]]\n[[access.rule]]\nallow = {}\n[[organization]]\n[[native.client]]\n";
+const EVERY_TABLE: &str =
+    "[[upstream.route]]\n[[access.rule]]\nallow = {}\n[[organization]]\n[[native.client]]\n";
 
 /// Reads a file and the environment. Without a path it reads `entrada.toml`, or only the
 /// environment if that file does not exist.
@@ -76,7 +77,9 @@ pub fn load(path: Option<&Path>, environment: &[(String, String)]) -> Outcome {
 /// Reads a text and the environment. `name` stands for the file in messages about the whole file.
 pub fn read(name: &str, text: &str, environment: &[(String, String)]) -> Outcome {
     if text.len() > MAX_FILE_BYTES {
-        return ReadOutcome::refused(whole_file(format!("{name} is longer than {MAX_FILE_BYTES} bytes")));
+        return ReadOutcome::refused(whole_file(format!(
+            "{name} is longer than {MAX_FILE_BYTES} bytes"
+        )));
     }
     match DeTable::parse(text) {
         Ok(table) => finish(Some(text), Some(table.get_ref()), environment),
@@ -92,21 +95,32 @@ pub fn keys() -> Vec<ConfigKey> {
     written.into_keys()
 }
 
-fn finish(text: Option<&str>, table: Option<&DeTable<'_>>, environment: &[(String, String)]) -> Outcome {
+fn finish(
+    text: Option<&str>,
+    table: Option<&DeTable<'_>>,
+    environment: &[(String, String)],
+) -> Outcome {
     let written = ConfigSource::new(text, environment);
     let config = ConfigSection::root(&written, table, |root| whole::read(root, &written));
     written.judge(config)
 }
 
 fn text_of(file: &Path) -> Result<String, Problem> {
-    let refused = |why: &dyn std::fmt::Display| whole_file(format!("{} cannot be read: {why}", file.display()));
-    let missing = || Problem { hint: Some("name another file with --config".to_owned()), ..whole_file(format!("there is no file {}", file.display())) };
+    let refused = |why: &dyn std::fmt::Display| {
+        whole_file(format!("{} cannot be read: {why}", file.display()))
+    };
+    let missing = || Problem {
+        hint: Some("name another file with --config".to_owned()),
+        ..whole_file(format!("there is no file {}", file.display()))
+    };
     let mut bytes = Vec::new();
     let most = u64::try_from(MAX_FILE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    std::fs::File::open(file).and_then(|it| it.take(most).read_to_end(&mut bytes)).map_err(|it| match it.kind() {
-        std::io::ErrorKind::NotFound => missing(),
-        _ => refused(&it),
-    })?;
+    std::fs::File::open(file).and_then(|it| it.take(most).read_to_end(&mut bytes)).map_err(
+        |it| match it.kind() {
+            std::io::ErrorKind::NotFound => missing(),
+            _ => refused(&it),
+        },
+    )?;
     String::from_utf8(bytes).map_err(|_| refused(&"it is not UTF-8"))
 }
 
@@ -116,7 +130,13 @@ fn whole_file(what: String) -> Problem {
 
 /// Describes a syntax error without the parser's excerpt, because the line may hold a secret.
 fn syntax(text: &str, error: &toml::de::Error) -> Problem {
-    let (line, column) = line_index::LineIndex::new(text).line_and_column(error.span().map_or(0, |it| it.start));
+    let (line, column) =
+        line_index::LineIndex::new(text).line_and_column(error.span().map_or(0, |it| it.start));
     let what = error.message().lines().collect::<Vec<_>>().join(", ");
-    Problem { key: "TOML".to_owned(), place: ConfigLocation::Line { line, column }, what, hint: None }
+    Problem {
+        key: "TOML".to_owned(),
+        place: ConfigLocation::Line { line, column },
+        what,
+        hint: None,
+    }
 }

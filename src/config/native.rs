@@ -3,7 +3,9 @@
 use super::problem::{InvalidValue, quote};
 use super::section::{ConfigSection, LocatedValue};
 use super::source::ValueLocation;
-use crate::base::redirect_uri::{BadRedirectUri, MAX_REDIRECT_URI_BYTES, MatchedRedirectUri, RedirectUri};
+use crate::base::redirect_uri::{
+    BadRedirectUri, MAX_REDIRECT_URI_BYTES, MatchedRedirectUri, RedirectUri,
+};
 use std::time::Duration;
 
 /// The parsed section `[native]`.
@@ -74,29 +76,39 @@ const MAX_CLIENTS: usize = 100;
 
 pub(super) fn read(section: &ConfigSection<'_>, has_directory: bool) -> Option<NativeConfig> {
     let names = ["access_token", "refresh_idle", "lifetime"];
-    let written = !matches!(section.spot_of_table().at, ValueLocation::Nowhere) || names.iter().any(|it| section.key(it).is_written());
+    let written = !matches!(section.spot_of_table().at, ValueLocation::Nowhere)
+        || names.iter().any(|it| section.key(it).is_written());
     let access_token = section.key("access_token").duration(5 * MINUTE, 5 * MINUTE..=10 * MINUTE);
-    let refresh_idle = section.key("refresh_idle").duration(30 * DAY, Duration::from_hours(1)..=365 * DAY);
+    let refresh_idle =
+        section.key("refresh_idle").duration(30 * DAY, Duration::from_hours(1)..=365 * DAY);
     let lifetime = section.key("lifetime").duration(90 * DAY, Duration::from_hours(1)..=365 * DAY);
     let clients = section.each("client", MAX_CLIENTS, client);
     if !written {
         return None;
     }
     if !has_directory {
-        let complaint = InvalidValue::new("needs [directory]").hint("add [directory] with a database, which stores the sign-ins of native clients");
+        let complaint = InvalidValue::new("needs [directory]")
+            .hint("add [directory] with a database, which stores the sign-ins of native clients");
         section.complain(&section.spot_of_table(), complaint);
     }
     if clients.is_empty() {
-        let complaint = InvalidValue::new("has no client, so it cannot be used").hint("add [[native.client]] with id, name and redirect_uris");
+        let complaint = InvalidValue::new("has no client, so it cannot be used")
+            .hint("add [[native.client]] with id, name and redirect_uris");
         section.complain(&section.spot_of_table(), complaint);
     }
     if refresh_idle > lifetime {
-        let complaint = InvalidValue::new("is longer than lifetime, so it would have no effect").hint("choose at most lifetime");
+        let complaint = InvalidValue::new("is longer than lifetime, so it would have no effect")
+            .hint("choose at most lifetime");
         section.complain(&section.spot_of("refresh_idle"), complaint);
     }
     let clients: Vec<_> = clients.into_iter().flatten().collect();
     report_duplicates(section, &clients);
-    Some(NativeConfig { clients: clients.into_iter().map(|it| it.value).collect(), access_token, refresh_idle, lifetime })
+    Some(NativeConfig {
+        clients: clients.into_iter().map(|it| it.value).collect(),
+        access_token,
+        refresh_idle,
+        lifetime,
+    })
 }
 
 fn client(section: &ConfigSection<'_>) -> Option<LocatedValue<NativeClient>> {
@@ -110,47 +122,79 @@ fn client(section: &ConfigSection<'_>) -> Option<LocatedValue<NativeClient>> {
     if section.is_empty_list("redirect_uris") {
         section.complain(
             &section.spot_of("redirect_uris"),
-            InvalidValue::new("is empty").hint("write at least one address, like [\"com.example.app:/signed-in\"]"),
+            InvalidValue::new("is empty")
+                .hint("write at least one address, like [\"com.example.app:/signed-in\"]"),
         );
     }
-    let scopes: Vec<_> = section.key("scopes").list(&[], scope).into_iter().map(|it| it.value).collect();
+    let scopes: Vec<_> =
+        section.key("scopes").list(&[], scope).into_iter().map(|it| it.value).collect();
     if scopes.iter().map(|it| it.len() + 1).sum::<usize>() > MAX_SCOPE_BYTES + 1 {
-        let complaint = InvalidValue::new(format!("has more than {MAX_SCOPE_BYTES} bytes, so no client could request all of it"));
-        section.complain(&section.spot_of("scopes"), complaint.hint("list fewer or shorter scopes"));
+        let complaint = InvalidValue::new(format!(
+            "has more than {MAX_SCOPE_BYTES} bytes, so no client could request all of it"
+        ));
+        section
+            .complain(&section.spot_of("scopes"), complaint.hint("list fewer or shorter scopes"));
     }
     let (LocatedValue { value: id, spot }, name) = (id?, name?.value);
-    Some(LocatedValue { value: NativeClient { id, name, redirect_uris: uris?.into_iter().map(|it| it.value).collect(), scopes }, spot })
+    Some(LocatedValue {
+        value: NativeClient {
+            id,
+            name,
+            redirect_uris: uris?.into_iter().map(|it| it.value).collect(),
+            scopes,
+        },
+        spot,
+    })
 }
 
 fn report_duplicates(section: &ConfigSection<'_>, clients: &[LocatedValue<NativeClient>]) {
     for (at, it) in clients.iter().enumerate() {
         if clients.iter().take(at).any(|other| other.value.id == it.value.id) {
-            let complaint = InvalidValue::new(format!("{} already belongs to another client", quote(&it.value.id))).hint("give each client its own");
+            let complaint = InvalidValue::new(format!(
+                "{} already belongs to another client",
+                quote(&it.value.id)
+            ))
+            .hint("give each client its own");
             section.complain(&it.spot, complaint);
         }
     }
 }
 
 fn id(text: &str) -> Result<String, InvalidValue> {
-    let plain = text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_' | b'.'));
-    let refused = || InvalidValue::new(format!("{} is not a client ID", quote(text))).hint("write up to 64 letters, digits, hyphens, dots and underscores");
+    let plain =
+        text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_' | b'.'));
+    let refused = || {
+        InvalidValue::new(format!("{} is not a client ID", quote(text)))
+            .hint("write up to 64 letters, digits, hyphens, dots and underscores")
+    };
     if plain && text.len() <= 64 { Ok(text.to_owned()) } else { Err(refused()) }
 }
 
 fn name(text: &str) -> Result<String, InvalidValue> {
-    let plain = text.trim() == text && !text.chars().any(char::is_control) && text.chars().count() <= 60;
-    if plain { Ok(text.to_owned()) } else { Err(InvalidValue::new("is not a readable name").hint("write up to 60 characters on one line")) }
+    let plain =
+        text.trim() == text && !text.chars().any(char::is_control) && text.chars().count() <= 60;
+    if plain {
+        Ok(text.to_owned())
+    } else {
+        Err(InvalidValue::new("is not a readable name")
+            .hint("write up to 60 characters on one line"))
+    }
 }
 
 /// Parses a `scope-token` (RFC 6749 section 3.3).
 fn scope(text: &str) -> Result<String, InvalidValue> {
-    let is_token = !text.is_empty() && text.bytes().all(|it| matches!(it, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
-    let refused = || InvalidValue::new(format!("{} is not a scope", quote(text))).hint("write one scope per entry, without spaces, quotes and backslashes");
+    let is_token =
+        !text.is_empty() && text.bytes().all(|it| matches!(it, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+    let refused = || {
+        InvalidValue::new(format!("{} is not a scope", quote(text)))
+            .hint("write one scope per entry, without spaces, quotes and backslashes")
+    };
     if is_token { Ok(text.to_owned()) } else { Err(refused()) }
 }
 
 fn redirect_uri(text: &str) -> Result<RedirectUri, InvalidValue> {
-    RedirectUri::parse(text).map_err(|bad| InvalidValue::new(format!("{} {bad}", quote(text))).hint(hint(bad)))
+    RedirectUri::parse(text)
+        .map_err(|bad| InvalidValue::new(format!("{} {bad}", quote(text))).hint(hint(bad)))
 }
 
 fn hint(bad: BadRedirectUri) -> String {

@@ -8,8 +8,14 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     if word.len() > MAX_WORD_BYTES {
         return None;
     }
-    let near = |it: &(usize, &str)| it.0 <= (word.chars().count().max(it.1.chars().count()) / 3).max(1);
-    known.into_iter().map(|it| (distance(word, it), it)).filter(near).min_by_key(|it| it.0).map(|it| it.1)
+    let near =
+        |it: &(usize, &str)| it.0 <= (word.chars().count().max(it.1.chars().count()) / 3).max(1);
+    known
+        .into_iter()
+        .map(|it| (distance(word, it), it))
+        .filter(near)
+        .min_by_key(|it| it.0)
+        .map(|it| it.1)
 }
 
 /// Levenshtein distance: letters added, removed or changed.
@@ -38,7 +44,14 @@ mod tests {
 
     #[test]
     fn counts_letters() {
-        for (one, other, count) in [("", "", 0), ("a", "", 1), ("", "ab", 2), ("kitten", "sitting", 3), ("tennant", "tenant", 1), ("abc", "abc", 0)] {
+        for (one, other, count) in [
+            ("", "", 0),
+            ("a", "", 1),
+            ("", "ab", 2),
+            ("kitten", "sitting", 3),
+            ("tennant", "tenant", 1),
+            ("abc", "abc", 0),
+        ] {
             assert_eq!(distance(one, other), count, "{one} {other}");
         }
     }

@@ -64,7 +64,12 @@ pub struct ReadOutcome<T> {
 
 impl<T> ReadOutcome<T> {
     /// Sorts problems and warnings by place; if there is a problem, there is no configuration.
-    pub(super) fn new(config: Option<T>, mut problems: Vec<Problem>, mut warnings: Vec<Problem>, from_file: bool) -> Self {
+    pub(super) fn new(
+        config: Option<T>,
+        mut problems: Vec<Problem>,
+        mut warnings: Vec<Problem>,
+        from_file: bool,
+    ) -> Self {
         problems.sort_by(|one, other| one.place.cmp(&other.place));
         warnings.sort_by(|one, other| one.place.cmp(&other.place));
         Self { config: config.filter(|_| problems.is_empty()), problems, warnings, from_file }
@@ -94,12 +99,20 @@ pub fn print<T>(judged: &ReadOutcome<T>, name: &str) -> String {
     let count = judged.problems.len();
     if count > 0 {
         // Writing to a `String` cannot fail.
-        let _ = writeln!(out, "error: {count} {} in {place}", if count == 1 { "problem" } else { "problems" });
+        let _ = writeln!(
+            out,
+            "error: {count} {} in {place}",
+            if count == 1 { "problem" } else { "problems" }
+        );
         print_each(&mut out, &judged.problems, name);
     }
     let count = judged.warnings.len();
     if count > 0 {
-        let _ = writeln!(out, "warning: {count} {} in {place}", if count == 1 { "warning" } else { "warnings" });
+        let _ = writeln!(
+            out,
+            "warning: {count} {} in {place}",
+            if count == 1 { "warning" } else { "warnings" }
+        );
         print_each(&mut out, &judged.warnings, name);
     }
     out
@@ -110,7 +123,9 @@ fn print_each(out: &mut String, problems: &[Problem], name: &str) {
     for Problem { key, place, what, hint } in problems {
         let _ = writeln!(out, "  {key:width$}  {what}");
         let _ = match place {
-            ConfigLocation::Line { line, column } => writeln!(out, "  {:width$}  at {name}:{line}:{column}", ""),
+            ConfigLocation::Line { line, column } => {
+                writeln!(out, "  {:width$}  at {name}:{line}:{column}", "")
+            }
             ConfigLocation::Variable(variable) => writeln!(out, "  {:width$}  in {variable}", ""),
             ConfigLocation::Whole => Ok(()),
         };

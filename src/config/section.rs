@@ -42,8 +42,19 @@ pub(super) enum RawValue<'a> {
 
 impl<'a> ConfigSection<'a> {
     /// Reads the whole file; without a file, only the environment.
-    pub(super) fn root<T>(written: &'a ConfigSource<'a>, table: Option<&'a DeTable<'a>>, read: impl FnOnce(&Self) -> T) -> T {
-        let root = Self { written, name: String::new(), table, at: ValueLocation::Nowhere, variables: true, read_keys: RefCell::default() };
+    pub(super) fn root<T>(
+        written: &'a ConfigSource<'a>,
+        table: Option<&'a DeTable<'a>>,
+        read: impl FnOnce(&Self) -> T,
+    ) -> T {
+        let root = Self {
+            written,
+            name: String::new(),
+            table,
+            at: ValueLocation::Nowhere,
+            variables: true,
+            read_keys: RefCell::default(),
+        };
         root.all(read)
     }
 
@@ -60,25 +71,44 @@ impl<'a> ConfigSection<'a> {
     }
 
     /// Reads each table of an array: `[[access.rule]]`. More than `most` are rejected.
-    pub(super) fn each<T>(&self, name: &'static str, most: usize, read: impl Fn(&Self) -> T) -> Vec<T> {
+    pub(super) fn each<T>(
+        &self,
+        name: &'static str,
+        most: usize,
+        read: impl Fn(&Self) -> T,
+    ) -> Vec<T> {
         self.know(name, None, true);
         let (tables, at) = match self.written_value(name) {
             None => return Vec::new(),
             Some((DeValue::Array(tables), at)) => (tables, at),
             Some((other, at)) => {
-                self.complain(&self.spot(name, at), unexpected(&format!("[[{}]]", join(&self.name, name)), other));
+                self.complain(
+                    &self.spot(name, at),
+                    unexpected(&format!("[[{}]]", join(&self.name, name)), other),
+                );
                 return Vec::new();
             }
         };
         if tables.len() > most {
-            self.complain(&self.spot(name, at), InvalidValue::new(format!("{} entries are too many; the maximum is {most}", tables.len())));
+            self.complain(
+                &self.spot(name, at),
+                InvalidValue::new(format!(
+                    "{} entries are too many; the maximum is {most}",
+                    tables.len()
+                )),
+            );
         }
         let one = |it: &'a Spanned<DeValue<'a>>| self.table(name, it, &read);
         tables.iter().take(most).filter_map(one).collect()
     }
 
     /// Reads a value that must be a table and that only the file can set.
-    pub(super) fn table<T>(&self, name: &str, value: &'a Spanned<DeValue<'a>>, read: impl FnOnce(&Self) -> T) -> Option<T> {
+    pub(super) fn table<T>(
+        &self,
+        name: &str,
+        value: &'a Spanned<DeValue<'a>>,
+        read: impl FnOnce(&Self) -> T,
+    ) -> Option<T> {
         let at = ValueLocation::Offset(value.span().start);
         match value.get_ref() {
             DeValue::Table(table) => {
@@ -94,7 +124,14 @@ impl<'a> ConfigSection<'a> {
     }
 
     fn below(&self, name: &str, table: Option<&'a DeTable<'a>>, at: ValueLocation) -> Self {
-        Self { written: self.written, name: join(&self.name, name), table, at, variables: self.variables, read_keys: RefCell::default() }
+        Self {
+            written: self.written,
+            name: join(&self.name, name),
+            table,
+            at,
+            variables: self.variables,
+            read_keys: RefCell::default(),
+        }
     }
 
     /// Reads the section, then reports the keys that were not read.
@@ -103,7 +140,12 @@ impl<'a> ConfigSection<'a> {
         let asked = self.read_keys.borrow();
         for (key, value) in self.table.into_iter().flatten() {
             if !asked.contains(&key.get_ref().as_ref()) {
-                self.written.unknown(&self.name, key.get_ref(), value.get_ref().is_table(), key.span().start);
+                self.written.unknown(
+                    &self.name,
+                    key.get_ref(),
+                    value.get_ref().is_table(),
+                    key.span().start,
+                );
             }
         }
         drop(asked);
@@ -115,7 +157,12 @@ impl<'a> ConfigSection<'a> {
     ///
     /// The alias comes last because platforms inject `AZURE_*` unasked, for anything else that runs
     /// there.
-    pub(super) fn find(&self, name: &'static str, alias: Option<&str>, default: Option<String>) -> Option<RawEntry<'a>> {
+    pub(super) fn find(
+        &self,
+        name: &'static str,
+        alias: Option<&str>,
+        default: Option<String>,
+    ) -> Option<RawEntry<'a>> {
         self.know(name, default, false);
         self.look_up(name, alias)
     }
@@ -125,17 +172,30 @@ impl<'a> ConfigSection<'a> {
         let ours = variable_of(&join(&self.name, name));
         let from = |variable: &str| {
             let raw = RawValue::Variable(self.written.variable(variable)?);
-            Some(RawEntry { raw, spot: self.spot(name, ValueLocation::Variable(variable.to_owned())) })
+            Some(RawEntry {
+                raw,
+                spot: self.spot(name, ValueLocation::Variable(variable.to_owned())),
+            })
         };
         let ours = if self.variables { from(&ours) } else { None };
-        let file = || self.written_value(name).map(|(value, at)| RawEntry { raw: RawValue::File(value), spot: self.spot(name, at) });
+        let file = || {
+            self.written_value(name).map(|(value, at)| RawEntry {
+                raw: RawValue::File(value),
+                spot: self.spot(name, at),
+            })
+        };
         ours.or_else(file).or_else(|| from(alias?))
     }
 
     /// Looks up a key that only the file can set: a table, or a value with several forms.
     pub(super) fn find_written(&self, name: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.mark_read(name);
-        let key = ConfigKey { name: join(&self.name, name), default: None, variable: None, is_table: false };
+        let key = ConfigKey {
+            name: join(&self.name, name),
+            default: None,
+            variable: None,
+            is_table: false,
+        };
         self.written.know(key);
         self.table.and_then(|it| it.get(name))
     }
@@ -173,7 +233,8 @@ impl<'a> ConfigSection<'a> {
 
     /// The place of a key's value, or, if it is not written, of its table.
     pub(super) fn spot_of(&self, name: &str) -> LocatedKey {
-        let variable = Some(variable_of(&join(&self.name, name))).filter(|it| self.variables && self.written.variable(it).is_some());
+        let variable = Some(variable_of(&join(&self.name, name)))
+            .filter(|it| self.variables && self.written.variable(it).is_some());
         let file = || self.written_value(name).map_or_else(|| self.at.clone(), |it| it.1);
         self.spot(name, variable.map_or_else(file, ValueLocation::Variable))
     }
@@ -191,7 +252,11 @@ impl<'a> ConfigSection<'a> {
     /// Describes where to set a key, for a hint.
     pub(super) fn place_of(&self, name: &str) -> String {
         let section = format!("[{}]", self.name);
-        if self.variables { format!("{section}, or in {}", variable_of(&join(&self.name, name))) } else { format!("[{section}]") }
+        if self.variables {
+            format!("{section}, or in {}", variable_of(&join(&self.name, name)))
+        } else {
+            format!("[{section}]")
+        }
     }
 
     pub(super) fn complain(&self, spot: &LocatedKey, complaint: InvalidValue) {

@@ -134,7 +134,10 @@ const HOUR: Duration = Duration::from_hours(1);
 /// Maximum `max-age` of `Strict-Transport-Security`: two years, as hstspreload.org recommends.
 const MAX_HSTS: Duration = Duration::from_hours(730 * 24);
 
-pub(super) fn read(section: &ConfigSection<'_>, redirect_path: Option<&LocatedValue<String>>) -> ServerDraft {
+pub(super) fn read(
+    section: &ConfigSection<'_>,
+    redirect_path: Option<&LocatedValue<String>>,
+) -> ServerDraft {
     let listen = section.key("listen").list(&["127.0.0.1:4180"], listen);
     let admin_listen = section.key("admin_listen").parse_or("127.0.0.1:4181", self::listen);
     let admin_token = section.key("admin_token").secret().and_then(|it| token(section, it));
@@ -143,14 +146,17 @@ pub(super) fn read(section: &ConfigSection<'_>, redirect_path: Option<&LocatedVa
     let hosts = section.key("hosts").list(&[], host);
     let return_hosts = section.key("return_hosts").list(&[], return_host);
     let trusted_proxies = trust(section);
-    let shutdown_grace = section.key("shutdown_grace").duration(Duration::from_secs(30), Duration::ZERO..=HOUR);
+    let shutdown_grace =
+        section.key("shutdown_grace").duration(Duration::from_secs(30), Duration::ZERO..=HOUR);
     let (tls, hsts) = section.inner("tls", |it| (tls(it), hsts(it)));
     let limits = section.inner("limits", limits);
     judge_listeners(section, &listen, admin_listen.as_ref());
 
     let own = prefix.as_ref().map_or("/oauth2", |it| &it.value);
     let redirect = redirect_path.map(|it| it.value.as_str());
-    let site = Site::parse(public_url.as_ref().map_or(UNREAD_PUBLIC_URL, |it| &it.value), own, redirect).ok();
+    let site =
+        Site::parse(public_url.as_ref().map_or(UNREAD_PUBLIC_URL, |it| &it.value), own, redirect)
+            .ok();
     let site = site.map(|it| it.with_hosts(values(hosts), values(return_hosts)));
     let server = site.clone().zip(admin_listen.as_ref()).map(|(site, admin)| ServerConfig {
         listen: listen.iter().map(|it| it.value.clone()).collect(),
@@ -184,7 +190,9 @@ fn public_url(text: &str) -> Result<String, InvalidValue> {
 pub(super) fn path(text: &str, name: &str) -> Result<String, InvalidValue> {
     let refused = || InvalidValue::new(format!("{} is not a valid {name}", quote(text)));
     if text.ends_with('/') {
-        return Err(refused().hint("write a path without a trailing slash, like /oauth2; \"/\" would cover the whole app"));
+        return Err(refused().hint(
+            "write a path without a trailing slash, like /oauth2; \"/\" would cover the whole app",
+        ));
     }
     match Site::parse(UNREAD_PUBLIC_URL, "/oauth2", Some(text)) {
         Ok(_) => Ok(text.to_owned()),
@@ -193,8 +201,10 @@ pub(super) fn path(text: &str, name: &str) -> Result<String, InvalidValue> {
 }
 
 fn host(text: &str) -> Result<String, InvalidValue> {
-    let refused =
-        || InvalidValue::new(format!("{} is not a host name", quote(text))).hint("write a name, with a port if needed, like alt.example.com or localhost:4180");
+    let refused = || {
+        InvalidValue::new(format!("{} is not a host name", quote(text)))
+            .hint("write a name, with a port if needed, like alt.example.com or localhost:4180")
+    };
     split_authority(text).map(|_| text.to_owned()).ok_or_else(refused)
 }
 
@@ -236,25 +246,43 @@ fn token(section: &ConfigSection<'_>, found: LocatedValue<Secret>) -> Option<Sec
     if (32..=512).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_graphic()) {
         return Some(found.value);
     }
-    let complaint = InvalidValue::new("is not a token of 32 to 512 visible characters without spaces");
+    let complaint =
+        InvalidValue::new("is not a token of 32 to 512 visible characters without spaces");
     section.complain(&found.spot, complaint.hint("entrada secret prints a good one"));
     None
 }
 
-fn judge_listeners(section: &ConfigSection<'_>, listen: &[LocatedValue<ListenAddress>], admin: Option<&LocatedValue<ListenAddress>>) {
+fn judge_listeners(
+    section: &ConfigSection<'_>,
+    listen: &[LocatedValue<ListenAddress>],
+    admin: Option<&LocatedValue<ListenAddress>>,
+) {
     for (at, it) in listen.iter().enumerate() {
         if listen.iter().take(at).any(|earlier| overlap(&earlier.value, &it.value)) {
-            section.complain(&it.spot, InvalidValue::new(format!("{} is listed twice", quote(&it.value.to_string()))));
+            section.complain(
+                &it.spot,
+                InvalidValue::new(format!("{} is listed twice", quote(&it.value.to_string()))),
+            );
         }
     }
     let Some(admin) = admin else { return };
     if listen.iter().any(|it| overlap(&it.value, &admin.value)) {
-        let complaint = InvalidValue::new(format!("{} is the public listener", quote(&admin.value.to_string())));
-        section.complain(&admin.spot, complaint.hint("the admin listener needs its own address, like \"127.0.0.1:4181\""));
+        let complaint = InvalidValue::new(format!(
+            "{} is the public listener",
+            quote(&admin.value.to_string())
+        ));
+        section.complain(
+            &admin.spot,
+            complaint.hint("the admin listener needs its own address, like \"127.0.0.1:4181\""),
+        );
     }
     if matches!(admin.value, ListenAddress::Tcp(address) if address.ip().is_unspecified()) {
-        let complaint = InvalidValue::new("health and metrics are open to everyone who can reach this machine");
-        section.warn(&admin.spot, complaint.hint("block the port from the public, or write \"127.0.0.1:4181\""));
+        let complaint =
+            InvalidValue::new("health and metrics are open to everyone who can reach this machine");
+        section.warn(
+            &admin.spot,
+            complaint.hint("block the port from the public, or write \"127.0.0.1:4181\""),
+        );
     }
 }
 
@@ -263,8 +291,12 @@ fn overlap(one: &ListenAddress, other: &ListenAddress) -> bool {
     match (one, other) {
         (ListenAddress::Tcp(one), ListenAddress::Tcp(other)) => {
             // [::] also accepts IPv4, if the system allows it.
-            let all = |it: &SocketAddr, theirs: &SocketAddr| it.ip().is_unspecified() && (it.is_ipv6() || theirs.is_ipv4());
-            one.port() != 0 && one.port() == other.port() && (one.ip() == other.ip() || all(one, other) || all(other, one))
+            let all = |it: &SocketAddr, theirs: &SocketAddr| {
+                it.ip().is_unspecified() && (it.is_ipv6() || theirs.is_ipv4())
+            };
+            one.port() != 0
+                && one.port() == other.port()
+                && (one.ip() == other.ip() || all(one, other) || all(other, one))
         }
         (one, other) => one == other,
     }
@@ -277,8 +309,14 @@ fn trust(section: &ConfigSection<'_>) -> TrustedProxies {
             None => trust.unix = true,
             Some(network) => {
                 if network.prefix_len() == 0 {
-                    let complaint = InvalidValue::new("every client can forge its address and the requested host");
-                    section.warn(&it.spot, complaint.hint("list only the networks of your proxies, like \"10.0.0.0/8\""));
+                    let complaint = InvalidValue::new(
+                        "every client can forge its address and the requested host",
+                    );
+                    section.warn(
+                        &it.spot,
+                        complaint
+                            .hint("list only the networks of your proxies, like \"10.0.0.0/8\""),
+                    );
                 }
                 trust.networks.push(network);
             }
@@ -289,7 +327,10 @@ fn trust(section: &ConfigSection<'_>) -> TrustedProxies {
 
 /// Parses a network or a single address; `None` stands for unix sockets.
 fn trusted(text: &str) -> Result<Option<IpNet>, InvalidValue> {
-    let refused = || InvalidValue::new(format!("{} is not a network", quote(text))).hint("write \"10.0.0.0/8\", \"fd00::/8\", a single address, or \"unix\"");
+    let refused = || {
+        InvalidValue::new(format!("{} is not a network", quote(text)))
+            .hint("write \"10.0.0.0/8\", \"fd00::/8\", a single address, or \"unix\"")
+    };
     if text == "unix" {
         return Ok(None);
     }
@@ -307,7 +348,11 @@ pub(super) fn tls(section: &ConfigSection<'_>) -> Option<TlsFiles> {
         _ => None,
     };
     if let Some((name, other)) = lacking {
-        section.complain(&section.spot_of(name), InvalidValue::new(format!("is missing, but {other} is set")).hint("write both, as PEM files, or neither"));
+        section.complain(
+            &section.spot_of(name),
+            InvalidValue::new(format!("is missing, but {other} is set"))
+                .hint("write both, as PEM files, or neither"),
+        );
     }
     let (certificate, key) = (certificate.file(), key.file());
     certificate.zip(key).map(|(certificate, key)| TlsFiles { certificate, key })
@@ -318,7 +363,10 @@ pub(super) fn tls(section: &ConfigSection<'_>) -> Option<TlsFiles> {
 fn hsts(section: &ConfigSection<'_>) -> Option<Duration> {
     let read = |text: &str| {
         let value = duration::parse(text)?;
-        let refused = |what: &str| InvalidValue::new(format!("{} {what}", quote(text))).hint("choose whole seconds from \"0s\" to \"730d\"");
+        let refused = |what: &str| {
+            InvalidValue::new(format!("{} {what}", quote(text)))
+                .hint("choose whole seconds from \"0s\" to \"730d\"")
+        };
         match (value.subsec_nanos(), value <= MAX_HSTS) {
             (0, true) => Ok(value),
             (0, false) => Err(refused("is out of range")),
@@ -329,7 +377,9 @@ fn hsts(section: &ConfigSection<'_>) -> Option<Duration> {
     if !section.key("certificate").is_written() {
         section.complain(
             &found.spot,
-            InvalidValue::new("has no effect without a certificate").hint("set it where TLS is terminated: here with a certificate, or in the proxy in front"),
+            InvalidValue::new("has no effect without a certificate").hint(
+                "set it where TLS is terminated: here with a certificate, or in the proxy in front",
+            ),
         );
     }
     Some(found.value)
@@ -337,7 +387,10 @@ fn hsts(section: &ConfigSection<'_>) -> Option<Duration> {
 
 fn limits(section: &ConfigSection<'_>) -> ServerLimits {
     let default = ServerLimits::default();
-    let size = |name, default: usize, range| usize::try_from(section.key(name).number(u64::try_from(default).unwrap_or(u64::MAX), range)).unwrap_or(default);
+    let size = |name, default: usize, range| {
+        usize::try_from(section.key(name).number(u64::try_from(default).unwrap_or(u64::MAX), range))
+            .unwrap_or(default)
+    };
     let time = |name, default, range| section.key(name).duration(default, range);
     let second = Duration::from_secs(1);
     ServerLimits {
@@ -348,6 +401,9 @@ fn limits(section: &ConfigSection<'_>) -> ServerLimits {
         body_timeout: time("body_timeout", default.body_timeout, second..=HOUR),
         stream_timeout: time("stream_timeout", default.stream_timeout, second..=7 * 24 * HOUR),
         connections: size("connections", default.connections, 1..=1_000_000),
-        streams: u32::try_from(section.key("streams").number(u64::from(default.streams), 1..=10_000)).unwrap_or(default.streams),
+        streams: u32::try_from(
+            section.key("streams").number(u64::from(default.streams), 1..=10_000),
+        )
+        .unwrap_or(default.streams),
     }
 }

@@ -37,13 +37,18 @@ pub(super) fn read(section: &ConfigSection<'_>) -> SessionConfig {
     let StoreKind::Memory = section.key("store").choice(&[("memory", StoreKind::Memory)]);
     let session = SessionConfig {
         secrets: secrets(section),
-        idle: section.key("idle").duration(Duration::from_hours(1), Duration::from_secs(10)..=30 * DAY),
-        lifetime: section.key("lifetime").duration(Duration::from_hours(12), Duration::from_secs(10)..=90 * DAY),
+        idle: section
+            .key("idle")
+            .duration(Duration::from_hours(1), Duration::from_secs(10)..=30 * DAY),
+        lifetime: section
+            .key("lifetime")
+            .duration(Duration::from_hours(12), Duration::from_secs(10)..=90 * DAY),
         capacity: section.key("capacity").number(100_000, 1..=10_000_000),
         per_person: section.key("per_person").number(100, 1..=10_000_000),
     };
     if session.idle > session.lifetime {
-        let complaint = InvalidValue::new("is longer than lifetime, so it would have no effect").hint("choose at most lifetime");
+        let complaint = InvalidValue::new("is longer than lifetime, so it would have no effect")
+            .hint("choose at most lifetime");
         section.complain(&section.spot_of("idle"), complaint);
     }
     session
@@ -54,7 +59,9 @@ fn secrets(section: &ConfigSection<'_>) -> Vec<Secret> {
         if it.value.expose().len() >= MIN_SECRET_BYTES {
             return Some(it.value);
         }
-        let complaint = InvalidValue::new(format!("a secret has fewer than {MIN_SECRET_BYTES} bytes")).hint("entrada secret prints a good one");
+        let complaint =
+            InvalidValue::new(format!("a secret has fewer than {MIN_SECRET_BYTES} bytes"))
+                .hint("entrada secret prints a good one");
         section.complain(&it.spot, complaint);
         None
     };

@@ -99,7 +99,12 @@ impl<'a> ConfigSource<'a> {
     pub(super) fn unknown(&self, section: &str, name: &str, is_table: bool, offset: usize) {
         let mut findings = self.findings.borrow_mut();
         if findings.unknown.len() < MAX_PROBLEMS {
-            findings.unknown.push(UnknownKey { section: section.to_owned(), name: name.to_owned(), is_table, offset });
+            findings.unknown.push(UnknownKey {
+                section: section.to_owned(),
+                name: name.to_owned(),
+                is_table,
+                offset,
+            });
         }
     }
 
@@ -141,7 +146,10 @@ impl<'a> ConfigSource<'a> {
         let unknown = std::mem::take(&mut self.findings.borrow_mut().unknown);
         for it in unknown {
             let complaint = unknown_key(&self.findings.borrow().keys, &it);
-            let spot = LocatedKey { key: join(&it.section, &plain(&it.name)), at: ValueLocation::Offset(it.offset) };
+            let spot = LocatedKey {
+                key: join(&it.section, &plain(&it.name)),
+                at: ValueLocation::Offset(it.offset),
+            };
             self.complain(&spot, complaint);
         }
         self.warn_of_variables();
@@ -152,17 +160,34 @@ impl<'a> ConfigSource<'a> {
     /// Warns about unknown variables. They are not problems, because orchestrators inject variables
     /// under a service's name.
     fn warn_of_variables(&self) {
-        let ours = self.environment.iter().map(|it| it.0.as_str()).filter(|it| it.starts_with(VARIABLE_PREFIX) && !OTHER_VARIABLES.contains(it));
+        let ours = self
+            .environment
+            .iter()
+            .map(|it| it.0.as_str())
+            .filter(|it| it.starts_with(VARIABLE_PREFIX) && !OTHER_VARIABLES.contains(it));
         for name in ours {
             let findings = self.findings.borrow();
             if findings.variables.contains(name) {
                 continue;
             }
-            let known = findings.keys.values().filter_map(|it| it.variable.as_deref()?.strip_prefix(VARIABLE_PREFIX));
-            let meant = nearest(name.strip_prefix(VARIABLE_PREFIX).unwrap_or_default(), known).map(|it| format!("did you mean {VARIABLE_PREFIX}{it}?"));
+            let known = findings
+                .keys
+                .values()
+                .filter_map(|it| it.variable.as_deref()?.strip_prefix(VARIABLE_PREFIX));
+            let meant = nearest(name.strip_prefix(VARIABLE_PREFIX).unwrap_or_default(), known)
+                .map(|it| format!("did you mean {VARIABLE_PREFIX}{it}?"));
             drop(findings);
-            let spot = LocatedKey { key: "environment".to_owned(), at: ValueLocation::Variable(name.to_owned()) };
-            self.warn(&spot, InvalidValue { what: "this variable does not belong to a key".to_owned(), hint: meant });
+            let spot = LocatedKey {
+                key: "environment".to_owned(),
+                at: ValueLocation::Variable(name.to_owned()),
+            };
+            self.warn(
+                &spot,
+                InvalidValue {
+                    what: "this variable does not belong to a key".to_owned(),
+                    hint: meant,
+                },
+            );
         }
     }
 }
@@ -184,10 +209,19 @@ pub(super) fn plain(name: &str) -> String {
 }
 
 fn unknown_key(keys: &BTreeMap<String, ConfigKey>, unknown: &UnknownKey) -> InvalidValue {
-    let parts = |it: &'_ str| it.rsplit_once('.').map_or((String::new(), it.to_owned()), |(section, name)| (section.to_owned(), name.to_owned()));
+    let parts = |it: &'_ str| {
+        it.rsplit_once('.').map_or((String::new(), it.to_owned()), |(section, name)| {
+            (section.to_owned(), name.to_owned())
+        })
+    };
     let all: Vec<_> = keys.keys().map(|it| parts(it)).collect();
-    let here: Vec<_> = all.iter().filter(|it| it.0 == unknown.section).map(|it| it.1.as_str()).collect();
-    let complaint = InvalidValue::new(if unknown.is_table { "is not a known section" } else { "is not a known key" });
+    let here: Vec<_> =
+        all.iter().filter(|it| it.0 == unknown.section).map(|it| it.1.as_str()).collect();
+    let complaint = InvalidValue::new(if unknown.is_table {
+        "is not a known section"
+    } else {
+        "is not a known key"
+    });
     if let Some(meant) = nearest(&unknown.name, here.iter().copied()) {
         return complaint.hint(format!("did you mean {}?", join(&unknown.section, meant)));
     }

@@ -38,6 +38,11 @@ pub enum LogLevel {
 pub(super) fn read(section: &ConfigSection<'_>) -> TelemetryConfig {
     TelemetryConfig {
         log: section.key("log").choice(&[("json", LogFormat::Json), ("text", LogFormat::Text)]),
-        level: section.key("level").choice(&[("info", LogLevel::Info), ("error", LogLevel::Error), ("warn", LogLevel::Warn), ("debug", LogLevel::Debug)]),
+        level: section.key("level").choice(&[
+            ("info", LogLevel::Info),
+            ("error", LogLevel::Error),
+            ("warn", LogLevel::Warn),
+            ("debug", LogLevel::Debug),
+        ]),
     }
 }

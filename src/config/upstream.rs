@@ -104,13 +104,21 @@ const MAX_ROUTES: usize = 1000;
 
 pub(super) fn read(section: &ConfigSection<'_>) -> UpstreamDraft {
     let destination = section.key("url").needed().parse(destination);
-    let host = section.key("host").choice(&[("preserve", HostHeader::Preserve), ("upstream", HostHeader::Upstream)]);
-    let paths = section.key("paths").choice(&[("strict", PathStrictness::Strict), ("lenient", PathStrictness::Lenient)]);
+    let host = section
+        .key("host")
+        .choice(&[("preserve", HostHeader::Preserve), ("upstream", HostHeader::Upstream)]);
+    let paths = section
+        .key("paths")
+        .choice(&[("strict", PathStrictness::Strict), ("lenient", PathStrictness::Lenient)]);
     let ca_file = section.key("ca_file").file();
     let client_certificate = section.inner("client_certificate", server::tls);
     let least = Duration::from_millis(100);
-    let connect_timeout = section.key("connect_timeout").duration(Duration::from_secs(5), least..=Duration::from_mins(5));
-    let response_timeout = section.key("response_timeout").duration(Duration::from_mins(1), least..=Duration::from_hours(1));
+    let connect_timeout = section
+        .key("connect_timeout")
+        .duration(Duration::from_secs(5), least..=Duration::from_mins(5));
+    let response_timeout = section
+        .key("response_timeout")
+        .duration(Duration::from_mins(1), least..=Duration::from_hours(1));
     let written = section.each("route", MAX_ROUTES, route);
     refuse_twins(section, &written);
     let routes = longest_first(&written);
@@ -124,15 +132,25 @@ pub(super) fn read(section: &ConfigSection<'_>) -> UpstreamDraft {
         connect_timeout,
         response_timeout,
     });
-    let destinations = destination.into_iter().chain(written.iter().filter_map(|it| it.1.clone())).collect();
-    UpstreamDraft { upstream, destinations, paths: written.into_iter().filter_map(|it| it.0).collect() }
+    let destinations =
+        destination.into_iter().chain(written.iter().filter_map(|it| it.1.clone())).collect();
+    UpstreamDraft {
+        upstream,
+        destinations,
+        paths: written.into_iter().filter_map(|it| it.0).collect(),
+    }
 }
 
-type WrittenRoute = (Option<LocatedValue<PathPattern>>, Option<LocatedValue<AppAddress>>, Option<String>);
+type WrittenRoute =
+    (Option<LocatedValue<PathPattern>>, Option<LocatedValue<AppAddress>>, Option<String>);
 
 fn route(section: &ConfigSection<'_>) -> WrittenRoute {
     let audience = section.key("audience").text().map(|it| it.value);
-    (section.key("path").needed().parse(route_path), section.key("url").needed().parse(destination), audience)
+    (
+        section.key("path").needed().parse(route_path),
+        section.key("url").needed().parse(destination),
+        audience,
+    )
 }
 
 fn refuse_twins(section: &ConfigSection<'_>, routes: &[WrittenRoute]) {
@@ -145,7 +163,13 @@ fn refuse_twins(section: &ConfigSection<'_>, routes: &[WrittenRoute]) {
 }
 
 fn longest_first(written: &[WrittenRoute]) -> Vec<UpstreamRoute> {
-    let whole = |it: &WrittenRoute| Some(UpstreamRoute { path: it.0.clone()?.value, destination: it.1.clone()?.value, audience: it.2.clone() });
+    let whole = |it: &WrittenRoute| {
+        Some(UpstreamRoute {
+            path: it.0.clone()?.value,
+            destination: it.1.clone()?.value,
+            audience: it.2.clone(),
+        })
+    };
     let mut routes: Vec<_> = written.iter().filter_map(whole).collect();
     routes.sort_by_key(|it| std::cmp::Reverse(it.path.to_string().len()));
     routes
@@ -161,7 +185,9 @@ fn route_path(text: &str) -> Result<PathPattern, InvalidValue> {
         return Err(refused().hint(format!("write {}; it includes everything below", quote(path))));
     }
     if text.contains(['*', '{', '}', '?']) {
-        return Err(refused().hint("write a plain path, like \"/api\"; it includes everything below"));
+        return Err(
+            refused().hint("write a plain path, like \"/api\"; it includes everything below")
+        );
     }
     pattern(text).and_then(|_| pattern(&format!("{text}/**")))
 }
@@ -174,7 +200,8 @@ fn destination(text: &str) -> Result<AppAddress, InvalidValue> {
     let http = text.strip_prefix("h2c://").map(|it| format!("http://{it}"));
     let url = origin(http.as_deref().unwrap_or(text), &["http", "https"])?;
     let port = url.port_or_known_default().unwrap_or(80);
-    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
+    let host =
+        url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
     Ok(match (url.scheme(), http) {
         (_, Some(_)) => AppAddress::H2c { host, port },
         ("https", _) => AppAddress::Https { host, port },

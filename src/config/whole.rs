@@ -2,7 +2,9 @@
 
 use super::section::ConfigSection;
 use super::source::ConfigSource;
-use super::{access, directory, entra, fit, headers, native, pages, server, session, telemetry, upstream};
+use super::{
+    access, directory, entra, fit, headers, native, pages, server, session, telemetry, upstream,
+};
 
 /// The whole configuration: every value is parsed and consistent with the others.
 #[derive(Clone, Debug)]
@@ -31,10 +33,12 @@ pub struct Config {
 
 /// Reads every section, even if others have problems.
 pub(super) fn read(root: &ConfigSection<'_>, written: &ConfigSource<'_>) -> Option<Config> {
-    let (session, sealed) = root.inner("session", |it| (session::read(it), it.key("secrets").is_written()));
+    let (session, sealed) =
+        root.inner("session", |it| (session::read(it), it.key("secrets").is_written()));
     let (has_directory, directory) = directory::read(root, sealed);
     let native = root.inner("native", |it| native::read(it, has_directory));
-    let asks_entra = directory.as_ref().is_some_and(|it| it.unknown == directory::UnknownIdentifier::AskEntra);
+    let asks_entra =
+        directory.as_ref().is_some_and(|it| it.unknown == directory::UnknownIdentifier::AskEntra);
     let what_for = match has_directory {
         true if asks_entra => entra::RegistrationUse::Naming,
         true => entra::RegistrationUse::Nobody,
@@ -46,10 +50,26 @@ pub(super) fn read(root: &ConfigSection<'_>, written: &ConfigSource<'_>) -> Opti
     let origin = server.site.as_ref().map(crate::base::site::Site::origin);
     let headers = root.inner("headers", |it| headers::read(it, origin.as_deref()));
     let roles = directory.as_ref().map(|it| it.roles.as_slice());
-    let people = entra::SignInAudience { are_many: entra.people.are_many || has_directory, has_directory, roles, ..entra.people };
+    let people = entra::SignInAudience {
+        are_many: entra.people.are_many || has_directory,
+        has_directory,
+        roles,
+        ..entra.people
+    };
     let access = root.inner("access", |it| access::read(it, people));
     let pages = root.inner("pages", pages::read);
     let telemetry = root.inner("telemetry", telemetry::read);
     fit::judge(written, &server, &entra, &upstream);
-    Some(Config { server: server.server?, upstream: upstream.upstream?, entra: entra.entra?, session, directory, native, headers, access, pages, telemetry })
+    Some(Config {
+        server: server.server?,
+        upstream: upstream.upstream?,
+        entra: entra.entra?,
+        session,
+        directory,
+        native,
+        headers,
+        access,
+        pages,
+        telemetry,
+    })
 }

@@ -28,7 +28,8 @@ pub(super) struct AssertedPerson {
 impl AssertedPerson {
     /// Reads the claims; absent ones are empty.
     pub(super) fn read(claims: &Map<String, Value>) -> Self {
-        let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text =
+            |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let list = |name: &str| {
             let all = claims.get(name).and_then(Value::as_array).into_iter().flatten();
             all.filter_map(Value::as_str).map(str::to_owned).collect()
@@ -52,6 +53,9 @@ impl AssertedPerson {
 
     /// Returns the name for a greeting: the name, or else the user name, or else the ID.
     pub(super) fn called(&self) -> &str {
-        [&self.name, &self.user, &self.id].into_iter().find(|it| !it.is_empty()).map_or("unnamed person", String::as_str)
+        [&self.name, &self.user, &self.id]
+            .into_iter()
+            .find(|it| !it.is_empty())
+            .map_or("unnamed person", String::as_str)
     }
 }

@@ -64,12 +64,16 @@ impl LocalAddress {
             Some(url::Host::Ipv6(it)) => it.is_loopback(),
             None => false,
         };
-        let (true, Some(host), Some(port)) = (is_loopback, parsed.host_str(), parsed.port_or_known_default()) else {
+        let (true, Some(host), Some(port)) =
+            (is_loopback, parsed.host_str(), parsed.port_or_known_default())
+        else {
             return Err(BadAddress::Elsewhere);
         };
         let authority = format!("{host}:{port}");
         let host = parsed.port().map_or_else(|| host.to_owned(), |_| authority.clone());
-        let target = parsed.query().map_or_else(|| parsed.path().to_owned(), |it| format!("{}?{it}", parsed.path()));
+        let target = parsed
+            .query()
+            .map_or_else(|| parsed.path().to_owned(), |it| format!("{}?{it}", parsed.path()));
         Ok(Self { url: url.to_owned(), authority, host, target })
     }
 
@@ -79,19 +83,26 @@ impl LocalAddress {
     }
 
     /// Sends a request, with a target and `Host` built from the address.
-    pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, FetchError> {
+    pub(super) async fn send(
+        &self,
+        request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, FetchError> {
         timeout(FETCH_TIMEOUT, self.exchange(request)).await.map_err(|_| FetchError::Late)?
     }
 
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, FetchError> {
         let stream = TcpStream::connect(&self.authority).await?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let mut request = request.map(Full::new);
         *request.uri_mut() = self.target.parse().unwrap_or_default();
         request.headers_mut().extend(HeaderValue::from_str(&self.host).ok().map(|it| (HOST, it)));
         let exchange = async {
             let (head, body) = sender.send_request(request).await?.into_parts();
-            let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|_| FetchError::Body)?;
+            let body = Limited::new(body, MAX_ANSWER_BYTES)
+                .collect()
+                .await
+                .map_err(|_| FetchError::Body)?;
             Ok(Response::from_parts(head, body.to_bytes()))
         };
         tokio::pin!(exchange);
@@ -112,10 +123,15 @@ mod tests {
 
     #[test]
     fn only_this_machine_is_asked() {
-        for url in ["http://localhost:4180/jwks.json", "http://127.0.0.1/jwks.json", "http://[::1]:1/x"] {
+        for url in
+            ["http://localhost:4180/jwks.json", "http://127.0.0.1/jwks.json", "http://[::1]:1/x"]
+        {
             assert!(LocalAddress::read(url).is_ok(), "{url}");
         }
-        assert!(matches!(LocalAddress::read("http://app.example.com/jwks.json"), Err(BadAddress::Elsewhere)));
+        assert!(matches!(
+            LocalAddress::read("http://app.example.com/jwks.json"),
+            Err(BadAddress::Elsewhere)
+        ));
         assert!(matches!(LocalAddress::read("http://192.0.2.1/"), Err(BadAddress::Elsewhere)));
         assert!(matches!(LocalAddress::read("https://localhost/"), Err(BadAddress::Scheme)));
         assert!(matches!(LocalAddress::read("jwks.json"), Err(BadAddress::Unread)));

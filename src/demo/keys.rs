@@ -83,7 +83,10 @@ impl AssertionKeys {
     }
 
     async fn fetched(&self) -> Result<Arc<[PublicKey]>, KeyFetchError> {
-        let answer = self.address.send(Request::get("/").header(ACCEPT, "application/json").body(Bytes::new())?).await?;
+        let answer = self
+            .address
+            .send(Request::get("/").header(ACCEPT, "application/json").body(Bytes::new())?)
+            .await?;
         if answer.status() != StatusCode::OK {
             return Err(KeyFetchError::Status(answer.status()));
         }
@@ -116,7 +119,8 @@ mod tests {
 
     #[test]
     fn a_key_that_does_not_read_leaves_the_others() {
-        let keys = keys_of(br#"{"keys":[{"kid":7},{"kid":"a","kty":"EC"},{"kty":"oct"}]}"#).unwrap();
+        let keys =
+            keys_of(br#"{"keys":[{"kid":7},{"kid":"a","kty":"EC"},{"kty":"oct"}]}"#).unwrap();
         assert_eq!(keys.iter().map(|it| it.kid.as_str()).collect::<Vec<_>>(), ["a", ""]);
         assert!(keys_of(b"[]").is_none());
     }

@@ -47,9 +47,14 @@ pub(super) async fn count(mut body: Incoming) -> Option<u64> {
 
 /// Returns a download of this number of bytes.
 pub(super) fn download(bytes: u64) -> DemoReply {
-    let mut out = web::reply(StatusCode::OK, "application/octet-stream", Body::stream(DotsBody { left: bytes }));
+    let mut out = web::reply(
+        StatusCode::OK,
+        "application/octet-stream",
+        Body::stream(DotsBody { left: bytes }),
+    );
     out.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(bytes));
-    out.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"dots.txt\""));
+    out.headers_mut()
+        .insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"dots.txt\""));
     out
 }
 
@@ -62,7 +67,10 @@ impl http_body::Body for DotsBody {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let size = usize::try_from(self.left).unwrap_or(usize::MAX).min(CHUNK.len());
         self.left -= size as u64;
         let chunk = CHUNK.get(..size).filter(|it| !it.is_empty());

@@ -90,7 +90,11 @@ pub enum Error {
 /// # Errors
 ///
 /// Returns an [`Error`] immediately if it cannot start.
-pub async fn serve(listener: TcpListener, options: Options, shutdown: CancellationToken) -> Result<(), Error> {
+pub async fn serve(
+    listener: TcpListener,
+    options: Options,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
     let address = listener.local_addr()?;
     if !address.ip().is_loopback() {
         return Err(Error::NotLoopback(address));
@@ -116,14 +120,23 @@ pub async fn serve(listener: TcpListener, options: Options, shutdown: Cancellati
     }
 }
 
-fn furnish(options: Options, address: SocketAddr, shutdown: CancellationToken) -> Result<DemoApp, Error> {
+fn furnish(
+    options: Options,
+    address: SocketAddr,
+    shutdown: CancellationToken,
+) -> Result<DemoApp, Error> {
     let expected = ExpectedAssertion {
         header: options.assertion_header.to_ascii_lowercase(),
         issuer: options.issuer,
         audience: options.audience,
         keys: AssertionKeys::at(&options.jwks_url)?,
     };
-    let look = DemoRenderer::new(&expected.header, options.sign_out_path, &options.start_path, options.phone.is_some())?;
+    let look = DemoRenderer::new(
+        &expected.header,
+        options.sign_out_path,
+        &options.start_path,
+        options.phone.is_some(),
+    )?;
     let phone = options.phone.map(|it| DemoPhone::new(it, address));
     Ok(DemoApp { expected, renderer: look, phone, clock: options.clock, shutdown })
 }
@@ -137,8 +150,17 @@ async fn connection(app: Arc<DemoApp>, stream: TcpStream, shutdown: Cancellation
     let mut server = auto::Builder::new(TokioExecutor::new());
     // There is no header timeout on purpose: it would also end idle connections that the proxy is
     // about to reuse.
-    server.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(MAX_HEAD_BYTES).max_headers(200);
-    server.http2().timer(TokioTimer::new()).max_header_list_size(64 * 1024).max_concurrent_streams(200);
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .max_headers(200);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(64 * 1024)
+        .max_concurrent_streams(200);
     let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::pin!(connection);
     // A broken connection is not an error of the demo.

@@ -10,18 +10,29 @@ const FOLDED_CHARS: usize = 160;
 /// The length of the visible part of a long value, in characters.
 const SHOWN_CHARS: usize = 72;
 
-const ABOUT: [&str; 6] = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "traceparent", "x-request-id"];
+const ABOUT: [&str; 6] = [
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+    "forwarded",
+    "traceparent",
+    "x-request-id",
+];
 
 /// Returns all headers, for the template.
 pub(super) fn received(headers: &HeaderMap, assertion: &str) -> Value {
     let identity = |name: &str| {
-        let is_set = name.starts_with("x-forwarded-") || name.starts_with("x-auth-request-") || name.starts_with("x-ms-") || name.starts_with("x-entrada-");
+        let is_set = name.starts_with("x-forwarded-")
+            || name.starts_with("x-auth-request-")
+            || name.starts_with("x-ms-")
+            || name.starts_with("x-entrada-");
         name == assertion || (is_set && !ABOUT.contains(&name))
     };
     let about = |name: &str| ABOUT.contains(&name);
     let heap = |is_in: &dyn Fn(&str) -> bool| -> Value {
         let all = headers.iter().filter(|it| is_in(it.0.as_str()));
-        all.map(|(name, value)| entry(name.as_str(), &String::from_utf8_lossy(value.as_bytes()))).collect()
+        all.map(|(name, value)| entry(name.as_str(), &String::from_utf8_lossy(value.as_bytes())))
+            .collect()
     };
     context! {
         identity => heap(&identity),

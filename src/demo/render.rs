@@ -61,7 +61,16 @@ pub(super) struct DemoRenderer {
 }
 
 impl DemoPage {
-    const ALL: [Self; 8] = [Self::Index, Self::Admin, Self::Public, Self::WebSocket, Self::Stream, Self::Upload, Self::Phone, Self::NotFound];
+    const ALL: [Self; 8] = [
+        Self::Index,
+        Self::Admin,
+        Self::Public,
+        Self::WebSocket,
+        Self::Stream,
+        Self::Upload,
+        Self::Phone,
+        Self::NotFound,
+    ];
 
     /// Returns the file name of the template, and its text.
     fn template(self) -> (&'static str, &'static str) {
@@ -97,7 +106,12 @@ impl DemoRenderer {
     /// # Errors
     ///
     /// If a template does not parse, which a test prevents.
-    pub(super) fn new(assertion_header: &str, sign_out: String, start: &str, has_phone: bool) -> Result<Self, Error> {
+    pub(super) fn new(
+        assertion_header: &str,
+        sign_out: String,
+        start: &str,
+        has_phone: bool,
+    ) -> Result<Self, Error> {
         let mut environment = Environment::new();
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -128,15 +142,27 @@ impl DemoRenderer {
     }
 
     /// Renders the page as HTML.
-    pub(super) fn render(&self, sheet: DemoPage, headers: &HeaderMap, outcome: Option<&VerificationReport>, extra: &PageExtra) -> Result<String, Error> {
-        let script = sheet.script().map(|it| Value::from_safe_string(format!("<script>{it}</script>")));
+    pub(super) fn render(
+        &self,
+        sheet: DemoPage,
+        headers: &HeaderMap,
+        outcome: Option<&VerificationReport>,
+        extra: &PageExtra,
+    ) -> Result<String, Error> {
+        let script =
+            sheet.script().map(|it| Value::from_safe_string(format!("<script>{it}</script>")));
         let verified = outcome.and_then(|it| it.verified.as_ref()).map(|it| person(it.person()));
-        let claimed = outcome.and_then(|it| it.claims.as_ref()).map(|it| person(&AssertedPerson::read(it)));
-        let host = headers.get(http::header::HOST).and_then(|it| it.to_str().ok()).unwrap_or("localhost:4180");
+        let claimed =
+            outcome.and_then(|it| it.claims.as_ref()).map(|it| person(&AssertedPerson::read(it)));
+        let host = headers
+            .get(http::header::HOST)
+            .and_then(|it| it.to_str().ok())
+            .unwrap_or("localhost:4180");
         let (name, _) = sheet.template();
         // Only the phone's pages have their texts in a catalog, because the phone stands for an app
         // of the people who use it.
-        let language = if extra.is_the_phone_itself() { language(headers) } else { Language::English };
+        let language =
+            if extra.is_the_phone_itself() { language(headers) } else { Language::English };
         let context = context! {
             style => Value::from_safe_string(format!("<style>{STYLE}</style>")),
             script,
@@ -185,7 +211,8 @@ fn read(language: Language) -> Result<BTreeMap<String, String>, toml::de::Error>
 
 fn person(it: &AssertedPerson) -> Value {
     let (first, rest) = it.groups.split_at(it.groups.len().min(MAX_UNFOLDED_GROUPS));
-    let initial: String = it.called().chars().next().into_iter().flat_map(char::to_uppercase).collect();
+    let initial: String =
+        it.called().chars().next().into_iter().flat_map(char::to_uppercase).collect();
     context! {
         called => it.called(),
         initial,
@@ -212,7 +239,11 @@ fn steps(outcome: &VerificationReport) -> Value {
         StepState::Failed => "failed",
         StepState::Skipped => "skipped",
     };
-    outcome.steps.iter().map(|it| context! { name => it.name, state => word(it.state), value => it.value.as_str() }).collect()
+    outcome
+        .steps
+        .iter()
+        .map(|it| context! { name => it.name, state => word(it.state), value => it.value.as_str() })
+        .collect()
 }
 
 fn pretty(object: Option<&Map<String, serde_json::Value>>) -> Option<String> {
@@ -222,9 +253,15 @@ fn pretty(object: Option<&Map<String, serde_json::Value>>) -> Option<String> {
 /// Returns the policy. It has no `form-action`: Chromium applies that to redirects after a form as
 /// well, and signing out continues at Entra.
 fn policy(script: Option<&str>) -> HeaderValue {
-    let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(digest(&SHA256, text.as_bytes())));
-    let script = script.map(|it| format!("; script-src {}; connect-src 'self'", hash(it))).unwrap_or_default();
-    let text = format!("default-src 'none'; style-src {}{script}; base-uri 'none'; frame-ancestors 'none'", hash(STYLE));
+    let hash =
+        |text: &str| format!("'sha256-{}'", STANDARD.encode(digest(&SHA256, text.as_bytes())));
+    let script = script
+        .map(|it| format!("; script-src {}; connect-src 'self'", hash(it)))
+        .unwrap_or_default();
+    let text = format!(
+        "default-src 'none'; style-src {}{script}; base-uri 'none'; frame-ancestors 'none'",
+        hash(STYLE)
+    );
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }
 
@@ -237,14 +274,21 @@ mod tests {
         let (english, german) = (read(Language::English).unwrap(), read(Language::German).unwrap());
         assert_eq!(english.keys().collect::<Vec<_>>(), german.keys().collect::<Vec<_>>());
         let steps = ["metadata", "browser", "code", "token", "call", "refresh", "revoke"];
-        let source = [include_str!("templates/phone.html"), include_str!("templates/layout.html")].concat();
+        let source =
+            [include_str!("templates/phone.html"), include_str!("templates/layout.html")].concat();
         for (name, text) in &english {
             assert!(text != &german[name], "{name}: {text}");
             let is_of_a_step = steps.contains(&name.trim_end_matches("_what"));
-            assert!(is_of_a_step || source.contains(&format!("words.{name}")), "{name} is not said");
+            assert!(
+                is_of_a_step || source.contains(&format!("words.{name}")),
+                "{name} is not said"
+            );
         }
         for step in steps {
-            assert!(english.contains_key(step) && english.contains_key(&format!("{step}_what")), "{step}");
+            assert!(
+                english.contains_key(step) && english.contains_key(&format!("{step}_what")),
+                "{step}"
+            );
         }
     }
 }

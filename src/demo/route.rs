@@ -48,7 +48,9 @@ impl DemoApp {
         let headers = request.headers().clone();
         match phone.answer(request).await {
             PhoneAnswer::Whole(reply) => reply,
-            PhoneAnswer::Page(value) => self.shown(DemoPage::Phone, &headers, &PageExtra::Phone(value)).await,
+            PhoneAnswer::Page(value) => {
+                self.shown(DemoPage::Phone, &headers, &PageExtra::Phone(value)).await
+            }
         }
     }
 
@@ -62,7 +64,10 @@ impl DemoApp {
             Ok(html) => web::page(sheet.status(), html, self.renderer.policy(sheet)),
             Err(error) => {
                 tracing::warn!(%error, "cannot render a demo page");
-                web::text(StatusCode::INTERNAL_SERVER_ERROR, "This demo page cannot be displayed.\n")
+                web::text(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "This demo page cannot be displayed.\n",
+                )
             }
         }
     }
@@ -77,8 +82,17 @@ impl DemoApp {
         let Some(bytes) = live::count(body).await else {
             return web::text(StatusCode::BAD_REQUEST, "The upload was interrupted.\n");
         };
-        let wants_page = head.headers.get_all(ACCEPT).iter().filter_map(|it| it.to_str().ok()).any(|it| it.contains("text/html"));
-        if wants_page { self.page(DemoPage::Upload, &head, PageExtra::Uploaded(bytes)).await } else { web::json(&json!({ "bytes": bytes })) }
+        let wants_page = head
+            .headers
+            .get_all(ACCEPT)
+            .iter()
+            .filter_map(|it| it.to_str().ok())
+            .any(|it| it.contains("text/html"));
+        if wants_page {
+            self.page(DemoPage::Upload, &head, PageExtra::Uploaded(bytes)).await
+        } else {
+            web::json(&json!({ "bytes": bytes }))
+        }
     }
 }
 
@@ -101,7 +115,11 @@ fn is_below(path: &str, name: &str) -> bool {
 /// Returns the request as it arrived, for tests and for debugging.
 async fn echo(request: Request<Incoming>) -> DemoReply {
     let (head, body) = request.into_parts();
-    let headers: Vec<_> = head.headers.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect();
+    let headers: Vec<_> = head
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())))
+        .collect();
     let Some(bytes) = live::count(body).await else {
         return web::text(StatusCode::BAD_REQUEST, "The body was interrupted.\n");
     };
@@ -116,10 +134,15 @@ async fn echo(request: Request<Incoming>) -> DemoReply {
 }
 
 fn download(query: &str) -> DemoReply {
-    let bytes = url::form_urlencoded::parse(query.as_bytes()).find(|it| it.0 == "bytes").and_then(|it| it.1.parse().ok());
+    let bytes = url::form_urlencoded::parse(query.as_bytes())
+        .find(|it| it.0 == "bytes")
+        .and_then(|it| it.1.parse().ok());
     match bytes {
         Some(bytes) if bytes <= live::MAX_DOWNLOAD_BYTES => live::download(bytes),
-        _ => web::text(StatusCode::BAD_REQUEST, "Specify a size: /download?bytes=1000000, up to 64 GiB.\n"),
+        _ => web::text(
+            StatusCode::BAD_REQUEST,
+            "Specify a size: /download?bytes=1000000, up to 64 GiB.\n",
+        ),
     }
 }
 

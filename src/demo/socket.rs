@@ -3,7 +3,9 @@
 use super::web::{self, DemoReply};
 use crate::wire::body::Body;
 use futures_util::{SinkExt as _, StreamExt as _};
-use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::header::{
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -22,8 +24,12 @@ pub(super) fn echo(mut request: Request<Incoming>, shutdown: CancellationToken) 
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         let Ok(upgraded) = upgraded.await else { return };
-        let limits = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE_BYTES)).max_frame_size(Some(MAX_MESSAGE_BYTES));
-        let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(limits)).await;
+        let limits = WebSocketConfig::default()
+            .max_message_size(Some(MAX_MESSAGE_BYTES))
+            .max_frame_size(Some(MAX_MESSAGE_BYTES));
+        let socket =
+            WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(limits))
+                .await;
         converse(socket, shutdown).await;
     });
     let mut out = Response::new(Body::empty());
@@ -36,7 +42,10 @@ pub(super) fn echo(mut request: Request<Incoming>, shutdown: CancellationToken) 
 }
 
 fn not_a_handshake() -> DemoReply {
-    let mut out = web::text(StatusCode::UPGRADE_REQUIRED, "This is a WebSocket; the page /websocket connects to it.\n");
+    let mut out = web::text(
+        StatusCode::UPGRADE_REQUIRED,
+        "This is a WebSocket; the page /websocket connects to it.\n",
+    );
     let headers = out.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
@@ -62,14 +71,19 @@ fn names(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
     lines.flat_map(|it| it.split(',')).any(|it| it.trim().eq_ignore_ascii_case(word))
 }
 
-async fn converse(mut socket: WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>, shutdown: CancellationToken) {
+async fn converse(
+    mut socket: WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>,
+    shutdown: CancellationToken,
+) {
     loop {
         let message = tokio::select! {
             message = socket.next() => message,
             () = shutdown.cancelled() => None,
         };
         let echoed = match message {
-            Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => socket.send(message).await,
+            Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
+                socket.send(message).await
+            }
             // The library answers pings and close frames while messages are read.
             Some(Ok(_)) => Ok(()),
             Some(Err(_)) => return,

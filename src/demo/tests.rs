@@ -77,13 +77,18 @@ impl World {
         let keys = publish(Arc::clone(&published), Arc::clone(&fetches)).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
-        tokio::spawn(serve(listener, options(&format!("http://{keys}/jwks.json")), shutdown.clone()));
+        tokio::spawn(serve(
+            listener,
+            options(&format!("http://{keys}/jwks.json")),
+            shutdown.clone(),
+        ));
         Self { address, key, published, fetches, shutdown }
     }
 
     async fn asks(&self, request: Request<Full<Bytes>>) -> Response<Incoming> {
         let stream = TcpStream::connect(self.address).await.unwrap();
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         sender.send_request(request).await.unwrap()
     }
@@ -134,7 +139,10 @@ async fn publish(document: Arc<Mutex<String>>, fetches: Arc<AtomicUsize>) -> Soc
                 let answer = Response::new(Full::new(Bytes::from(document.clone())));
                 async { Ok::<_, std::convert::Infallible>(answer) }
             });
-            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            tokio::spawn(
+                hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service),
+            );
         }
     });
     address
@@ -161,9 +169,14 @@ async fn text(response: Response<Incoming>) -> String {
 /// Returns the names of the steps in this state on the page.
 fn steps(html: &str, state: &str) -> Vec<String> {
     let begin = format!("<li class=\"{state}\">");
-    html.split(&begin).skip(1).map(|it| it.split_once("<b>").unwrap().1.split_once("</b>").unwrap().0.to_owned()).collect()
+    html.split(&begin)
+        .skip(1)
+        .map(|it| it.split_once("<b>").unwrap().1.split_once("</b>").unwrap().0.to_owned())
+        .collect()
 }
 
 fn is_nobody(html: &str) -> bool {
-    html.contains("Not verified") && !html.contains("Hello, Maya") && !html.contains("Sign out</button>")
+    html.contains("Not verified")
+        && !html.contains("Hello, Maya")
+        && !html.contains("Sign out</button>")
 }

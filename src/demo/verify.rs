@@ -73,7 +73,11 @@ struct AssertionParts<'a> {
 }
 
 /// Verifies the assertion in a request. Returns `None` if it carries none.
-pub(super) async fn verify(expected: &ExpectedAssertion, headers: &HeaderMap, now: u64) -> Option<VerificationReport> {
+pub(super) async fn verify(
+    expected: &ExpectedAssertion,
+    headers: &HeaderMap,
+    now: u64,
+) -> Option<VerificationReport> {
     let mut values = headers.get_all(&expected.header).iter();
     let first = values.next()?;
     let mut out = VerificationReport::default();
@@ -84,7 +88,9 @@ pub(super) async fn verify(expected: &ExpectedAssertion, headers: &HeaderMap, no
     };
     out.step("Header", true, format!("{}, {} bytes", expected.header, token.len()));
     let Some(parts) = AssertionParts::read(token) else {
-        return Some(out.refuse("Three parts", "the value is not header, claims and signature in base64url"));
+        return Some(
+            out.refuse("Three parts", "the value is not header, claims and signature in base64url"),
+        );
     };
     out.step("Three parts", true, "header, claims and signature were read".to_owned());
     check(expected, &parts, now, &mut out).await;
@@ -95,7 +101,12 @@ pub(super) async fn verify(expected: &ExpectedAssertion, headers: &HeaderMap, no
     Some(out)
 }
 
-async fn check(expected: &ExpectedAssertion, parts: &AssertionParts<'_>, now: u64, out: &mut VerificationReport) {
+async fn check(
+    expected: &ExpectedAssertion,
+    parts: &AssertionParts<'_>,
+    now: u64,
+    out: &mut VerificationReport,
+) {
     let says = |name: &str| shown(parts.header.get(name));
     let is_type = parts.text("typ") == Some(ASSERTION_TYPE) && !parts.header.contains_key("crit");
     out.step("Type", is_type, format!("typ is {}", says("typ")));
@@ -104,20 +115,40 @@ async fn check(expected: &ExpectedAssertion, parts: &AssertionParts<'_>, now: u6
     out.step("Algorithm", is_algorithm, format!("alg is {}", says("alg")));
     let key = find_key(expected, parts, out).await;
     match key.filter(|_| is_algorithm) {
-        Some(key) => out.step("Signature", parts.is_signed_by(&key), "ECDSA on P-256 with SHA-256".to_owned()),
+        Some(key) => out.step(
+            "Signature",
+            parts.is_signed_by(&key),
+            "ECDSA on P-256 with SHA-256".to_owned(),
+        ),
         None => out.skip("Signature", "no key is available"),
     }
     let claim = |name: &str| parts.claims.get(name);
     let is_issuer = claim("iss").and_then(Value::as_str) == Some(&expected.issuer);
     out.step("Issuer", is_issuer, format!("iss is {}", shown(claim("iss"))));
-    out.step("Audience", is_for(claim("aud"), &expected.audience), format!("aud is {}", shown(claim("aud"))));
+    out.step(
+        "Audience",
+        is_for(claim("aud"), &expected.audience),
+        format!("aud is {}", shown(claim("aud"))),
+    );
     let expiry = claim("exp").and_then(Value::as_u64);
-    out.step("Not expired", expiry.is_some_and(|it| now < it.saturating_add(LEEWAY_SECONDS)), shown_value("exp", claim("exp"), expiry, now));
+    out.step(
+        "Not expired",
+        expiry.is_some_and(|it| now < it.saturating_add(LEEWAY_SECONDS)),
+        shown_value("exp", claim("exp"), expiry, now),
+    );
     let begin = claim("nbf").and_then(Value::as_u64);
-    out.step("Already valid", begin.is_some_and(|it| it <= now.saturating_add(LEEWAY_SECONDS)), shown_value("nbf", claim("nbf"), begin, now));
+    out.step(
+        "Already valid",
+        begin.is_some_and(|it| it <= now.saturating_add(LEEWAY_SECONDS)),
+        shown_value("nbf", claim("nbf"), begin, now),
+    );
 }
 
-async fn find_key(expected: &ExpectedAssertion, parts: &AssertionParts<'_>, out: &mut VerificationReport) -> Option<PublicKey> {
+async fn find_key(
+    expected: &ExpectedAssertion,
+    parts: &AssertionParts<'_>,
+    out: &mut VerificationReport,
+) -> Option<PublicKey> {
     let kid = parts.text("kid").unwrap_or_default();
     let keys = match expected.keys.all(kid).await {
         Ok(keys) => keys,
@@ -137,7 +168,12 @@ impl<'a> AssertionParts<'a> {
     fn read(token: &'a str) -> Option<Self> {
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;
-        Some(Self { signed, signature: URL_SAFE_NO_PAD.decode(signature).ok()?, header: object(header)?, claims: object(claims)? })
+        Some(Self {
+            signed,
+            signature: URL_SAFE_NO_PAD.decode(signature).ok()?,
+            header: object(header)?,
+            claims: object(claims)?,
+        })
     }
 
     /// Returns a text from the header.
@@ -147,7 +183,9 @@ impl<'a> AssertionParts<'a> {
 
     fn is_signed_by(&self, key: &PublicKey) -> bool {
         let Some(point) = point(key) else { return false };
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(self.signed.as_bytes(), &self.signature).is_ok()
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+            .verify(self.signed.as_bytes(), &self.signature)
+            .is_ok()
     }
 }
 
@@ -189,11 +227,19 @@ fn shown_value(name: &str, value: Option<&Value>, at: Option<u64>, now: u64) -> 
 
 impl VerificationReport {
     fn step(&mut self, name: &'static str, passed: bool, value: String) {
-        self.steps.push(VerificationStep { name, state: if passed { StepState::Passed } else { StepState::Failed }, value });
+        self.steps.push(VerificationStep {
+            name,
+            state: if passed { StepState::Passed } else { StepState::Failed },
+            value,
+        });
     }
 
     fn skip(&mut self, name: &'static str, why: &str) {
-        self.steps.push(VerificationStep { name, state: StepState::Skipped, value: why.to_owned() });
+        self.steps.push(VerificationStep {
+            name,
+            state: StepState::Skipped,
+            value: why.to_owned(),
+        });
     }
 
     fn refuse(mut self, name: &'static str, why: &str) -> Self {

@@ -2,7 +2,10 @@
 
 use crate::wire::body::Body;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
@@ -10,7 +13,9 @@ use serde::Serialize;
 pub(super) type DemoReply = Response<Body>;
 
 /// The policy for everything that is not a page: allows nothing.
-const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'; sandbox");
+const NOTHING: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; sandbox",
+);
 
 /// Returns a response with this content type.
 pub(super) fn reply(status: StatusCode, kind: &'static str, body: Body) -> DemoReply {
@@ -33,7 +38,11 @@ pub(super) fn text(status: StatusCode, text: &'static str) -> DemoReply {
 
 /// Returns a JSON response.
 pub(super) fn json(value: &impl Serialize) -> DemoReply {
-    reply(StatusCode::OK, "application/json", Body::full(serde_json::to_vec(value).unwrap_or_default()))
+    reply(
+        StatusCode::OK,
+        "application/json",
+        Body::full(serde_json::to_vec(value).unwrap_or_default()),
+    )
 }
 
 /// Returns a page with its own policy.

@@ -71,16 +71,28 @@ impl Directory {
     ///
     /// # Errors
     /// Why the change is refused; nothing has changed then.
-    pub async fn apply_action(&self, acting: &AdminScope, person: Guid, act: &PersonAction) -> Result<Person, ActionError> {
+    pub async fn apply_action(
+        &self,
+        acting: &AdminScope,
+        person: Guid,
+        act: &PersonAction,
+    ) -> Result<Person, ActionError> {
         let mut changes = self.database.begin_transaction().await?;
         // If two people switch each other off at the same time, the second is checked after the
         // first, so that one of them stays.
         changes.lock(acting.organization).await?;
-        let found = self.of_organization(&mut changes, acting.organization, person).await?.ok_or(ActionError::Nobody)?;
+        let found = self
+            .of_organization(&mut changes, acting.organization, person)
+            .await?
+            .ok_or(ActionError::Nobody)?;
         let highest = match acting.person {
             None => 0,
             Some(id) => {
-                let myself = self.of_organization(&mut changes, acting.organization, id).await?.filter(|it| it.on).ok_or(ActionError::NotYou)?;
+                let myself = self
+                    .of_organization(&mut changes, acting.organization, id)
+                    .await?
+                    .filter(|it| it.on)
+                    .ok_or(ActionError::NotYou)?;
                 self.rank(&myself.role).ok_or(ActionError::NotYou)?
             }
         };
@@ -95,13 +107,22 @@ impl Directory {
             self.end_sign_ins_of_person(&mut changes, person, &what).await?;
         }
         self.audit(&mut changes, &acting.by, Some(found.organization), Some(person), &what).await?;
-        let after = self.of_organization(&mut changes, acting.organization, person).await?.ok_or(ActionError::Nobody)?;
+        let after = self
+            .of_organization(&mut changes, acting.organization, person)
+            .await?
+            .ok_or(ActionError::Nobody)?;
         changes.commit().await?;
         Ok(after)
     }
 
     /// Makes the change; returns its description for the history.
-    async fn change(&self, changes: &mut Transaction, found: &Person, act: &PersonAction, highest: usize) -> Result<String, ActionError> {
+    async fn change(
+        &self,
+        changes: &mut Transaction,
+        found: &Person,
+        act: &PersonAction,
+        highest: usize,
+    ) -> Result<String, ActionError> {
         // Changes the person only as read above: a person who was promoted in the meantime is left
         // alone.
         let seen: Vec<SqlValue> = vec![found.id.to_string().into(), found.role.as_str().into()];
@@ -110,12 +131,21 @@ impl Directory {
                 if self.rank(role).ok_or_else(|| Error::NoRole(role.clone()))? < highest {
                     return Err(ActionError::TooHigh);
                 }
-                let sql = "UPDATE person SET role = $3, role_source = 'hand' WHERE id = $1 AND role = $2";
-                (sql, role.as_str(), format!("{}: role {} became {role}", found.username, found.role))
+                let sql =
+                    "UPDATE person SET role = $3, role_source = 'hand' WHERE id = $1 AND role = $2";
+                (
+                    sql,
+                    role.as_str(),
+                    format!("{}: role {} became {role}", found.username, found.role),
+                )
             }
             PersonAction::On(on) => {
                 let state = if *on { "on" } else { "off" };
-                ("UPDATE person SET state = $3 WHERE id = $1 AND role = $2", state, format!("{}: state {state}", found.username))
+                (
+                    "UPDATE person SET state = $3 WHERE id = $1 AND role = $2",
+                    state,
+                    format!("{}: state {state}", found.username),
+                )
             }
             PersonAction::SignOut => return Ok(SIGNED_OUT.to_owned()),
         };
@@ -131,7 +161,11 @@ impl Directory {
     /// # Errors
     /// The database cannot be read.
     pub async fn has_highest_role(&self, organization: Guid, person: Guid) -> Result<bool, Error> {
-        let Some(myself) = self.person_by_id(person).await?.filter(|it| it.on && it.organization == organization) else { return Ok(false) };
+        let Some(myself) =
+            self.person_by_id(person).await?.filter(|it| it.on && it.organization == organization)
+        else {
+            return Ok(false);
+        };
         let sql = "SELECT DISTINCT role FROM person WHERE organization = $1 AND state = 'on'";
         let rows = self.database.rows(sql, vec![organization.to_string().into()]).await?;
         self.is_highest(&myself.role, &rows)
@@ -150,14 +184,24 @@ impl Directory {
     ) -> Result<(), Error> {
         let ChangeOrigin::Admin(person) = change.origin else { return Ok(()) };
         let refused = || Error::NeedsHighestRole(before.code.clone());
-        let myself = self.of_organization(changes, before.id, person).await?.filter(|it| it.on).ok_or_else(refused)?;
-        let setter = before.pending_credential.as_ref().filter(|_| change.withdraw_new || change.proof.is_some()).map(|it| it.by.as_str());
+        let myself = self
+            .of_organization(changes, before.id, person)
+            .await?
+            .filter(|it| it.on)
+            .ok_or_else(refused)?;
+        let setter = before
+            .pending_credential
+            .as_ref()
+            .filter(|_| change.withdraw_new || change.proof.is_some())
+            .map(|it| it.by.as_str());
         let of_another = match setter.map(|it| it.strip_prefix("person ").and_then(Guid::parse)) {
             None => false,
             Some(Some(id)) if id == person => false,
             Some(Some(id)) => {
                 let other = self.of_organization(changes, before.id, id).await?;
-                other.and_then(|it| self.rank(&it.role)).is_some_and(|it| self.rank(&myself.role).is_none_or(|own| it < own))
+                other
+                    .and_then(|it| self.rank(&it.role))
+                    .is_some_and(|it| self.rank(&myself.role).is_none_or(|own| it < own))
             }
             // Set by the operator or through a link.
             Some(None) => true,
@@ -180,7 +224,12 @@ impl Directory {
         Ok(true)
     }
 
-    async fn of_organization(&self, changes: &mut Transaction, organization: Guid, person: Guid) -> Result<Option<Person>, Error> {
+    async fn of_organization(
+        &self,
+        changes: &mut Transaction,
+        organization: Guid,
+        person: Guid,
+    ) -> Result<Option<Person>, Error> {
         let sql = format!("{SELECT_PERSON} WHERE p.id = $1 AND p.organization = $2");
         let values = vec![person.to_string().into(), organization.to_string().into()];
         changes.row(sqlx::AssertSqlSafe(sql), values).await?.map(|it| of_row(&it)).transpose()

@@ -15,7 +15,9 @@ pub const SIGNED_OUT: &str = "signed out everywhere";
 
 /// Parses the rule for people who are not known yet.
 pub fn first_sign_in(text: &str) -> Option<FirstSignInRule> {
-    [FirstSignInRule::Create, FirstSignInRule::Refuse].into_iter().find(|it| super::organization::first_sign_in_as_str(*it) == text)
+    [FirstSignInRule::Create, FirstSignInRule::Refuse]
+        .into_iter()
+        .find(|it| super::organization::first_sign_in_as_str(*it) == text)
 }
 
 /// Parses a domain that can be bound, and converts it to lower case.
@@ -109,7 +111,9 @@ impl OrganizationChange {
     /// Whether a visitor with a link changes the app registration of an organization that is on:
     /// that turns it off, and the visit continues.
     pub(super) fn turns_off(&self, before: &Organization) -> bool {
-        self.origin == ChangeOrigin::Invited && before.state == OrganizationState::On && self.moves(before)
+        self.origin == ChangeOrigin::Invited
+            && before.state == OrganizationState::On
+            && self.moves(before)
     }
 
     /// Whether the change can end the access of people who are signed in, or keep people of the
@@ -117,11 +121,29 @@ impl OrganizationChange {
     /// name can: people who see another name on the pages would not sign in there. New fields of
     /// this struct must be classified here.
     pub(super) fn can_lock_out(&self, replaces_credential: bool) -> bool {
-        let Self { origin: _, name, tenant, client_id, proof, credential_ends: _, withdraw_new: _, default_role, first_sign_in, guests, state, bind, unbind } =
-            self;
-        let moved = tenant.is_some() || client_id.is_some() || !bind.is_empty() || !unbind.is_empty();
-        let who = default_role.is_some() || first_sign_in.is_some() || guests.is_some() || name.is_some();
-        moved || who || proof.is_some() && replaces_credential || state.is_some_and(|it| it != OrganizationState::On)
+        let Self {
+            origin: _,
+            name,
+            tenant,
+            client_id,
+            proof,
+            credential_ends: _,
+            withdraw_new: _,
+            default_role,
+            first_sign_in,
+            guests,
+            state,
+            bind,
+            unbind,
+        } = self;
+        let moved =
+            tenant.is_some() || client_id.is_some() || !bind.is_empty() || !unbind.is_empty();
+        let who =
+            default_role.is_some() || first_sign_in.is_some() || guests.is_some() || name.is_some();
+        moved
+            || who
+            || proof.is_some() && replaces_credential
+            || state.is_some_and(|it| it != OrganizationState::On)
     }
 
     /// Refuses changes that the requester may not make to the organization in its current state.
@@ -129,7 +151,9 @@ impl OrganizationChange {
         match self.origin {
             // It was on when the admin opened the page, and was turned off in the meantime.
             ChangeOrigin::Admin(_) if before.state != OrganizationState::On => Err(Error::Twice),
-            ChangeOrigin::Admin(_) if self.moves(before) => Err(Error::StaysWhileOn(before.code.clone())),
+            ChangeOrigin::Admin(_) if self.moves(before) => {
+                Err(Error::StaysWhileOn(before.code.clone()))
+            }
             _ => Ok(()),
         }
     }
@@ -138,18 +162,23 @@ impl OrganizationChange {
     /// that a new credential is pending.
     pub(super) fn description(&self, waits: bool) -> String {
         let mut out = Vec::new();
-        let mut say = |what: &str, value: Option<String>| out.extend(value.map(|it| format!("{what} {it}")));
+        let mut say =
+            |what: &str, value: Option<String>| out.extend(value.map(|it| format!("{what} {it}")));
         say("name", self.name.clone());
         say("tenant", self.tenant.map(|it| it.to_string()));
         say("client id", self.client_id.map(|it| it.to_string()));
-        let placed = if waits { "waits beside the other until it has signed somebody in" } else { "set" };
+        let placed =
+            if waits { "waits beside the other until it has signed somebody in" } else { "set" };
         if let Some(it) = &self.proof {
             say(&format!("new {}", it.kind().words()), Some(placed.to_owned()));
         }
         say("new credential", self.withdraw_new.then(|| "taken back".to_owned()));
         say("client secret expires", self.credential_ends.map(calendar::utc_day));
         say("default role", self.default_role.clone());
-        say("first sign-in", self.first_sign_in.map(|it| super::organization::first_sign_in_as_str(it).to_owned()));
+        say(
+            "first sign-in",
+            self.first_sign_in.map(|it| super::organization::first_sign_in_as_str(it).to_owned()),
+        );
         say("guests", self.guests.map(|it| if it { "on" } else { "off" }.to_owned()));
         say("state", self.state.map(|it| it.as_str().to_owned()));
         self.bind.iter().for_each(|it| say("bound", Some(it.clone())));
@@ -195,7 +224,8 @@ impl PersonChange {
     /// Describes the change in words for the history.
     pub(super) fn description(&self) -> String {
         let mut out = Vec::new();
-        let mut say = |what: &str, value: Option<String>| out.extend(value.map(|it| format!("{what} {it}")));
+        let mut say =
+            |what: &str, value: Option<String>| out.extend(value.map(|it| format!("{what} {it}")));
         say("username", self.username.as_ref().map(Username::to_string));
         say("name", self.name.clone());
         say("email", self.email.clone());

@@ -55,8 +55,23 @@ pub struct ClientSignIn {
 }
 
 impl ClientSignIn {
-    pub(super) fn new(id: Guid, client: String, scope: Option<String>, times: (u64, u64), grant: Option<Secret>, identity: Identity) -> Self {
-        Self { id, client, scope, ends: times.0, answered: times.1, entra_refresh_token: grant, identity }
+    pub(super) fn new(
+        id: Guid,
+        client: String,
+        scope: Option<String>,
+        times: (u64, u64),
+        grant: Option<Secret>,
+        identity: Identity,
+    ) -> Self {
+        Self {
+            id,
+            client,
+            scope,
+            ends: times.0,
+            answered: times.1,
+            entra_refresh_token: grant,
+            identity,
+        }
     }
 
     /// Returns the identity, with the person's current data from the directory.
@@ -84,19 +99,30 @@ impl ClientSignInKeys {
         Self {
             identity: Envelope::new(keyring, "native, identity", random),
             refresh_token: Envelope::new(keyring, "native, grant", random),
-            tokens: tokens.iter().map(|it| hmac::Key::new(hmac::HMAC_SHA256, it.as_ref())).collect(),
+            tokens: tokens
+                .iter()
+                .map(|it| hmac::Key::new(hmac::HMAC_SHA256, it.as_ref()))
+                .collect(),
         }
     }
 
     /// Seals the identity. Groups that are too many for a row are omitted and read from Graph
     /// later.
-    pub(super) fn seal_identity(&self, client_sign_in: Guid, who: &Identity) -> Result<String, Error> {
+    pub(super) fn seal_identity(
+        &self,
+        client_sign_in: Guid,
+        who: &Identity,
+    ) -> Result<String, Error> {
         let seal = |it: &StoredIdentity| {
             let plain = serde_json::to_vec(it).ok()?;
-            self.identity.seal(&client_sign_in.to_string(), &plain).filter(|it| it.len() <= MAX_SEALED_BYTES)
+            self.identity
+                .seal(&client_sign_in.to_string(), &plain)
+                .filter(|it| it.len() <= MAX_SEALED_BYTES)
         };
         let kept = StoredIdentity::of(who);
-        seal(&kept).or_else(|| seal(&StoredIdentity { groups: None, ..kept })).ok_or(Error::NotSealed)
+        seal(&kept)
+            .or_else(|| seal(&StoredIdentity { groups: None, ..kept }))
+            .ok_or(Error::NotSealed)
     }
 
     pub(super) fn open_identity(&self, client_sign_in: Guid, text: &str) -> Option<Identity> {
@@ -104,17 +130,32 @@ impl ClientSignInKeys {
         serde_json::from_slice::<StoredIdentity>(&plain).ok()?.read()
     }
 
-    pub(super) fn seal_refresh_token(&self, client_sign_in: Guid, grant: &Secret) -> Result<String, Error> {
-        self.refresh_token.seal(&client_sign_in.to_string(), grant.expose().as_bytes()).ok_or(Error::NotSealed)
+    pub(super) fn seal_refresh_token(
+        &self,
+        client_sign_in: Guid,
+        grant: &Secret,
+    ) -> Result<String, Error> {
+        self.refresh_token
+            .seal(&client_sign_in.to_string(), grant.expose().as_bytes())
+            .ok_or(Error::NotSealed)
     }
 
     pub(super) fn open_refresh_token(&self, client_sign_in: Guid, text: &str) -> Option<Secret> {
-        String::from_utf8(self.refresh_token.open(&client_sign_in.to_string(), text)?).ok().map(Secret::new)
+        String::from_utf8(self.refresh_token.open(&client_sign_in.to_string(), text)?)
+            .ok()
+            .map(Secret::new)
     }
 
     /// Derives the secret part of a refresh token with each key, newest first.
-    pub(super) fn derive(&self, client_sign_in: Guid, generation: u32, salt: &str) -> impl Iterator<Item = [u8; 32]> {
-        let message = [client_sign_in.bytes().as_slice(), &generation.to_be_bytes(), salt.as_bytes()].concat();
+    pub(super) fn derive(
+        &self,
+        client_sign_in: Guid,
+        generation: u32,
+        salt: &str,
+    ) -> impl Iterator<Item = [u8; 32]> {
+        let message =
+            [client_sign_in.bytes().as_slice(), &generation.to_be_bytes(), salt.as_bytes()]
+                .concat();
         self.tokens.iter().map(move |key| {
             let mut out = [0; 32];
             out.copy_from_slice(hmac::sign(key, &message).as_ref());
@@ -174,7 +215,9 @@ impl StoredIdentity {
             email: self.email,
             email_verified: self.email_verified,
             roles: self.roles.into_iter().collect(),
-            groups: self.groups.map_or(PersonGroups::Overage, |it| PersonGroups::Known(it.into_iter().collect())),
+            groups: self
+                .groups
+                .map_or(PersonGroups::Overage, |it| PersonGroups::Known(it.into_iter().collect())),
             entra_sid: self.entra_sid,
             login_hint: self.login_hint,
             acrs: self.acrs.into_iter().collect(),

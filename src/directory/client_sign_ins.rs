@@ -28,7 +28,8 @@ const LEASE_SECONDS: u64 = 60;
 const ENDED_RETENTION_SECONDS: u64 = 30 * 86_400;
 
 /// History text for a sign-in that ended to make room for a newer one.
-pub const MORE_THAN_PER_PERSON: &str = "unused for the longest time of more sign-ins than session.per_person";
+pub const MORE_THAN_PER_PERSON: &str =
+    "unused for the longest time of more sign-ins than session.per_person";
 
 /// Why a code or a refresh token is rejected.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +94,8 @@ impl Directory {
         }
         let (id, now) = (self.new_id(), self.clock.now());
         let code = Secret::new(self.random.text::<32>());
-        let grant = new.refresh_token.map(|it| self.seals.seal_refresh_token(id, it)).transpose()?;
+        let grant =
+            new.refresh_token.map(|it| self.seals.seal_refresh_token(id, it)).transpose()?;
         let values: Vec<SqlValue> = vec![
             id.to_string().into(),
             new.client.into(),
@@ -137,19 +139,35 @@ impl Directory {
     ) -> Result<RedeemedSignIn, RedeemError> {
         let (digest, now) = (digest_of(code.expose()), self.clock.now());
         // Reads first, so that guesses do not block writers.
-        let known = self.database.row("SELECT organization FROM family WHERE code = $1", vec![digest.as_str().into()]).await?.ok_or(RedeemError::Unknown)?;
+        let known = self
+            .database
+            .row("SELECT organization FROM family WHERE code = $1", vec![digest.as_str().into()])
+            .await?
+            .ok_or(RedeemError::Unknown)?;
         let mut changes = self.database.begin_transaction().await?;
         // Serializes new sign-ins of the same person, so that the count is correct.
         changes.lock(guid(&known, "organization")?).await?;
         let sql = "UPDATE family SET code_used = $2, seen = $2, ends = made + lifetime WHERE code = $1 AND code_used IS NULL AND ended IS NULL";
         let first = changes.run(sql, vec![digest.as_str().into(), now.into()]).await? == 1;
-        let row = changes.row(sqlx::AssertSqlSafe(format!("{SELECT_SIGN_IN} WHERE code = $1")), vec![digest.into()]).await?.ok_or(RedeemError::Unknown)?;
+        let row = changes
+            .row(
+                sqlx::AssertSqlSafe(format!("{SELECT_SIGN_IN} WHERE code = $1")),
+                vec![digest.into()],
+            )
+            .await?
+            .ok_or(RedeemError::Unknown)?;
         let wrong = match () {
             () if !first => Some("was used already"),
             () if now >= time(&row, "code_ends")? => Some("is too old"),
             () if row.text("client")? != client => Some("is another client's"),
-            () if redirect_uri.is_some_and(|it| row.text("redirect_uri").is_ok_and(|kept| kept != it)) => Some("was made for another redirect URI"),
-            () if !is_proof(verifier, &row.text("challenge")?) => Some("comes without the proof that it was made for (PKCE)"),
+            () if redirect_uri
+                .is_some_and(|it| row.text("redirect_uri").is_ok_and(|kept| kept != it)) =>
+            {
+                Some("was made for another redirect URI")
+            }
+            () if !is_proof(verifier, &row.text("challenge")?) => {
+                Some("comes without the proof that it was made for (PKCE)")
+            }
             () => None,
         };
         if let Some(wrong) = wrong {
@@ -168,9 +186,17 @@ impl Directory {
     }
 
     /// Ends the person's other sign-ins that exceed the limit.
-    async fn make_room(&self, changes: &mut Transaction, newest: &DatabaseRow, most: usize) -> Result<Vec<Guid>, Error> {
-        let sql = format!("{SELECT_SIGN_IN} WHERE person = $1 AND id <> $2 AND code_used IS NOT NULL AND ended IS NULL AND ends > $3 ORDER BY seen, id");
-        let values = vec![newest.text("person")?.into(), newest.text("id")?.into(), self.clock.now().into()];
+    async fn make_room(
+        &self,
+        changes: &mut Transaction,
+        newest: &DatabaseRow,
+        most: usize,
+    ) -> Result<Vec<Guid>, Error> {
+        let sql = format!(
+            "{SELECT_SIGN_IN} WHERE person = $1 AND id <> $2 AND code_used IS NOT NULL AND ended IS NULL AND ends > $3 ORDER BY seen, id"
+        );
+        let values =
+            vec![newest.text("person")?.into(), newest.text("id")?.into(), self.clock.now().into()];
         let others = changes.rows(sqlx::AssertSqlSafe(sql), values).await?;
         let too_many = (others.len() + 1).saturating_sub(most.max(1));
         let mut out = Vec::with_capacity(too_many);
@@ -200,9 +226,15 @@ impl Directory {
     pub async fn live_sign_ins(&self, ids: &[Guid]) -> Result<HashSet<Guid>, Error> {
         let mut out = HashSet::with_capacity(ids.len());
         for some in ids.chunks(500) {
-            let places = (2..some.len() + 2).map(|it| format!("${it}")).collect::<Vec<_>>().join(", ");
-            let values = [self.clock.now().into()].into_iter().chain(some.iter().map(|it| it.to_string().into())).collect();
-            let sql = format!("SELECT id FROM family WHERE ended IS NULL AND ends > $1 AND id IN ({places})");
+            let places =
+                (2..some.len() + 2).map(|it| format!("${it}")).collect::<Vec<_>>().join(", ");
+            let values = [self.clock.now().into()]
+                .into_iter()
+                .chain(some.iter().map(|it| it.to_string().into()))
+                .collect();
+            let sql = format!(
+                "SELECT id FROM family WHERE ended IS NULL AND ends > $1 AND id IN ({places})"
+            );
             for row in self.database.rows(sqlx::AssertSqlSafe(sql), values).await? {
                 out.insert(id_of(&row)?);
             }
@@ -218,16 +250,19 @@ impl Directory {
     pub async fn lease_refresh(&self, id: Guid) -> Result<RefreshLease, Error> {
         let now = self.clock.now();
         let mut changes = self.database.begin_transaction().await?;
-        let values = vec![id.to_string().into(), now.into(), now.saturating_add(LEASE_SECONDS).into()];
+        let values =
+            vec![id.to_string().into(), now.into(), now.saturating_add(LEASE_SECONDS).into()];
         let turn = changes.run("UPDATE family SET asking = $3 WHERE id = $1 AND asking <= $2 AND ended IS NULL AND ends > $2", values).await? == 1;
         let sql = format!("{SELECT_SIGN_IN} WHERE id = $1 AND ended IS NULL AND ends > $2");
-        let row = changes.row(sqlx::AssertSqlSafe(sql), vec![id.to_string().into(), now.into()]).await?;
+        let row =
+            changes.row(sqlx::AssertSqlSafe(sql), vec![id.to_string().into(), now.into()]).await?;
         changes.commit().await?;
         let Some(row) = row else { return Ok(RefreshLease::Over) };
         if !turn {
             return Ok(RefreshLease::Elsewhere);
         }
-        let grant = row.maybe_text("entra_grant")?.and_then(|it| self.seals.open_refresh_token(id, &it));
+        let grant =
+            row.maybe_text("entra_grant")?.and_then(|it| self.seals.open_refresh_token(id, &it));
         Ok(RefreshLease::Held(grant))
     }
 
@@ -237,7 +272,11 @@ impl Directory {
     /// The database cannot be changed.
     pub async fn store_refresh_token(&self, id: Guid, grant: &Secret) -> Result<(), Error> {
         let values = vec![id.to_string().into(), self.seals.seal_refresh_token(id, grant)?.into()];
-        self.change_sign_in("UPDATE family SET entra_grant = $2 WHERE id = $1 AND ended IS NULL", values).await
+        self.change_sign_in(
+            "UPDATE family SET entra_grant = $2 WHERE id = $1 AND ended IS NULL",
+            values,
+        )
+        .await
     }
 
     /// Records that Entra has confirmed the person's access, with the current identity.
@@ -245,8 +284,16 @@ impl Directory {
     /// # Errors
     /// The database cannot be changed.
     pub async fn refresh_succeeded(&self, id: Guid, who: &Identity) -> Result<(), Error> {
-        let values = vec![id.to_string().into(), self.seals.seal_identity(id, who)?.into(), self.clock.now().into()];
-        self.change_sign_in("UPDATE family SET identity = $2, answered = $3 WHERE id = $1 AND ended IS NULL", values).await
+        let values = vec![
+            id.to_string().into(),
+            self.seals.seal_identity(id, who)?.into(),
+            self.clock.now().into(),
+        ];
+        self.change_sign_in(
+            "UPDATE family SET identity = $2, answered = $3 WHERE id = $1 AND ended IS NULL",
+            values,
+        )
+        .await
     }
 
     /// Releases the right to ask Entra.
@@ -254,7 +301,11 @@ impl Directory {
     /// # Errors
     /// The database cannot be changed.
     pub async fn release_refresh(&self, id: Guid) -> Result<(), Error> {
-        self.change_sign_in("UPDATE family SET asking = 0 WHERE id = $1", vec![id.to_string().into()]).await
+        self.change_sign_in(
+            "UPDATE family SET asking = 0 WHERE id = $1",
+            vec![id.to_string().into()],
+        )
+        .await
     }
 
     /// Ends a sign-in with all its tokens; `why` is for the history.
@@ -263,7 +314,12 @@ impl Directory {
     /// The database cannot be read or changed.
     pub async fn end_sign_in(&self, id: Guid, why: &str) -> Result<(), Error> {
         let mut changes = self.database.begin_transaction().await?;
-        let row = changes.row(sqlx::AssertSqlSafe(format!("{SELECT_SIGN_IN} WHERE id = $1")), vec![id.to_string().into()]).await?;
+        let row = changes
+            .row(
+                sqlx::AssertSqlSafe(format!("{SELECT_SIGN_IN} WHERE id = $1")),
+                vec![id.to_string().into()],
+            )
+            .await?;
         if let Some(row) = row {
             self.end(&mut changes, &row, why).await?;
         }
@@ -272,14 +328,24 @@ impl Directory {
 
     /// Ends all of a person's sign-ins on clients, as part of a change that writes the history
     /// entry itself.
-    pub(super) async fn end_sign_ins_of_person(&self, changes: &mut Transaction, person: Guid, why: &str) -> Result<(), Error> {
+    pub(super) async fn end_sign_ins_of_person(
+        &self,
+        changes: &mut Transaction,
+        person: Guid,
+        why: &str,
+    ) -> Result<(), Error> {
         let values = vec![person.to_string().into(), self.clock.now().into(), why.into()];
         changes.run("UPDATE family SET ended = $2, why = $3, entra_grant = NULL WHERE person = $1 AND ended IS NULL", values).await.map(drop)
     }
 
     /// Ends all sign-ins on clients for the people of an organization, as part of a change that
     /// writes the history entry itself.
-    pub(super) async fn end_sign_ins_of_organization(&self, changes: &mut Transaction, organization: Guid, why: &str) -> Result<(), Error> {
+    pub(super) async fn end_sign_ins_of_organization(
+        &self,
+        changes: &mut Transaction,
+        organization: Guid,
+        why: &str,
+    ) -> Result<(), Error> {
         let values = vec![organization.to_string().into(), self.clock.now().into(), why.into()];
         changes.run("UPDATE family SET ended = $2, why = $3, entra_grant = NULL WHERE organization = $1 AND ended IS NULL", values).await.map(drop)
     }
@@ -289,10 +355,18 @@ impl Directory {
     ///
     /// # Errors
     /// The database cannot be read or changed.
-    pub async fn end_sign_ins_of_account(&self, oid: Guid, tid: Option<Guid>, why: &str) -> Result<(), Error> {
+    pub async fn end_sign_ins_of_account(
+        &self,
+        oid: Guid,
+        tid: Option<Guid>,
+        why: &str,
+    ) -> Result<(), Error> {
         let mut changes = self.database.begin_transaction().await?;
         let sql = "SELECT id, organization FROM person WHERE oid = $1 AND tid = COALESCE($2, tid)";
-        for row in changes.rows(sql, vec![oid.to_string().into(), tid.map(|it| it.to_string()).into()]).await? {
+        for row in changes
+            .rows(sql, vec![oid.to_string().into(), tid.map(|it| it.to_string()).into()])
+            .await?
+        {
             let (person, organization) = (id_of(&row)?, guid(&row, "organization")?);
             self.end_sign_ins_of_person(&mut changes, person, why).await?;
             self.audit(&mut changes, "operator", Some(organization), Some(person), why).await?;
@@ -301,14 +375,26 @@ impl Directory {
     }
 
     /// Ends one sign-in within a transaction. The history entry informs the other processes.
-    pub(super) async fn end(&self, changes: &mut Transaction, row: &DatabaseRow, why: &str) -> Result<(), Error> {
+    pub(super) async fn end(
+        &self,
+        changes: &mut Transaction,
+        row: &DatabaseRow,
+        why: &str,
+    ) -> Result<(), Error> {
         let (id, client) = (id_of(row)?, row.text("client")?);
         let values = vec![id.to_string().into(), self.clock.now().into(), why.into()];
         if changes.run("UPDATE family SET ended = $2, why = $3, entra_grant = NULL WHERE id = $1 AND ended IS NULL", values).await? == 0 {
             return Ok(());
         }
         let (person, organization) = (guid(row, "person")?, guid(row, "organization")?);
-        self.audit(changes, "native client", Some(organization), Some(person), &format!("sign-in on {client} ended: {why}")).await
+        self.audit(
+            changes,
+            "native client",
+            Some(organization),
+            Some(person),
+            &format!("sign-in on {client} ended: {why}"),
+        )
+        .await
     }
 
     async fn change_sign_in(&self, sql: &'static str, values: Vec<SqlValue>) -> Result<(), Error> {
@@ -324,19 +410,36 @@ impl Directory {
         if row.maybe_number("ended")?.is_some() || self.clock.now() >= time(row, "ends")? {
             return Ok(None);
         }
-        let Some(standing) = self.person_status(person).await?.filter(|it| it.on) else { return Ok(None) };
+        let Some(standing) = self.person_status(person).await?.filter(|it| it.on) else {
+            return Ok(None);
+        };
         // A secret that was removed too early can be restored, so the sign-in does not end.
-        let mut identity = self.seals.open_identity(id, &row.text("identity")?).ok_or(Error::UnopenedSignIn)?;
+        let mut identity =
+            self.seals.open_identity(id, &row.text("identity")?).ok_or(Error::UnopenedSignIn)?;
         let Some(known) = self.person_by_id(person).await? else { return Ok(None) };
         let organization = guid(row, "organization")?;
-        if known.linked != Some((identity.tid, identity.oid)) || known.organization != organization {
+        if known.linked != Some((identity.tid, identity.oid)) || known.organization != organization
+        {
             return Ok(None);
         }
-        let member = DirectoryMember { person, role: standing.role.into(), organization, code: standing.code.as_str().into() };
+        let member = DirectoryMember {
+            person,
+            role: standing.role.into(),
+            organization,
+            code: standing.code.as_str().into(),
+        };
         identity.member = Some(std::sync::Arc::new(member));
-        let grant = row.maybe_text("entra_grant")?.and_then(|it| self.seals.open_refresh_token(id, &it));
+        let grant =
+            row.maybe_text("entra_grant")?.and_then(|it| self.seals.open_refresh_token(id, &it));
         let times = (time(row, "ends")?, time(row, "answered")?);
-        Ok(Some(ClientSignIn::new(id, row.text("client")?, row.maybe_text("scope")?, times, grant, identity)))
+        Ok(Some(ClientSignIn::new(
+            id,
+            row.text("client")?,
+            row.maybe_text("scope")?,
+            times,
+            grant,
+            identity,
+        )))
     }
 }
 
@@ -360,5 +463,6 @@ pub(super) fn id_of(row: &DatabaseRow) -> Result<Guid, Error> {
 }
 
 fn guid(row: &DatabaseRow, column: &str) -> Result<Guid, Error> {
-    Guid::parse(&row.text(column)?).ok_or_else(|| Error::Database("contains an invalid native client sign-in".to_owned()))
+    Guid::parse(&row.text(column)?)
+        .ok_or_else(|| Error::Database("contains an invalid native client sign-in".to_owned()))
 }

@@ -9,7 +9,9 @@ use crate::config::directory::DatabaseConfig as Address;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgPoolOptions, PgRow};
 use sqlx::query::Query;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
 use sqlx::{Encode, PgPool, Postgres, Row as _, SqlSafeStr, SqlStr, Sqlite, SqlitePool, Type};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -66,7 +68,11 @@ impl Database {
             Address::Sqlite(path) => Self::open_file(path).await,
             Address::Postgres(address) => {
                 let options: sqlx::postgres::PgConnectOptions = address.expose().parse()?;
-                let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(LOCK_TIMEOUT).connect_with(options.application_name("entrada")).await?;
+                let pool = PgPoolOptions::new()
+                    .max_connections(8)
+                    .acquire_timeout(LOCK_TIMEOUT)
+                    .connect_with(options.application_name("entrada"))
+                    .await?;
                 migrator(true).run(&pool).await?;
                 Ok(Self::Postgres(pool))
             }
@@ -83,25 +89,51 @@ impl Database {
             .foreign_keys(true)
             // In KiB: an import touches all indexes in random places.
             .pragma("cache_size", "-65536");
-        let write = SqlitePoolOptions::new().max_connections(1).acquire_timeout(LOCK_TIMEOUT).connect_with(options.clone()).await?;
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(LOCK_TIMEOUT)
+            .connect_with(options.clone())
+            .await?;
         // sqlx takes no lock while it migrates SQLite, so this code does.
         migrator(false).run(&write).await?;
         drop(lock);
-        let read = SqlitePoolOptions::new().max_connections(4).acquire_timeout(LOCK_TIMEOUT).connect_with(options).await?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(LOCK_TIMEOUT)
+            .connect_with(options)
+            .await?;
         Ok(Self::Sqlite { read, write })
     }
 
     /// Returns all rows of a query.
-    pub(super) async fn rows(&self, sql: impl SqlSafeStr, values: Vec<SqlValue>) -> Result<Vec<DatabaseRow>, Error> {
+    pub(super) async fn rows(
+        &self,
+        sql: impl SqlSafeStr,
+        values: Vec<SqlValue>,
+    ) -> Result<Vec<DatabaseRow>, Error> {
         let sql = sql.into_sql_str();
         Ok(match self {
-            Self::Sqlite { read, .. } => bound::<Sqlite>(sql, values).fetch_all(read).await?.into_iter().map(DatabaseRow::Sqlite).collect(),
-            Self::Postgres(pool) => bound::<Postgres>(sql, values).fetch_all(pool).await?.into_iter().map(DatabaseRow::Postgres).collect(),
+            Self::Sqlite { read, .. } => bound::<Sqlite>(sql, values)
+                .fetch_all(read)
+                .await?
+                .into_iter()
+                .map(DatabaseRow::Sqlite)
+                .collect(),
+            Self::Postgres(pool) => bound::<Postgres>(sql, values)
+                .fetch_all(pool)
+                .await?
+                .into_iter()
+                .map(DatabaseRow::Postgres)
+                .collect(),
         })
     }
 
     /// Returns the first row of a query.
-    pub(super) async fn row(&self, sql: impl SqlSafeStr, values: Vec<SqlValue>) -> Result<Option<DatabaseRow>, Error> {
+    pub(super) async fn row(
+        &self,
+        sql: impl SqlSafeStr,
+        values: Vec<SqlValue>,
+    ) -> Result<Option<DatabaseRow>, Error> {
         Ok(self.rows(sql, values).await?.into_iter().next())
     }
 
@@ -109,7 +141,9 @@ impl Database {
     /// lock would fail instead of waiting.
     pub(super) async fn begin_transaction(&self) -> Result<Transaction, Error> {
         Ok(match self {
-            Self::Sqlite { write, .. } => Transaction::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Sqlite { write, .. } => {
+                Transaction::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?)
+            }
             Self::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
         })
     }
@@ -130,27 +164,58 @@ impl Transaction {
     /// Keeps other transactions from changing an organization's data until this one ends; SQLite
     /// has only one writer anyway.
     pub(super) async fn lock(&mut self, organization: Guid) -> Result<(), Error> {
-        self.run("UPDATE organization SET changed = changed WHERE id = $1", vec![organization.to_string().into()]).await.map(drop)
+        self.run(
+            "UPDATE organization SET changed = changed WHERE id = $1",
+            vec![organization.to_string().into()],
+        )
+        .await
+        .map(drop)
     }
 
-    pub(super) async fn rows(&mut self, sql: impl SqlSafeStr, values: Vec<SqlValue>) -> Result<Vec<DatabaseRow>, Error> {
+    pub(super) async fn rows(
+        &mut self,
+        sql: impl SqlSafeStr,
+        values: Vec<SqlValue>,
+    ) -> Result<Vec<DatabaseRow>, Error> {
         let sql = sql.into_sql_str();
         Ok(match self {
-            Self::Sqlite(it) => bound::<Sqlite>(sql, values).fetch_all(&mut **it).await?.into_iter().map(DatabaseRow::Sqlite).collect(),
-            Self::Postgres(it) => bound::<Postgres>(sql, values).fetch_all(&mut **it).await?.into_iter().map(DatabaseRow::Postgres).collect(),
+            Self::Sqlite(it) => bound::<Sqlite>(sql, values)
+                .fetch_all(&mut **it)
+                .await?
+                .into_iter()
+                .map(DatabaseRow::Sqlite)
+                .collect(),
+            Self::Postgres(it) => bound::<Postgres>(sql, values)
+                .fetch_all(&mut **it)
+                .await?
+                .into_iter()
+                .map(DatabaseRow::Postgres)
+                .collect(),
         })
     }
 
-    pub(super) async fn row(&mut self, sql: impl SqlSafeStr, values: Vec<SqlValue>) -> Result<Option<DatabaseRow>, Error> {
+    pub(super) async fn row(
+        &mut self,
+        sql: impl SqlSafeStr,
+        values: Vec<SqlValue>,
+    ) -> Result<Option<DatabaseRow>, Error> {
         Ok(self.rows(sql, values).await?.into_iter().next())
     }
 
     /// Runs a change; returns the number of rows.
-    pub(super) async fn run(&mut self, sql: impl SqlSafeStr, values: Vec<SqlValue>) -> Result<u64, Error> {
+    pub(super) async fn run(
+        &mut self,
+        sql: impl SqlSafeStr,
+        values: Vec<SqlValue>,
+    ) -> Result<u64, Error> {
         let sql = sql.into_sql_str();
         Ok(match self {
-            Self::Sqlite(it) => bound::<Sqlite>(sql, values).execute(&mut **it).await?.rows_affected(),
-            Self::Postgres(it) => bound::<Postgres>(sql, values).execute(&mut **it).await?.rows_affected(),
+            Self::Sqlite(it) => {
+                bound::<Sqlite>(sql, values).execute(&mut **it).await?.rows_affected()
+            }
+            Self::Postgres(it) => {
+                bound::<Postgres>(sql, values).execute(&mut **it).await?.rows_affected()
+            }
         })
     }
 
@@ -237,7 +302,9 @@ where
 }
 
 fn migrator(locking: bool) -> Migrator {
-    let one = |(version, name, sql): (i64, &'static str, &'static str)| Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false);
+    let one = |(version, name, sql): (i64, &'static str, &'static str)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
     let mut migrator = Migrator::with_migrations(MIGRATIONS.into_iter().map(one).collect());
     migrator.set_locking(locking);
     migrator
@@ -247,11 +314,16 @@ fn migrator(locking: bool) -> Migrator {
 /// migrated.
 async fn lock(path: PathBuf) -> Result<File, Error> {
     let locked = tokio::task::spawn_blocking(move || {
-        let open = |path: &Path| OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+        let open =
+            |path: &Path| OpenOptions::new().create(true).append(true).mode(0o600).open(path);
         let mut beside = path.clone().into_os_string();
         beside.push(".lock");
-        let lock = open(&path).and_then(|_| open(Path::new(&beside))).and_then(|it| it.lock().map(|()| it));
-        lock.map_err(|it| Error::File(format!("the database {} cannot be opened: {it}", path.display())))
+        let lock = open(&path)
+            .and_then(|_| open(Path::new(&beside)))
+            .and_then(|it| it.lock().map(|()| it));
+        lock.map_err(|it| {
+            Error::File(format!("the database {} cannot be opened: {it}", path.display()))
+        })
     });
     locked.await.unwrap_or_else(|it| Err(Error::File(it.to_string())))
 }

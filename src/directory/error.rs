@@ -9,7 +9,8 @@ const MAX_TEXT_BYTES: usize = 320;
 /// Refuses a text that is too long for a name or an address, or contains control characters; `None`
 /// is accepted.
 pub(super) fn plain(what: &'static str, text: Option<&str>) -> Result<(), Error> {
-    let refused = text.is_some_and(|it| it.len() > MAX_TEXT_BYTES || it.chars().any(char::is_control));
+    let refused =
+        text.is_some_and(|it| it.len() > MAX_TEXT_BYTES || it.chars().any(char::is_control));
     if refused { Err(Error::NotPlain(what)) } else { Ok(()) }
 }
 
@@ -89,13 +90,19 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::Database(it) if it.is_unique_violation() => Self::Twice,
             // PostgreSQL aborts one of two transactions that wait for each other
             // (deadlock_detected, serialization_failure); a retry can succeed.
-            sqlx::Error::Database(it) if matches!(it.code().as_deref(), Some("40P01" | "40001")) => Self::Twice,
+            sqlx::Error::Database(it)
+                if matches!(it.code().as_deref(), Some("40P01" | "40001")) =>
+            {
+                Self::Twice
+            }
             // The database's message can contain values of the row, but never a credential: these
             // are sealed before they are stored.
             sqlx::Error::Database(it) => Self::Database(format!("says: {}", it.message())),
             sqlx::Error::PoolTimedOut => Self::Database("does not answer in time".to_owned()),
             // Does not use the cause's own text, which can contain the password from the address.
-            sqlx::Error::Configuration(_) => Self::Database("cannot be reached at such an address".to_owned()),
+            sqlx::Error::Configuration(_) => {
+                Self::Database("cannot be reached at such an address".to_owned())
+            }
             sqlx::Error::Io(it) => Self::Database(format!("cannot be reached: {it}")),
             sqlx::Error::Tls(it) => Self::Database(format!("cannot be reached by TLS: {it}")),
             other => Self::Database(format!("cannot be used: {other}")),
@@ -107,7 +114,9 @@ impl From<sqlx::migrate::MigrateError> for Error {
     fn from(error: sqlx::migrate::MigrateError) -> Self {
         match error {
             sqlx::migrate::MigrateError::Execute(it) => Self::from(it),
-            sqlx::migrate::MigrateError::VersionMissing(it) => Self::Database(format!("is of a newer Entrada (its migration {it} is not known here)")),
+            sqlx::migrate::MigrateError::VersionMissing(it) => Self::Database(format!(
+                "is of a newer Entrada (its migration {it} is not known here)"
+            )),
             other => Self::Database(format!("cannot be migrated: {other}")),
         }
     }

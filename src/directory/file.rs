@@ -30,13 +30,20 @@ pub(super) async fn take_over(
     Ok(out)
 }
 
-async fn one(changes: &mut Transaction, it: &OrganizationConfig, now: u64, random: &RandomSource) -> Result<Guid, Error> {
-    let sql =
-        "SELECT o.id, o.source FROM organization o JOIN organization_code c ON c.organization = o.id WHERE c.code = $1 AND (c.ends IS NULL OR c.ends > $2)";
+async fn one(
+    changes: &mut Transaction,
+    it: &OrganizationConfig,
+    now: u64,
+    random: &RandomSource,
+) -> Result<Guid, Error> {
+    let sql = "SELECT o.id, o.source FROM organization o JOIN organization_code c ON c.organization = o.id WHERE c.code = $1 AND (c.ends IS NULL OR c.ends > $2)";
     let known = changes.row(sql, vec![it.code.as_str().into(), now.into()]).await?;
     let id = match &known {
-        Some(row) if row.text("source")? != "file" => return Err(Error::CodeTaken(it.code.clone())),
-        Some(row) => Guid::parse(&row.text("id")?).ok_or_else(|| Error::Database("contains an invalid ID".to_owned()))?,
+        Some(row) if row.text("source")? != "file" => {
+            return Err(Error::CodeTaken(it.code.clone()));
+        }
+        Some(row) => Guid::parse(&row.text("id")?)
+            .ok_or_else(|| Error::Database("contains an invalid ID".to_owned()))?,
         None => Guid::from_random(random.bytes()),
     };
     let values: Vec<SqlValue> = vec![
@@ -56,13 +63,28 @@ async fn one(changes: &mut Transaction, it: &OrganizationConfig, now: u64, rando
                ON CONFLICT (id) DO UPDATE SET name = $2, tenant = $3, client_id = $4, default_role = $5, first_sign_in = $6, guests = $7, credential_ends = $9";
     changes.run(sql, values).await?;
     if known.is_none() {
-        changes.run("DELETE FROM organization_code WHERE code = $1 AND ends <= $2", vec![it.code.as_str().into(), now.into()]).await?;
-        changes.run("INSERT INTO organization_code (code, organization) VALUES ($1, $2)", vec![it.code.as_str().into(), id.to_string().into()]).await?;
+        changes
+            .run(
+                "DELETE FROM organization_code WHERE code = $1 AND ends <= $2",
+                vec![it.code.as_str().into(), now.into()],
+            )
+            .await?;
+        changes
+            .run(
+                "INSERT INTO organization_code (code, organization) VALUES ($1, $2)",
+                vec![it.code.as_str().into(), id.to_string().into()],
+            )
+            .await?;
     }
-    changes.run("DELETE FROM organization_domain WHERE organization = $1", vec![id.to_string().into()]).await?;
+    changes
+        .run("DELETE FROM organization_domain WHERE organization = $1", vec![id.to_string().into()])
+        .await?;
     for domain in &it.domains {
         let values = vec![domain.as_str().into(), id.to_string().into()];
-        match changes.run("INSERT INTO organization_domain (domain, organization) VALUES ($1, $2)", values).await {
+        match changes
+            .run("INSERT INTO organization_domain (domain, organization) VALUES ($1, $2)", values)
+            .await
+        {
             Err(Error::Twice) => return Err(Error::DomainElsewhere(domain.clone())),
             other => other?,
         };

@@ -60,7 +60,10 @@ pub enum MembershipRefusal {
 
 /// Checks whether an account may sign in to an organization at all, before it is matched with a
 /// person.
-pub(super) fn check_admissible(who: &Identity, organization: &Organization) -> Result<(), MembershipRefusal> {
+pub(super) fn check_admissible(
+    who: &Identity,
+    organization: &Organization,
+) -> Result<(), MembershipRefusal> {
     if organization.tenant != Some(who.tid) {
         return Err(MembershipRefusal::OtherTenant);
     }
@@ -72,16 +75,31 @@ impl Directory {
     ///
     /// # Errors
     /// Why the person may not sign in.
-    pub async fn admit(&self, user: &VerifiedUser, organization: &Organization) -> Result<Person, MembershipRefusal> {
+    pub async fn admit(
+        &self,
+        user: &VerifiedUser,
+        organization: &Organization,
+    ) -> Result<Person, MembershipRefusal> {
         self.admit_identity(user.identity(), organization).await
     }
 
-    pub(super) async fn admit_identity(&self, who: &Identity, organization: &Organization) -> Result<Person, MembershipRefusal> {
+    pub(super) async fn admit_identity(
+        &self,
+        who: &Identity,
+        organization: &Organization,
+    ) -> Result<Person, MembershipRefusal> {
         // Reads the current state: the organization may have been switched off while the person was
         // at Entra.
-        let organization = self.organization_by_id(organization.id).await?.ok_or(MembershipRefusal::OrganizationOff)?;
+        let organization = self
+            .organization_by_id(organization.id)
+            .await?
+            .ok_or(MembershipRefusal::OrganizationOff)?;
         if organization.state != OrganizationState::On {
-            return Err(if organization.tenant == Some(who.tid) { MembershipRefusal::OrganizationOff } else { MembershipRefusal::OtherTenant });
+            return Err(if organization.tenant == Some(who.tid) {
+                MembershipRefusal::OrganizationOff
+            } else {
+                MembershipRefusal::OtherTenant
+            });
         }
         check_admissible(who, &organization)?;
         for _ in 0..MAX_TRIES {
@@ -96,9 +114,15 @@ impl Directory {
     }
 
     /// Returns `None` if another process created the row in the meantime.
-    async fn try_to_admit(&self, who: &Identity, organization: &Organization) -> Result<Option<Person>, MembershipRefusal> {
+    async fn try_to_admit(
+        &self,
+        who: &Identity,
+        organization: &Organization,
+    ) -> Result<Option<Person>, MembershipRefusal> {
         let mut changes = self.database.begin_transaction().await?;
-        let Some((_, person)) = self.match_person(&mut changes, who, organization).await? else { return Ok(None) };
+        let Some((_, person)) = self.match_person(&mut changes, who, organization).await? else {
+            return Ok(None);
+        };
         changes.commit().await?;
         Ok(Some(person))
     }
@@ -112,12 +136,18 @@ impl Directory {
     ) -> Result<Option<(PersonMatch, Person)>, MembershipRefusal> {
         let found = match self.linked(changes, who, organization).await? {
             Some(person) => Some((PersonMatch::Known, person)),
-            None => self.link(changes, who, organization).await?.map(|it| (PersonMatch::Linked, it)),
+            None => {
+                self.link(changes, who, organization).await?.map(|it| (PersonMatch::Linked, it))
+            }
         };
         let (how, person) = match found {
             Some((_, person)) if !person.on => return Err(MembershipRefusal::PersonOff),
             Some(found) => found,
-            None if organization.first_sign_in.unwrap_or(self.config.first_sign_in) == FirstSignInRule::Refuse => return Err(MembershipRefusal::Unknown),
+            None if organization.first_sign_in.unwrap_or(self.config.first_sign_in)
+                == FirstSignInRule::Refuse =>
+            {
+                return Err(MembershipRefusal::Unknown);
+            }
             None => match self.make(changes, who, organization).await? {
                 Some(person) => (PersonMatch::Made, person),
                 None => return Ok(None),
@@ -126,37 +156,85 @@ impl Directory {
         Ok(Some((how, self.renew(changes, person, who, organization).await?)))
     }
 
-    async fn linked(&self, changes: &mut Transaction, who: &Identity, organization: &Organization) -> Result<Option<Person>, Error> {
-        let sql = format!("{SELECT_PERSON} WHERE p.organization = $1 AND p.tid = $2 AND p.oid = $3");
-        let values = vec![organization.id.to_string().into(), who.tid.to_string().into(), who.oid.to_string().into()];
+    async fn linked(
+        &self,
+        changes: &mut Transaction,
+        who: &Identity,
+        organization: &Organization,
+    ) -> Result<Option<Person>, Error> {
+        let sql =
+            format!("{SELECT_PERSON} WHERE p.organization = $1 AND p.tid = $2 AND p.oid = $3");
+        let values = vec![
+            organization.id.to_string().into(),
+            who.tid.to_string().into(),
+            who.oid.to_string().into(),
+        ];
         changes.row(sqlx::AssertSqlSafe(sql), values).await?.map(|it| of_row(&it)).transpose()
     }
 
     /// Links the person of this organization who was never linked and whose username or e-mail is a
     /// verified address, if there is exactly one.
-    async fn link(&self, changes: &mut Transaction, who: &Identity, organization: &Organization) -> Result<Option<Person>, Error> {
+    async fn link(
+        &self,
+        changes: &mut Transaction,
+        who: &Identity,
+        organization: &Organization,
+    ) -> Result<Option<Person>, Error> {
         for address in self.verified_addresses(changes, who, organization).await? {
-            let Some(person) = self.unlinked(changes, &address, organization).await? else { continue };
-            let values = vec![person.id.to_string().into(), who.tid.to_string().into(), who.oid.to_string().into()];
-            if changes.run("UPDATE person SET tid = $2, oid = $3 WHERE id = $1 AND oid IS NULL", values).await? == 0 {
+            let Some(person) = self.unlinked(changes, &address, organization).await? else {
+                continue;
+            };
+            let values = vec![
+                person.id.to_string().into(),
+                who.tid.to_string().into(),
+                who.oid.to_string().into(),
+            ];
+            if changes
+                .run("UPDATE person SET tid = $2, oid = $3 WHERE id = $1 AND oid IS NULL", values)
+                .await?
+                == 0
+            {
                 return Err(Error::Twice);
             }
-            self.audit(changes, "first sign-in", Some(organization.id), Some(person.id), &format!("{} linked by {address}", person.username)).await?;
+            self.audit(
+                changes,
+                "first sign-in",
+                Some(organization.id),
+                Some(person.id),
+                &format!("{} linked by {address}", person.username),
+            )
+            .await?;
             return Ok(Some(Person { linked: Some((who.tid, who.oid)), ..person }));
         }
         Ok(None)
     }
 
     /// Queries each column separately: a single query with OR would use neither index.
-    async fn unlinked(&self, changes: &mut Transaction, address: &str, organization: &Organization) -> Result<Option<Person>, Error> {
+    async fn unlinked(
+        &self,
+        changes: &mut Transaction,
+        address: &str,
+        organization: &Organization,
+    ) -> Result<Option<Person>, Error> {
         let values = || vec![organization.id.to_string().into(), address.into()];
         let by_name = format!("{SELECT_PERSON} WHERE p.username = $2 AND p.organization = $1");
-        let found = changes.row(sqlx::AssertSqlSafe(by_name), values()).await?.map(|it| of_row(&it)).transpose()?;
+        let found = changes
+            .row(sqlx::AssertSqlSafe(by_name), values())
+            .await?
+            .map(|it| of_row(&it))
+            .transpose()?;
         if let Some(person) = found.filter(|it| it.linked.is_none()) {
             return Ok(Some(person));
         }
-        let by_email = format!("{SELECT_PERSON} WHERE p.organization = $1 AND p.email = $2 AND p.oid IS NULL LIMIT 2");
-        let found: Vec<Person> = changes.rows(sqlx::AssertSqlSafe(by_email), values()).await?.iter().map(of_row).collect::<Result<_, _>>()?;
+        let by_email = format!(
+            "{SELECT_PERSON} WHERE p.organization = $1 AND p.email = $2 AND p.oid IS NULL LIMIT 2"
+        );
+        let found: Vec<Person> = changes
+            .rows(sqlx::AssertSqlSafe(by_email), values())
+            .await?
+            .iter()
+            .map(of_row)
+            .collect::<Result<_, _>>()?;
         // Two people who share an address cannot be distinguished with it.
         match <[Person; 1]>::try_from(found) {
             Ok([person]) => Ok(Some(person)),
@@ -167,16 +245,24 @@ impl Directory {
     /// Returns the addresses that the tenant vouches for: the e-mail that Entra calls verified, and
     /// a member's sign-in name at a domain that the operator bound to this organization. A guest's
     /// name is an address from elsewhere.
-    async fn verified_addresses(&self, changes: &mut Transaction, who: &Identity, organization: &Organization) -> Result<Vec<String>, Error> {
+    async fn verified_addresses(
+        &self,
+        changes: &mut Transaction,
+        who: &Identity,
+        organization: &Organization,
+    ) -> Result<Vec<String>, Error> {
         let mut out = Vec::new();
-        let name = who.preferred_username.as_deref().filter(|_| !who.guest).and_then(Username::parse);
+        let name =
+            who.preferred_username.as_deref().filter(|_| !who.guest).and_then(Username::parse);
         if let Some(name) = name
             && let Some(domain) = name.domain()
-            && self.owner(changes, domain).await?.as_deref() == Some(organization.id.to_string().as_str())
+            && self.owner(changes, domain).await?.as_deref()
+                == Some(organization.id.to_string().as_str())
         {
             out.push(name.to_string());
         }
-        if let Some(email) = who.email.as_deref().filter(|_| who.email_verified).map(str::to_lowercase)
+        if let Some(email) =
+            who.email.as_deref().filter(|_| who.email_verified).map(str::to_lowercase)
             && self.may_own_address(changes, &email, organization).await?
             && !out.contains(&email)
         {
@@ -185,20 +271,39 @@ impl Directory {
         Ok(out)
     }
 
-    async fn owner(&self, changes: &mut Transaction, domain: &str) -> Result<Option<String>, Error> {
-        let row = changes.row("SELECT organization FROM organization_domain WHERE domain = $1", vec![domain.into()]).await?;
+    async fn owner(
+        &self,
+        changes: &mut Transaction,
+        domain: &str,
+    ) -> Result<Option<String>, Error> {
+        let row = changes
+            .row(
+                "SELECT organization FROM organization_domain WHERE domain = $1",
+                vec![domain.into()],
+            )
+            .await?;
         row.map(|it| it.text("organization")).transpose()
     }
 
     /// Whether an address is outside the domains of all other organizations.
-    async fn may_own_address(&self, changes: &mut Transaction, address: &str, organization: &Organization) -> Result<bool, Error> {
+    async fn may_own_address(
+        &self,
+        changes: &mut Transaction,
+        address: &str,
+        organization: &Organization,
+    ) -> Result<bool, Error> {
         let Some(domain) = domain_of(address) else { return Ok(true) };
         Ok(self.owner(changes, domain).await?.is_none_or(|it| it == organization.id.to_string()))
     }
 
     /// Creates a person with the first free username. Returns `None` if the same person was created
     /// in the meantime.
-    async fn make(&self, changes: &mut Transaction, who: &Identity, organization: &Organization) -> Result<Option<Person>, Error> {
+    async fn make(
+        &self,
+        changes: &mut Transaction,
+        who: &Identity,
+        organization: &Organization,
+    ) -> Result<Option<Person>, Error> {
         for username in self.usernames(changes, who, organization).await? {
             let id = self.new_id();
             let values: Vec<SqlValue> = vec![
@@ -215,9 +320,20 @@ impl Directory {
                 SqlValue::Number(None),
             ];
             if insert(changes, values).await? == 1 {
-                self.audit(changes, "first sign-in", Some(organization.id), Some(id), &format!("{username} made")).await?;
+                self.audit(
+                    changes,
+                    "first sign-in",
+                    Some(organization.id),
+                    Some(id),
+                    &format!("{username} made"),
+                )
+                .await?;
                 let sql = format!("{SELECT_PERSON} WHERE p.id = $1");
-                return changes.row(sqlx::AssertSqlSafe(sql), vec![id.to_string().into()]).await?.map(|it| of_row(&it)).transpose();
+                return changes
+                    .row(sqlx::AssertSqlSafe(sql), vec![id.to_string().into()])
+                    .await?
+                    .map(|it| of_row(&it))
+                    .transpose();
             }
             if self.linked(changes, who, organization).await?.is_some() {
                 return Ok(None);
@@ -228,9 +344,18 @@ impl Directory {
 
     /// Returns the usernames to try, in order; it excludes domains of other organizations and all
     /// company codes.
-    async fn usernames(&self, changes: &mut Transaction, who: &Identity, organization: &Organization) -> Result<Vec<Username>, Error> {
+    async fn usernames(
+        &self,
+        changes: &mut Transaction,
+        who: &Identity,
+        organization: &Organization,
+    ) -> Result<Vec<Username>, Error> {
         let mut out = Vec::new();
-        for text in [who.preferred_username.as_deref(), who.email.as_deref().filter(|_| who.email_verified)].into_iter().flatten() {
+        for text in
+            [who.preferred_username.as_deref(), who.email.as_deref().filter(|_| who.email_verified)]
+                .into_iter()
+                .flatten()
+        {
             let Some(username) = Username::parse(text) else { continue };
             match self.check_name(changes, organization.id, &username, None).await {
                 Ok(()) => out.push(username),
@@ -239,18 +364,32 @@ impl Directory {
             }
         }
         let local = who.preferred_username.as_deref().and_then(Username::parse);
-        let local: String = local.as_ref().map_or("person", Username::local).chars().take(40).collect();
+        let local: String =
+            local.as_ref().map_or("person", Username::local).chars().take(40).collect();
         let random: [u8; 6] = self.random.bytes();
         let random: String = random.iter().map(|it| format!("{it:02x}")).collect();
-        let made = [format!("{local}.{}", organization.code), format!("{local}.{}.{random}", organization.code), format!("person.{random}")];
+        let made = [
+            format!("{local}.{}", organization.code),
+            format!("{local}.{}.{random}", organization.code),
+            format!("person.{random}"),
+        ];
         out.extend(made.iter().filter_map(|it| Username::parse(it)));
         Ok(out)
     }
 
     /// Updates a person with Entra's current data: names, the role, and the time.
-    async fn renew(&self, changes: &mut Transaction, person: Person, who: &Identity, organization: &Organization) -> Result<Person, Error> {
+    async fn renew(
+        &self,
+        changes: &mut Transaction,
+        person: Person,
+        who: &Identity,
+        organization: &Organization,
+    ) -> Result<Person, Error> {
         let (role, role_source) = self.role_now(&person, who, organization);
-        let name: Option<String> = who.name.as_deref().map(|it| it.chars().filter(|it| !it.is_control()).take(MAX_NAME_CHARS).collect());
+        let name: Option<String> = who
+            .name
+            .as_deref()
+            .map(|it| it.chars().filter(|it| !it.is_control()).take(MAX_NAME_CHARS).collect());
         let mut email = who.email.as_deref().map(str::to_lowercase);
         if let Some(address) = &email
             && !self.may_own_address(changes, address, organization).await?
@@ -258,8 +397,14 @@ impl Directory {
             email = None;
         }
         let now = self.clock.now();
-        let values: Vec<SqlValue> =
-            vec![person.id.to_string().into(), name.clone().into(), email.clone().into(), role.as_str().into(), role_source.as_str().into(), now.into()];
+        let values: Vec<SqlValue> = vec![
+            person.id.to_string().into(),
+            name.clone().into(),
+            email.clone().into(),
+            role.as_str().into(),
+            role_source.as_str().into(),
+            now.into(),
+        ];
         let sql = "UPDATE person SET name = COALESCE($2, name), email = COALESCE($3, email), role = $4, role_source = $5, last_sign_in = $6 WHERE id = $1";
         changes.run(sql, values).await?;
         if role != person.role {
@@ -267,19 +412,38 @@ impl Directory {
             self.audit(changes, "sign-in", Some(organization.id), Some(person.id), &told).await?;
         }
         let last_sign_in = i64::try_from(now).ok();
-        Ok(Person { name: name.or(person.name), email: email.or(person.email), role, role_source, last_sign_in, ..person })
+        Ok(Person {
+            name: name.or(person.name),
+            email: email.or(person.email),
+            role,
+            role_source,
+            last_sign_in,
+            ..person
+        })
     }
 
     /// A role that was set manually stays. If Entra provides several, the first one in
     /// `[directory] roles` applies.
-    fn role_now(&self, person: &Person, who: &Identity, organization: &Organization) -> (String, RoleSource) {
+    fn role_now(
+        &self,
+        person: &Person,
+        who: &Identity,
+        organization: &Organization,
+    ) -> (String, RoleSource) {
         if person.role_source == RoleSource::Hand {
             return (person.role.clone(), RoleSource::Hand);
         }
-        let holds = |role: &&String| self.config.role_map.iter().any(|(theirs, ours)| ours == *role && who.roles.contains(theirs));
+        let holds = |role: &&String| {
+            self.config
+                .role_map
+                .iter()
+                .any(|(theirs, ours)| ours == *role && who.roles.contains(theirs))
+        };
         match self.config.roles.iter().find(holds) {
             Some(role) => (role.clone(), RoleSource::Entra),
-            None if person.role_source == RoleSource::Entra => (organization.default_role.clone(), RoleSource::Default),
+            None if person.role_source == RoleSource::Entra => {
+                (organization.default_role.clone(), RoleSource::Default)
+            }
             None => (person.role.clone(), person.role_source),
         }
     }

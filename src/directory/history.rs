@@ -34,8 +34,14 @@ impl Directory {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn history(&self, organization: Guid, before: Option<Guid>, most: u32) -> Result<Vec<HistoryEntry>, Error> {
-        let mut values: Vec<SqlValue> = vec![organization.to_string().into(), i64::from(most).into()];
+    pub async fn history(
+        &self,
+        organization: Guid,
+        before: Option<Guid>,
+        most: u32,
+    ) -> Result<Vec<HistoryEntry>, Error> {
+        let mut values: Vec<SqlValue> =
+            vec![organization.to_string().into(), i64::from(most).into()];
         let mut sql = "SELECT a.id, a.at, a.actor, a.person, a.what, p.username, b.username AS by_username FROM audit a \
                        LEFT JOIN person p ON p.id = a.person AND p.organization = a.organization \
                        LEFT JOIN person b ON a.actor LIKE 'person %' AND b.id = SUBSTR(a.actor, 8) AND b.organization = a.organization \
@@ -53,7 +59,8 @@ impl Directory {
 }
 
 fn of_row(row: &DatabaseRow) -> Result<HistoryEntry, Error> {
-    let unknown = |column: &str| Error::Database(format!("contains a change whose {column} is not valid"));
+    let unknown =
+        |column: &str| Error::Database(format!("contains a change whose {column} is not valid"));
     let guid = |column: &str, text: &str| Guid::parse(text).ok_or_else(|| unknown(column));
     Ok(HistoryEntry {
         id: guid("id", &row.text("id")?)?,

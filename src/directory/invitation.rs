@@ -67,7 +67,8 @@ impl Directory {
     /// # Errors
     /// `NoOrganization`, or the database cannot be changed.
     pub async fn invite(&self, code: &CompanyCode, by: &str) -> Result<NewInvitation, Error> {
-        let organization = self.organization(code).await?.ok_or_else(|| Error::NoOrganization(code.clone()))?;
+        let organization =
+            self.organization(code).await?.ok_or_else(|| Error::NoOrganization(code.clone()))?;
         let token = Secret::new(self.random.text::<32>());
         let (id, now) = (self.new_id(), self.clock.now());
         let ends = now.saturating_add(LINK_LIFETIME_SECONDS);
@@ -75,11 +76,24 @@ impl Directory {
         // If two links are created at the same time, the second sees the first and ends it.
         changes.lock(organization.id).await?;
         self.end_invitations(&mut changes, organization.id).await?;
-        let values: Vec<SqlValue> =
-            vec![id.to_string().into(), organization.id.to_string().into(), digest_of(token.expose()).into(), now.into(), by.into(), ends.into()];
+        let values: Vec<SqlValue> = vec![
+            id.to_string().into(),
+            organization.id.to_string().into(),
+            digest_of(token.expose()).into(),
+            now.into(),
+            by.into(),
+            ends.into(),
+        ];
         let sql = "INSERT INTO invitation (id, organization, token, made, made_by, ends) VALUES ($1, $2, $3, $4, $5, $6)";
         changes.run(sql, values).await?;
-        self.audit(&mut changes, by, Some(organization.id), None, &format!("link for the set-up page made, invitation {id}")).await?;
+        self.audit(
+            &mut changes,
+            by,
+            Some(organization.id),
+            None,
+            &format!("link for the set-up page made, invitation {id}"),
+        )
+        .await?;
         changes.commit().await?;
         Ok(NewInvitation { organization, token, ends })
     }
@@ -94,19 +108,39 @@ impl Directory {
         }
         let (digest, now) = (digest_of(token.expose()), self.clock.now());
         // Reads first, so that guesses do not block writers.
-        self.database.row("SELECT id FROM invitation WHERE token = $1", vec![digest.as_str().into()]).await?.ok_or(InvitationError::Unknown)?;
+        self.database
+            .row("SELECT id FROM invitation WHERE token = $1", vec![digest.as_str().into()])
+            .await?
+            .ok_or(InvitationError::Unknown)?;
         let mut changes = self.database.begin_transaction().await?;
         let sql = "UPDATE invitation SET used = $2 WHERE token = $1 AND used IS NULL AND ended IS NULL AND ends > $2";
         let count = changes.run(sql, vec![digest.as_str().into(), now.into()]).await?;
-        let row = changes.row("SELECT id, organization, used FROM invitation WHERE token = $1", vec![digest.into()]).await?;
+        let row = changes
+            .row(
+                "SELECT id, organization, used FROM invitation WHERE token = $1",
+                vec![digest.into()],
+            )
+            .await?;
         let row = row.ok_or(InvitationError::Unknown)?;
         if count == 0 {
-            return Err(if row.maybe_number("used")?.is_some() { InvitationError::Used } else { InvitationError::Over });
+            return Err(if row.maybe_number("used")?.is_some() {
+                InvitationError::Used
+            } else {
+                InvitationError::Over
+            });
         }
         let (id, organization) = (guid(&row.text("id")?)?, guid(&row.text("organization")?)?);
-        self.audit(&mut changes, &format!("invitation {id}"), Some(organization), None, "link for the set-up page used").await?;
+        self.audit(
+            &mut changes,
+            &format!("invitation {id}"),
+            Some(organization),
+            None,
+            "link for the set-up page used",
+        )
+        .await?;
         changes.commit().await?;
-        let organization = self.organization_by_id(organization).await?.ok_or(InvitationError::Over)?;
+        let organization =
+            self.organization_by_id(organization).await?.ok_or(InvitationError::Over)?;
         Ok(Invitation { id, organization })
     }
 
@@ -116,8 +150,12 @@ impl Directory {
     /// The database cannot be read.
     pub async fn invitation(&self, id: Guid) -> Result<Option<Invitation>, Error> {
         let since = self.clock.now().saturating_sub(VISIT_LIFETIME_SECONDS);
-        let sql = "SELECT organization FROM invitation WHERE id = $1 AND ended IS NULL AND used > $2";
-        let Some(row) = self.database.row(sql, vec![id.to_string().into(), since.into()]).await? else { return Ok(None) };
+        let sql =
+            "SELECT organization FROM invitation WHERE id = $1 AND ended IS NULL AND used > $2";
+        let Some(row) = self.database.row(sql, vec![id.to_string().into(), since.into()]).await?
+        else {
+            return Ok(None);
+        };
         let organization = self.organization_by_id(guid(&row.text("organization")?)?).await?;
         Ok(organization.map(|organization| Invitation { id, organization }))
     }
@@ -129,14 +167,26 @@ impl Directory {
     pub async fn leave(&self, id: Guid) -> Result<(), Error> {
         let mut changes = self.database.begin_transaction().await?;
         let values = vec![id.to_string().into(), self.clock.now().into()];
-        changes.run("UPDATE invitation SET ended = $2 WHERE id = $1 AND ended IS NULL", values).await?;
+        changes
+            .run("UPDATE invitation SET ended = $2 WHERE id = $1 AND ended IS NULL", values)
+            .await?;
         changes.commit().await
     }
 
     /// Ends all links of an organization, and the visits that they started.
-    pub(super) async fn end_invitations(&self, changes: &mut Transaction, organization: Guid) -> Result<(), Error> {
+    pub(super) async fn end_invitations(
+        &self,
+        changes: &mut Transaction,
+        organization: Guid,
+    ) -> Result<(), Error> {
         let values = vec![organization.to_string().into(), self.clock.now().into()];
-        changes.run("UPDATE invitation SET ended = $2 WHERE organization = $1 AND ended IS NULL", values).await.map(drop)
+        changes
+            .run(
+                "UPDATE invitation SET ended = $2 WHERE organization = $1 AND ended IS NULL",
+                values,
+            )
+            .await
+            .map(drop)
     }
 }
 

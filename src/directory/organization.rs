@@ -185,7 +185,9 @@ pub(super) fn first_sign_in_as_str(it: FirstSignInRule) -> &'static str {
 }
 
 pub(super) fn of_row(row: &DatabaseRow) -> Result<Organization, Error> {
-    let unknown = |column: &str| Error::Database(format!("contains an organization whose {column} is not valid"));
+    let unknown = |column: &str| {
+        Error::Database(format!("contains an organization whose {column} is not valid"))
+    };
     let guid = |column: &'static str| match row.maybe_text(column)? {
         None => Ok(None),
         Some(text) => Guid::parse(&text).map(Some).ok_or_else(|| unknown(column)),
@@ -202,13 +204,21 @@ pub(super) fn of_row(row: &DatabaseRow) -> Result<Organization, Error> {
         "off" => OrganizationState::Off,
         _ => return Err(unknown("state")),
     };
-    let waiting = match (row.maybe_number("credential_next_since")?, row.maybe_text("credential_next_by")?) {
-        (Some(since), Some(by)) => {
-            Some(PendingCredential { since, by, ends: row.maybe_number("credential_next_ends")?, refused: row.maybe_text("credential_next_refused")? })
-        }
-        _ => None,
+    let waiting =
+        match (row.maybe_number("credential_next_since")?, row.maybe_text("credential_next_by")?) {
+            (Some(since), Some(by)) => Some(PendingCredential {
+                since,
+                by,
+                ends: row.maybe_number("credential_next_ends")?,
+                refused: row.maybe_text("credential_next_refused")?,
+            }),
+            _ => None,
+        };
+    let provider = if row.text("provider")? == "azure-ad" {
+        IdentityProvider::AzureAd
+    } else {
+        return Err(unknown("provider"));
     };
-    let provider = if row.text("provider")? == "azure-ad" { IdentityProvider::AzureAd } else { return Err(unknown("provider")) };
     Ok(Organization {
         id: guid("id")?.ok_or_else(|| unknown("id"))?,
         code: CompanyCode::parse(&row.text("code")?).ok_or_else(|| unknown("code"))?,
@@ -223,7 +233,11 @@ pub(super) fn of_row(row: &DatabaseRow) -> Result<Organization, Error> {
         first_sign_in,
         guests: row.number("guests")? != 0,
         state,
-        source: if row.text("source")? == "file" { OrganizationSource::File } else { OrganizationSource::Database },
+        source: if row.text("source")? == "file" {
+            OrganizationSource::File
+        } else {
+            OrganizationSource::Database
+        },
         created: row.number("created")?,
         changed: row.number("changed")?,
         changed_by: row.text("changed_by")?,

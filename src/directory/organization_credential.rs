@@ -15,7 +15,9 @@ const SECRET_VALUE_BYTES: std::ops::RangeInclusive<usize> = 8..=512;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadClientSecret {
     /// The Secret ID, which is displayed next to the Value.
-    #[error("this is the Secret ID; copy the Value, which is shown only once, or create a new secret if you no longer have it")]
+    #[error(
+        "this is the Secret ID; copy the Value, which is shown only once, or create a new secret if you no longer have it"
+    )]
     SecretId,
     /// Something else, or empty.
     #[error("copy the Value of a client secret")]
@@ -93,8 +95,14 @@ impl OrganizationCredential {
         if Guid::parse(text).is_some() {
             return Err(BadClientSecret::SecretId);
         }
-        let is_plain = SECRET_VALUE_BYTES.contains(&text.len()) && text.bytes().all(|it| it.is_ascii_graphic()) && !text.starts_with("-----");
-        if is_plain { Ok(Self::Secret(ClientSecret(Secret::new(text)))) } else { Err(BadClientSecret::Other) }
+        let is_plain = SECRET_VALUE_BYTES.contains(&text.len())
+            && text.bytes().all(|it| it.is_ascii_graphic())
+            && !text.starts_with("-----");
+        if is_plain {
+            Ok(Self::Secret(ClientSecret(Secret::new(text))))
+        } else {
+            Err(BadClientSecret::Other)
+        }
     }
 
     /// Parses a certificate with its key, in PEM.
@@ -151,7 +159,9 @@ impl OrganizationCredential {
     pub(super) fn read(text: Secret) -> Option<Self> {
         match text.expose() {
             FEDERATED_MARKER => Some(Self::Operators),
-            it if it.starts_with("-----") => ClientCertificate::parse(&text).ok().map(Self::Certificate),
+            it if it.starts_with("-----") => {
+                ClientCertificate::parse(&text).ok().map(Self::Certificate)
+            }
             _ => Some(Self::Secret(ClientSecret(text))),
         }
     }

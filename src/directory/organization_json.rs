@@ -3,7 +3,9 @@
 
 use super::error::Error;
 use super::history::HistoryEntry;
-use super::organization::{ConnectionCredential, EntraConnection, Organization, OrganizationSource, first_sign_in_as_str};
+use super::organization::{
+    ConnectionCredential, EntraConnection, Organization, OrganizationSource, first_sign_in_as_str,
+};
 use super::organization_credential::CredentialKind;
 use super::person::Person;
 use super::store::Directory;
@@ -43,7 +45,9 @@ impl Directory {
         };
         let (kind, waiting) = (proof.kind(), new.map(|it| it.proof.kind()));
         let words = match (kind, it.pending_credential.is_some()) {
-            (_, true) if waiting.is_none() => "sealed, new one waiting, which is opened by no secret",
+            (_, true) if waiting.is_none() => {
+                "sealed, new one waiting, which is opened by no secret"
+            }
             (CredentialKind::Certificate, false) => "certificate, sealed",
             (CredentialKind::Certificate, true) => "certificate, sealed, new one waiting",
             (CredentialKind::Federated, false) => "federated",
@@ -63,7 +67,10 @@ impl Directory {
         if let Some(all) = all.as_object_mut() {
             let former = self.former_codes(it.id).await?;
             all.insert("domains".to_owned(), json!(self.domains(it.id).await?));
-            all.insert("former_codes".to_owned(), former.iter().map(|it| json!({ "code": it.0, "ends": it.1 })).collect());
+            all.insert(
+                "former_codes".to_owned(),
+                former.iter().map(|it| json!({ "code": it.0, "ends": it.1 })).collect(),
+            );
             all.insert("people".to_owned(), json!(self.count(it.id).await?));
         }
         Ok(all)

@@ -4,7 +4,10 @@ use super::change::{ChangeOrigin, NewOrganization, OrganizationChange};
 use super::credential::CredentialSlot;
 use super::database::{SqlValue, Transaction};
 use super::error::{Error, plain};
-use super::organization::{Organization, OrganizationSource, OrganizationState, SELECT_ORGANIZATION, first_sign_in_as_str, of_row};
+use super::organization::{
+    Organization, OrganizationSource, OrganizationState, SELECT_ORGANIZATION, first_sign_in_as_str,
+    of_row,
+};
 use super::organization_credential::OrganizationCredential;
 use super::store::Directory;
 use super::trial::tested_now;
@@ -31,9 +34,16 @@ impl Directory {
             None => None,
         };
         let Some(username) = Username::parse(identifier) else { return Ok(by_code) };
-        let sql = format!("{SELECT_ORGANIZATION} JOIN person p ON p.organization = o.id WHERE p.username = $1");
-        let by_username = self.one_organization(sql, vec![username.as_str().into()]).await?.filter(|_| !username.is_address());
-        let sql = format!("{SELECT_ORGANIZATION} JOIN organization_domain d ON d.organization = o.id WHERE d.domain = $1");
+        let sql = format!(
+            "{SELECT_ORGANIZATION} JOIN person p ON p.organization = o.id WHERE p.username = $1"
+        );
+        let by_username = self
+            .one_organization(sql, vec![username.as_str().into()])
+            .await?
+            .filter(|_| !username.is_address());
+        let sql = format!(
+            "{SELECT_ORGANIZATION} JOIN organization_domain d ON d.organization = o.id WHERE d.domain = $1"
+        );
         let by_domain = match username.domain() {
             Some(domain) => self.one_organization(sql, vec![domain.into()]).await?,
             None => None,
@@ -46,7 +56,9 @@ impl Directory {
     /// # Errors
     /// The database cannot be read.
     pub async fn organization(&self, code: &CompanyCode) -> Result<Option<Organization>, Error> {
-        let sql = format!("{SELECT_ORGANIZATION} JOIN organization_code a ON a.organization = o.id WHERE a.code = $1 AND (a.ends IS NULL OR a.ends > $2)");
+        let sql = format!(
+            "{SELECT_ORGANIZATION} JOIN organization_code a ON a.organization = o.id WHERE a.code = $1 AND (a.ends IS NULL OR a.ends > $2)"
+        );
         self.one_organization(sql, vec![code.as_str().into(), self.clock.now().into()]).await
     }
 
@@ -55,7 +67,11 @@ impl Directory {
     /// # Errors
     /// The database cannot be read.
     pub async fn organization_by_id(&self, id: Guid) -> Result<Option<Organization>, Error> {
-        self.one_organization(format!("{SELECT_ORGANIZATION} WHERE o.id = $1"), vec![id.to_string().into()]).await
+        self.one_organization(
+            format!("{SELECT_ORGANIZATION} WHERE o.id = $1"),
+            vec![id.to_string().into()],
+        )
+        .await
     }
 
     /// Returns the organization that is on and has this tenant, if there is exactly one.
@@ -65,9 +81,17 @@ impl Directory {
     pub async fn only_organization_of(&self, tenant: Guid) -> Result<Option<Organization>, Error> {
         let rows = self
             .database
-            .rows(sqlx::AssertSqlSafe(format!("{SELECT_ORGANIZATION} WHERE o.tenant = $1 ORDER BY o.id")), vec![tenant.to_string().into()])
+            .rows(
+                sqlx::AssertSqlSafe(format!(
+                    "{SELECT_ORGANIZATION} WHERE o.tenant = $1 ORDER BY o.id"
+                )),
+                vec![tenant.to_string().into()],
+            )
             .await?;
-        let all: Vec<_> = rows.iter().map(|it| Ok(self.as_configured(of_row(it)?))).collect::<Result<_, Error>>()?;
+        let all: Vec<_> = rows
+            .iter()
+            .map(|it| Ok(self.as_configured(of_row(it)?)))
+            .collect::<Result<_, Error>>()?;
         let mut on = all.into_iter().filter(|it| it.state == OrganizationState::On);
         let first = on.next();
         Ok(first.filter(|_| on.next().is_none()))
@@ -78,7 +102,10 @@ impl Directory {
     /// # Errors
     /// The database cannot be read.
     pub async fn organizations(&self) -> Result<Vec<Organization>, Error> {
-        let rows = self.database.rows(sqlx::AssertSqlSafe(format!("{SELECT_ORGANIZATION} ORDER BY c.code")), Vec::new()).await?;
+        let rows = self
+            .database
+            .rows(sqlx::AssertSqlSafe(format!("{SELECT_ORGANIZATION} ORDER BY c.code")), Vec::new())
+            .await?;
         rows.iter().map(|it| Ok(self.as_configured(of_row(it)?))).collect()
     }
 
@@ -88,7 +115,12 @@ impl Directory {
     /// The database cannot be read.
     pub async fn domains(&self, organization: Guid) -> Result<Vec<String>, Error> {
         let sql = "SELECT domain FROM organization_domain WHERE organization = $1 ORDER BY domain";
-        self.database.rows(sql, vec![organization.to_string().into()]).await?.iter().map(|it| it.text("domain")).collect()
+        self.database
+            .rows(sql, vec![organization.to_string().into()])
+            .await?
+            .iter()
+            .map(|it| it.text("domain"))
+            .collect()
     }
 
     /// Returns the former codes of an organization, each with its end in seconds since 1970.
@@ -97,7 +129,10 @@ impl Directory {
     /// The database cannot be read.
     pub async fn former_codes(&self, organization: Guid) -> Result<Vec<(String, i64)>, Error> {
         let sql = "SELECT code, ends FROM organization_code WHERE organization = $1 AND ends > $2 ORDER BY code";
-        let rows = self.database.rows(sql, vec![organization.to_string().into(), self.clock.now().into()]).await?;
+        let rows = self
+            .database
+            .rows(sql, vec![organization.to_string().into(), self.clock.now().into()])
+            .await?;
         rows.iter().map(|it| Ok((it.text("code")?, it.number("ends")?))).collect()
     }
 
@@ -106,8 +141,13 @@ impl Directory {
     /// # Errors
     /// `CodeTaken`, `CodeIsUsername`, `DomainElsewhere`, `DomainInUse`, `NoRole`, `NotPlain`,
     /// `Incomplete`.
-    pub async fn add_organization(&self, new: NewOrganization, by: &str) -> Result<Organization, Error> {
-        let default_role = new.default_role.clone().unwrap_or_else(|| self.config.default_role.clone());
+    pub async fn add_organization(
+        &self,
+        new: NewOrganization,
+        by: &str,
+    ) -> Result<Organization, Error> {
+        let default_role =
+            new.default_role.clone().unwrap_or_else(|| self.config.default_role.clone());
         self.role(&default_role)?;
         plain("name", Some(&new.name))?;
         let id = self.new_id();
@@ -134,7 +174,11 @@ impl Directory {
             if new.on { OrganizationState::On } else { OrganizationState::Draft }.as_str().into(),
             now.into(),
             by.into(),
-            new.proof.as_ref().and_then(OrganizationCredential::ends).or(new.credential_ends).map_or(SqlValue::Number(None), SqlValue::from),
+            new.proof
+                .as_ref()
+                .and_then(OrganizationCredential::ends)
+                .or(new.credential_ends)
+                .map_or(SqlValue::Number(None), SqlValue::from),
         ];
         let sql = "INSERT INTO organization (id, name, provider, tenant, client_id, credential, default_role, first_sign_in, guests, state, source, created, \
                    changed, changed_by, credential_ends) VALUES ($1, $2, 'azure-ad', $3, $4, $5, $6, $7, $8, $9, 'database', $10, $10, $11, $12)";
@@ -154,7 +198,12 @@ impl Directory {
     /// `NoOrganization`, `InFile`, `DomainElsewhere`, `DomainInUse`, `NoRole`, `NotPlain`,
     /// `Incomplete`; for requesters other than the operator also `StaysWhileOn`,
     /// `NeedsHighestRole`, `NotTested` or `Twice`.
-    pub async fn change_organization(&self, code: &CompanyCode, mut change: OrganizationChange, by: &str) -> Result<Organization, Error> {
+    pub async fn change_organization(
+        &self,
+        code: &CompanyCode,
+        mut change: OrganizationChange,
+        by: &str,
+    ) -> Result<Organization, Error> {
         if let Some(role) = &change.default_role {
             self.role(role)?;
         }
@@ -167,7 +216,9 @@ impl Directory {
         if turned_off {
             change.state = Some(OrganizationState::Off);
         }
-        if change.credential_ends.is_some() && !self.is_client_secret(&mut changes, &before, change.proof.as_ref()).await? {
+        if change.credential_ends.is_some()
+            && !self.is_client_secret(&mut changes, &before, change.proof.as_ref()).await?
+        {
             // A certificate contains its expiry, and a token from another issuer has none.
             change.credential_ends = None;
         }
@@ -178,18 +229,27 @@ impl Directory {
             return Ok(before);
         }
         let has_credential = before.has_credential || change.proof.is_some();
-        let (tenant, client_id) = (change.tenant.or(before.tenant), change.client_id.or(before.client_id));
+        let (tenant, client_id) =
+            (change.tenant.or(before.tenant), change.client_id.or(before.client_id));
         if change.state.unwrap_or(before.state) == OrganizationState::On {
             is_complete(&before.code, (tenant.is_some(), client_id.is_some(), has_credential))?;
         }
         self.overwrite(&mut changes, before.id, &change, by).await?;
         match &change.proof {
-            Some(proof) => self.put(&mut changes, before.id, (proof, change.credential_ends), place, by).await?,
+            Some(proof) => {
+                self.put(&mut changes, before.id, (proof, change.credential_ends), place, by)
+                    .await?
+            }
             None if change.withdraw_new => self.withdraw(&mut changes, before.id).await?,
             None => {}
         }
         if let (None, Some(ends)) = (&change.proof, change.credential_ends) {
-            changes.run("UPDATE organization SET credential_ends = $2 WHERE id = $1", vec![before.id.to_string().into(), ends.into()]).await?;
+            changes
+                .run(
+                    "UPDATE organization SET credential_ends = $2 WHERE id = $1",
+                    vec![before.id.to_string().into(), ends.into()],
+                )
+                .await?;
         }
         if change.state == Some(OrganizationState::Off) {
             if !turned_off {
@@ -202,10 +262,18 @@ impl Directory {
         }
         for domain in &change.unbind {
             let values = vec![before.id.to_string().into(), domain.as_str().into()];
-            changes.run("DELETE FROM organization_domain WHERE organization = $1 AND domain = $2", values).await?;
+            changes
+                .run(
+                    "DELETE FROM organization_domain WHERE organization = $1 AND domain = $2",
+                    values,
+                )
+                .await?;
         }
         // Applies to the connection after this change.
-        if change.state == Some(OrganizationState::On) && change.origin != ChangeOrigin::Operator && tested_now(&mut changes, before.id).await?.is_none() {
+        if change.state == Some(OrganizationState::On)
+            && change.origin != ChangeOrigin::Operator
+            && tested_now(&mut changes, before.id).await?.is_none()
+        {
             return Err(Error::NotTested(before.code));
         }
         self.audit(&mut changes, by, Some(before.id), None, &told).await?;
@@ -214,7 +282,13 @@ impl Directory {
     }
 
     /// Writes the columns of the row itself, except the credential.
-    async fn overwrite(&self, changes: &mut Transaction, organization: Guid, change: &OrganizationChange, by: &str) -> Result<(), Error> {
+    async fn overwrite(
+        &self,
+        changes: &mut Transaction,
+        organization: Guid,
+        change: &OrganizationChange,
+        by: &str,
+    ) -> Result<(), Error> {
         let values = vec![
             organization.to_string().into(),
             change.name.clone().into(),
@@ -235,9 +309,18 @@ impl Directory {
 
     /// Locks an organization's row until the transaction ends, and returns its current state, which
     /// stays valid until the change is written.
-    async fn locked(&self, changes: &mut Transaction, organization: Guid) -> Result<Organization, Error> {
+    async fn locked(
+        &self,
+        changes: &mut Transaction,
+        organization: Guid,
+    ) -> Result<Organization, Error> {
         changes.lock(organization).await?;
-        let row = changes.row(sqlx::AssertSqlSafe(format!("{SELECT_ORGANIZATION} WHERE o.id = $1")), vec![organization.to_string().into()]).await?;
+        let row = changes
+            .row(
+                sqlx::AssertSqlSafe(format!("{SELECT_ORGANIZATION} WHERE o.id = $1")),
+                vec![organization.to_string().into()],
+            )
+            .await?;
         row.map(|it| of_row(&it)).transpose()?.map(|it| self.as_configured(it)).ok_or(Error::Twice)
     }
 
@@ -245,7 +328,13 @@ impl Directory {
     ///
     /// # Errors
     /// `NoOrganization`, `InFile`, `CodeTaken`, `CodeIsUsername`.
-    pub async fn change_code(&self, code: &CompanyCode, new: &CompanyCode, days: u64, by: &str) -> Result<Organization, Error> {
+    pub async fn change_code(
+        &self,
+        code: &CompanyCode,
+        new: &CompanyCode,
+        days: u64,
+        by: &str,
+    ) -> Result<Organization, Error> {
         let before = self.changeable(code).await?;
         if before.code == *new {
             return Ok(before);
@@ -253,25 +342,48 @@ impl Directory {
         let mut changes = self.database.begin_transaction().await?;
         let ends = self.clock.now().saturating_add(days.saturating_mul(SECONDS_PER_DAY));
         let values = vec![before.id.to_string().into(), ends.into()];
-        changes.run("UPDATE organization_code SET ends = $2 WHERE organization = $1 AND ends IS NULL", values).await?;
+        changes
+            .run(
+                "UPDATE organization_code SET ends = $2 WHERE organization = $1 AND ends IS NULL",
+                values,
+            )
+            .await?;
         // An organization can return to one of its former codes.
         let values = vec![before.id.to_string().into(), new.as_str().into()];
         changes.run("DELETE FROM organization_code WHERE organization = $1 AND code = $2 AND ends IS NOT NULL", values).await?;
         self.take_code(&mut changes, before.id, new).await?;
         let values = vec![before.id.to_string().into(), self.clock.now().into(), by.into()];
-        changes.run("UPDATE organization SET changed = $2, changed_by = $3 WHERE id = $1", values).await?;
-        self.audit(&mut changes, by, Some(before.id), None, &format!("code {} became {new}", before.code)).await?;
+        changes
+            .run("UPDATE organization SET changed = $2, changed_by = $3 WHERE id = $1", values)
+            .await?;
+        self.audit(
+            &mut changes,
+            by,
+            Some(before.id),
+            None,
+            &format!("code {} became {new}", before.code),
+        )
+        .await?;
         changes.commit().await?;
         self.organization(new).await?.ok_or_else(|| Error::NoOrganization(new.clone()))
     }
 
     /// Returns an organization that is stored in the database.
     async fn changeable(&self, code: &CompanyCode) -> Result<Organization, Error> {
-        let found = self.organization(code).await?.ok_or_else(|| Error::NoOrganization(code.clone()))?;
-        if found.source == OrganizationSource::File { Err(Error::InFile(found.code)) } else { Ok(found) }
+        let found =
+            self.organization(code).await?.ok_or_else(|| Error::NoOrganization(code.clone()))?;
+        if found.source == OrganizationSource::File {
+            Err(Error::InFile(found.code))
+        } else {
+            Ok(found)
+        }
     }
 
-    async fn one_organization(&self, sql: String, values: Vec<SqlValue>) -> Result<Option<Organization>, Error> {
+    async fn one_organization(
+        &self,
+        sql: String,
+        values: Vec<SqlValue>,
+    ) -> Result<Option<Organization>, Error> {
         let row = self.database.row(sqlx::AssertSqlSafe(sql), values).await?;
         row.map(|it| Ok(self.as_configured(of_row(&it)?))).transpose()
     }
@@ -300,21 +412,48 @@ impl Directory {
         CompanyCode::of_name(name, number).ok_or(Error::Twice)
     }
 
-    async fn take_code(&self, changes: &mut Transaction, organization: Guid, code: &CompanyCode) -> Result<(), Error> {
-        if changes.row("SELECT id FROM person WHERE username = $1", vec![code.as_str().into()]).await?.is_some() {
+    async fn take_code(
+        &self,
+        changes: &mut Transaction,
+        organization: Guid,
+        code: &CompanyCode,
+    ) -> Result<(), Error> {
+        if changes
+            .row("SELECT id FROM person WHERE username = $1", vec![code.as_str().into()])
+            .await?
+            .is_some()
+        {
             return Err(Error::CodeIsUsername(code.clone()));
         }
         let now = self.clock.now();
-        changes.run("DELETE FROM organization_code WHERE code = $1 AND ends <= $2", vec![code.as_str().into(), now.into()]).await?;
+        changes
+            .run(
+                "DELETE FROM organization_code WHERE code = $1 AND ends <= $2",
+                vec![code.as_str().into(), now.into()],
+            )
+            .await?;
         let values = vec![code.as_str().into(), organization.to_string().into()];
-        match changes.run("INSERT INTO organization_code (code, organization) VALUES ($1, $2)", values).await {
+        match changes
+            .run("INSERT INTO organization_code (code, organization) VALUES ($1, $2)", values)
+            .await
+        {
             Err(Error::Twice) => Err(Error::CodeTaken(code.clone())),
             other => other.map(drop),
         }
     }
 
-    async fn bind(&self, changes: &mut Transaction, organization: Guid, domain: &str) -> Result<(), Error> {
-        let owner = changes.row("SELECT organization FROM organization_domain WHERE domain = $1", vec![domain.into()]).await?;
+    async fn bind(
+        &self,
+        changes: &mut Transaction,
+        organization: Guid,
+        domain: &str,
+    ) -> Result<(), Error> {
+        let owner = changes
+            .row(
+                "SELECT organization FROM organization_domain WHERE domain = $1",
+                vec![domain.into()],
+            )
+            .await?;
         match owner.map(|it| it.text("organization")).transpose()? {
             Some(it) if it == organization.to_string() => return Ok(()),
             Some(_) => return Err(Error::DomainElsewhere(domain.to_owned())),
@@ -322,13 +461,18 @@ impl Directory {
         }
         // A domain contains no wildcard characters of LIKE.
         let sql = "SELECT COUNT(*) AS count FROM person WHERE organization <> $1 AND (username LIKE $2 OR email LIKE $2)";
-        let row = changes.row(sql, vec![organization.to_string().into(), format!("%@{domain}").into()]).await?;
+        let row = changes
+            .row(sql, vec![organization.to_string().into(), format!("%@{domain}").into()])
+            .await?;
         match row.map(|it| it.number("count")).transpose()? {
             Some(count) if count > 0 => return Err(Error::DomainInUse(domain.to_owned(), count)),
             _ => {}
         }
         let values = vec![domain.into(), organization.to_string().into()];
-        match changes.run("INSERT INTO organization_domain (domain, organization) VALUES ($1, $2)", values).await {
+        match changes
+            .run("INSERT INTO organization_domain (domain, organization) VALUES ($1, $2)", values)
+            .await
+        {
             Err(Error::Twice) => Err(Error::DomainElsewhere(domain.to_owned())),
             other => other.map(drop),
         }
@@ -336,7 +480,13 @@ impl Directory {
 }
 
 /// Checks that the tenant, the client ID and the credential are set.
-fn is_complete(code: &CompanyCode, (tenant, client_id, credential): (bool, bool, bool)) -> Result<(), Error> {
-    let missing = [(tenant, "a tenant ID"), (client_id, "a client ID"), (credential, "a credential")].into_iter().find(|it| !it.0);
+fn is_complete(
+    code: &CompanyCode,
+    (tenant, client_id, credential): (bool, bool, bool),
+) -> Result<(), Error> {
+    let missing =
+        [(tenant, "a tenant ID"), (client_id, "a client ID"), (credential, "a credential")]
+            .into_iter()
+            .find(|it| !it.0);
     missing.map_or(Ok(()), |it| Err(Error::Incomplete(code.clone(), it.1)))
 }

@@ -30,7 +30,11 @@ impl Directory {
     /// The database cannot be read.
     pub async fn person(&self, username: &Username) -> Result<Option<Person>, Error> {
         let sql = format!("{SELECT_PERSON} WHERE p.username = $1");
-        self.database.row(sqlx::AssertSqlSafe(sql), vec![username.as_str().into()]).await?.map(|it| of_row(&it)).transpose()
+        self.database
+            .row(sqlx::AssertSqlSafe(sql), vec![username.as_str().into()])
+            .await?
+            .map(|it| of_row(&it))
+            .transpose()
     }
 
     /// Returns the person with an ID.
@@ -39,7 +43,11 @@ impl Directory {
     /// The database cannot be read.
     pub async fn person_by_id(&self, id: Guid) -> Result<Option<Person>, Error> {
         let sql = format!("{SELECT_PERSON} WHERE p.id = $1");
-        self.database.row(sqlx::AssertSqlSafe(sql), vec![id.to_string().into()]).await?.map(|it| of_row(&it)).transpose()
+        self.database
+            .row(sqlx::AssertSqlSafe(sql), vec![id.to_string().into()])
+            .await?
+            .map(|it| of_row(&it))
+            .transpose()
     }
 
     /// Returns people, sorted by username.
@@ -48,7 +56,10 @@ impl Directory {
     /// The database cannot be read.
     pub async fn people(&self, asked: &PeopleQuery) -> Result<Vec<Person>, Error> {
         let mut sql = format!("{SELECT_PERSON} WHERE p.username > $1");
-        let mut values: Vec<SqlValue> = vec![asked.after.as_ref().map_or("", Username::as_str).into(), i64::from(asked.limit).into()];
+        let mut values: Vec<SqlValue> = vec![
+            asked.after.as_ref().map_or("", Username::as_str).into(),
+            i64::from(asked.limit).into(),
+        ];
         if let Some(organization) = asked.organization {
             values.push(organization.to_string().into());
             sql.push_str(&format!(" AND p.organization = ${}", values.len()));
@@ -71,7 +82,13 @@ impl Directory {
     /// # Errors
     /// The database cannot be read.
     pub async fn count(&self, organization: Guid) -> Result<i64, Error> {
-        let row = self.database.row("SELECT COUNT(*) AS count FROM person WHERE organization = $1", vec![organization.to_string().into()]).await?;
+        let row = self
+            .database
+            .row(
+                "SELECT COUNT(*) AS count FROM person WHERE organization = $1",
+                vec![organization.to_string().into()],
+            )
+            .await?;
         row.map_or(Ok(0), |it| it.number("count"))
     }
 
@@ -81,9 +98,16 @@ impl Directory {
     /// The database cannot be read.
     pub async fn person_status(&self, person: Guid) -> Result<Option<PersonStatus>, Error> {
         let Some(person) = self.person_by_id(person).await? else { return Ok(None) };
-        let Some(organization) = self.organization_by_id(person.organization).await? else { return Ok(None) };
+        let Some(organization) = self.organization_by_id(person.organization).await? else {
+            return Ok(None);
+        };
         let on = person.on && organization.state == super::organization::OrganizationState::On;
-        Ok(Some(PersonStatus { role: person.role, code: organization.code, on, linked: person.linked }))
+        Ok(Some(PersonStatus {
+            role: person.role,
+            code: organization.code,
+            on,
+            linked: person.linked,
+        }))
     }
 
     /// Adds a person who has not signed in yet; `by` is the actor for the history.
@@ -91,8 +115,14 @@ impl Directory {
     /// # Errors
     /// `NoOrganization`, `UsernameTaken`, `UsernameIsCode`, `DomainElsewhere`, `NoRole`,
     /// `NotPlain`.
-    pub async fn add_person(&self, code: &CompanyCode, new: &NewPerson, by: &str) -> Result<Person, Error> {
-        let organization = self.organization(code).await?.ok_or_else(|| Error::NoOrganization(code.clone()))?;
+    pub async fn add_person(
+        &self,
+        code: &CompanyCode,
+        new: &NewPerson,
+        by: &str,
+    ) -> Result<Person, Error> {
+        let organization =
+            self.organization(code).await?.ok_or_else(|| Error::NoOrganization(code.clone()))?;
         plain("name", new.name.as_deref())?;
         plain("email", new.email.as_deref())?;
         if let Some(role) = &new.role {
@@ -106,7 +136,14 @@ impl Directory {
         if insert(&mut changes, made).await? == 0 {
             return Err(Error::UsernameTaken(new.username.clone()));
         }
-        self.audit(&mut changes, by, Some(organization.id), Some(id), &format!("{} made by hand", new.username)).await?;
+        self.audit(
+            &mut changes,
+            by,
+            Some(organization.id),
+            Some(id),
+            &format!("{} made by hand", new.username),
+        )
+        .await?;
         changes.commit().await?;
         self.person_by_id(id).await?.ok_or_else(|| Error::NoPerson(new.username.clone()))
     }
@@ -115,13 +152,19 @@ impl Directory {
     ///
     /// # Errors
     /// `NoPerson`, `UsernameTaken`, `UsernameIsCode`, `DomainElsewhere`, `NoRole`, `NotPlain`.
-    pub async fn change_person(&self, username: &Username, change: PersonChange, by: &str) -> Result<Person, Error> {
+    pub async fn change_person(
+        &self,
+        username: &Username,
+        change: PersonChange,
+        by: &str,
+    ) -> Result<Person, Error> {
         plain("name", change.name.as_deref())?;
         plain("email", change.email.as_deref())?;
         if let Some(role) = &change.role {
             self.role(role)?;
         }
-        let before = self.person(username).await?.ok_or_else(|| Error::NoPerson(username.clone()))?;
+        let before =
+            self.person(username).await?.ok_or_else(|| Error::NoPerson(username.clone()))?;
         let told = change.description();
         if told.is_empty() {
             return Ok(before);
@@ -130,8 +173,13 @@ impl Directory {
         let after = change.username.clone().unwrap_or_else(|| before.username.clone());
         let mut changes = self.database.begin_transaction().await?;
         self.check_name(&mut changes, before.organization, &after, email.as_deref()).await?;
-        let default = self.organization_by_id(before.organization).await?.map(|it| it.default_role).filter(|_| change.role_by_entra);
-        let role_source = if default.is_some() { Some("default") } else { change.role.as_ref().map(|_| "hand") };
+        let default = self
+            .organization_by_id(before.organization)
+            .await?
+            .map(|it| it.default_role)
+            .filter(|_| change.role_by_entra);
+        let role_source =
+            if default.is_some() { Some("default") } else { change.role.as_ref().map(|_| "hand") };
         let values: Vec<SqlValue> = vec![
             before.id.to_string().into(),
             after.as_str().into(),
@@ -152,27 +200,52 @@ impl Directory {
         if change.on == Some(false) || change.unlink {
             self.end_sign_ins_of_person(&mut changes, before.id, &told).await?;
         }
-        self.audit(&mut changes, by, Some(before.organization), Some(before.id), &format!("{}: {told}", before.username)).await?;
+        self.audit(
+            &mut changes,
+            by,
+            Some(before.organization),
+            Some(before.id),
+            &format!("{}: {told}", before.username),
+        )
+        .await?;
         changes.commit().await?;
         self.person_by_id(before.id).await?.ok_or(Error::NoPerson(before.username))
     }
 
     /// Checks that a person of this organization may have this username and this e-mail address.
-    pub(super) async fn check_name(&self, changes: &mut Transaction, organization: Guid, username: &Username, email: Option<&str>) -> Result<(), Error> {
+    pub(super) async fn check_name(
+        &self,
+        changes: &mut Transaction,
+        organization: Guid,
+        username: &Username,
+        email: Option<&str>,
+    ) -> Result<(), Error> {
         let own = organization.to_string();
         for domain in username.domain().into_iter().chain(email.and_then(domain_of)) {
-            let owner = changes.row("SELECT organization FROM organization_domain WHERE domain = $1", vec![domain.into()]).await?;
+            let owner = changes
+                .row(
+                    "SELECT organization FROM organization_domain WHERE domain = $1",
+                    vec![domain.into()],
+                )
+                .await?;
             if owner.map(|it| it.text("organization")).transpose()?.is_some_and(|it| it != own) {
                 return Err(Error::DomainElsewhere(domain.to_owned()));
             }
         }
-        let sql = "SELECT code FROM organization_code WHERE code = $1 AND (ends IS NULL OR ends > $2)";
-        let is_code = changes.row(sql, vec![username.as_str().into(), self.clock.now().into()]).await?;
+        let sql =
+            "SELECT code FROM organization_code WHERE code = $1 AND (ends IS NULL OR ends > $2)";
+        let is_code =
+            changes.row(sql, vec![username.as_str().into(), self.clock.now().into()]).await?;
         if is_code.is_some() { Err(Error::UsernameIsCode(username.clone())) } else { Ok(()) }
     }
 
     /// Returns the columns of a manually added person, in the order of `INSERT`.
-    pub(super) fn row_of(&self, id: Guid, organization: &Organization, new: &NewPerson) -> Vec<SqlValue> {
+    pub(super) fn row_of(
+        &self,
+        id: Guid,
+        organization: &Organization,
+        new: &NewPerson,
+    ) -> Vec<SqlValue> {
         let source = if new.role.is_some() { "hand" } else { "default" };
         vec![
             id.to_string().into(),
@@ -191,8 +264,7 @@ impl Directory {
 }
 
 /// The columns that `insert` fills.
-pub(super) const INSERT: &str =
-    "INSERT INTO person (id, organization, username, name, email, role, role_source, tid, oid, created, last_sign_in, state) VALUES";
+pub(super) const INSERT: &str = "INSERT INTO person (id, organization, username, name, email, role, role_source, tid, oid, created, last_sign_in, state) VALUES";
 
 /// Number of placeholders per row; the state is always on.
 pub(super) const MAX_CHANGED_COLUMNS: usize = 11;
@@ -200,7 +272,9 @@ pub(super) const MAX_CHANGED_COLUMNS: usize = 11;
 /// Inserts a person unless the username or the link belongs to another person; returns the number
 /// of inserted rows.
 pub(super) async fn insert(changes: &mut Transaction, values: Vec<SqlValue>) -> Result<u64, Error> {
-    let sql = format!("{INSERT} ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'on') ON CONFLICT DO NOTHING");
+    let sql = format!(
+        "{INSERT} ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'on') ON CONFLICT DO NOTHING"
+    );
     changes.run(sqlx::AssertSqlSafe(sql), values).await
 }
 

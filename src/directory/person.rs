@@ -83,7 +83,8 @@ impl RoleSource {
 }
 
 pub(super) fn of_row(row: &DatabaseRow) -> Result<Person, Error> {
-    let unknown = |column: &str| Error::Database(format!("contains a person whose {column} is not valid"));
+    let unknown =
+        |column: &str| Error::Database(format!("contains a person whose {column} is not valid"));
     let guid = |column: &str, text: &str| Guid::parse(text).ok_or_else(|| unknown(column));
     let linked = match (row.maybe_text("tid")?, row.maybe_text("oid")?) {
         (Some(tid), Some(oid)) => Some((guid("tid", &tid)?, guid("oid", &oid)?)),

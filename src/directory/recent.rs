@@ -82,12 +82,26 @@ impl Directory {
         let sql = "INSERT INTO sign_in (id, at, organization, person, name, outcome, reason, reference) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         changes.run(sql, values).await?;
         if self.is_cleanup_due(ROWS_BETWEEN_CLEANUPS) {
-            changes.run("DELETE FROM sign_in WHERE at < $1", vec![self.clock.now().saturating_sub(RETENTION_SECONDS).into()]).await?;
+            changes
+                .run(
+                    "DELETE FROM sign_in WHERE at < $1",
+                    vec![self.clock.now().saturating_sub(RETENTION_SECONDS).into()],
+                )
+                .await?;
             // The rows after the newest ones of each outcome.
             let sql = "DELETE FROM sign_in WHERE organization = $1 AND outcome = $2 AND id <= (SELECT id FROM sign_in WHERE organization = $1 AND \
                        outcome = $2 ORDER BY id DESC LIMIT 1 OFFSET $3)";
             for outcome in ["signed_in", "refused"] {
-                changes.run(sql, vec![it.organization.to_string().into(), outcome.into(), i64::from(MAX_ROWS_PER_OUTCOME).into()]).await?;
+                changes
+                    .run(
+                        sql,
+                        vec![
+                            it.organization.to_string().into(),
+                            outcome.into(),
+                            i64::from(MAX_ROWS_PER_OUTCOME).into(),
+                        ],
+                    )
+                    .await?;
             }
         }
         changes.commit().await
@@ -97,9 +111,14 @@ impl Directory {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn sign_ins(&self, organization: Guid, asked: RecentSignInQuery) -> Result<Vec<RecentSignIn>, Error> {
+    pub async fn sign_ins(
+        &self,
+        organization: Guid,
+        asked: RecentSignInQuery,
+    ) -> Result<Vec<RecentSignIn>, Error> {
         let since = self.clock.now().saturating_sub(RETENTION_SECONDS);
-        let mut values: Vec<SqlValue> = vec![organization.to_string().into(), since.into(), i64::from(asked.limit).into()];
+        let mut values: Vec<SqlValue> =
+            vec![organization.to_string().into(), since.into(), i64::from(asked.limit).into()];
         let mut sql = "SELECT s.id, s.at, s.organization, s.person, s.name, s.reason, s.reference, p.username FROM sign_in s \
                        LEFT JOIN person p ON p.id = s.person AND p.organization = s.organization WHERE s.organization = $1 AND s.at >= $2"
             .to_owned();
@@ -116,7 +135,8 @@ impl Directory {
 }
 
 fn of_row(row: &DatabaseRow) -> Result<RecentSignIn, Error> {
-    let unknown = |column: &str| Error::Database(format!("contains a sign-in whose {column} is not valid"));
+    let unknown =
+        |column: &str| Error::Database(format!("contains a sign-in whose {column} is not valid"));
     let guid = |column: &str, text: &str| Guid::parse(text).ok_or_else(|| unknown(column));
     Ok(RecentSignIn {
         id: guid("id", &row.text("id")?)?,

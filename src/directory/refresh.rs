@@ -31,12 +31,18 @@ impl PresentedToken {
         let bytes: [u8; TOKEN_BYTES] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
         let (client_sign_in, rest) = bytes.split_first_chunk::<16>()?;
         let (generation, secret) = rest.split_first_chunk::<4>()?;
-        Some(Self { sign_in: Guid::of_bytes(*client_sign_in), generation: u32::from_be_bytes(*generation), secret: secret.try_into().ok()? })
+        Some(Self {
+            sign_in: Guid::of_bytes(*client_sign_in),
+            generation: u32::from_be_bytes(*generation),
+            secret: secret.try_into().ok()?,
+        })
     }
 
     /// Whether Entrada issued it, at any time.
     pub(super) fn is_authentic(&self, seals: &ClientSignInKeys, salt: &str) -> bool {
-        seals.derive(self.sign_in, self.generation, salt).any(|it| verify_slices_are_equal(&it, &self.secret).is_ok())
+        seals
+            .derive(self.sign_in, self.generation, salt)
+            .any(|it| verify_slices_are_equal(&it, &self.secret).is_ok())
     }
 }
 
@@ -46,9 +52,15 @@ pub(super) fn first(seals: &ClientSignInKeys, client_sign_in: Guid, salt: &str) 
 }
 
 /// Returns the token for a counter value with each key, newest first.
-pub(super) fn all(seals: &ClientSignInKeys, client_sign_in: Guid, generation: u32, salt: &str) -> impl Iterator<Item = Secret> {
+pub(super) fn all(
+    seals: &ClientSignInKeys,
+    client_sign_in: Guid,
+    generation: u32,
+    salt: &str,
+) -> impl Iterator<Item = Secret> {
     seals.derive(client_sign_in, generation, salt).map(move |secret| {
-        let bytes = [client_sign_in.bytes().as_slice(), &generation.to_be_bytes(), &secret].concat();
+        let bytes =
+            [client_sign_in.bytes().as_slice(), &generation.to_be_bytes(), &secret].concat();
         Secret::new(URL_SAFE_NO_PAD.encode(zeroize::Zeroizing::new(bytes)))
     })
 }

@@ -33,7 +33,12 @@ impl Directory {
     ///
     /// # Errors
     /// Why the token is rejected.
-    pub async fn sign_in_of_token(&self, token: &Secret, client: &str, idle: u64) -> Result<ClientSignIn, RedeemError> {
+    pub async fn sign_in_of_token(
+        &self,
+        token: &Secret,
+        client: &str,
+        idle: u64,
+    ) -> Result<ClientSignIn, RedeemError> {
         let shown = PresentedToken::read(token.expose()).ok_or(RedeemError::Unknown)?;
         let row = self.row_of_sign_in(shown.sign_in).await?.ok_or(RedeemError::Unknown)?;
         self.judge(&row, &shown, token, client, idle).await?;
@@ -45,17 +50,32 @@ impl Directory {
     ///
     /// # Errors
     /// Why the token is rejected.
-    pub async fn rotate(&self, token: &Secret, client: &str, idle: u64) -> Result<RedeemedSignIn, RedeemError> {
+    pub async fn rotate(
+        &self,
+        token: &Secret,
+        client: &str,
+        idle: u64,
+    ) -> Result<RedeemedSignIn, RedeemError> {
         let shown = PresentedToken::read(token.expose()).ok_or(RedeemError::Unknown)?;
         for _ in 0..MAX_TRIES {
             let row = self.row_of_sign_in(shown.sign_in).await?.ok_or(RedeemError::Unknown)?;
             let worth = self.judge(&row, &shown, token, client, idle).await?;
             let client_sign_in = self.live(&row).await?.ok_or(RedeemError::Over)?;
             match worth {
-                TokenState::JustUsed(refresh) => return Ok(RedeemedSignIn { sign_in: client_sign_in, refresh, ended: Vec::new() }),
+                TokenState::JustUsed(refresh) => {
+                    return Ok(RedeemedSignIn {
+                        sign_in: client_sign_in,
+                        refresh,
+                        ended: Vec::new(),
+                    });
+                }
                 TokenState::Newest => {
                     if let Some(refresh) = self.next(&row, &shown).await? {
-                        return Ok(RedeemedSignIn { sign_in: client_sign_in, refresh, ended: Vec::new() });
+                        return Ok(RedeemedSignIn {
+                            sign_in: client_sign_in,
+                            refresh,
+                            ended: Vec::new(),
+                        });
                     }
                 }
             }
@@ -68,7 +88,12 @@ impl Directory {
     ///
     /// # Errors
     /// The database cannot be read or changed.
-    pub async fn end_by_token(&self, token: &Secret, client: &str, why: &str) -> Result<Option<Guid>, Error> {
+    pub async fn end_by_token(
+        &self,
+        token: &Secret,
+        client: &str,
+        why: &str,
+    ) -> Result<Option<Guid>, Error> {
         let Some(shown) = PresentedToken::read(token.expose()) else { return Ok(None) };
         let Some(row) = self.row_of_sign_in(shown.sign_in).await? else { return Ok(None) };
         if row.text("client")? != client || !self.was_given_out(&row, &shown, token)? {
@@ -85,14 +110,26 @@ impl Directory {
 
     /// Also works after the key of an old token was removed: the two newest are recognized with
     /// their digests.
-    fn was_given_out(&self, row: &DatabaseRow, shown: &PresentedToken, token: &Secret) -> Result<bool, Error> {
+    fn was_given_out(
+        &self,
+        row: &DatabaseRow,
+        shown: &PresentedToken,
+        token: &Secret,
+    ) -> Result<bool, Error> {
         let digest = Some(digest_of(token.expose()));
         let known = row.maybe_text("token")? == digest || row.maybe_text("previous")? == digest;
         let passed = i64::from(shown.generation) <= row.number("generation")?;
         Ok(known || passed && shown.is_authentic(&self.seals, &row.text("salt")?))
     }
 
-    async fn judge(&self, row: &DatabaseRow, shown: &PresentedToken, token: &Secret, client: &str, idle: u64) -> Result<TokenState, RedeemError> {
+    async fn judge(
+        &self,
+        row: &DatabaseRow,
+        shown: &PresentedToken,
+        token: &Secret,
+        client: &str,
+        idle: u64,
+    ) -> Result<TokenState, RedeemError> {
         if !self.was_given_out(row, shown, token)? {
             return Err(RedeemError::Unknown);
         }
@@ -111,9 +148,13 @@ impl Directory {
         if row.maybe_text("token")? == digest {
             return Ok(TokenState::Newest);
         }
-        let rotated = row.maybe_number("rotated")?.and_then(|it| u64::try_from(it).ok()).unwrap_or_default();
+        let rotated =
+            row.maybe_number("rotated")?.and_then(|it| u64::try_from(it).ok()).unwrap_or_default();
         if row.maybe_text("previous")? == digest && now <= rotated.saturating_add(REPEAT_SECONDS) {
-            return self.repeated_answer(row, id)?.map(TokenState::JustUsed).ok_or(RedeemError::Over);
+            return self
+                .repeated_answer(row, id)?
+                .map(TokenState::JustUsed)
+                .ok_or(RedeemError::Over);
         }
         self.end_sign_in(id, "a refresh token was used twice").await?;
         Err(RedeemError::Reused(id))
@@ -124,14 +165,20 @@ impl Directory {
         let newest = row.maybe_text("token")?;
         let generation = u32::try_from(row.number("generation")?).unwrap_or_default();
         let salt = row.text("salt")?;
-        Ok(refresh::all(&self.seals, id, generation, &salt).find(|it| Some(digest_of(it.expose())) == newest))
+        Ok(refresh::all(&self.seals, id, generation, &salt)
+            .find(|it| Some(digest_of(it.expose())) == newest))
     }
 
     /// Creates the next token; returns `None` if another request was first.
-    async fn next(&self, row: &DatabaseRow, shown: &PresentedToken) -> Result<Option<Secret>, Error> {
+    async fn next(
+        &self,
+        row: &DatabaseRow,
+        shown: &PresentedToken,
+    ) -> Result<Option<Secret>, Error> {
         let (id, salt) = (shown.sign_in, row.text("salt")?);
         let generation = shown.generation.saturating_add(1);
-        let next = refresh::all(&self.seals, id, generation, &salt).next().ok_or(Error::NotSealed)?;
+        let next =
+            refresh::all(&self.seals, id, generation, &salt).next().ok_or(Error::NotSealed)?;
         let values = vec![
             id.to_string().into(),
             i64::from(shown.generation).into(),

@@ -42,7 +42,12 @@ impl Directory {
     ///
     /// # Errors
     /// Why the database cannot be used, or which organization of the configuration is invalid.
-    pub async fn open(config: &config::directory::DirectoryConfig, keyring: &Keyring, clock: Clock, random: RandomSource) -> Result<Self, Error> {
+    pub async fn open(
+        config: &config::directory::DirectoryConfig,
+        keyring: &Keyring,
+        clock: Clock,
+        random: RandomSource,
+    ) -> Result<Self, Error> {
         let database = Database::open(&config.database).await?;
         Self::open_with(database, config, keyring, clock, random).await
     }
@@ -52,8 +57,19 @@ impl Directory {
     ///
     /// # Errors
     /// Which organization of the configuration is invalid.
-    pub async fn reconfigured(&self, config: &config::directory::DirectoryConfig, keyring: &Keyring) -> Result<Self, Error> {
-        Self::open_with(self.database.clone(), config, keyring, self.clock.clone(), self.random.clone()).await
+    pub async fn reconfigured(
+        &self,
+        config: &config::directory::DirectoryConfig,
+        keyring: &Keyring,
+    ) -> Result<Self, Error> {
+        Self::open_with(
+            self.database.clone(),
+            config,
+            keyring,
+            self.clock.clone(),
+            self.random.clone(),
+        )
+        .await
     }
 
     /// Returns the same directory with other secrets for sealing, for a reload that changes only
@@ -61,7 +77,11 @@ impl Directory {
     #[must_use]
     pub fn sealed_by(&self, keyring: &Keyring) -> Self {
         let envelope = Arc::new(Envelope::new(keyring, SEAL_PURPOSE, &self.random));
-        Self { envelope, seals: Arc::new(ClientSignInKeys::new(keyring, &self.random)), ..self.clone() }
+        Self {
+            envelope,
+            seals: Arc::new(ClientSignInKeys::new(keyring, &self.random)),
+            ..self.clone()
+        }
     }
 
     async fn open_with(
@@ -104,7 +124,11 @@ impl Directory {
 
     /// Refuses a role that is not configured.
     pub(super) fn role(&self, role: &str) -> Result<(), Error> {
-        if self.config.roles.iter().any(|it| it == role) { Ok(()) } else { Err(Error::NoRole(role.to_owned())) }
+        if self.config.roles.iter().any(|it| it == role) {
+            Ok(())
+        } else {
+            Err(Error::NoRole(role.to_owned()))
+        }
     }
 
     pub(super) fn new_id(&self) -> Guid {
@@ -113,7 +137,11 @@ impl Directory {
 
     /// Creates the ID of a row that is read in the order in which it was written.
     pub(super) fn next_id(&self) -> Guid {
-        Guid::from_time(self.clock.now_millis(), self.written.fetch_add(1, Ordering::Relaxed), self.random.bytes())
+        Guid::from_time(
+            self.clock.now_millis(),
+            self.written.fetch_add(1, Ordering::Relaxed),
+            self.random.bytes(),
+        )
     }
 
     /// Returns true once every `every` calls.
@@ -122,7 +150,14 @@ impl Directory {
     }
 
     /// Writes a history entry; entries are never changed or deleted.
-    pub(super) async fn audit(&self, changes: &mut Transaction, by: &str, organization: Option<Guid>, person: Option<Guid>, what: &str) -> Result<(), Error> {
+    pub(super) async fn audit(
+        &self,
+        changes: &mut Transaction,
+        by: &str,
+        organization: Option<Guid>,
+        person: Option<Guid>,
+        what: &str,
+    ) -> Result<(), Error> {
         let values = vec![
             self.next_id().to_string().into(),
             self.clock.now().into(),

@@ -24,7 +24,9 @@ use crate::base::identity::{Identity, PersonGroups};
 use crate::base::secret::Secret;
 use crate::base::string_list::StringList;
 use crate::base::username::Username;
-use crate::config::directory::{DatabaseConfig, DirectoryConfig as Config, FirstSignInRule, UnknownIdentifier};
+use crate::config::directory::{
+    DatabaseConfig, DirectoryConfig as Config, FirstSignInRule, UnknownIdentifier,
+};
 use crate::seal::keyring::Keyring;
 use crate::seal::random;
 
@@ -46,13 +48,20 @@ async fn on_both<F: Future<Output = ()>>(story: impl Fn(Ground) -> F) {
     let database = DatabaseConfig::Sqlite(folder.path().join("entrada.db"));
     story(Ground { config: config(database), clock: Clock::system(), _folder: Some(folder) }).await;
     if let Some(address) = postgres::database() {
-        story(Ground { config: config(DatabaseConfig::Postgres(Secret::new(address))), clock: Clock::system(), _folder: None }).await;
+        story(Ground {
+            config: config(DatabaseConfig::Postgres(Secret::new(address))),
+            clock: Clock::system(),
+            _folder: None,
+        })
+        .await;
     }
 }
 
 fn config(database: DatabaseConfig) -> Config {
     let roles = ["owner", "admin", "worker"].map(str::to_owned).to_vec();
-    let role_map = [("Fleet.Admin", "admin"), ("Fleet.Owner", "owner")].map(|it| (it.0.to_owned(), it.1.to_owned())).to_vec();
+    let role_map = [("Fleet.Admin", "admin"), ("Fleet.Owner", "owner")]
+        .map(|it| (it.0.to_owned(), it.1.to_owned()))
+        .to_vec();
     Config {
         database,
         roles,
@@ -73,7 +82,8 @@ impl Ground {
     async fn opened_with(&self, secrets: &[&str]) -> Result<Directory, Error> {
         let secrets: Vec<_> = secrets.iter().map(|it| Secret::new(*it)).collect();
         let random = random::system();
-        Directory::open(&self.config, &Keyring::new(&secrets, &random), self.clock.clone(), random).await
+        Directory::open(&self.config, &Keyring::new(&secrets, &random), self.clock.clone(), random)
+            .await
     }
 }
 
@@ -91,7 +101,12 @@ fn name(text: &str) -> Username {
     Username::parse(text).unwrap()
 }
 
-async fn organization(directory: &Directory, text: &str, tenant: &str, domains: &[&str]) -> Organization {
+async fn organization(
+    directory: &Directory,
+    text: &str,
+    tenant: &str,
+    domains: &[&str],
+) -> Organization {
     let new = NewOrganization {
         code: Some(code(text)),
         name: text.to_owned(),
@@ -105,8 +120,18 @@ async fn organization(directory: &Directory, text: &str, tenant: &str, domains: 
     directory.add_organization(new, "a story").await.unwrap()
 }
 
-async fn person(directory: &Directory, organization: &Organization, username: &str, email: Option<&str>) -> Person {
-    let new = NewPerson { username: name(username), name: None, email: email.map(str::to_owned), role: None };
+async fn person(
+    directory: &Directory,
+    organization: &Organization,
+    username: &str,
+    email: Option<&str>,
+) -> Person {
+    let new = NewPerson {
+        username: name(username),
+        name: None,
+        email: email.map(str::to_owned),
+        role: None,
+    };
     directory.add_person(&organization.code, &new, "a story").await.unwrap()
 }
 

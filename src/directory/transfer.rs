@@ -76,9 +76,20 @@ impl Directory {
     ///
     /// # Errors
     /// The file is not a CSV file of people, or the database cannot be changed.
-    pub async fn import(&self, organization: &Organization, file: impl io::Read, by: &str, mut progress: impl FnMut(u64)) -> Result<ImportReport, ImportError> {
-        let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(file);
-        let columns = CsvColumns::of(reader.headers().map_err(|it| ImportError::File(format!("cannot read the first line: {it}")))?)?;
+    pub async fn import(
+        &self,
+        organization: &Organization,
+        file: impl io::Read,
+        by: &str,
+        mut progress: impl FnMut(u64),
+    ) -> Result<ImportReport, ImportError> {
+        let mut reader =
+            csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(file);
+        let columns = CsvColumns::of(
+            reader
+                .headers()
+                .map_err(|it| ImportError::File(format!("cannot read the first line: {it}")))?,
+        )?;
         let elsewhere = self.domains_of_others(organization.id).await?;
         let mut outcome = ImportReport::default();
         let mut batch = Vec::with_capacity(ROWS_PER_TRANSACTION);
@@ -95,7 +106,9 @@ impl Directory {
                         Err(why) => outcome.leave_out(number, why),
                     }
                 }
-                Err(error) if error.is_io_error() => return Err(ImportError::File(format!("line {line} cannot be read: {error}"))),
+                Err(error) if error.is_io_error() => {
+                    return Err(ImportError::File(format!("line {line} cannot be read: {error}")));
+                }
                 Err(error) => outcome.leave_out(line, format!("cannot be read: {error}")),
             }
             done += 1;
@@ -114,11 +127,16 @@ impl Directory {
     ///
     /// # Errors
     /// The file cannot be written, or the database cannot be read.
-    pub async fn export(&self, organization: Option<Guid>, mut out: impl io::Write) -> Result<u64, ImportError> {
+    pub async fn export(
+        &self,
+        organization: Option<Guid>,
+        mut out: impl io::Write,
+    ) -> Result<u64, ImportError> {
         let broken = |it: io::Error| ImportError::File(format!("cannot be written: {it}"));
         out.write_all(&csv_head()).map_err(broken)?;
         let mut count = 0;
-        let mut asked = PeopleQuery { organization, limit: PEOPLE_PER_PAGE, ..PeopleQuery::default() };
+        let mut asked =
+            PeopleQuery { organization, limit: PEOPLE_PER_PAGE, ..PeopleQuery::default() };
         loop {
             let people = self.people(&asked).await?;
             out.write_all(&csv_lines(&people)).map_err(broken)?;
@@ -130,12 +148,28 @@ impl Directory {
         Ok(count)
     }
 
-    fn read(&self, columns: &CsvColumns, record: &StringRecord, elsewhere: &HashSet<String>) -> Result<NewPerson, String> {
-        let cell = |at: Option<usize>| at.and_then(|it| record.get(it)).map(unguarded).filter(|it| !it.is_empty());
-        let Some(typed) = cell(Some(columns.username)) else { return Err("has no username".to_owned()) };
-        let Some(username) = Username::parse(typed) else { return Err(format!("{} is not a username", short(typed))) };
-        let text = |what, it: Option<&str>| plain(what, it).map(|()| it.map(str::to_owned)).map_err(|it| it.to_string());
-        let (name, email) = (text("name", cell(columns.name))?, text("email", cell(columns.email))?.map(|it| it.to_lowercase()));
+    fn read(
+        &self,
+        columns: &CsvColumns,
+        record: &StringRecord,
+        elsewhere: &HashSet<String>,
+    ) -> Result<NewPerson, String> {
+        let cell = |at: Option<usize>| {
+            at.and_then(|it| record.get(it)).map(unguarded).filter(|it| !it.is_empty())
+        };
+        let Some(typed) = cell(Some(columns.username)) else {
+            return Err("has no username".to_owned());
+        };
+        let Some(username) = Username::parse(typed) else {
+            return Err(format!("{} is not a username", short(typed)));
+        };
+        let text = |what, it: Option<&str>| {
+            plain(what, it).map(|()| it.map(str::to_owned)).map_err(|it| it.to_string())
+        };
+        let (name, email) = (
+            text("name", cell(columns.name))?,
+            text("email", cell(columns.email))?.map(|it| it.to_lowercase()),
+        );
         if email.as_deref().is_some_and(|it| domain_of(it).is_none()) {
             return Err("the email has no \"@\"".to_owned());
         }
@@ -153,12 +187,23 @@ impl Directory {
 
     async fn domains_of_others(&self, organization: Guid) -> Result<HashSet<String>, Error> {
         let sql = "SELECT domain FROM organization_domain WHERE organization <> $1";
-        self.database.rows(sql, vec![organization.to_string().into()]).await?.iter().map(|it| it.text("domain")).collect()
+        self.database
+            .rows(sql, vec![organization.to_string().into()])
+            .await?
+            .iter()
+            .map(|it| it.text("domain"))
+            .collect()
     }
 
     /// Imports one batch in a transaction. If another process creates one of its people in the
     /// meantime, the batch is repeated, and finds that person.
-    async fn take_in(&self, organization: &Organization, batch: Vec<CsvLine>, by: &str, outcome: &mut ImportReport) -> Result<(), Error> {
+    async fn take_in(
+        &self,
+        organization: &Organization,
+        batch: Vec<CsvLine>,
+        by: &str,
+        outcome: &mut ImportReport,
+    ) -> Result<(), Error> {
         for _ in 1..MAX_TRIES {
             match self.try_to_take_in(organization, &batch, by, outcome).await {
                 Err(Error::Twice) => {}
@@ -168,14 +213,21 @@ impl Directory {
         self.try_to_take_in(organization, &batch, by, outcome).await
     }
 
-    async fn try_to_take_in(&self, organization: &Organization, batch: &[CsvLine], by: &str, outcome: &mut ImportReport) -> Result<(), Error> {
+    async fn try_to_take_in(
+        &self,
+        organization: &Organization,
+        batch: &[CsvLine],
+        by: &str,
+        outcome: &mut ImportReport,
+    ) -> Result<(), Error> {
         if batch.is_empty() {
             return Ok(());
         }
         let mut changes = self.database.begin_transaction().await?;
         let there = find_existing(&mut changes, batch).await?;
         let own = organization.id.to_string();
-        let (mut new, mut other, mut wrong, mut unchanged) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        let (mut new, mut other, mut wrong, mut unchanged) =
+            (Vec::new(), Vec::new(), Vec::new(), 0);
         let mut seen = HashMap::new();
         for line in batch {
             let username = line.person.username.as_str();
@@ -185,11 +237,21 @@ impl Directory {
             }
             match there.get(username) {
                 None => new.push(line),
-                Some(UsernameOwner::Code) => wrong.push((line.number, Error::UsernameIsCode(line.person.username.clone()).to_string())),
+                Some(UsernameOwner::Code) => wrong.push((
+                    line.number,
+                    Error::UsernameIsCode(line.person.username.clone()).to_string(),
+                )),
                 Some(UsernameOwner::Person { organization, .. }) if *organization != own => {
-                    wrong.push((line.number, format!("the username {username} belongs to a person of another organization")));
+                    wrong.push((
+                        line.number,
+                        format!(
+                            "the username {username} belongs to a person of another organization"
+                        ),
+                    ));
                 }
-                Some(UsernameOwner::Person { is, .. }) if is.agrees_with(&line.person) => unchanged += 1,
+                Some(UsernameOwner::Person { is, .. }) if is.agrees_with(&line.person) => {
+                    unchanged += 1
+                }
                 Some(UsernameOwner::Person { id, .. }) => other.push((id.clone(), line)),
             }
         }
@@ -207,7 +269,14 @@ impl Directory {
         }
         let changed = u64::try_from(other.len()).unwrap_or_default();
         if made + changed > 0 {
-            self.audit(&mut changes, by, Some(organization.id), None, &format!("import: {made} people made, {changed} changed")).await?;
+            self.audit(
+                &mut changes,
+                by,
+                Some(organization.id),
+                None,
+                &format!("import: {made} people made, {changed} changed"),
+            )
+            .await?;
         }
         changes.commit().await?;
         outcome.made += made;
@@ -217,7 +286,12 @@ impl Directory {
         Ok(())
     }
 
-    async fn insert_all(&self, changes: &mut Transaction, organization: &Organization, new: &[&CsvLine]) -> Result<u64, Error> {
+    async fn insert_all(
+        &self,
+        changes: &mut Transaction,
+        organization: &Organization,
+        new: &[&CsvLine],
+    ) -> Result<u64, Error> {
         let mut made = 0;
         for rows in new.chunks(ROWS_PER_STATEMENT) {
             made += self.insert_rows(changes, organization, rows).await?;
@@ -225,7 +299,12 @@ impl Directory {
         Ok(made)
     }
 
-    async fn insert_rows(&self, changes: &mut Transaction, organization: &Organization, new: &[&CsvLine]) -> Result<u64, Error> {
+    async fn insert_rows(
+        &self,
+        changes: &mut Transaction,
+        organization: &Organization,
+        new: &[&CsvLine],
+    ) -> Result<u64, Error> {
         let mut sql = INSERT.to_owned();
         let mut values = Vec::with_capacity(new.len() * MAX_CHANGED_COLUMNS);
         for (at, line) in new.iter().enumerate() {
@@ -258,18 +337,37 @@ impl CurrentValues {
     /// An empty or missing cell changes nothing.
     fn agrees_with(&self, new: &NewPerson) -> bool {
         let same = |new: &Option<String>, old: &Option<String>| new.is_none() || new == old;
-        same(&new.name, &self.name) && same(&new.email, &self.email) && new.role.as_ref().is_none_or(|it| *it == self.role)
+        same(&new.name, &self.name)
+            && same(&new.email, &self.email)
+            && new.role.as_ref().is_none_or(|it| *it == self.role)
     }
 }
 
-async fn find_existing(changes: &mut Transaction, batch: &[CsvLine]) -> Result<HashMap<String, UsernameOwner>, Error> {
+async fn find_existing(
+    changes: &mut Transaction,
+    batch: &[CsvLine],
+) -> Result<HashMap<String, UsernameOwner>, Error> {
     let places = (1..=batch.len()).map(|it| format!("${it}")).collect::<Vec<_>>().join(", ");
-    let names = || batch.iter().map(|it| SqlValue::from(it.person.username.as_str())).collect::<Vec<_>>();
-    let sql = format!("SELECT id, organization, username, name, email, role FROM person WHERE username IN ({places})");
+    let names =
+        || batch.iter().map(|it| SqlValue::from(it.person.username.as_str())).collect::<Vec<_>>();
+    let sql = format!(
+        "SELECT id, organization, username, name, email, role FROM person WHERE username IN ({places})"
+    );
     let mut out = HashMap::new();
     for row in changes.rows(sqlx::AssertSqlSafe(sql), names()).await? {
-        let is = CurrentValues { name: row.maybe_text("name")?, email: row.maybe_text("email")?, role: row.text("role")? };
-        out.insert(row.text("username")?, UsernameOwner::Person { id: row.text("id")?, organization: row.text("organization")?, is });
+        let is = CurrentValues {
+            name: row.maybe_text("name")?,
+            email: row.maybe_text("email")?,
+            role: row.text("role")?,
+        };
+        out.insert(
+            row.text("username")?,
+            UsernameOwner::Person {
+                id: row.text("id")?,
+                organization: row.text("organization")?,
+                is,
+            },
+        );
     }
     let sql = format!("SELECT code FROM organization_code WHERE code IN ({places})");
     for row in changes.rows(sqlx::AssertSqlSafe(sql), names()).await? {
@@ -279,7 +377,12 @@ async fn find_existing(changes: &mut Transaction, batch: &[CsvLine]) -> Result<H
 }
 
 async fn update(changes: &mut Transaction, id: &str, person: &NewPerson) -> Result<(), Error> {
-    let values: Vec<SqlValue> = vec![id.into(), person.name.clone().into(), person.email.clone().into(), person.role.clone().into()];
+    let values: Vec<SqlValue> = vec![
+        id.into(),
+        person.name.clone().into(),
+        person.email.clone().into(),
+        person.role.clone().into(),
+    ];
     let sql = "UPDATE person SET name = COALESCE($2, name), email = COALESCE($3, email), role = COALESCE($4, role), \
                role_source = CASE WHEN $4 IS NULL OR $4 = role THEN role_source ELSE 'hand' END WHERE id = $1";
     changes.run(sql, values).await.map(drop)
@@ -288,12 +391,20 @@ async fn update(changes: &mut Transaction, id: &str, person: &NewPerson) -> Resu
 impl CsvColumns {
     fn of(head: &StringRecord) -> Result<Self, ImportError> {
         // Spreadsheets start a file with a byte order mark.
-        let named = |name: &str| head.iter().position(|it| it.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name));
+        let named = |name: &str| {
+            head.iter().position(|it| it.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name))
+        };
         let known = ["username", "name", "email", "role", "organization", "state", "last_sign_in"];
-        if let Some(other) = head.iter().find(|it| !known.iter().any(|name| it.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name))) {
-            return Err(ImportError::File(format!("the first line has an unknown column {}; known columns are username, name, email and role", short(other))));
+        if let Some(other) = head.iter().find(|it| {
+            !known.iter().any(|name| it.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name))
+        }) {
+            return Err(ImportError::File(format!(
+                "the first line has an unknown column {}; known columns are username, name, email and role",
+                short(other)
+            )));
         }
-        let username = named("username").ok_or_else(|| ImportError::File("the first line has no column username".to_owned()))?;
+        let username = named("username")
+            .ok_or_else(|| ImportError::File("the first line has no column username".to_owned()))?;
         Ok(Self { username, name: named("name"), email: named("email"), role: named("role") })
     }
 }
@@ -309,7 +420,8 @@ impl ImportReport {
 
 /// Returns the first line of an export.
 pub fn csv_head() -> Vec<u8> {
-    lines([["username", "name", "email", "role", "organization", "state", "last_sign_in"].map(str::to_owned)])
+    lines([["username", "name", "email", "role", "organization", "state", "last_sign_in"]
+        .map(str::to_owned)])
 }
 
 /// Returns the lines of an export for these people.
@@ -328,15 +440,31 @@ fn lines(all: impl IntoIterator<Item = [String; 7]>) -> Vec<u8> {
 
 fn cells(it: &Person) -> [String; 7] {
     let state = if it.on { "on" } else { "off" };
-    let last = it.last_sign_in.and_then(|it| u64::try_from(it).ok()).map(crate::base::calendar::utc).unwrap_or_default();
+    let last = it
+        .last_sign_in
+        .and_then(|it| u64::try_from(it).ok())
+        .map(crate::base::calendar::utc)
+        .unwrap_or_default();
     let text = |it: &Option<String>| it.clone().unwrap_or_default();
-    [it.username.to_string(), text(&it.name), text(&it.email), it.role.clone(), it.code.to_string(), state.to_owned(), last]
+    [
+        it.username.to_string(),
+        text(&it.name),
+        text(&it.email),
+        it.role.clone(),
+        it.code.to_string(),
+        state.to_owned(),
+        last,
+    ]
 }
 
 /// Prefixes a cell that looks like a formula with an apostrophe, because spreadsheets would
 /// evaluate it (OWASP, CSV injection).
 fn guarded(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\'']) { format!("'{cell}") } else { cell.to_owned() }
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\'']) {
+        format!("'{cell}")
+    } else {
+        cell.to_owned()
+    }
 }
 
 /// Removes the apostrophe, so that an export can be imported.

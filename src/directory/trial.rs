@@ -14,7 +14,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// The current connection, and the one that was tested.
-const SELECT_CONNECTION: &str = "SELECT tenant, client_id, credential, tested, tested_what FROM organization WHERE id = $1";
+const SELECT_CONNECTION: &str =
+    "SELECT tenant, client_id, credential, tested, tested_what FROM organization WHERE id = $1";
 
 /// Who an account would become.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,17 +32,29 @@ impl Directory {
     ///
     /// # Errors
     /// Why the person may not sign in.
-    pub async fn preview(&self, user: &VerifiedUser, organization: &Organization) -> Result<SignInPreview, MembershipRefusal> {
+    pub async fn preview(
+        &self,
+        user: &VerifiedUser,
+        organization: &Organization,
+    ) -> Result<SignInPreview, MembershipRefusal> {
         self.preview_identity(user.identity(), organization).await
     }
 
-    pub(super) async fn preview_identity(&self, who: &Identity, organization: &Organization) -> Result<SignInPreview, MembershipRefusal> {
-        let organization = self.organization_by_id(organization.id).await?.ok_or(MembershipRefusal::OrganizationOff)?;
+    pub(super) async fn preview_identity(
+        &self,
+        who: &Identity,
+        organization: &Organization,
+    ) -> Result<SignInPreview, MembershipRefusal> {
+        let organization = self
+            .organization_by_id(organization.id)
+            .await?
+            .ok_or(MembershipRefusal::OrganizationOff)?;
         check_admissible(who, &organization)?;
         let mut changes = self.database.begin_transaction().await?;
         // The transaction is dropped without `commit`.
         let met = self.match_person(&mut changes, who, &organization).await?;
-        met.map(|(how, person)| SignInPreview { person_match: how, person }).ok_or_else(|| Error::Twice.into())
+        met.map(|(how, person)| SignInPreview { person_match: how, person })
+            .ok_or_else(|| Error::Twice.into())
     }
 
     /// Returns a digest of the organization's current connection, which identifies the connection
@@ -49,8 +62,12 @@ impl Directory {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn connection_mark(&self, organization: &Organization) -> Result<Option<String>, Error> {
-        let row = self.database.row(SELECT_CONNECTION, vec![organization.id.to_string().into()]).await?;
+    pub async fn connection_mark(
+        &self,
+        organization: &Organization,
+    ) -> Result<Option<String>, Error> {
+        let row =
+            self.database.row(SELECT_CONNECTION, vec![organization.id.to_string().into()]).await?;
         row.map(|it| mark(&it)).transpose().map(Option::flatten)
     }
 
@@ -59,11 +76,20 @@ impl Directory {
     ///
     /// # Errors
     /// The database cannot be changed.
-    pub async fn note_trial(&self, organization: &Organization, mark: &str, by: &str) -> Result<(), Error> {
+    pub async fn note_trial(
+        &self,
+        organization: &Organization,
+        mark: &str,
+        by: &str,
+    ) -> Result<(), Error> {
         let mut changes = self.database.begin_transaction().await?;
-        let values: Vec<SqlValue> = vec![organization.id.to_string().into(), self.clock.now().into(), mark.into()];
-        changes.run("UPDATE organization SET tested = $2, tested_what = $3 WHERE id = $1", values).await?;
-        self.audit(&mut changes, by, Some(organization.id), None, "sign-in tested: it works").await?;
+        let values: Vec<SqlValue> =
+            vec![organization.id.to_string().into(), self.clock.now().into(), mark.into()];
+        changes
+            .run("UPDATE organization SET tested = $2, tested_what = $3 WHERE id = $1", values)
+            .await?;
+        self.audit(&mut changes, by, Some(organization.id), None, "sign-in tested: it works")
+            .await?;
         changes.commit().await
     }
 
@@ -73,13 +99,17 @@ impl Directory {
     /// # Errors
     /// The database cannot be read.
     pub async fn tested(&self, organization: &Organization) -> Result<Option<i64>, Error> {
-        let row = self.database.row(SELECT_CONNECTION, vec![organization.id.to_string().into()]).await?;
+        let row =
+            self.database.row(SELECT_CONNECTION, vec![organization.id.to_string().into()]).await?;
         row.map(|it| tested(&it)).transpose().map(Option::flatten)
     }
 }
 
 /// The same as `tested` within a transaction, for the connection after its changes.
-pub(super) async fn tested_now(changes: &mut Transaction, organization: Guid) -> Result<Option<i64>, Error> {
+pub(super) async fn tested_now(
+    changes: &mut Transaction,
+    organization: Guid,
+) -> Result<Option<i64>, Error> {
     let row = changes.row(SELECT_CONNECTION, vec![organization.to_string().into()]).await?;
     row.map(|it| tested(&it)).transpose().map(Option::flatten)
 }
@@ -92,7 +122,11 @@ fn tested(row: &DatabaseRow) -> Result<Option<i64>, Error> {
 fn mark(row: &DatabaseRow) -> Result<Option<String>, Error> {
     // Uses the sealed text: each is unique, so it identifies the secret that it contains without
     // revealing it.
-    let parts = (row.maybe_text("tenant")?, row.maybe_text("client_id")?, row.maybe_text("credential")?);
+    let parts =
+        (row.maybe_text("tenant")?, row.maybe_text("client_id")?, row.maybe_text("credential")?);
     let (Some(tenant), Some(client_id), Some(sealed)) = parts else { return Ok(None) };
-    Ok(Some(URL_SAFE_NO_PAD.encode(digest(&SHA256, format!("{tenant} {client_id} {sealed}").as_bytes()))))
+    Ok(Some(
+        URL_SAFE_NO_PAD
+            .encode(digest(&SHA256, format!("{tenant} {client_id} {sealed}").as_bytes())),
+    ))
 }

@@ -38,17 +38,29 @@ impl Directory {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn changed(&self, since: u64, after: Option<&DirectoryChange>) -> Result<Vec<DirectoryChange>, Error> {
+    pub async fn changed(
+        &self,
+        since: u64,
+        after: Option<&DirectoryChange>,
+    ) -> Result<Vec<DirectoryChange>, Error> {
         let (at, id) = after.map_or((since, String::new()), |it| (it.at, it.id.to_string()));
         let sql = "SELECT id, at, organization, person, what FROM audit WHERE (at, id) > ($1, $2) ORDER BY at, id LIMIT $3";
-        self.database.rows(sql, vec![at.into(), id.into(), i64::from(MAX_CHANGES_PER_PAGE).into()]).await?.iter().map(of_row).collect()
+        self.database
+            .rows(sql, vec![at.into(), id.into(), i64::from(MAX_CHANGES_PER_PAGE).into()])
+            .await?
+            .iter()
+            .map(of_row)
+            .collect()
     }
 
     /// Returns the current status of these people; people who no longer exist are omitted.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn person_statuses(&self, people: &[Guid]) -> Result<HashMap<Guid, PersonStatus>, Error> {
+    pub async fn person_statuses(
+        &self,
+        people: &[Guid],
+    ) -> Result<HashMap<Guid, PersonStatus>, Error> {
         let mut out = HashMap::with_capacity(people.len());
         for some in people.chunks(MAX_PEOPLE_PER_QUERY) {
             let places = (1..=some.len()).map(|it| format!("${it}")).collect::<Vec<_>>().join(", ");
@@ -71,9 +83,15 @@ impl Directory {
             _ => row.text("organization_state")? == OrganizationState::On.as_str(),
         };
         let code = CompanyCode::parse(&row.text("code")?).ok_or_else(|| unknown("code"))?;
-        let account = |column: &str| row.maybe_text(column)?.map(|it| guid(column, &it)).transpose();
+        let account =
+            |column: &str| row.maybe_text(column)?.map(|it| guid(column, &it)).transpose();
         let on = organization_on && row.text("state")? == "on";
-        Ok(PersonStatus { role: row.text("role")?, code, on, linked: account("tid")?.zip(account("oid")?) })
+        Ok(PersonStatus {
+            role: row.text("role")?,
+            code,
+            on,
+            linked: account("tid")?.zip(account("oid")?),
+        })
     }
 }
 

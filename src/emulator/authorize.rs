@@ -17,7 +17,11 @@ use super::web::{self, EmulatorReply, EmulatorRequest};
 const MAX_PAGE_AGE_SECONDS: u64 = 3600;
 
 /// Answers an authorization request (OpenID Connect Core section 3.1.2.1).
-pub(super) fn authorize(world: &EmulatorState, tenant: TenantAddress, asking: &EmulatorRequest) -> EmulatorReply {
+pub(super) fn authorize(
+    world: &EmulatorState,
+    tenant: TenantAddress,
+    asking: &EmulatorRequest,
+) -> EmulatorReply {
     let correlation = correlation(world, asking);
     let asked = match read(world, tenant, asking, &correlation) {
         Ok(asked) => asked,
@@ -30,25 +34,38 @@ pub(super) fn authorize(world: &EmulatorState, tenant: TenantAddress, asking: &E
     let hint = asking.value("login_hint");
     let session = asking.session().and_then(|id| world.signed_in(id));
     let known = session.as_ref().and_then(|who| Some((who, world.person(&who.oid)?)));
-    let silent =
-        known.filter(|(_, person)| hint.is_none_or(|hint| is_named(person, hint)) && seen_from(world, tenant, person).is_ok_and(|it| it.oid == person.oid));
+    let silent = known.filter(|(_, person)| {
+        hint.is_none_or(|hint| is_named(person, hint))
+            && seen_from(world, tenant, person).is_ok_and(|it| it.oid == person.oid)
+    });
     match (prompt, silent) {
         ("none", Some((who, person))) => silently(world, &asked, who, &person),
         ("none", None) => send_error(&asked, &not_signed_in().at(world, &correlation)),
-        ("", Some((who, person))) if hint.is_some() && trouble(world, &person).is_none() => code(world, &asked, who),
+        ("", Some((who, person))) if hint.is_some() && trouble(world, &person).is_none() => {
+            code(world, &asked, who)
+        }
         _ => pick(world, tenant, asked, hint),
     }
 }
 
 fn not_signed_in() -> EmulatedRefusal {
-    EmulatedRefusal::new(50_058, "login_required", "A silent sign-in request was sent but no user is signed in.")
+    EmulatedRefusal::new(
+        50_058,
+        "login_required",
+        "A silent sign-in request was sent but no user is signed in.",
+    )
 }
 
 fn is_named(person: &EmulatedPerson, hint: &str) -> bool {
     person.user_name.eq_ignore_ascii_case(hint) || opaque_hint(person) == hint
 }
 
-fn pick(world: &EmulatorState, tenant: TenantAddress, asked: AuthorizationRequest, hint: Option<&str>) -> EmulatorReply {
+fn pick(
+    world: &EmulatorState,
+    tenant: TenantAddress,
+    asked: AuthorizationRequest,
+    hint: Option<&str>,
+) -> EmulatorReply {
     let transaction = world.random.text::<24>();
     world.requests.put(transaction.clone(), world.clock.now(), asked);
     let action = format!("/{}/pick", tenant.segment());
@@ -61,7 +78,9 @@ fn pick(world: &EmulatorState, tenant: TenantAddress, asked: AuthorizationReques
     // People in the requested tenant come before the others.
     let own = |person: &&EmulatedPerson| home.is_none_or(|home| person.tenant == home);
     let people = || here.clone();
-    let rest = people().filter(|it| !first(it) && own(it)).chain(people().filter(|it| !first(it) && !own(it)));
+    let rest = people()
+        .filter(|it| !first(it) && own(it))
+        .chain(people().filter(|it| !first(it) && !own(it)));
     let people = people().filter(first).chain(rest);
     page::picker(&action, &transaction, people, &world.of_codes)
 }
@@ -73,10 +92,17 @@ pub(super) fn correlation(world: &EmulatorState, asking: &EmulatorRequest) -> St
 }
 
 /// Runs the checks whose failure must never lead to a redirect.
-fn read(world: &EmulatorState, tenant: TenantAddress, asking: &EmulatorRequest, correlation: &str) -> Result<AuthorizationRequest, EmulatedRefusal> {
+fn read(
+    world: &EmulatorState,
+    tenant: TenantAddress,
+    asking: &EmulatorRequest,
+    correlation: &str,
+) -> Result<AuthorizationRequest, EmulatedRefusal> {
     let client = asking.value("client_id").ok_or_else(|| EmulatedRefusal::missing("client_id"))?;
     let known = world.client_at(tenant, client).ok_or_else(|| unknown_client(client))?;
-    let redirect = asking.value("redirect_uri").ok_or_else(|| EmulatedRefusal::new(900_971, "invalid_request", "No reply address provided."))?;
+    let redirect = asking.value("redirect_uri").ok_or_else(|| {
+        EmulatedRefusal::new(900_971, "invalid_request", "No reply address provided.")
+    })?;
     if !world.knows_redirect(redirect) {
         let text = format!(
             "The redirect URI '{redirect}' specified in the request does not match the redirect URIs configured for the application '{client}'. \
@@ -104,9 +130,18 @@ Make sure the redirect URI sent in the request matches one added to your applica
 /// challenge from an API names the access token's.
 fn contexts(claims: &str) -> Vec<String> {
     let claims: Value = serde_json::from_str(claims).unwrap_or_default();
-    let asked = ["id_token", "access_token"].into_iter().filter_map(|token| claims.get(token)?.get("acrs"));
-    let named = asked.flat_map(|it| it.get("value").into_iter().chain(it.get("values").and_then(Value::as_array).into_iter().flatten()));
-    let mut contexts: Vec<String> = named.filter_map(Value::as_str).filter(|it| it.starts_with('c') && it.len() <= 3).map(str::to_owned).collect();
+    let asked =
+        ["id_token", "access_token"].into_iter().filter_map(|token| claims.get(token)?.get("acrs"));
+    let named = asked.flat_map(|it| {
+        it.get("value")
+            .into_iter()
+            .chain(it.get("values").and_then(Value::as_array).into_iter().flatten())
+    });
+    let mut contexts: Vec<String> = named
+        .filter_map(Value::as_str)
+        .filter(|it| it.starts_with('c') && it.len() <= 3)
+        .map(str::to_owned)
+        .collect();
     contexts.dedup();
     contexts
 }
@@ -134,35 +169,77 @@ fn check(asking: &EmulatorRequest) -> Result<(), EmulatedRefusal> {
         return Err(EmulatedRefusal::missing("scope"));
     }
     if !matches!(asking.value("response_mode"), None | Some("query" | "form_post")) {
-        return Err(EmulatedRefusal::new(90_023, "invalid_request", "The value of the input parameter 'response_mode' is not supported."));
+        return Err(EmulatedRefusal::new(
+            90_023,
+            "invalid_request",
+            "The value of the input parameter 'response_mode' is not supported.",
+        ));
     }
-    if !matches!(asking.value("prompt"), None | Some("none" | "login" | "select_account" | "consent")) {
+    if !matches!(
+        asking.value("prompt"),
+        None | Some("none" | "login" | "select_account" | "consent")
+    ) {
         return Err(EmulatedRefusal::new(90_023, "invalid_request", "Unsupported 'prompt' value."));
     }
-    if asking.value("claims").is_some_and(|it| !serde_json::from_str(it).is_ok_and(|it: Value| it.is_object())) {
-        return Err(EmulatedRefusal::new(9_002_313, "invalid_request", "The 'claims' parameter is no JSON object."));
+    if asking
+        .value("claims")
+        .is_some_and(|it| !serde_json::from_str(it).is_ok_and(|it: Value| it.is_object()))
+    {
+        return Err(EmulatedRefusal::new(
+            9_002_313,
+            "invalid_request",
+            "The 'claims' parameter is no JSON object.",
+        ));
     }
-    if asking.value("code_challenge").is_some() && asking.value("code_challenge_method") != Some("S256") {
-        return Err(EmulatedRefusal::new(9_002_313, "invalid_request", "Only the code challenge method S256 is supported here."));
+    if asking.value("code_challenge").is_some()
+        && asking.value("code_challenge_method") != Some("S256")
+    {
+        return Err(EmulatedRefusal::new(
+            9_002_313,
+            "invalid_request",
+            "Only the code challenge method S256 is supported here.",
+        ));
     }
     // RFC 7636 section 4.2: a SHA-256 digest in base64url is 43 characters long.
     if asking.value("code_challenge").is_some_and(|it| it.len() != 43) {
-        return Err(EmulatedRefusal::new(501_491, "invalid_request", "The size of the Code_Challenge parameter is invalid."));
+        return Err(EmulatedRefusal::new(
+            501_491,
+            "invalid_request",
+            "The size of the Code_Challenge parameter is invalid.",
+        ));
     }
     Ok(())
 }
 
 /// Handles the form from the picker or the consent page.
-pub(super) fn picked(world: &EmulatorState, tenant: TenantAddress, asking: &EmulatorRequest, tls: bool) -> EmulatorReply {
+pub(super) fn picked(
+    world: &EmulatorState,
+    tenant: TenantAddress,
+    asking: &EmulatorRequest,
+    tls: bool,
+) -> EmulatorReply {
     if !asking.is_own() {
-        return page::notice(StatusCode::FORBIDDEN, "Refused", "This form did not come from a page of the emulator.");
+        return page::notice(
+            StatusCode::FORBIDDEN,
+            "Refused",
+            "This form did not come from a page of the emulator.",
+        );
     }
     let taken = asking.form.value("transaction").and_then(|id| world.requests.take(id));
-    let Some((_, asked)) = taken.filter(|(born, _)| world.clock.now() <= born.saturating_add(MAX_PAGE_AGE_SECONDS)) else {
-        return page::notice(StatusCode::BAD_REQUEST, "Start again", "This page is no longer valid. Go back to the app and sign in again.");
+    let Some((_, asked)) =
+        taken.filter(|(born, _)| world.clock.now() <= born.saturating_add(MAX_PAGE_AGE_SECONDS))
+    else {
+        return page::notice(
+            StatusCode::BAD_REQUEST,
+            "Start again",
+            "This page is no longer valid. Go back to the app and sign in again.",
+        );
     };
     if asking.form.value("cancel").is_some() {
-        return send(&asked, vec![("error", "access_denied".to_owned()), ("error_subcode", "cancel".to_owned())]);
+        return send(
+            &asked,
+            vec![("error", "access_denied".to_owned()), ("error_subcode", "cancel".to_owned())],
+        );
     }
     let agreed = asked.consenting.is_some() && asking.form.value("consent") == Some("yes");
     if asked.consenting.is_some() && !agreed {
@@ -170,7 +247,11 @@ pub(super) fn picked(world: &EmulatorState, tenant: TenantAddress, asking: &Emul
     }
     let oid = asked.consenting.as_deref().or_else(|| asking.form.value("person"));
     let Some(person) = oid.and_then(|oid| world.person(oid)) else {
-        return page::notice(StatusCode::BAD_REQUEST, "Account not found", "There is no such account.");
+        return page::notice(
+            StatusCode::BAD_REQUEST,
+            "Account not found",
+            "There is no such account.",
+        );
     };
     let person = match seen_from(world, tenant, &person) {
         Ok(person) => person,
@@ -179,13 +260,26 @@ pub(super) fn picked(world: &EmulatorState, tenant: TenantAddress, asking: &Emul
     match trouble(world, &person) {
         Some(SignInObstacle::MustConsent) if !agreed => {
             let transaction = world.random.text::<24>();
-            let reply = page::consent(&format!("/{}/pick", tenant.segment()), &transaction, &person, &asked.scope);
-            world.requests.put(transaction, world.clock.now(), AuthorizationRequest { consenting: Some(person.oid.clone()), ..asked });
+            let reply = page::consent(
+                &format!("/{}/pick", tenant.segment()),
+                &transaction,
+                &person,
+                &asked.scope,
+            );
+            world.requests.put(
+                transaction,
+                world.clock.now(),
+                AuthorizationRequest { consenting: Some(person.oid.clone()), ..asked },
+            );
             reply
         }
         Some(SignInObstacle::MustConsent) | None => sign_in(world, asking, &asked, &person, tls),
-        Some(SignInObstacle::Code(code)) => sign_in_of_code(world, asking, &asked, (&person, code), tls),
-        Some(trouble) => page::refusal(&refusal_for(world, trouble, &person).at(world, &asked.correlation)),
+        Some(SignInObstacle::Code(code)) => {
+            sign_in_of_code(world, asking, &asked, (&person, code), tls)
+        }
+        Some(trouble) => {
+            page::refusal(&refusal_for(world, trouble, &person).at(world, &asked.correlation))
+        }
     }
 }
 
@@ -193,15 +287,29 @@ pub(super) fn picked(world: &EmulatorState, tenant: TenantAddress, asking: &Emul
 ///
 /// A guest who does not name the tenant signs in at home (`learn:/v2-oauth2-auth-code-flow`); a
 /// person without an object in the tenant is refused.
-fn seen_from(world: &EmulatorState, tenant: TenantAddress, person: &EmulatedPerson) -> Result<EmulatedPerson, EmulatedRefusal> {
+fn seen_from(
+    world: &EmulatorState,
+    tenant: TenantAddress,
+    person: &EmulatedPerson,
+) -> Result<EmulatedPerson, EmulatedRefusal> {
     let is_personal = person.tenant == PERSONAL.id;
-    let at_home = || world.abroad.iter().find(|it| Some(&it.tenant) == person.home_tenant.as_ref() && it.user_name == person.user_name);
+    let at_home = || {
+        world.abroad.iter().find(|it| {
+            Some(&it.tenant) == person.home_tenant.as_ref() && it.user_name == person.user_name
+        })
+    };
     match (tenant, tenant.home()) {
         (_, Some(home)) if person.tenant == home.id => Ok(person.clone()),
-        (TenantAddress::Organizations, _) if is_personal => {
-            Err(EmulatedRefusal::new(500_208, "invalid_request", "The domain is not a valid login domain for the account type."))
-        }
-        (TenantAddress::Consumers, _) => Err(EmulatedRefusal::new(500_208, "invalid_request", "The domain is not a valid login domain for the account type.")),
+        (TenantAddress::Organizations, _) if is_personal => Err(EmulatedRefusal::new(
+            500_208,
+            "invalid_request",
+            "The domain is not a valid login domain for the account type.",
+        )),
+        (TenantAddress::Consumers, _) => Err(EmulatedRefusal::new(
+            500_208,
+            "invalid_request",
+            "The domain is not a valid login domain for the account type.",
+        )),
         (_, Some(home)) => Err(not_in(home, person)),
         (_, None) => Ok(at_home().unwrap_or(person).clone()),
     }
@@ -238,24 +346,43 @@ fn trouble(world: &EmulatorState, person: &EmulatedPerson) -> Option<SignInObsta
     if disabled { Some(SignInObstacle::Disabled) } else { person.trouble }
 }
 
-fn sign_in(world: &EmulatorState, asking: &EmulatorRequest, asked: &AuthorizationRequest, person: &EmulatedPerson, tls: bool) -> EmulatorReply {
+fn sign_in(
+    world: &EmulatorState,
+    asking: &EmulatorRequest,
+    asked: &AuthorizationRequest,
+    person: &EmulatedPerson,
+    tls: bool,
+) -> EmulatorReply {
     if let Some(old) = asking.session() {
         world.sessions.take(old);
     }
-    let who = EmulatorSession { oid: person.oid.clone(), sid: world.guid(), round: world.control.changed.of(&person.oid).revoked };
+    let who = EmulatorSession {
+        oid: person.oid.clone(),
+        sid: world.guid(),
+        round: world.control.changed.of(&person.oid).revoked,
+    };
     let id = world.random.text::<32>();
     world.sessions.put(id.clone(), world.clock.now(), who.clone());
     web::with_session(code(world, asked, &who), Some(&id), tls)
 }
 
 fn declined(world: &EmulatorState, asked: &AuthorizationRequest) -> EmulatorReply {
-    let told = EmulatedRefusal::new(65_004, "access_denied", "User declined to consent to access the app.").at(world, &asked.correlation);
+    let told = EmulatedRefusal::new(
+        65_004,
+        "access_denied",
+        "User declined to consent to access the app.",
+    )
+    .at(world, &asked.correlation);
     let mut pairs = error_pairs(&told);
     pairs.push(("admin_consent", "True".to_owned()));
     send(asked, pairs)
 }
 
-fn refusal_for(world: &EmulatorState, trouble: SignInObstacle, person: &EmulatedPerson) -> EmulatedRefusal {
+fn refusal_for(
+    world: &EmulatorState,
+    trouble: SignInObstacle,
+    person: &EmulatedPerson,
+) -> EmulatedRefusal {
     let client = &world.client_id;
     match trouble {
         SignInObstacle::NotAssigned => {
@@ -278,30 +405,52 @@ request for this user and resource."
             let text = "Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.";
             EmulatedRefusal::new(53_003, "interaction_required", text).finer("message_only")
         }
-        SignInObstacle::PasswordExpired => EmulatedRefusal::new(50_055, "interaction_required", "The password is expired.").finer("user_password_expired"),
-        SignInObstacle::Code(code) => {
-            refusals::of(code).map_or_else(|| EmulatedRefusal::new(code, "server_error", "There is no such code."), EmulatedRefusal::at_callback)
+        SignInObstacle::PasswordExpired => {
+            EmulatedRefusal::new(50_055, "interaction_required", "The password is expired.")
+                .finer("user_password_expired")
         }
-        SignInObstacle::Disabled => EmulatedRefusal::new(50_057, "interaction_required", "The user account is disabled."),
+        SignInObstacle::Code(code) => refusals::of(code).map_or_else(
+            || EmulatedRefusal::new(code, "server_error", "There is no such code."),
+            EmulatedRefusal::at_callback,
+        ),
+        SignInObstacle::Disabled => {
+            EmulatedRefusal::new(50_057, "interaction_required", "The user account is disabled.")
+        }
     }
 }
 
 /// Completes a `prompt=none` request from a signed-in person.
-fn silently(world: &EmulatorState, asked: &AuthorizationRequest, who: &EmulatorSession, person: &EmulatedPerson) -> EmulatorReply {
+fn silently(
+    world: &EmulatorState,
+    asked: &AuthorizationRequest,
+    who: &EmulatorSession,
+    person: &EmulatedPerson,
+) -> EmulatorReply {
     match trouble(world, person) {
-        Some(trouble) => send_error(asked, &refusal_for(world, trouble, person).at(world, &asked.correlation)),
+        Some(trouble) => {
+            send_error(asked, &refusal_for(world, trouble, person).at(world, &asked.correlation))
+        }
         None => code(world, asked, who),
     }
 }
 
-fn code(world: &EmulatorState, asked: &AuthorizationRequest, who: &EmulatorSession) -> EmulatorReply {
+fn code(
+    world: &EmulatorState,
+    asked: &AuthorizationRequest,
+    who: &EmulatorSession,
+) -> EmulatorReply {
     let code = format!("1.{}", world.random.text::<160>());
-    world.codes.put(code.clone(), world.clock.now(), IssuedGrant { request: asked.clone(), session: who.clone(), used: false });
+    world.codes.put(
+        code.clone(),
+        world.clock.now(),
+        IssuedGrant { request: asked.clone(), session: who.clone(), used: false },
+    );
     send_with_session(asked, vec![("code", code)], Some(&who.sid))
 }
 
 fn error_pairs(told: &TracedRefusal) -> Vec<(&'static str, String)> {
-    let mut pairs = vec![("error", told.refusal.error.to_string()), ("error_description", told.description())];
+    let mut pairs =
+        vec![("error", told.refusal.error.to_string()), ("error_description", told.description())];
     pairs.extend(told.uri.clone().map(|uri| ("error_uri", uri)));
     pairs
 }
@@ -315,14 +464,22 @@ fn send(asked: &AuthorizationRequest, pairs: Vec<(&'static str, String)>) -> Emu
 }
 
 /// Sends the browser back to the app, without an `iss` parameter, as Entra does.
-fn send_with_session(asked: &AuthorizationRequest, mut pairs: Vec<(&'static str, String)>, sid: Option<&str>) -> EmulatorReply {
+fn send_with_session(
+    asked: &AuthorizationRequest,
+    mut pairs: Vec<(&'static str, String)>,
+    sid: Option<&str>,
+) -> EmulatorReply {
     pairs.extend(asked.state.clone().map(|state| ("state", state)));
     pairs.extend(sid.map(|sid| ("session_state", sid.to_owned())));
     if asked.form_post {
         return page::form_post(&asked.redirect_uri, &pairs);
     }
     let Ok(mut url) = Url::parse(&asked.redirect_uri) else {
-        return page::notice(StatusCode::BAD_REQUEST, "Refused", "The redirect URI is not a valid address.");
+        return page::notice(
+            StatusCode::BAD_REQUEST,
+            "Refused",
+            "The redirect URI is not a valid address.",
+        );
     };
     url.query_pairs_mut().extend_pairs(pairs);
     web::redirect(url.as_str())

@@ -31,7 +31,10 @@ pub(super) fn subject(client_id: &str, oid: &str) -> String {
 
 /// Returns the opaque value of the `login_hint` claim.
 pub(super) fn opaque_hint(person: &EmulatedPerson) -> String {
-    format!("O.{}", URL_SAFE_NO_PAD.encode(format!("{}|{}|{}", person.oid, person.tenant, person.user_name)))
+    format!(
+        "O.{}",
+        URL_SAFE_NO_PAD.encode(format!("{}|{}|{}", person.oid, person.tenant, person.user_name))
+    )
 }
 
 fn envelope(world: &EmulatorState, tenant: &str, audience: &str) -> Map<String, Value> {
@@ -51,7 +54,11 @@ fn envelope(world: &EmulatorState, tenant: &str, audience: &str) -> Map<String, 
     claims
 }
 
-fn id_claims(world: &EmulatorState, person: &EmulatedPerson, grant: &IssuedGrant) -> Map<String, Value> {
+fn id_claims(
+    world: &EmulatorState,
+    person: &EmulatedPerson,
+    grant: &IssuedGrant,
+) -> Map<String, Value> {
     let client = &grant.request.client;
     let mut claims = envelope(world, &person.tenant, client);
     let has = |scope: &str| grant.request.scope.split(' ').any(|it| it == scope);
@@ -85,7 +92,10 @@ fn id_claims(world: &EmulatorState, person: &EmulatedPerson, grant: &IssuedGrant
     }
     if person.groups.len() > MAX_GROUPS {
         put("_claim_names", json!({"groups": "src1"}));
-        let endpoint = format!("https://graph.windows.net/{}/users/{}/getMemberObjects", person.tenant, person.oid);
+        let endpoint = format!(
+            "https://graph.windows.net/{}/users/{}/getMemberObjects",
+            person.tenant, person.oid
+        );
         put("_claim_sources", json!({"src1": {"endpoint": endpoint}}));
     } else if !person.groups.is_empty() {
         put("groups", json!(person.groups));
@@ -114,14 +124,22 @@ impl KeyRing<'_> {
 }
 
 /// Returns the ID token, with the next defect that a test requested.
-pub(super) fn id_token(world: &EmulatorState, ring: &KeyRing<'_>, person: &EmulatedPerson, grant: &IssuedGrant) -> Result<String, BadKey> {
+pub(super) fn id_token(
+    world: &EmulatorState,
+    ring: &KeyRing<'_>,
+    person: &EmulatedPerson,
+    grant: &IssuedGrant,
+) -> Result<String, BadKey> {
     let mut claims = id_claims(world, person, grant);
     let key = ring.of(person)?;
     let Some(wrong) = world.control.next_wrong() else { return key.jwt(&claims.into()) };
     falsify(world, &mut claims, wrong);
     let claims = Value::Object(claims).to_string();
     match wrong {
-        TokenDefect::AlgNone => Ok(format!("{}.", signing_input(&json!({"typ": "JWT", "alg": "none", "kid": key.kid()}), &claims))),
+        TokenDefect::AlgNone => Ok(format!(
+            "{}.",
+            signing_input(&json!({"typ": "JWT", "alg": "none", "kid": key.kid()}), &claims)
+        )),
         TokenDefect::Signature => {
             // A well-formed signature with the right key, but over other claims, so it does not
             // match.
@@ -131,14 +149,20 @@ pub(super) fn id_token(world: &EmulatorState, ring: &KeyRing<'_>, person: &Emula
             Ok(format!("{}.{signature}", signing_input(&header, &claims)))
         }
         TokenDefect::Hs256 => {
-            let text = signing_input(&json!({"typ": "JWT", "alg": "HS256", "kid": key.kid()}), &claims);
-            let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.modulus().as_bytes()), text.as_bytes());
+            let text =
+                signing_input(&json!({"typ": "JWT", "alg": "HS256", "kid": key.kid()}), &claims);
+            let tag = hmac::sign(
+                &hmac::Key::new(hmac::HMAC_SHA256, key.modulus().as_bytes()),
+                text.as_bytes(),
+            );
             Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(tag)))
         }
         TokenDefect::PersonalKey => ring.personal()?.signed(ring.personal()?.kid(), &claims),
         TokenDefect::GovernmentKey => ring.government()?.signed(ring.government()?.kid(), &claims),
         TokenDefect::UnknownKid => key.signed(&world.random.text::<20>(), &claims),
-        TokenDefect::Twice => key.signed(key.kid(), &claims.replacen('{', &format!("{{\"tid\":\"{UNKNOWN_ID}\","), 1)),
+        TokenDefect::Twice => {
+            key.signed(key.kid(), &claims.replacen('{', &format!("{{\"tid\":\"{UNKNOWN_ID}\","), 1))
+        }
         _ => key.signed(key.kid(), &claims),
     }
 }
@@ -195,7 +219,12 @@ pub(super) fn access_token(
 
 /// Returns an access token for the app itself (RFC 6749 section 4.4), with exactly the members
 /// observed from Entra.
-pub(super) fn app_token(world: &EmulatorState, ring: &KeyRing<'_>, (tenant, client): (&str, &str), audience: &str) -> Result<String, BadKey> {
+pub(super) fn app_token(
+    world: &EmulatorState,
+    ring: &KeyRing<'_>,
+    (tenant, client): (&str, &str),
+    audience: &str,
+) -> Result<String, BadKey> {
     let principal = "11aa11aa-bb11-4c22-8d33-44ee44ee44ee";
     let mut claims = envelope(world, tenant, audience);
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);

@@ -96,7 +96,8 @@ impl EmulatorControl {
     /// key could be created.
     pub async fn rotate_keys(&self) -> bool {
         let now = self.clock.now();
-        let fresh = tokio::task::spawn_blocking(move || SigningKey::generate(KeyFamily::Public, now)).await;
+        let fresh =
+            tokio::task::spawn_blocking(move || SigningKey::generate(KeyFamily::Public, now)).await;
         let Ok(Ok(fresh)) = fresh else {
             self.keys.send_modify(|keys| {
                 keys.get_or_insert_default();
@@ -105,7 +106,9 @@ impl EmulatorControl {
         };
         self.keys.send_modify(|keys| {
             let old = keys.take().unwrap_or_default();
-            *keys = Some(Arc::new(std::iter::once(Arc::new(fresh)).chain(old.iter().cloned()).collect()));
+            *keys = Some(Arc::new(
+                std::iter::once(Arc::new(fresh)).chain(old.iter().cloned()).collect(),
+            ));
         });
         true
     }

@@ -56,18 +56,27 @@ pub(super) struct ControlRequest {
 impl ControlRequest {
     /// Reads a JSON object with one control: `{"token": "too-many", "calls": 2, "seconds": 5}`.
     pub(super) fn of_json(body: &[u8]) -> Result<Self, BadControlRequest> {
-        let Ok(Value::Object(members)) = serde_json::from_slice(body) else { return Err(BadControlRequest::Lever) };
-        let mut more: HashMap<String, String> = members.into_iter().map(|(name, value)| (name, text(value))).collect();
+        let Ok(Value::Object(members)) = serde_json::from_slice(body) else {
+            return Err(BadControlRequest::Lever);
+        };
+        let mut more: HashMap<String, String> =
+            members.into_iter().map(|(name, value)| (name, text(value))).collect();
         let mut named = LEVERS.into_iter().filter(|it| more.contains_key(*it));
-        let (Some(lever), None) = (named.next(), named.next()) else { return Err(BadControlRequest::Lever) };
+        let (Some(lever), None) = (named.next(), named.next()) else {
+            return Err(BadControlRequest::Lever);
+        };
         Ok(Self { lever, value: more.remove(lever).unwrap_or_default(), more })
     }
 
     /// Reads a form from the panel: `lever`, `value` and the other fields.
     pub(super) fn of_form(form: &ParameterPairs) -> Result<Self, BadControlRequest> {
-        let lever = LEVERS.into_iter().find(|it| form.value("lever") == Some(it)).ok_or(BadControlRequest::Lever)?;
+        let lever = LEVERS
+            .into_iter()
+            .find(|it| form.value("lever") == Some(it))
+            .ok_or(BadControlRequest::Lever)?;
         let more = ["person", "calls", "seconds", "error", "suberror", "claims"].into_iter();
-        let more = more.filter_map(|name| Some((name.to_owned(), form.value(name)?.to_owned()))).collect();
+        let more =
+            more.filter_map(|name| Some((name.to_owned(), form.value(name)?.to_owned()))).collect();
         Ok(Self { lever, value: form.value("value").unwrap_or_default().to_owned(), more })
     }
 
@@ -81,9 +90,19 @@ impl ControlRequest {
             "single_use_refresh" => control.single_use_refresh(self.truth()?),
             "slow" => control.be_slow(self.number()?),
             "graph_page" => control.graph_page(self.number()?),
-            "wrong" => control.wrong(TokenDefect::ALL.into_iter().find(|it| it.0 == self.value).ok_or(BadControlRequest::Value("wrong"))?.1),
-            "move_clock" => world.clock.shift(self.value.parse().map_err(|_| BadControlRequest::Value("move_clock"))?),
-            "front_channel_url" => control.front_channel_url(Some(self.value.as_str()).filter(|it| !it.is_empty())),
+            "wrong" => control.wrong(
+                TokenDefect::ALL
+                    .into_iter()
+                    .find(|it| it.0 == self.value)
+                    .ok_or(BadControlRequest::Value("wrong"))?
+                    .1,
+            ),
+            "move_clock" => world
+                .clock
+                .shift(self.value.parse().map_err(|_| BadControlRequest::Value("move_clock"))?),
+            "front_channel_url" => {
+                control.front_channel_url(Some(self.value.as_str()).filter(|it| !it.is_empty()))
+            }
             "token" | "graph" => self.fault(world)?,
             "refuse_token" => control.refuse_next_token(self.refused()?),
             _ => self.apply_to_person(world)?,
@@ -94,13 +113,24 @@ impl ControlRequest {
     fn apply_to_person(&self, world: &EmulatorState) -> Result<(), BadControlRequest> {
         let control = &world.control;
         let named = match self.lever {
-            "roles" | "groups" | "refuse_refresh" => self.more.get("person").ok_or(BadControlRequest::Person)?,
+            "roles" | "groups" | "refuse_refresh" => {
+                self.more.get("person").ok_or(BadControlRequest::Person)?
+            }
             _ => &self.value,
         };
         let everybody = || world.people.iter().chain(&world.of_codes).chain(&world.abroad);
-        let oid =
-            everybody().find(|it| it.oid == *named || it.user_name.eq_ignore_ascii_case(named)).map(|it| it.oid.as_str()).ok_or(BadControlRequest::Person)?;
-        let list = || self.value.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect();
+        let oid = everybody()
+            .find(|it| it.oid == *named || it.user_name.eq_ignore_ascii_case(named))
+            .map(|it| it.oid.as_str())
+            .ok_or(BadControlRequest::Person)?;
+        let list = || {
+            self.value
+                .split(',')
+                .map(str::trim)
+                .filter(|it| !it.is_empty())
+                .map(str::to_owned)
+                .collect()
+        };
         match self.lever {
             "revoke" => control.revoke(oid),
             "disable" => control.disable(oid, true),
@@ -109,7 +139,10 @@ impl ControlRequest {
             "groups" => control.set_groups(oid, list()),
             "refuse_refresh" => {
                 let code = self.value.parse().map_err(|_| BadControlRequest::Value("the code"))?;
-                return control.refuse_refresh(oid, code).then_some(()).ok_or(BadControlRequest::Value("the code"));
+                return control
+                    .refuse_refresh(oid, code)
+                    .then_some(())
+                    .ok_or(BadControlRequest::Value("the code"));
             }
             _ => control.allow_refresh(oid),
         }
@@ -117,13 +150,28 @@ impl ControlRequest {
     }
 
     fn fault(&self, world: &EmulatorState) -> Result<(), BadControlRequest> {
-        let calls = self.more.get("calls").map_or(Ok(UNTIL_CLEARED), |it| it.parse()).map_err(|_| BadControlRequest::Value("calls"))?;
-        let seconds = self.more.get("seconds").map(|it| it.parse()).transpose().map_err(|_| BadControlRequest::Value("seconds"))?;
+        let calls = self
+            .more
+            .get("calls")
+            .map_or(Ok(UNTIL_CLEARED), |it| it.parse())
+            .map_err(|_| BadControlRequest::Value("calls"))?;
+        let seconds = self
+            .more
+            .get("seconds")
+            .map(|it| it.parse())
+            .transpose()
+            .map_err(|_| BadControlRequest::Value("seconds"))?;
         match (self.lever, self.value.as_str()) {
             ("token", "none") => world.control.clear_token_answer(),
-            ("token", name) => world.control.token_answer(TokenFault::named(name, seconds).ok_or(BadControlRequest::Value("the fault"))?, calls),
+            ("token", name) => world.control.token_answer(
+                TokenFault::named(name, seconds).ok_or(BadControlRequest::Value("the fault"))?,
+                calls,
+            ),
             (_, "none") => world.control.clear_graph(),
-            (_, name) => world.control.graph(GraphFault::named(name, seconds).ok_or(BadControlRequest::Value("the fault"))?, calls),
+            (_, name) => world.control.graph(
+                GraphFault::named(name, seconds).ok_or(BadControlRequest::Value("the fault"))?,
+                calls,
+            ),
         }
         Ok(())
     }

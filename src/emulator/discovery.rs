@@ -102,7 +102,13 @@ fn host(world: &EmulatorState) -> &str {
 /// also those of the US Government cloud and of personal accounts.
 ///
 /// The version 1.0 set has the same keys without their issuers.
-pub(super) fn keys(world: &EmulatorState, tenant: TenantAddress, work: &KeySet, others: Option<&OtherKeys>, first_version: bool) -> Value {
+pub(super) fn keys(
+    world: &EmulatorState,
+    tenant: TenantAddress,
+    work: &KeySet,
+    others: Option<&OtherKeys>,
+    first_version: bool,
+) -> Value {
     let template = issuer(&world.authority, None);
     let personal = issuer(&world.authority, Some(&PERSONAL));
     let mut keys: Vec<Value> = Vec::new();
@@ -124,7 +130,11 @@ pub(super) fn keys(world: &EmulatorState, tenant: TenantAddress, work: &KeySet, 
 pub(super) fn instance(world: &EmulatorState, asked: Option<&str>) -> Value {
     let host = host(world);
     let asked = asked.and_then(|it| url::Url::parse(it).ok());
-    let tenant = asked.as_ref().and_then(|it| it.path_segments()?.next()).and_then(TenantAddress::read).map_or("common", TenantAddress::segment);
+    let tenant = asked
+        .as_ref()
+        .and_then(|it| it.path_segments()?.next())
+        .and_then(TenantAddress::read)
+        .map_or("common", TenantAddress::segment);
     json!({
         "tenant_discovery_endpoint": format!("{}/{tenant}/v2.0/.well-known/openid-configuration", world.authority),
         "api-version": "1.1",

@@ -27,7 +27,8 @@ pub enum TokenFault {
 
 impl TokenFault {
     /// Names of the faults in the control API.
-    pub(super) const NAMES: [&'static str; 7] = ["too-many", "html", "garbage", "hang", "hang-after", "cut-before", "cut-after"];
+    pub(super) const NAMES: [&'static str; 7] =
+        ["too-many", "html", "garbage", "hang", "hang-after", "cut-before", "cut-after"];
 
     /// Returns the fault with this name; `seconds` is for `Retry-After`. The status of an HTML page
     /// is 503.
@@ -72,7 +73,8 @@ pub enum GraphFault {
 
 impl GraphFault {
     /// Names of the faults in the control API.
-    pub(super) const NAMES: [&'static str; 7] = ["down", "too-many", "slow", "forbidden", "garbage", "foreign-link", "endless"];
+    pub(super) const NAMES: [&'static str; 7] =
+        ["down", "too-many", "slow", "forbidden", "garbage", "foreign-link", "endless"];
 
     /// Returns the fault with this name; `seconds` is for `Retry-After` or for the delay.
     pub(super) fn named(name: &str, seconds: Option<u64>) -> Option<Self> {
@@ -100,7 +102,8 @@ impl<T: Copy> ActiveFault<T> {
 
     /// Sets the fault for this number of calls.
     pub(super) fn set(&self, fault: T, calls: u64) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (calls > 0).then_some((fault, calls));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
+            (calls > 0).then_some((fault, calls));
     }
 
     /// Clears the fault.

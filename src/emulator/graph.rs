@@ -18,49 +18,97 @@ use super::web::{self, EmulatorReply, EmulatorRequest};
 /// The path prefix of Graph on this host.
 pub(super) const GRAPH_ROOT: &str = "/v1.0/";
 /// Permissions that allow people to read their own groups.
-const SUFFICIENT_PERMISSIONS: [&str; 5] = ["User.Read", "User.ReadBasic.All", "GroupMember.Read.All", "Directory.Read.All", ".default"];
+const SUFFICIENT_PERMISSIONS: [&str; 5] =
+    ["User.Read", "User.ReadBasic.All", "GroupMember.Read.All", "Directory.Read.All", ".default"];
 
 /// Answers a request to Graph.
-pub(super) async fn graph(world: &EmulatorState, path: &str, asking: &EmulatorRequest) -> EmulatorReply {
+pub(super) async fn graph(
+    world: &EmulatorState,
+    path: &str,
+    asking: &EmulatorRequest,
+) -> EmulatorReply {
     let fault = world.control.graph_faults.next();
     match fault {
-        Some(GraphFault::Down) => return error(world, StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "The service is unavailable."),
+        Some(GraphFault::Down) => {
+            return error(
+                world,
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ServiceUnavailable",
+                "The service is unavailable.",
+            );
+        }
         Some(GraphFault::TooMany(seconds)) => {
-            let mut reply = error(world, StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", "Too many requests from identifier under category throttle.");
+            let mut reply = error(
+                world,
+                StatusCode::TOO_MANY_REQUESTS,
+                "TooManyRequests",
+                "Too many requests from identifier under category throttle.",
+            );
             reply.headers_mut().extend(seconds.map(|it| (RETRY_AFTER, HeaderValue::from(it))));
             return reply;
         }
         Some(GraphFault::Forbidden) => return denied(world),
-        Some(GraphFault::Garbage) => return web::reply(StatusCode::OK, "application/json; charset=utf-8", "{\"value\":[\"0a1b2c3d"),
+        Some(GraphFault::Garbage) => {
+            return web::reply(
+                StatusCode::OK,
+                "application/json; charset=utf-8",
+                "{\"value\":[\"0a1b2c3d",
+            );
+        }
         Some(GraphFault::Slow(millis)) => tokio::time::sleep(Duration::from_millis(millis)).await,
         Some(GraphFault::ForeignLink | GraphFault::Endless) | None => {}
     }
     member_objects(world, path, asking, fault)
 }
 
-fn member_objects(world: &EmulatorState, path: &str, asking: &EmulatorRequest, fault: Option<GraphFault>) -> EmulatorReply {
+fn member_objects(
+    world: &EmulatorState,
+    path: &str,
+    asking: &EmulatorRequest,
+    fault: Option<GraphFault>,
+) -> EmulatorReply {
     let Some(grant) = bearer(world, asking) else { return unknown_token(world) };
     let asked = path.strip_prefix(GRAPH_ROOT).and_then(|it| it.strip_suffix("/getMemberObjects"));
     let is_method = matches!(asking.method, Method::GET | Method::POST);
     let whose = match (asked, &grant.oid) {
         (Some("me"), Some(oid)) => Some(oid.as_str()),
         (Some("me"), None) => {
-            return error(world, StatusCode::BAD_REQUEST, "BadRequest", "/me request is only valid with delegated authentication flow.");
+            return error(
+                world,
+                StatusCode::BAD_REQUEST,
+                "BadRequest",
+                "/me request is only valid with delegated authentication flow.",
+            );
         }
         (Some(other), _) => other.strip_prefix("users/"),
         (None, _) => None,
     };
     let (Some(whose), true) = (whose, is_method) else {
-        return error(world, StatusCode::NOT_FOUND, "ResourceNotFound", "Resource not found for the segment.");
+        return error(
+            world,
+            StatusCode::NOT_FOUND,
+            "ResourceNotFound",
+            "Resource not found for the segment.",
+        );
     };
     if grant.oid.as_deref().is_some_and(|it| it != whose) || !is_enough(&grant) {
         return denied(world);
     }
     let Some(person) = world.person(whose) else {
-        return error(world, StatusCode::NOT_FOUND, "Request_ResourceNotFound", &format!("Resource '{whose}' does not exist."));
+        return error(
+            world,
+            StatusCode::NOT_FOUND,
+            "Request_ResourceNotFound",
+            &format!("Resource '{whose}' does not exist."),
+        );
     };
     if person.tenant == PERSONAL.id {
-        return error(world, StatusCode::BAD_REQUEST, "BadRequest", "This API is not supported for MSA accounts");
+        return error(
+            world,
+            StatusCode::BAD_REQUEST,
+            "BadRequest",
+            "This API is not supported for MSA accounts",
+        );
     }
     match first(world, asking, &person) {
         Ok(from) => page(world, path, &person, from, fault),
@@ -70,21 +118,40 @@ fn member_objects(world: &EmulatorState, path: &str, asking: &EmulatorRequest, f
 
 /// Returns the index of the first group on the page: 0 for a new request, later for a followed
 /// link.
-fn first(world: &EmulatorState, asking: &EmulatorRequest, person: &EmulatedPerson) -> Result<usize, Box<EmulatorReply>> {
+fn first(
+    world: &EmulatorState,
+    asking: &EmulatorRequest,
+    person: &EmulatedPerson,
+) -> Result<usize, Box<EmulatorReply>> {
     if let Some(token) = asking.query.value("$skiptoken") {
         let page = world.pages.get(token).map(|(_, page)| page).filter(|it| it.oid == person.oid);
-        let unknown = || Box::new(error(world, StatusCode::BAD_REQUEST, "Directory_ExpiredPageToken", "The specified page token value has expired."));
+        let unknown = || {
+            Box::new(error(
+                world,
+                StatusCode::BAD_REQUEST,
+                "Directory_ExpiredPageToken",
+                "The specified page token value has expired.",
+            ))
+        };
         return page.map(|it| it.from).ok_or_else(unknown);
     }
     let said: Value = serde_json::from_slice(&asking.body).unwrap_or_default();
-    if asking.method != Method::POST || !said.get("securityEnabledOnly").is_some_and(Value::is_boolean) {
+    if asking.method != Method::POST
+        || !said.get("securityEnabledOnly").is_some_and(Value::is_boolean)
+    {
         let text = "A value must be provided for parameter 'securityEnabledOnly'.";
         return Err(Box::new(error(world, StatusCode::BAD_REQUEST, "BadRequest", text)));
     }
     Ok(0)
 }
 
-fn page(world: &EmulatorState, path: &str, person: &EmulatedPerson, from: usize, fault: Option<GraphFault>) -> EmulatorReply {
+fn page(
+    world: &EmulatorState,
+    path: &str,
+    person: &EmulatedPerson,
+    from: usize,
+    fault: Option<GraphFault>,
+) -> EmulatorReply {
     let size = world.control.page_size();
     let value: Vec<&String> = person.groups.iter().skip(from).take(size).collect();
     let next = from + value.len();
@@ -97,8 +164,15 @@ fn page(world: &EmulatorState, path: &str, person: &EmulatedPerson, from: usize,
     if let (Some(root), Some(members)) = (root, body.as_object_mut()) {
         let token = world.random.text::<24>();
         let from = if fault == Some(GraphFault::Endless) { 0 } else { next };
-        world.pages.put(token.clone(), world.clock.now(), GraphPage { oid: person.oid.clone(), from });
-        members.insert("@odata.nextLink".to_owned(), format!("{root}{path}?$skiptoken={token}").into());
+        world.pages.put(
+            token.clone(),
+            world.clock.now(),
+            GraphPage { oid: person.oid.clone(), from },
+        );
+        members.insert(
+            "@odata.nextLink".to_owned(),
+            format!("{root}{path}?$skiptoken={token}").into(),
+        );
     }
     web::json(StatusCode::OK, &body)
 }
@@ -112,17 +186,34 @@ fn bearer(world: &EmulatorState, asking: &EmulatorRequest) -> Option<GraphPermis
 /// Returns whether the grant is sufficient. An app has the permissions that its admin granted; a
 /// token requested only with OpenID scopes is also for Graph.
 fn is_enough(grant: &GraphPermissions) -> bool {
-    grant.oid.is_none() || grant.permissions.is_empty() || grant.permissions.iter().any(|it| SUFFICIENT_PERMISSIONS.contains(&it.as_str()))
+    grant.oid.is_none()
+        || grant.permissions.is_empty()
+        || grant.permissions.iter().any(|it| SUFFICIENT_PERMISSIONS.contains(&it.as_str()))
 }
 
 fn denied(world: &EmulatorState) -> EmulatorReply {
-    error(world, StatusCode::FORBIDDEN, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+    error(
+        world,
+        StatusCode::FORBIDDEN,
+        "Authorization_RequestDenied",
+        "Insufficient privileges to complete the operation.",
+    )
 }
 
 fn unknown_token(world: &EmulatorState) -> EmulatorReply {
-    let mut reply = error(world, StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", "Access token validation failure.");
-    let challenge = format!("Bearer realm=\"\", authorization_uri=\"{}/common/oauth2/authorize\", client_id=\"{}\"", world.authority, GRAPH);
-    reply.headers_mut().extend(HeaderValue::from_str(&challenge).ok().map(|it| (WWW_AUTHENTICATE, it)));
+    let mut reply = error(
+        world,
+        StatusCode::UNAUTHORIZED,
+        "InvalidAuthenticationToken",
+        "Access token validation failure.",
+    );
+    let challenge = format!(
+        "Bearer realm=\"\", authorization_uri=\"{}/common/oauth2/authorize\", client_id=\"{}\"",
+        world.authority, GRAPH
+    );
+    reply
+        .headers_mut()
+        .extend(HeaderValue::from_str(&challenge).ok().map(|it| (WWW_AUTHENTICATE, it)));
     reply
 }
 

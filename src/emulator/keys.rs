@@ -67,12 +67,16 @@ impl SigningKey {
     pub(super) fn generate(family: KeyFamily, now: u64) -> Result<Self, BadKey> {
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| BadKey::Rsa)?;
         let pkcs8 = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).map_err(|_| BadKey::Rsa)?;
-        let signer = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(pkcs8.as_ref()), &rcgen::PKCS_RSA_SHA256)?;
+        let signer = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(
+            &PrivatePkcs8KeyDer::from(pkcs8.as_ref()),
+            &rcgen::PKCS_RSA_SHA256,
+        )?;
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, family.common_name());
         let today = date(now);
-        let (month, day) = (u8::try_from(today.month).unwrap_or(1), u8::try_from(today.day.min(28)).unwrap_or(1));
+        let (month, day) =
+            (u8::try_from(today.month).unwrap_or(1), u8::try_from(today.day.min(28)).unwrap_or(1));
         params.not_before = date_time_ymd(today.year, month, day);
         params.not_after = date_time_ymd(today.year.saturating_add(5), month, day);
         let certificate = params.self_signed(&signer)?;
@@ -80,7 +84,12 @@ impl SigningKey {
         let kid = URL_SAFE_NO_PAD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, der).as_ref());
         // An RSAPublicKey (RFC 8017) for 2048 bits: nine bytes of headers and sign, then the
         // modulus; the exponent is 65537.
-        let n = pair.public_key().as_ref().get(9..265).map(|it| URL_SAFE_NO_PAD.encode(it)).ok_or(BadKey::Rsa)?;
+        let n = pair
+            .public_key()
+            .as_ref()
+            .get(9..265)
+            .map(|it| URL_SAFE_NO_PAD.encode(it))
+            .ok_or(BadKey::Rsa)?;
         Ok(Self { family, n, kid, x5c: STANDARD.encode(der), pair })
     }
 
@@ -114,7 +123,9 @@ impl SigningKey {
     pub(super) fn signed(&self, kid: &str, claims: &str) -> Result<String, BadKey> {
         let text = signing_input(&json!({"typ": "JWT", "alg": "RS256", "kid": kid}), claims);
         let mut signature = vec![0; self.pair.public_modulus_len()];
-        self.pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature).map_err(|_| BadKey::Rsa)?;
+        self.pair
+            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature)
+            .map_err(|_| BadKey::Rsa)?;
         Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 }
@@ -136,8 +147,15 @@ static OTHERS: OnceCell<Arc<OtherKeys>> = OnceCell::const_new();
 /// `None` if they could not be created.
 pub(super) async fn others(now: u64) -> Option<Arc<OtherKeys>> {
     let make = move || -> Result<OtherKeys, BadKey> {
-        Ok(OtherKeys { personal: SigningKey::generate(KeyFamily::Personal, now)?, government: SigningKey::generate(KeyFamily::Government, now)? })
+        Ok(OtherKeys {
+            personal: SigningKey::generate(KeyFamily::Personal, now)?,
+            government: SigningKey::generate(KeyFamily::Government, now)?,
+        })
     };
-    let made = OTHERS.get_or_try_init(|| async move { tokio::task::spawn_blocking(make).await.map_err(|_| BadKey::Rsa)?.map(Arc::new) }).await;
+    let made = OTHERS
+        .get_or_try_init(|| async move {
+            tokio::task::spawn_blocking(make).await.map_err(|_| BadKey::Rsa)?.map(Arc::new)
+        })
+        .await;
     made.ok().cloned()
 }

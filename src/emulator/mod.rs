@@ -118,7 +118,9 @@ impl Emulator {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let (acceptor, ca_file) = match &options.tls {
-            Some(directory) => Some(tls::acceptor(directory, options.host.clone(), options.clock.now())?).unzip(),
+            Some(directory) => {
+                Some(tls::acceptor(directory, options.host.clone(), options.clock.now())?).unzip()
+            }
             None => (None, None),
         };
         let scheme = if acceptor.is_some() { "https" } else { "http" };
@@ -127,7 +129,12 @@ impl Emulator {
         let stop = CancellationToken::new();
         let first = Arc::clone(&world);
         tokio::spawn(async move { first.control.rotate_keys().await });
-        tokio::spawn(stop.clone().run_until_cancelled_owned(accept(listener, Arc::clone(&world), acceptor, stop.clone())));
+        tokio::spawn(stop.clone().run_until_cancelled_owned(accept(
+            listener,
+            Arc::clone(&world),
+            acceptor,
+            stop.clone(),
+        )));
         Ok(Self { world, ca_file, stop })
     }
 
@@ -191,7 +198,8 @@ impl Drop for Emulator {
 }
 
 fn world(options: Options, authority: String) -> EmulatorState {
-    let Options { clock, random, redirect_uris, client_id, client_secret, registrations, .. } = options;
+    let Options { clock, random, redirect_uris, client_id, client_secret, registrations, .. } =
+        options;
     EmulatorState {
         client_id: client_id.unwrap_or_else(|| guid(&random)),
         client_secret: client_secret.unwrap_or_else(|| random.text::<30>()),
@@ -213,7 +221,12 @@ fn world(options: Options, authority: String) -> EmulatorState {
     }
 }
 
-async fn accept(listener: tokio::net::TcpListener, world: Arc<EmulatorState>, acceptor: Option<TlsAcceptor>, stop: CancellationToken) {
+async fn accept(
+    listener: tokio::net::TcpListener,
+    world: Arc<EmulatorState>,
+    acceptor: Option<TlsAcceptor>,
+    stop: CancellationToken,
+) {
     let places = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -226,7 +239,9 @@ async fn accept(listener: tokio::net::TcpListener, world: Arc<EmulatorState>, ac
         let served = async move {
             match acceptor {
                 Some(acceptor) => {
-                    if let Ok(Ok(stream)) = tokio::time::timeout(Duration::from_secs(10), acceptor.accept(stream)).await {
+                    if let Ok(Ok(stream)) =
+                        tokio::time::timeout(Duration::from_secs(10), acceptor.accept(stream)).await
+                    {
                         serve::connection(world, stream, true).await;
                     }
                 }

@@ -26,7 +26,11 @@ pub(super) async fn panel(world: &EmulatorState, asking: &EmulatorRequest) -> Em
         return page::panel(&body(world));
     }
     if !asking.is_own() {
-        return page::notice(StatusCode::FORBIDDEN, "Refused", "This form did not come from a page of the emulator.");
+        return page::notice(
+            StatusCode::FORBIDDEN,
+            "Refused",
+            "This form did not come from a page of the emulator.",
+        );
     }
     let done = match ControlRequest::of_form(&asking.form) {
         Ok(order) => order.carry_out(world).await,
@@ -46,7 +50,10 @@ pub(super) async fn control(world: &EmulatorState, asking: &EmulatorRequest) -> 
     }
     if asking.method == Method::POST {
         if !asking.header("content-type").is_some_and(|it| it.starts_with("application/json")) {
-            return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json");
+            return refused(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the content type must be application/json",
+            );
         }
         let done = match ControlRequest::of_json(&asking.body) {
             Ok(order) => order.carry_out(world).await,
@@ -56,7 +63,10 @@ pub(super) async fn control(world: &EmulatorState, asking: &EmulatorRequest) -> 
             return refused(StatusCode::BAD_REQUEST, &error.to_string());
         }
     } else if !matches!(asking.method, Method::GET | Method::HEAD) {
-        return refused(StatusCode::METHOD_NOT_ALLOWED, "method not allowed; use GET, HEAD or POST");
+        return refused(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method not allowed; use GET, HEAD or POST",
+        );
     }
     web::json(StatusCode::OK, &state(world))
 }
@@ -101,7 +111,9 @@ fn person_json(world: &EmulatorState, person: &EmulatedPerson) -> Value {
 }
 
 fn body(world: &EmulatorState) -> String {
-    let mut out = String::from("<p>This emulates Microsoft Entra for sign-ins on this machine. Changes take effect with the next request.</p>");
+    let mut out = String::from(
+        "<p>This emulates Microsoft Entra for sign-ins on this machine. Changes take effect with the next request.</p>",
+    );
     out.push_str(&figures(world));
     out.push_str(&registrations(world));
     out.push_str("<h2>People</h2>");
@@ -115,8 +127,16 @@ fn body(world: &EmulatorState) -> String {
     out.push_str("<h2>Graph</h2>");
     let calls = number("calls", "Calls, or nothing for all", "");
     let seconds = number("seconds", "Seconds (for too-many and slow)", "");
-    out.push_str(&form("graph", &format!("{}{calls}{seconds}", choice("Graph response", with_none(&GraphFault::NAMES))), "Set"));
-    out.push_str(&form("graph_page", &number("value", "Groups per page", &world.control.page_size().to_string()), "Set"));
+    out.push_str(&form(
+        "graph",
+        &format!("{}{calls}{seconds}", choice("Graph response", with_none(&GraphFault::NAMES))),
+        "Set",
+    ));
+    out.push_str(&form(
+        "graph_page",
+        &number("value", "Groups per page", &world.control.page_size().to_string()),
+        "Set",
+    ));
     out
 }
 
@@ -124,7 +144,9 @@ fn body(world: &EmulatorState) -> String {
 fn registrations(world: &EmulatorState) -> String {
     let mut out = String::new();
     for it in &world.registrations {
-        let domain = TenantAddress::read(&it.tenant).and_then(TenantAddress::home).map_or("a tenant", |it| it.domain);
+        let domain = TenantAddress::read(&it.tenant)
+            .and_then(TenantAddress::home)
+            .map_or("a tenant", |it| it.domain);
         let _ = write!(
             out,
             "<h2>App registration at {}</h2><dl><dt>Directory (tenant) ID</dt><dd>{}</dd><dt>Application (client) ID</dt><dd>{}</dd>\
@@ -168,15 +190,33 @@ fn of_person(world: &EmulatorState, person: &EmulatedPerson) -> String {
     if let Some(code) = change.refused {
         let _ = write!(said, ", refresh refused with AADSTS{code}");
     }
-    let (lever, words) = if change.disabled { ("enable", "Enable the account") } else { ("disable", "Disable the account") };
-    let mut out = format!("<details><summary>{}<small>{said}</small></summary>", escape(&person.name));
-    out.push_str(&form("roles", &(whose.clone() + &field("value", "Roles, separated by commas", &person.roles.join(", "))), "Set the roles"));
+    let (lever, words) = if change.disabled {
+        ("enable", "Enable the account")
+    } else {
+        ("disable", "Disable the account")
+    };
+    let mut out =
+        format!("<details><summary>{}<small>{said}</small></summary>", escape(&person.name));
+    out.push_str(&form(
+        "roles",
+        &(whose.clone() + &field("value", "Roles, separated by commas", &person.roles.join(", "))),
+        "Set the roles",
+    ));
     if person.groups.len() <= 20 {
-        out.push_str(&form("groups", &(whose.clone() + &field("value", "Groups, separated by commas", &person.groups.join(", "))), "Set the groups"));
+        out.push_str(&form(
+            "groups",
+            &(whose.clone()
+                + &field("value", "Groups, separated by commas", &person.groups.join(", "))),
+            "Set the groups",
+        ));
     }
     out.push_str(&form("revoke", &this, "Revoke the session and all tokens"));
     out.push_str(&form(lever, &this, words));
-    out.push_str(&form("refuse_refresh", &(whose + &number("value", "AADSTS code", "50076")), "Refuse every refresh"));
+    out.push_str(&form(
+        "refuse_refresh",
+        &(whose + &number("value", "AADSTS code", "50076")),
+        "Refuse every refresh",
+    ));
     out.push_str(&form("allow_refresh", &this, "Allow refresh again"));
     out + "</details>"
 }
@@ -187,11 +227,35 @@ fn of_entra(world: &EmulatorState) -> String {
     let front = control.front_channel().unwrap_or_default();
     [
         form("rotate_keys", "", "Rotate the keys"),
-        form("down", &truth(control.is_down()), if control.is_down() { "End the outage" } else { "Start an outage" }),
-        form("slow", &number("value", "Delay of each response, in milliseconds", &control.delay().to_string()), "Set the delay"),
-        form("wrong", &choice("Error in the next ID token", TokenDefect::ALL.iter().map(|it| it.0)), "Break the next token"),
-        form("front_channel_url", &field("value", "Front-channel logout URL of the app", &front), "Register"),
-        form("move_clock", &number("value", "Seconds to move forward (negative: back)", "3600"), "Move the clock"),
+        form(
+            "down",
+            &truth(control.is_down()),
+            if control.is_down() { "End the outage" } else { "Start an outage" },
+        ),
+        form(
+            "slow",
+            &number(
+                "value",
+                "Delay of each response, in milliseconds",
+                &control.delay().to_string(),
+            ),
+            "Set the delay",
+        ),
+        form(
+            "wrong",
+            &choice("Error in the next ID token", TokenDefect::ALL.iter().map(|it| it.0)),
+            "Break the next token",
+        ),
+        form(
+            "front_channel_url",
+            &field("value", "Front-channel logout URL of the app", &front),
+            "Register",
+        ),
+        form(
+            "move_clock",
+            &number("value", "Seconds to move forward (negative: back)", "3600"),
+            "Move the clock",
+        ),
     ]
     .concat()
 }
@@ -200,10 +264,24 @@ fn of_tokens(world: &EmulatorState) -> String {
     let single = world.control.is_single_use();
     let calls = number("calls", "Calls, or nothing for all", "");
     let seconds = number("seconds", "Seconds (for too-many)", "");
-    let refusal = number("value", "AADSTS code", "53003") + &field("error", "OAuth error", "interaction_required");
+    let refusal = number("value", "AADSTS code", "53003")
+        + &field("error", "OAuth error", "interaction_required");
     [
-        form("token", &format!("{}{calls}{seconds}", choice("Token endpoint response", with_none(&TokenFault::NAMES))), "Set"),
-        form("refuse_token", &(refusal + &field("suberror", "Suberror", "") + &field("claims", "Claims challenge, JSON", "")), "Refuse the next request"),
+        form(
+            "token",
+            &format!(
+                "{}{calls}{seconds}",
+                choice("Token endpoint response", with_none(&TokenFault::NAMES))
+            ),
+            "Set",
+        ),
+        form(
+            "refuse_token",
+            &(refusal
+                + &field("suberror", "Suberror", "")
+                + &field("claims", "Claims challenge, JSON", "")),
+            "Refuse the next request",
+        ),
         form(
             "single_use_refresh",
             &hidden("value", if single { "false" } else { "true" }),
@@ -218,7 +296,10 @@ fn with_none<'a>(names: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
 }
 
 fn form(lever: &str, fields: &str, button: &str) -> String {
-    format!("<form method=\"post\" action=\"{PANEL}\">{}{fields}<button>{button}</button></form>", hidden("lever", lever))
+    format!(
+        "<form method=\"post\" action=\"{PANEL}\">{}{fields}<button>{button}</button></form>",
+        hidden("lever", lever)
+    )
 }
 
 fn hidden(name: &str, value: &str) -> String {
@@ -226,11 +307,17 @@ fn hidden(name: &str, value: &str) -> String {
 }
 
 fn field(name: &str, label: &str, value: &str) -> String {
-    format!("<label>{label}<input name=\"{name}\" value=\"{}\" autocomplete=\"off\"></label>", escape(value))
+    format!(
+        "<label>{label}<input name=\"{name}\" value=\"{}\" autocomplete=\"off\"></label>",
+        escape(value)
+    )
 }
 
 fn number(name: &str, label: &str, value: &str) -> String {
-    format!("<label>{label}<input type=\"number\" name=\"{name}\" value=\"{}\"></label>", escape(value))
+    format!(
+        "<label>{label}<input type=\"number\" name=\"{name}\" value=\"{}\"></label>",
+        escape(value)
+    )
 }
 
 fn choice<'a>(label: &str, options: impl Iterator<Item = &'a str>) -> String {

@@ -79,35 +79,77 @@ pub(super) fn all_people(registrations: &[EmulatedRegistration]) -> Vec<Emulated
 }
 
 fn of_northwind() -> [EmulatedPerson; 4] {
-    let here = |number, name, user_name, about| EmulatedPerson { tenant: NORTHWIND.id.to_owned(), ..person(number, name, user_name, about) };
+    let here = |number, name, user_name, about| EmulatedPerson {
+        tenant: NORTHWIND.id.to_owned(),
+        ..person(number, name, user_name, about)
+    };
     [
         here(14, "Nora Berg", "nora@northwind.example", "of Northwind"),
         here(15, "Nils Holm", "nils@northwind.example", "of Northwind"),
         here(16, "Nele Brandt", "nele@northwind.example", "of Northwind"),
         EmulatedPerson {
             trouble: Some(SignInObstacle::NotAssigned),
-            ..here(17, "Noor Haddad", "noor@northwind.example", "of Northwind, not assigned to the app")
+            ..here(
+                17,
+                "Noor Haddad",
+                "noor@northwind.example",
+                "of Northwind, not assigned to the app",
+            )
         },
     ]
 }
 
 fn usual() -> Vec<EmulatedPerson> {
-    let with_trouble = |person: EmulatedPerson, trouble| EmulatedPerson { trouble: Some(trouble), ..person };
+    let with_trouble =
+        |person: EmulatedPerson, trouble| EmulatedPerson { trouble: Some(trouble), ..person };
     vec![
-        EmulatedPerson { roles: vec!["Admin".to_owned()], groups: groups(3), ..person(1, "Maya Okafor", "maya@contoso.example", "role Admin, three groups") },
+        EmulatedPerson {
+            roles: vec!["Admin".to_owned()],
+            groups: groups(3),
+            ..person(1, "Maya Okafor", "maya@contoso.example", "role Admin, three groups")
+        },
         person(2, "Tom Becker", "tom@contoso.example", "no role"),
-        EmulatedPerson { email: None, ..person(3, "Ines Duarte", "ines@contoso.example", "no e-mail address") },
-        EmulatedPerson { home_tenant: Some(FABRIKAM.id.to_owned()), ..person(4, "Priya Nair", "priya@fabrikam.example", "guest of another tenant") },
+        EmulatedPerson {
+            email: None,
+            ..person(3, "Ines Duarte", "ines@contoso.example", "no e-mail address")
+        },
+        EmulatedPerson {
+            home_tenant: Some(FABRIKAM.id.to_owned()),
+            ..person(4, "Priya Nair", "priya@fabrikam.example", "guest of another tenant")
+        },
         person(5, "Zoë Łukasiewicz 山田", "zoe@contoso.example", "a name beyond ASCII"),
-        EmulatedPerson { groups: groups(600), ..person(6, "Grace Many", "grace@contoso.example", "member of 600 groups") },
-        with_trouble(person(7, "Noah Unassigned", "noah@contoso.example", "not assigned to the app"), SignInObstacle::NotAssigned),
-        with_trouble(person(8, "Carla Consent", "carla@contoso.example", "must consent first"), SignInObstacle::MustConsent),
-        with_trouble(person(9, "Bruno Blocked", "bruno@contoso.example", "blocked by conditional access"), SignInObstacle::Blocked),
-        with_trouble(person(10, "Xenia Expired", "xenia@contoso.example", "password has expired"), SignInObstacle::PasswordExpired),
-        EmulatedPerson { email_verified: true, ..of_fabrikam(11, "Frida Fabrikam", "frida@fabrikam.example", "of another tenant") },
+        EmulatedPerson {
+            groups: groups(600),
+            ..person(6, "Grace Many", "grace@contoso.example", "member of 600 groups")
+        },
+        with_trouble(
+            person(7, "Noah Unassigned", "noah@contoso.example", "not assigned to the app"),
+            SignInObstacle::NotAssigned,
+        ),
+        with_trouble(
+            person(8, "Carla Consent", "carla@contoso.example", "must consent first"),
+            SignInObstacle::MustConsent,
+        ),
+        with_trouble(
+            person(9, "Bruno Blocked", "bruno@contoso.example", "blocked by conditional access"),
+            SignInObstacle::Blocked,
+        ),
+        with_trouble(
+            person(10, "Xenia Expired", "xenia@contoso.example", "password has expired"),
+            SignInObstacle::PasswordExpired,
+        ),
+        EmulatedPerson {
+            email_verified: true,
+            ..of_fabrikam(11, "Frida Fabrikam", "frida@fabrikam.example", "of another tenant")
+        },
         EmulatedPerson {
             email: Some("maya@contoso.example".to_owned()),
-            ..of_fabrikam(12, "Felix Fabrikam", "felix@fabrikam.example", "of another tenant, with an address of Contoso")
+            ..of_fabrikam(
+                12,
+                "Felix Fabrikam",
+                "felix@fabrikam.example",
+                "of another tenant, with an address of Contoso",
+            )
         },
         personal(),
     ]
@@ -120,7 +162,11 @@ fn of_fabrikam(number: u32, name: &str, user_name: &str, about: &'static str) ->
 /// Returns a person with a personal account.
 fn personal() -> EmulatedPerson {
     let oid = "00000000-0000-0000-66aa-66aa66aa66aa".to_owned();
-    EmulatedPerson { oid, tenant: PERSONAL.id.to_owned(), ..person(13, "Petra Personal", "petra@outlook.example", "a personal account") }
+    EmulatedPerson {
+        oid,
+        tenant: PERSONAL.id.to_owned(),
+        ..person(13, "Petra Personal", "petra@outlook.example", "a personal account")
+    }
 }
 
 /// Returns the guests as objects in their home tenants: other objects with other IDs, and not
@@ -129,7 +175,10 @@ pub(super) fn guests_at_home() -> Vec<EmulatedPerson> {
     let guests = usual().into_iter().filter(|it| it.home_tenant.is_some()).zip(0x0f00..);
     let at_home = |(guest, number): (EmulatedPerson, u32)| {
         let EmulatedPerson { home_tenant, name, user_name, .. } = guest;
-        EmulatedPerson { tenant: home_tenant.unwrap_or_default(), ..person(number, &name, &user_name, "guest of Contoso, here at home") }
+        EmulatedPerson {
+            tenant: home_tenant.unwrap_or_default(),
+            ..person(number, &name, &user_name, "guest of Contoso, here at home")
+        }
     };
     guests.map(at_home).collect()
 }
@@ -144,7 +193,8 @@ pub(super) fn of_codes() -> Vec<EmulatedPerson> {
     let numbered = ROWS.iter().zip(0x1000..);
     let of_code = |(row, number): (&RefusalRow, u32)| {
         let name = format!("AADSTS{}", row.code);
-        let person = person(number, &name, &format!("aadsts{}@contoso.example", row.code), about(row.stage));
+        let person =
+            person(number, &name, &format!("aadsts{}@contoso.example", row.code), about(row.stage));
         EmulatedPerson { trouble: Some(SignInObstacle::Code(row.code)), ..person }
     };
     numbered.map(of_code).collect()

@@ -45,7 +45,13 @@ impl PersonOverrides {
     }
 
     fn change(&self, oid: &str, change: impl FnOnce(&mut PersonOverride)) {
-        change(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(oid.to_owned()).or_default());
+        change(
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(oid.to_owned())
+                .or_default(),
+        );
     }
 
     pub(super) fn revoke(&self, oid: &str) {

@@ -50,24 +50,42 @@ impl EmulatedRefusal {
     /// resolve carry a claims challenge.
     pub(super) fn at_token(row: &RefusalRow) -> Self {
         let claims = (row.at_token == "interaction_required").then(|| CHALLENGE.to_owned());
-        Self { suberror: row.suberror.map(Cow::from), claims, ..Self::new(row.code, row.at_token, row.text) }
+        Self {
+            suberror: row.suberror.map(Cow::from),
+            claims,
+            ..Self::new(row.code, row.at_token, row.text)
+        }
     }
 
     /// Returns a refusal that a test has defined; the sentence comes from the table if it has one.
     pub(super) fn written(refused: InjectedRefusal) -> Self {
         let InjectedRefusal { error, code, suberror, claims } = refused;
         let text = super::refusals::of(code).map_or("The request was refused.", |it| it.text);
-        Self { code, error: error.into(), text: text.to_owned(), suberror: suberror.map(Cow::from), claims }
+        Self {
+            code,
+            error: error.into(),
+            text: text.to_owned(),
+            suberror: suberror.map(Cow::from),
+            claims,
+        }
     }
 
     /// Returns the refusal for a missing parameter (AADSTS900144).
     pub(super) fn missing(name: &str) -> Self {
-        Self::new(900_144, "invalid_request", format!("The request body must contain the following parameter: '{name}'."))
+        Self::new(
+            900_144,
+            "invalid_request",
+            format!("The request body must contain the following parameter: '{name}'."),
+        )
     }
 
     /// Returns the HTTP status: 401 only for a client that failed to authenticate.
     pub(super) fn status(&self) -> StatusCode {
-        if self.error == "invalid_client" { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST }
+        if self.error == "invalid_client" {
+            StatusCode::UNAUTHORIZED
+        } else {
+            StatusCode::BAD_REQUEST
+        }
     }
 
     /// Adds the IDs and the time.
@@ -100,7 +118,10 @@ impl TracedRefusal {
     /// 2026.
     pub(super) fn description(&self) -> String {
         let EmulatedRefusal { code, text, .. } = &self.refusal;
-        format!("AADSTS{code}: {text} Trace ID: {} Correlation ID: {} Timestamp: {}", self.trace, self.correlation, self.time)
+        format!(
+            "AADSTS{code}: {text} Trace ID: {} Correlation ID: {} Timestamp: {}",
+            self.trace, self.correlation, self.time
+        )
     }
 
     /// Returns the JSON response of the token endpoint.
@@ -111,7 +132,10 @@ impl TracedRefusal {
             if let Some(uri) = &self.uri {
                 members.insert("error_uri".to_owned(), Value::from(uri.as_str()));
             }
-            for (name, value) in [("suberror", self.refusal.suberror.as_deref()), ("claims", self.refusal.claims.as_deref())] {
+            for (name, value) in [
+                ("suberror", self.refusal.suberror.as_deref()),
+                ("claims", self.refusal.claims.as_deref()),
+            ] {
                 members.extend(value.map(|value| (name.to_owned(), Value::from(value))));
             }
         }

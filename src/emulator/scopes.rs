@@ -49,7 +49,11 @@ impl ResourceScopes {
         let mut audience = None;
         let mut permissions = Vec::new();
         for one in scope.split(' ').filter(|it| !it.is_empty() && !OPENID_SCOPES.contains(it)) {
-            let (resource, permission) = if one.contains("://") { one.rsplit_once('/').unwrap_or((one, "")) } else { ("", one) };
+            let (resource, permission) = if one.contains("://") {
+                one.rsplit_once('/').unwrap_or((one, ""))
+            } else {
+                ("", one)
+            };
             let resource = if resource.is_empty() { GRAPH } else { named(authority, resource) };
             if audience.is_some_and(|it| it != resource) {
                 return None;
@@ -64,5 +68,9 @@ impl ResourceScopes {
 /// Returns the name of a resource in tokens: Graph has its ID, also under the emulator's own
 /// address.
 pub(super) fn named<'a>(authority: &str, resource: &'a str) -> &'a str {
-    if resource == authority || resource == "https://graph.microsoft.com" { GRAPH } else { resource }
+    if resource == authority || resource == "https://graph.microsoft.com" {
+        GRAPH
+    } else {
+        resource
+    }
 }

@@ -29,7 +29,13 @@ impl SecretChanges {
     pub(super) fn of(&self, secret: &str, first: &str) -> SecretCheck {
         let (secret, first) = (hashed(secret), hashed(first));
         let changed = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&secret).copied();
-        let unchanged = || if verify_slices_are_equal(&secret, &first).is_ok() { SecretCheck::Good } else { SecretCheck::Wrong };
+        let unchanged = || {
+            if verify_slices_are_equal(&secret, &first).is_ok() {
+                SecretCheck::Good
+            } else {
+                SecretCheck::Wrong
+            }
+        };
         changed.unwrap_or_else(unchanged)
     }
 }

@@ -15,13 +15,22 @@ use super::web::{self, EmulatorReply, EmulatorRequest};
 pub(super) fn logout(world: &EmulatorState, asking: &EmulatorRequest, tls: bool) -> EmulatorReply {
     let session = asking.session().and_then(|id| Some((id, world.sessions.get(id)?.1)));
     let hinted = asking.value("logout_hint");
-    let meant = session.filter(|(_, who)| hinted.is_none_or(|hint| world.person(&who.oid).is_some_and(|it| opaque_hint(&it) == hint)));
-    let onward = asking.value("post_logout_redirect_uri").filter(|it| world.knows_origin(it)).and_then(|it| onward(it, asking.value("state")));
+    let meant = session.filter(|(_, who)| {
+        hinted.is_none_or(|hint| world.person(&who.oid).is_some_and(|it| opaque_hint(&it) == hint))
+    });
+    let onward = asking
+        .value("post_logout_redirect_uri")
+        .filter(|it| world.knows_origin(it))
+        .and_then(|it| onward(it, asking.value("state")));
     let frame = meant.as_ref().and_then(|(_, who)| front_channel(world, &who.sid));
     let reply = match (frame, onward) {
         (Some(frame), onward) => page::signing_out(&frame, onward.as_ref()),
         (None, Some(onward)) => web::redirect(onward.as_str()),
-        (None, None) => page::notice(StatusCode::OK, "You signed out of your account", "It is a good idea to close all browser windows."),
+        (None, None) => page::notice(
+            StatusCode::OK,
+            "You signed out of your account",
+            "It is a good idea to close all browser windows.",
+        ),
     };
     let Some((id, _)) = meant else { return reply };
     world.sessions.take(id);

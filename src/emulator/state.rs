@@ -67,7 +67,8 @@ impl<V: Clone> BoundedTable<V> {
     pub(super) fn put(&self, key: String, now: u64, value: V) {
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if map.len() >= MAX_TABLE_ENTRIES
-            && let Some(oldest) = map.iter().min_by_key(|(_, (born, _))| *born).map(|(key, _)| key.clone())
+            && let Some(oldest) =
+                map.iter().min_by_key(|(_, (born, _))| *born).map(|(key, _)| key.clone())
         {
             map.remove(&oldest);
         }
@@ -128,12 +129,19 @@ pub(super) struct RegisteredClient<'a> {
 
 impl EmulatorState {
     /// Returns the app with this ID, spelled as registered; every tenant knows the first one.
-    pub(super) fn client_at(&self, tenant: TenantAddress, id: &str) -> Option<RegisteredClient<'_>> {
+    pub(super) fn client_at(
+        &self,
+        tenant: TenantAddress,
+        id: &str,
+    ) -> Option<RegisteredClient<'_>> {
         if id.eq_ignore_ascii_case(&self.client_id) {
             return Some(RegisteredClient { id: &self.client_id, secret: &self.client_secret });
         }
         let home = tenant.home()?.id;
-        let found = self.registrations.iter().find(|it| id.eq_ignore_ascii_case(&it.client_id) && it.tenant == home);
+        let found = self
+            .registrations
+            .iter()
+            .find(|it| id.eq_ignore_ascii_case(&it.client_id) && it.tenant == home);
         found.map(|it| RegisteredClient { id: &it.client_id, secret: &it.client_secret })
     }
 
@@ -144,7 +152,12 @@ impl EmulatorState {
 
     /// Returns the person with this object ID.
     pub(super) fn person(&self, oid: &str) -> Option<EmulatedPerson> {
-        self.people.iter().chain(&self.of_codes).chain(&self.abroad).find(|it| it.oid == oid).map(|it| self.control.changed.applied(it))
+        self.people
+            .iter()
+            .chain(&self.of_codes)
+            .chain(&self.abroad)
+            .find(|it| it.oid == oid)
+            .map(|it| self.control.changed.applied(it))
     }
 
     /// Returns the session with this ID, or `None` if it was revoked.
@@ -161,13 +174,19 @@ impl EmulatorState {
     /// the entry has none.
     pub(super) fn knows_redirect(&self, uri: &str) -> bool {
         let Ok(url) = Url::parse(uri) else { return false };
-        if url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() || uri.len() > 256 {
+        if url.fragment().is_some()
+            || !url.username().is_empty()
+            || url.password().is_some()
+            || uri.len() > 256
+        {
             return false;
         }
         if self.redirect_uris.is_empty() {
             return is_loopback(&url);
         }
-        self.redirect_uris.iter().any(|known| known == uri || Url::parse(known).is_ok_and(|known| matches_loopback(&known, &url)))
+        self.redirect_uris.iter().any(|known| {
+            known == uri || Url::parse(known).is_ok_and(|known| matches_loopback(&known, &url))
+        })
     }
 
     /// Returns whether the browser may be sent there after the sign-out: to the origin of a
@@ -178,14 +197,23 @@ impl EmulatorState {
             return is_loopback(&url);
         }
         self.redirect_uris.iter().filter_map(|it| Url::parse(it).ok()).any(|known| {
-            known.origin() == url.origin() || (is_loopback(&known) && known.port().is_none() && known.scheme() == url.scheme() && known.host() == url.host())
+            known.origin() == url.origin()
+                || (is_loopback(&known)
+                    && known.port().is_none()
+                    && known.scheme() == url.scheme()
+                    && known.host() == url.host())
         })
     }
 }
 
 fn matches_loopback(known: &Url, url: &Url) -> bool {
-    let same_place = known.path() == "/" || (known.path() == url.path() && known.query() == url.query());
-    is_loopback(known) && known.port().is_none() && known.scheme() == url.scheme() && known.host() == url.host() && same_place
+    let same_place =
+        known.path() == "/" || (known.path() == url.path() && known.query() == url.query());
+    is_loopback(known)
+        && known.port().is_none()
+        && known.scheme() == url.scheme()
+        && known.host() == url.host()
+        && same_place
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -201,7 +229,13 @@ fn is_loopback(url: &Url) -> bool {
 /// Returns a random GUID, version 4 (RFC 9562 section 5.4).
 pub(super) fn guid(random: &RandomSource) -> String {
     let [a, b, c, d] = [(); 4].map(|()| u32::from_be_bytes(random.bytes()));
-    format!("{a:08x}-{:04x}-4{:03x}-{:04x}-{:04x}{d:08x}", b >> 16, b & 0xfff, ((c >> 16) & 0x3fff) | 0x8000, c & 0xffff)
+    format!(
+        "{a:08x}-{:04x}-4{:03x}-{:04x}-{:04x}{d:08x}",
+        b >> 16,
+        b & 0xfff,
+        ((c >> 16) & 0x3fff) | 0x8000,
+        c & 0xffff
+    )
 }
 
 /// The pairs of a form or a query; a later pair does not replace an earlier one with the same name.

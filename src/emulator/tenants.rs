@@ -12,13 +12,29 @@ pub(super) struct EmulatedTenant {
 }
 
 /// The tenant in which the app is registered.
-pub(super) static CONTOSO: EmulatedTenant = EmulatedTenant { id: "aaaabbbb-0000-cccc-1111-dddd2222eeee", domain: "contoso.example", region: Some("EU") };
+pub(super) static CONTOSO: EmulatedTenant = EmulatedTenant {
+    id: "aaaabbbb-0000-cccc-1111-dddd2222eeee",
+    domain: "contoso.example",
+    region: Some("EU"),
+};
 /// Another tenant, besides the app's own.
-pub(super) static FABRIKAM: EmulatedTenant = EmulatedTenant { id: "bbbbcccc-1111-dddd-2222-eeee3333ffff", domain: "fabrikam.example", region: Some("NA") };
+pub(super) static FABRIKAM: EmulatedTenant = EmulatedTenant {
+    id: "bbbbcccc-1111-dddd-2222-eeee3333ffff",
+    domain: "fabrikam.example",
+    region: Some("NA"),
+};
 /// A tenant that has not been set up yet.
-pub(super) static NORTHWIND: EmulatedTenant = EmulatedTenant { id: "ccccdddd-2222-eeee-3333-ffff4444aaaa", domain: "northwind.example", region: Some("EU") };
+pub(super) static NORTHWIND: EmulatedTenant = EmulatedTenant {
+    id: "ccccdddd-2222-eeee-3333-ffff4444aaaa",
+    domain: "northwind.example",
+    region: Some("EU"),
+};
 /// Microsoft's tenant for all personal accounts.
-pub(super) static PERSONAL: EmulatedTenant = EmulatedTenant { id: "9188040d-6c67-4c5b-b112-36a304b66dad", domain: "consumers", region: None };
+pub(super) static PERSONAL: EmulatedTenant = EmulatedTenant {
+    id: "9188040d-6c67-4c5b-b112-36a304b66dad",
+    domain: "consumers",
+    region: None,
+};
 
 /// The tenant that an address names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +57,10 @@ impl TenantAddress {
             "common" => Some(Self::Common),
             "organizations" => Some(Self::Organizations),
             "consumers" => Some(Self::Consumers),
-            _ => [&CONTOSO, &FABRIKAM, &NORTHWIND, &PERSONAL].into_iter().find(|it| segment == it.id || segment == it.domain).map(Self::One),
+            _ => [&CONTOSO, &FABRIKAM, &NORTHWIND, &PERSONAL]
+                .into_iter()
+                .find(|it| segment == it.id || segment == it.domain)
+                .map(Self::One),
         }
     }
 

@@ -59,7 +59,9 @@ impl Seen {
 }
 
 fn options() -> Options {
-    let random = RandomSource::new(|out| aws_lc_rs::rand::SecureRandom::fill(&aws_lc_rs::rand::SystemRandom::new(), out).unwrap());
+    let random = RandomSource::new(|out| {
+        aws_lc_rs::rand::SecureRandom::fill(&aws_lc_rs::rand::SystemRandom::new(), out).unwrap()
+    });
     Options {
         clock: Clock::system(),
         random,
@@ -80,15 +82,22 @@ async fn ask(uri: &str, form: Option<&[(&str, &str)]>, headers: &[(&str, &str)])
     try_ask(uri, form, headers).await.unwrap()
 }
 
-async fn try_ask(uri: &str, form: Option<&[(&str, &str)]>, headers: &[(&str, &str)]) -> Result<Seen, hyper_util::client::legacy::Error> {
-    let mut request = Request::builder().uri(uri).method(if form.is_some() { "POST" } else { "GET" });
+async fn try_ask(
+    uri: &str,
+    form: Option<&[(&str, &str)]>,
+    headers: &[(&str, &str)],
+) -> Result<Seen, hyper_util::client::legacy::Error> {
+    let mut request =
+        Request::builder().uri(uri).method(if form.is_some() { "POST" } else { "GET" });
     if form.is_some() {
         request = request.header("content-type", "application/x-www-form-urlencoded");
     }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let body = form.map_or(String::new(), |it| url::form_urlencoded::Serializer::new(String::new()).extend_pairs(it).finish());
+    let body = form.map_or(String::new(), |it| {
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(it).finish()
+    });
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let reply = client.request(request.body(Full::from(body)).unwrap()).await?;
     let (head, body) = reply.into_parts();
@@ -99,7 +108,12 @@ async fn try_ask(uri: &str, form: Option<&[(&str, &str)]>, headers: &[(&str, &st
 /// Returns the form that redeems a refresh token.
 fn own(emulator: &Emulator, token: &str) -> [(&'static str, String); 4] {
     let (id, secret) = (emulator.client_id().to_owned(), emulator.client_secret().to_owned());
-    [("grant_type", "refresh_token".to_owned()), ("refresh_token", token.to_owned()), ("client_id", id), ("client_secret", secret)]
+    [
+        ("grant_type", "refresh_token".to_owned()),
+        ("refresh_token", token.to_owned()),
+        ("client_id", id),
+        ("client_secret", secret),
+    ]
 }
 
 fn at(emulator: &Emulator, rest: &str) -> String {
@@ -108,8 +122,18 @@ fn at(emulator: &Emulator, rest: &str) -> String {
 
 fn authorize(emulator: &Emulator, more: &[(&str, &str)]) -> String {
     let mut url = url::Url::parse(&at(emulator, "oauth2/v2.0/authorize")).unwrap();
-    let usual = [("client_id", emulator.client_id()), ("response_type", "code"), ("redirect_uri", APP), ("scope", "openid profile email offline_access")];
-    let usual = usual.into_iter().chain([("state", "s 1"), ("nonce", "n1"), ("code_challenge", CHALLENGE), ("code_challenge_method", "S256")]);
+    let usual = [
+        ("client_id", emulator.client_id()),
+        ("response_type", "code"),
+        ("redirect_uri", APP),
+        ("scope", "openid profile email offline_access"),
+    ];
+    let usual = usual.into_iter().chain([
+        ("state", "s 1"),
+        ("nonce", "n1"),
+        ("code_challenge", CHALLENGE),
+        ("code_challenge_method", "S256"),
+    ]);
     let kept = usual.filter(|(name, _)| !more.iter().any(|(other, _)| other == name));
     url.query_pairs_mut().extend_pairs(kept).extend_pairs(more);
     url.into()
@@ -118,7 +142,8 @@ fn authorize(emulator: &Emulator, more: &[(&str, &str)]) -> String {
 async fn pick(emulator: &Emulator, page: &Seen, pair: (&str, &str)) -> Seen {
     let own = emulator.authority();
     let form = [("transaction", page.transaction()), pair];
-    ask(&at(emulator, "pick"), Some(&form), &[("origin", &own), ("sec-fetch-site", "same-origin")]).await
+    ask(&at(emulator, "pick"), Some(&form), &[("origin", &own), ("sec-fetch-site", "same-origin")])
+        .await
 }
 
 fn oid(emulator: &Emulator, name: &str) -> String {
@@ -133,9 +158,20 @@ async fn sign_in(emulator: &Emulator, name: &str) -> Seen {
 }
 
 async fn redeem(emulator: &Emulator, code: &str, more: &[(&str, &str)]) -> Seen {
-    let usual = [("grant_type", "authorization_code"), ("client_id", emulator.client_id()), ("client_secret", emulator.client_secret())];
-    let usual = usual.into_iter().chain([("code", code), ("redirect_uri", APP), ("code_verifier", VERIFIER)]);
-    let form: Vec<_> = usual.filter(|(name, _)| !more.iter().any(|(other, _)| other == name)).chain(more.iter().copied()).collect();
+    let usual = [
+        ("grant_type", "authorization_code"),
+        ("client_id", emulator.client_id()),
+        ("client_secret", emulator.client_secret()),
+    ];
+    let usual = usual.into_iter().chain([
+        ("code", code),
+        ("redirect_uri", APP),
+        ("code_verifier", VERIFIER),
+    ]);
+    let form: Vec<_> = usual
+        .filter(|(name, _)| !more.iter().any(|(other, _)| other == name))
+        .chain(more.iter().copied())
+        .collect();
     let form: Vec<_> = form.into_iter().filter(|(_, value)| !value.is_empty()).collect();
     ask(&at(emulator, "oauth2/v2.0/token"), Some(&form), &[]).await
 }
@@ -150,9 +186,12 @@ async fn tokens(emulator: &Emulator, name: &str) -> Value {
 
 /// Verifies a token with another implementation, using the published key.
 async fn verified(emulator: &Emulator, token: &str) -> Result<Value, jsonwebtoken::errors::Error> {
-    let set: jsonwebtoken::jwk::JwkSet = serde_json::from_str(&ask(&at(emulator, "discovery/v2.0/keys"), None, &[]).await.body).unwrap();
+    let set: jsonwebtoken::jwk::JwkSet =
+        serde_json::from_str(&ask(&at(emulator, "discovery/v2.0/keys"), None, &[]).await.body)
+            .unwrap();
     let kid = jsonwebtoken::decode_header(token)?.kid.unwrap();
-    let key = jsonwebtoken::DecodingKey::from_jwk(set.find(&kid).expect("the key is published")).unwrap();
+    let key =
+        jsonwebtoken::DecodingKey::from_jwk(set.find(&kid).expect("the key is published")).unwrap();
     let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
     rules.set_audience(&[emulator.client_id()]);
     rules.set_issuer(&[at(emulator, "v2.0")]);
@@ -167,10 +206,23 @@ async fn id_claims(emulator: &Emulator, name: &str) -> Value {
 
 fn refused(seen: &Seen, status: u16, error: &str, code: u64) {
     let body = seen.json();
-    assert_eq!((seen.status.as_u16(), body["error"].as_str().unwrap(), body["error_codes"][0].as_u64().unwrap()), (status, error, code), "{body}");
+    assert_eq!(
+        (
+            seen.status.as_u16(),
+            body["error"].as_str().unwrap(),
+            body["error_codes"][0].as_u64().unwrap()
+        ),
+        (status, error, code),
+        "{body}"
+    );
     let text = body["error_description"].as_str().unwrap();
     assert!(text.starts_with(&format!("AADSTS{code}: ")), "{text}");
-    assert!(text.contains(" Trace ID: ") && text.contains(" Correlation ID: ") && text.contains(" Timestamp: "), "{text}");
+    assert!(
+        text.contains(" Trace ID: ")
+            && text.contains(" Correlation ID: ")
+            && text.contains(" Timestamp: "),
+        "{text}"
+    );
     assert_eq!(body["timestamp"].as_str().unwrap().len(), 20);
 }
 
@@ -198,7 +250,9 @@ async fn the_whole_flow_ends_in_a_token_that_others_verify() {
 async fn every_person_has_the_claims_of_their_case() {
     let emulator = begin().await;
     let ines = id_claims(&emulator, "ines").await;
-    assert!(ines.get("email").is_none() && ines.get("roles").is_none() && ines.get("groups").is_none());
+    assert!(
+        ines.get("email").is_none() && ines.get("roles").is_none() && ines.get("groups").is_none()
+    );
     let priya = id_claims(&emulator, "priya").await;
     assert_eq!(priya["acct"], 1);
     assert!(priya["idp"].as_str().unwrap().starts_with("https://sts.windows.net/"));
@@ -206,24 +260,49 @@ async fn every_person_has_the_claims_of_their_case() {
     let grace = id_claims(&emulator, "grace").await;
     assert!(grace.get("groups").is_none());
     assert_eq!(grace["_claim_names"]["groups"], "src1");
-    assert!(grace["_claim_sources"]["src1"]["endpoint"].as_str().unwrap().ends_with("/getMemberObjects"));
+    assert!(
+        grace["_claim_sources"]["src1"]["endpoint"]
+            .as_str()
+            .unwrap()
+            .ends_with("/getMemberObjects")
+    );
 }
 
 #[tokio::test]
 async fn discovery_names_the_tenant_or_a_template() {
     let emulator = begin().await;
     for tenant in [TENANT, "contoso.example"] {
-        let seen = ask(&format!("{}/{tenant}/v2.0/.well-known/openid-configuration", emulator.authority()), None, &[]).await;
+        let seen = ask(
+            &format!("{}/{tenant}/v2.0/.well-known/openid-configuration", emulator.authority()),
+            None,
+            &[],
+        )
+        .await;
         assert_eq!(seen.json()["issuer"], at(&emulator, "v2.0"));
         assert_eq!(seen.json()["token_endpoint"], at(&emulator, "oauth2/v2.0/token"));
         assert!(seen.json().get("code_challenge_methods_supported").is_none());
     }
-    let seen = ask(&format!("{}/common/v2.0/.well-known/openid-configuration", emulator.authority()), None, &[]).await;
+    let seen = ask(
+        &format!("{}/common/v2.0/.well-known/openid-configuration", emulator.authority()),
+        None,
+        &[],
+    )
+    .await;
     assert_eq!(seen.json()["issuer"], format!("{}/{{tenantid}}/v2.0", emulator.authority()));
     assert!(seen.json()["tenant_region_scope"].is_null());
-    let seen = ask(&format!("{}/typo.example/v2.0/.well-known/openid-configuration", emulator.authority()), None, &[]).await;
+    let seen = ask(
+        &format!("{}/typo.example/v2.0/.well-known/openid-configuration", emulator.authority()),
+        None,
+        &[],
+    )
+    .await;
     refused(&seen, 400, "invalid_tenant", 90_002);
-    let seen = ask(&format!("{}/common/discovery/instance?api-version=1.1", emulator.authority()), None, &[]).await;
+    let seen = ask(
+        &format!("{}/common/discovery/instance?api-version=1.1", emulator.authority()),
+        None,
+        &[],
+    )
+    .await;
     assert!(seen.json()["metadata"][0]["aliases"].is_array());
     assert_eq!(emulator.control().discovery_calls(), 4);
 }
@@ -245,19 +324,31 @@ async fn the_key_id_is_the_thumbprint_of_a_certificate_that_says_what_it_is() {
 #[tokio::test]
 async fn foreign_hosts_and_foreign_forms_are_refused() {
     let emulator = begin().await;
-    let seen = ask(&at(&emulator, "discovery/v2.0/keys"), None, &[("host", "rebound.example")]).await;
+    let seen =
+        ask(&at(&emulator, "discovery/v2.0/keys"), None, &[("host", "rebound.example")]).await;
     assert_eq!(seen.status, StatusCode::MISDIRECTED_REQUEST);
     let page = ask(&authorize(&emulator, &[]), None, &[]).await;
     let own = emulator.authority();
     let person = oid(&emulator, "maya");
     let form = [("transaction", page.transaction()), ("person", person.as_str())];
-    let foreign: [&[(&str, &str)]; 4] =
-        [&[], &[("origin", "https://evil.example")], &[("origin", "null")], &[("origin", &own), ("sec-fetch-site", "cross-site")]];
+    let foreign: [&[(&str, &str)]; 4] = [
+        &[],
+        &[("origin", "https://evil.example")],
+        &[("origin", "null")],
+        &[("origin", &own), ("sec-fetch-site", "cross-site")],
+    ];
     for headers in foreign {
-        assert_eq!(ask(&at(&emulator, "pick"), Some(&form), headers).await.status, StatusCode::FORBIDDEN, "{headers:?}");
+        assert_eq!(
+            ask(&at(&emulator, "pick"), Some(&form), headers).await.status,
+            StatusCode::FORBIDDEN,
+            "{headers:?}"
+        );
     }
     let long = "x".repeat(70_000);
-    assert_eq!(ask(&at(&emulator, "oauth2/v2.0/token"), Some(&[("code", &long)]), &[]).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(
+        ask(&at(&emulator, "oauth2/v2.0/token"), Some(&[("code", &long)]), &[]).await.status,
+        StatusCode::PAYLOAD_TOO_LARGE
+    );
 }
 
 #[tokio::test]
@@ -287,11 +378,18 @@ async fn tls_is_trusted_through_the_written_authority() {
     use rustls::pki_types::pem::PemObject as _;
     let directory = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let emulator = Emulator::start(listener, Options { tls: Some(directory.path().to_owned()), ..options() }).await.unwrap();
+    let emulator =
+        Emulator::start(listener, Options { tls: Some(directory.path().to_owned()), ..options() })
+            .await
+            .unwrap();
     let mut roots = rustls::RootCertStore::empty();
-    roots.add(rustls::pki_types::CertificateDer::from_pem_file(emulator.ca_file().unwrap()).unwrap()).unwrap();
+    roots
+        .add(rustls::pki_types::CertificateDer::from_pem_file(emulator.ca_file().unwrap()).unwrap())
+        .unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
     let config = config.with_root_certificates(roots).with_no_client_auth();
     let authority = emulator.authority();
     let address = authority.strip_prefix("https://").unwrap();

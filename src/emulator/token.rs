@@ -29,13 +29,22 @@ const CODE_LIFETIME_SECONDS: u64 = 600;
 const REFRESH_TOKEN_LIFETIME_SECONDS: u64 = 90 * 86_400;
 
 /// Answers a token request (RFC 6749 section 3.2).
-pub(super) async fn token(world: &EmulatorState, tenant: TenantAddress, asking: &EmulatorRequest) -> Result<EmulatorReply, AbortedConnection> {
+pub(super) async fn token(
+    world: &EmulatorState,
+    tenant: TenantAddress,
+    asking: &EmulatorRequest,
+) -> Result<EmulatorReply, AbortedConnection> {
     let fault = world.control.token_faults.next();
     let keys = world.control.keys().await;
     let Some(key) = keys.first() else {
-        return Ok(web::reply(StatusCode::SERVICE_UNAVAILABLE, "text/html; charset=utf-8", "<p>There is no signing key.</p>"));
+        return Ok(web::reply(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "text/html; charset=utf-8",
+            "<p>There is no signing key.</p>",
+        ));
     };
-    let others = if needs_others(world, asking) { keys::others(world.clock.now()).await } else { None };
+    let others =
+        if needs_others(world, asking) { keys::others(world.clock.now()).await } else { None };
     let ring = KeyRing { public: key, others: others.as_deref() };
     let Some(fault) = fault else { return Ok(answered(world, tenant, asking, &ring)) };
     if fault.is_after() {
@@ -48,7 +57,9 @@ pub(super) async fn token(world: &EmulatorState, tenant: TenantAddress, asking: 
 fn needs_others(world: &EmulatorState, asking: &EmulatorRequest) -> bool {
     let code = asking.form.value("code").and_then(|it| world.codes.get(it));
     let grant = code.or_else(|| world.refresh.get(asking.form.value("refresh_token")?));
-    let is_personal = grant.and_then(|(_, it)| world.person(&it.session.oid)).is_some_and(|it| it.tenant == PERSONAL.id);
+    let is_personal = grant
+        .and_then(|(_, it)| world.person(&it.session.oid))
+        .is_some_and(|it| it.tenant == PERSONAL.id);
     is_personal || world.control.is_next_token_of_another_family()
 }
 
@@ -63,40 +74,69 @@ pub(super) fn count_grant_type(world: &EmulatorState, asking: &EmulatorRequest) 
     }
 }
 
-async fn faulty(world: &EmulatorState, correlation: &str, fault: TokenFault) -> Result<EmulatorReply, AbortedConnection> {
+async fn faulty(
+    world: &EmulatorState,
+    correlation: &str,
+    fault: TokenFault,
+) -> Result<EmulatorReply, AbortedConnection> {
     match fault {
         TokenFault::TooMany(seconds) => {
             let text = "The server has terminated an operation because it encountered a client request rate which was too high.";
-            let mut reply = EmulatedRefusal::new(90_055, "temporarily_unavailable", text).at(world, correlation).json();
+            let mut reply = EmulatedRefusal::new(90_055, "temporarily_unavailable", text)
+                .at(world, correlation)
+                .json();
             *reply.status_mut() = StatusCode::TOO_MANY_REQUESTS;
             reply.headers_mut().extend(seconds.map(|it| (RETRY_AFTER, HeaderValue::from(it))));
             Ok(reply)
         }
         TokenFault::Html(status) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-            Ok(web::reply(status, "text/html; charset=utf-8", "<html><body><h2>Our services aren't available right now</h2></body></html>"))
+            Ok(web::reply(
+                status,
+                "text/html; charset=utf-8",
+                "<html><body><h2>Our services aren't available right now</h2></body></html>",
+            ))
         }
-        TokenFault::Garbage => Ok(web::reply(StatusCode::OK, "application/json; charset=utf-8", "{\"token_type\":\"Bearer\",\"access_tok")),
+        TokenFault::Garbage => Ok(web::reply(
+            StatusCode::OK,
+            "application/json; charset=utf-8",
+            "{\"token_type\":\"Bearer\",\"access_tok",
+        )),
         TokenFault::Hang | TokenFault::HangAfter => std::future::pending().await,
         TokenFault::CutBefore | TokenFault::CutAfter => Err(AbortedConnection),
     }
 }
 
-fn answered(world: &EmulatorState, tenant: TenantAddress, asking: &EmulatorRequest, ring: &KeyRing<'_>) -> EmulatorReply {
+fn answered(
+    world: &EmulatorState,
+    tenant: TenantAddress,
+    asking: &EmulatorRequest,
+    ring: &KeyRing<'_>,
+) -> EmulatorReply {
     match answer(world, tenant, asking, ring) {
         Ok(body) => web::json(StatusCode::OK, &body),
         Err(refusal) => refusal.at(world, &correlation(world, asking)).json(),
     }
 }
 
-fn answer(world: &EmulatorState, tenant: TenantAddress, asking: &EmulatorRequest, ring: &KeyRing<'_>) -> Result<Value, EmulatedRefusal> {
+fn answer(
+    world: &EmulatorState,
+    tenant: TenantAddress,
+    asking: &EmulatorRequest,
+    ring: &KeyRing<'_>,
+) -> Result<Value, EmulatedRefusal> {
     if asking.header("origin").is_some() {
         let text = "Tokens issued for the 'Single-Page Application' client-type may only be redeemed via cross-origin requests.";
         return Err(EmulatedRefusal::new(9_002_326, "invalid_request", text));
     }
-    let grant = asking.form.value("grant_type").ok_or_else(|| EmulatedRefusal::missing("grant_type"))?;
+    let grant =
+        asking.form.value("grant_type").ok_or_else(|| EmulatedRefusal::missing("grant_type"))?;
     if !matches!(grant, "authorization_code" | "refresh_token" | "client_credentials") {
-        return Err(EmulatedRefusal::new(70_003, "unsupported_grant_type", format!("The app requested an unsupported grant type '{grant}'.")));
+        return Err(EmulatedRefusal::new(
+            70_003,
+            "unsupported_grant_type",
+            format!("The app requested an unsupported grant type '{grant}'."),
+        ));
     }
     let client = client(world, tenant, asking)?;
     if let Some(refused) = world.control.next_refused() {
@@ -113,36 +153,62 @@ fn answer(world: &EmulatorState, tenant: TenantAddress, asking: &EmulatorRequest
 /// 6749 section 2.3.1).
 fn credentials(asking: &EmulatorRequest) -> (Option<String>, Option<String>) {
     let owned = |name: &str| asking.form.value(name).map(str::to_owned);
-    let basic = asking.header("authorization").and_then(|it| it.strip_prefix("Basic ").map(str::trim));
-    let Some(pair) = basic.and_then(|it| STANDARD.decode(it).ok()).and_then(|it| String::from_utf8(it).ok()) else {
+    let basic =
+        asking.header("authorization").and_then(|it| it.strip_prefix("Basic ").map(str::trim));
+    let Some(pair) =
+        basic.and_then(|it| STANDARD.decode(it).ok()).and_then(|it| String::from_utf8(it).ok())
+    else {
         return (owned("client_id"), owned("client_secret"));
     };
-    let decode = |it: &str| percent_decode_str(&it.replace('+', " ")).decode_utf8_lossy().into_owned();
-    pair.split_once(':').map_or((None, None), |(id, secret)| (Some(decode(id)), Some(decode(secret))))
+    let decode =
+        |it: &str| percent_decode_str(&it.replace('+', " ")).decode_utf8_lossy().into_owned();
+    pair.split_once(':')
+        .map_or((None, None), |(id, secret)| (Some(decode(id)), Some(decode(secret))))
 }
 
 /// Returns the registered app that sends the request, authenticated with its secret or an
 /// assertion.
-fn client<'a>(world: &'a EmulatorState, tenant: TenantAddress, asking: &EmulatorRequest) -> Result<&'a str, EmulatedRefusal> {
+fn client<'a>(
+    world: &'a EmulatorState,
+    tenant: TenantAddress,
+    asking: &EmulatorRequest,
+) -> Result<&'a str, EmulatedRefusal> {
     let (id, secret) = credentials(asking);
     let id = id.ok_or_else(|| EmulatedRefusal::missing("client_id"))?;
     if id == "00000000-0000-0000-0000-000000000000" {
-        return Err(EmulatedRefusal::new(700_038, "unauthorized_client", format!("{id} is not a valid application identifier.")));
+        return Err(EmulatedRefusal::new(
+            700_038,
+            "unauthorized_client",
+            format!("{id} is not a valid application identifier."),
+        ));
     }
     let known = world.client_at(tenant, &id).ok_or_else(|| unknown_client(&id))?;
     if let (None, Some(assertion)) = (&secret, asking.form.value("client_assertion")) {
         let endpoint = format!("{}/{}/oauth2/v2.0/token", world.authority, tenant.segment());
-        let judge = AssertionCheck { client: known.id, endpoint: &endpoint, now: world.clock.now() };
-        let judged = world.control.assertions.judge(asking.form.value("client_assertion_type"), assertion, &judge);
-        return judged.map(|()| known.id).map_err(|it| EmulatedRefusal::new(it.code, it.error, it.text));
+        let judge =
+            AssertionCheck { client: known.id, endpoint: &endpoint, now: world.clock.now() };
+        let judged = world.control.assertions.judge(
+            asking.form.value("client_assertion_type"),
+            assertion,
+            &judge,
+        );
+        return judged
+            .map(|()| known.id)
+            .map_err(|it| EmulatedRefusal::new(it.code, it.error, it.text));
     }
     let Some(secret) = secret else {
         let text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
         return Err(EmulatedRefusal::new(7_000_218, "invalid_client", text));
     };
-    let brought = if is_guid(&secret) { SecretCheck::Wrong } else { world.control.secrets.of(&secret, known.secret) };
+    let brought = if is_guid(&secret) {
+        SecretCheck::Wrong
+    } else {
+        world.control.secrets.of(&secret, known.secret)
+    };
     if brought == SecretCheck::Expired {
-        let text = format!("The provided client secret keys for app '{id}' are expired. Visit the Azure portal to create new keys for your app.");
+        let text = format!(
+            "The provided client secret keys for app '{id}' are expired. Visit the Azure portal to create new keys for your app."
+        );
         return Err(EmulatedRefusal::new(7_000_222, "invalid_client", text));
     }
     if brought == SecretCheck::Wrong {
@@ -155,12 +221,22 @@ secret added to app '{id}'."
     Ok(known.id)
 }
 
-fn redeem(world: &EmulatorState, (tenant, client): (TenantAddress, &str), asking: &EmulatorRequest, ring: &KeyRing<'_>) -> Result<Value, EmulatedRefusal> {
+fn redeem(
+    world: &EmulatorState,
+    (tenant, client): (TenantAddress, &str),
+    asking: &EmulatorRequest,
+    ring: &KeyRing<'_>,
+) -> Result<Value, EmulatedRefusal> {
     let code = asking.form.value("code").ok_or_else(|| EmulatedRefusal::missing("code"))?;
-    let redirect = asking.form.value("redirect_uri").ok_or_else(|| EmulatedRefusal::missing("redirect_uri"))?;
+    let redirect = asking
+        .form
+        .value("redirect_uri")
+        .ok_or_else(|| EmulatedRefusal::missing("redirect_uri"))?;
     let verifier = asking.form.value("code_verifier");
     let grant = world.codes.get(code).filter(|(_, it)| it.request.client == client);
-    let (born, grant) = grant.ok_or_else(|| invalid_grant(70_000, "The provided value for the 'code' parameter is not valid."))?;
+    let (born, grant) = grant.ok_or_else(|| {
+        invalid_grant(70_000, "The provided value for the 'code' parameter is not valid.")
+    })?;
     if world.clock.now() > born.saturating_add(CODE_LIFETIME_SECONDS) {
         return Err(invalid_grant(
             70_008,
@@ -173,7 +249,10 @@ authorization request for this user and resource.",
         return Err(invalid_grant(500_112, text));
     }
     if tenant.segment() != grant.request.tenant {
-        return Err(invalid_grant(700_005, "The provided Authorization Code is intended to use against other tenant, thus rejected."));
+        return Err(invalid_grant(
+            700_005,
+            "The provided Authorization Code is intended to use against other tenant, thus rejected.",
+        ));
     }
     check_pkce(&grant, verifier)?;
     allowed(world, &grant.session)?;
@@ -192,14 +271,24 @@ authorization request for this user and resource.",
 fn check_pkce(grant: &IssuedGrant, verifier: Option<&str>) -> Result<(), EmulatedRefusal> {
     match (&grant.request.challenge, verifier) {
         (Some(_), None) => {
-            return Err(invalid_grant(50_148, "The code_verifier does not match the code_challenge supplied in the authorization request for PKCE."));
+            return Err(invalid_grant(
+                50_148,
+                "The code_verifier does not match the code_challenge supplied in the authorization request for PKCE.",
+            ));
         }
-        (Some(challenge), Some(verifier)) if *challenge != URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes())) => {
+        (Some(challenge), Some(verifier))
+            if *challenge != URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes())) =>
+        {
             let text = "The Code_Verifier does not match the code_challenge supplied in the authorization request.";
             return Err(invalid_grant(501_481, text));
         }
         // RFC 9700 section 4.8.2: a verifier without a challenge is a downgrade.
-        (None, Some(_)) => return Err(invalid_grant(501_481, "The Code_Verifier does not match the code_challenge supplied in the authorization request.")),
+        (None, Some(_)) => {
+            return Err(invalid_grant(
+                501_481,
+                "The Code_Verifier does not match the code_challenge supplied in the authorization request.",
+            ));
+        }
         _ => {}
     }
     Ok(())
@@ -209,10 +298,25 @@ fn invalid_grant(code: u32, text: &str) -> EmulatedRefusal {
     EmulatedRefusal::new(code, "invalid_grant", text)
 }
 
-fn refresh(world: &EmulatorState, client: &str, asking: &EmulatorRequest, ring: &KeyRing<'_>) -> Result<Value, EmulatedRefusal> {
-    let token = asking.form.value("refresh_token").ok_or_else(|| EmulatedRefusal::missing("refresh_token"))?;
-    let unknown = || invalid_grant(9_002_313, "Invalid request. Request is malformed or invalid.").finer("bad_token");
-    let (born, mut grant) = world.refresh.get(token).filter(|(_, it)| it.request.client == client).ok_or_else(unknown)?;
+fn refresh(
+    world: &EmulatorState,
+    client: &str,
+    asking: &EmulatorRequest,
+    ring: &KeyRing<'_>,
+) -> Result<Value, EmulatedRefusal> {
+    let token = asking
+        .form
+        .value("refresh_token")
+        .ok_or_else(|| EmulatedRefusal::missing("refresh_token"))?;
+    let unknown = || {
+        invalid_grant(9_002_313, "Invalid request. Request is malformed or invalid.")
+            .finer("bad_token")
+    };
+    let (born, mut grant) = world
+        .refresh
+        .get(token)
+        .filter(|(_, it)| it.request.client == client)
+        .ok_or_else(unknown)?;
     if world.clock.now() > born.saturating_add(REFRESH_TOKEN_LIFETIME_SECONDS) {
         let text = "The refresh token has expired due to inactivity. The token was issued and was inactive for 90.00:00:00.";
         return Err(invalid_grant(700_082, text).finer("token_expired"));
@@ -225,7 +329,11 @@ fn refresh(world: &EmulatorState, client: &str, asking: &EmulatorRequest, ring: 
     if used {
         count(&world.control.counters.reused);
         if world.control.is_single_use() {
-            return Err(invalid_grant(70_000, "The refresh token was redeemed before, and here it is good for once.").finer("bad_token"));
+            return Err(invalid_grant(
+                70_000,
+                "The refresh token was redeemed before, and here it is good for once.",
+            )
+            .finer("bad_token"));
         }
     }
     // A refreshed ID token carries neither a nonce nor contexts, because there was no authorization
@@ -260,20 +368,45 @@ fn refused_by_nature(world: &EmulatorState, oid: &str) -> Option<EmulatedRefusal
 }
 
 fn no_token() -> EmulatedRefusal {
-    EmulatedRefusal::new(90_033, "temporarily_unavailable", "A transient error has occurred. Please try again.")
+    EmulatedRefusal::new(
+        90_033,
+        "temporarily_unavailable",
+        "A transient error has occurred. Please try again.",
+    )
 }
 
-fn tokens(world: &EmulatorState, asking: &EmulatorRequest, ring: &KeyRing<'_>, grant: &IssuedGrant, scope: &str) -> Result<Value, EmulatedRefusal> {
-    let person = world.person(&grant.session.oid).ok_or_else(|| invalid_grant(50_034, "The user account does not exist in the directory."))?;
+fn tokens(
+    world: &EmulatorState,
+    asking: &EmulatorRequest,
+    ring: &KeyRing<'_>,
+    grant: &IssuedGrant,
+    scope: &str,
+) -> Result<Value, EmulatedRefusal> {
+    let person = world.person(&grant.session.oid).ok_or_else(|| {
+        invalid_grant(50_034, "The user account does not exist in the directory.")
+    })?;
     let has = |wanted: &str| scope.split(' ').any(|it| it == wanted);
     let mut meant = grant.clone();
     scope.clone_into(&mut meant.request.scope);
     // Entra's response lists the resource scopes and omits `offline_access`.
-    let told: Vec<&str> = scope.split(' ').filter(|it| !it.is_empty() && *it != "offline_access").collect();
+    let told: Vec<&str> =
+        scope.split(' ').filter(|it| !it.is_empty() && *it != "offline_access").collect();
     let told = told.join(" ");
-    let two = || EmulatedRefusal::new(70_011, "invalid_scope", format!("The scope '{scope}' is not valid: it names more than one resource."));
+    let two = || {
+        EmulatedRefusal::new(
+            70_011,
+            "invalid_scope",
+            format!("The scope '{scope}' is not valid: it names more than one resource."),
+        )
+    };
     let resource = ResourceScopes::read(&world.authority, scope).ok_or_else(two)?;
-    let access = claims::access_token(world, ring, (&person, &grant.request.client), (&resource, &permissions(&resource, &told))).map_err(|_| no_token())?;
+    let access = claims::access_token(
+        world,
+        ring,
+        (&person, &grant.request.client),
+        (&resource, &permissions(&resource, &told)),
+    )
+    .map_err(|_| no_token())?;
     granted(world, &access, Some(&person.oid), &resource);
     let mut body = json!({"token_type": "Bearer", "scope": told, "expires_in": claims::TOKEN_LIFETIME_SECONDS, "ext_expires_in": claims::TOKEN_LIFETIME_SECONDS, "access_token": access});
     let Some(members) = body.as_object_mut() else { return Err(no_token()) };
@@ -282,7 +415,11 @@ fn tokens(world: &EmulatorState, asking: &EmulatorRequest, ring: &KeyRing<'_>, g
         // It stays valid for everything granted at the sign-in, not only for the scopes requested
         // now.
         let asked = AuthorizationRequest { nonce: None, acrs: Vec::new(), ..grant.request.clone() };
-        world.refresh.put(refresh.clone(), world.clock.now(), IssuedGrant { request: asked, session: grant.session.clone(), used: false });
+        world.refresh.put(
+            refresh.clone(),
+            world.clock.now(),
+            IssuedGrant { request: asked, session: grant.session.clone(), used: false },
+        );
         members.insert("refresh_token".to_owned(), refresh.into());
     }
     if has("openid") {
@@ -306,14 +443,27 @@ fn permissions(resource: &ResourceScopes, told: &str) -> String {
 fn granted(world: &EmulatorState, access: &str, oid: Option<&str>, resource: &ResourceScopes) {
     if resource.audience == GRAPH {
         let now = world.clock.now();
-        let grant = GraphPermissions { oid: oid.map(str::to_owned), permissions: resource.permissions.clone(), until: now + claims::TOKEN_LIFETIME_SECONDS };
+        let grant = GraphPermissions {
+            oid: oid.map(str::to_owned),
+            permissions: resource.permissions.clone(),
+            until: now + claims::TOKEN_LIFETIME_SECONDS,
+        };
         world.graph_grants.put(GraphPermissions::key(access), now, grant);
     }
 }
 
-fn for_the_app(world: &EmulatorState, (tenant, client): (TenantAddress, &str), asking: &EmulatorRequest, ring: &KeyRing<'_>) -> Result<Value, EmulatedRefusal> {
+fn for_the_app(
+    world: &EmulatorState,
+    (tenant, client): (TenantAddress, &str),
+    asking: &EmulatorRequest,
+    ring: &KeyRing<'_>,
+) -> Result<Value, EmulatedRefusal> {
     let TenantAddress::One(home) = tenant else {
-        return Err(EmulatedRefusal::new(9_001_023, "invalid_request", "The grant type is not supported over the /common or /consumers endpoints."));
+        return Err(EmulatedRefusal::new(
+            9_001_023,
+            "invalid_request",
+            "The grant type is not supported over the /common or /consumers endpoints.",
+        ));
     };
     let scope = asking.form.value("scope").ok_or_else(|| EmulatedRefusal::missing("scope"))?;
     let Some(audience) = scope.strip_suffix("/.default") else {
@@ -323,8 +473,14 @@ resource identifier (application ID URI)."
         );
         return Err(EmulatedRefusal::new(1_002_012, "invalid_scope", text));
     };
-    let resource = ResourceScopes { audience: named(&world.authority, audience).to_owned(), permissions: Vec::new() };
-    let access = claims::app_token(world, ring, (home.id, client), &resource.audience).map_err(|_| no_token())?;
+    let resource = ResourceScopes {
+        audience: named(&world.authority, audience).to_owned(),
+        permissions: Vec::new(),
+    };
+    let access = claims::app_token(world, ring, (home.id, client), &resource.audience)
+        .map_err(|_| no_token())?;
     granted(world, &access, None, &resource);
-    Ok(json!({"token_type": "Bearer", "expires_in": claims::TOKEN_LIFETIME_SECONDS, "ext_expires_in": claims::TOKEN_LIFETIME_SECONDS, "access_token": access}))
+    Ok(
+        json!({"token_type": "Bearer", "expires_in": claims::TOKEN_LIFETIME_SECONDS, "ext_expires_in": claims::TOKEN_LIFETIME_SECONDS, "access_token": access}),
+    )
 }

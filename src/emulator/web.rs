@@ -1,7 +1,9 @@
 //! Requests and responses of the endpoints.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE,
+};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::Value;
@@ -44,8 +46,11 @@ impl EmulatorRequest {
 
     /// Returns the value of the emulator's session cookie.
     pub(super) fn session(&self) -> Option<&str> {
-        let lines = self.headers.get_all(http::header::COOKIE).iter().filter_map(|it| it.to_str().ok());
-        lines.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix(SESSION_COOKIE)?.strip_prefix('='))
+        let lines =
+            self.headers.get_all(http::header::COOKIE).iter().filter_map(|it| it.to_str().ok());
+        lines
+            .flat_map(|line| line.split(';'))
+            .find_map(|pair| pair.trim().strip_prefix(SESSION_COOKIE)?.strip_prefix('='))
     }
 
     /// Returns whether a form was submitted from one of the emulator's own pages (RFC 6454 section
@@ -61,13 +66,22 @@ impl EmulatorRequest {
     /// Returns whether a page of another site sent the request, as far as the browser reports it;
     /// programs report nothing and do not count as foreign.
     pub(super) fn is_foreign(&self) -> bool {
-        let site = self.header("sec-fetch-site").is_some_and(|it| !matches!(it, "same-origin" | "none"));
-        site || self.headers.get_all(http::header::ORIGIN).iter().any(|it| it != self.origin.as_str())
+        let site =
+            self.header("sec-fetch-site").is_some_and(|it| !matches!(it, "same-origin" | "none"));
+        site || self
+            .headers
+            .get_all(http::header::ORIGIN)
+            .iter()
+            .any(|it| it != self.origin.as_str())
     }
 }
 
 /// Returns a response with this status and content type.
-pub(super) fn reply(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> EmulatorReply {
+pub(super) fn reply(
+    status: StatusCode,
+    kind: &'static str,
+    body: impl Into<Bytes>,
+) -> EmulatorReply {
     let mut reply = Response::new(Full::new(body.into()));
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
@@ -95,7 +109,12 @@ pub(super) fn public_json(body: &Value) -> EmulatorReply {
 
 /// Returns a page with a content policy. The referrer stays within the origin, so that forms still
 /// carry their `Origin`.
-pub(super) fn html(status: StatusCode, body: String, policy: &str, referrer: &'static str) -> EmulatorReply {
+pub(super) fn html(
+    status: StatusCode,
+    body: String,
+    policy: &str,
+    referrer: &'static str,
+) -> EmulatorReply {
     let mut reply = reply(status, "text/html; charset=utf-8", body);
     let headers = reply.headers_mut();
     if let Ok(policy) = HeaderValue::from_str(policy) {
@@ -110,7 +129,11 @@ pub(super) fn html(status: StatusCode, body: String, policy: &str, referrer: &'s
 /// Redirects the browser.
 pub(super) fn redirect(to: &str) -> EmulatorReply {
     let Ok(to) = HeaderValue::from_str(to) else {
-        return reply(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", "This address cannot be redirected to.");
+        return reply(
+            StatusCode::BAD_REQUEST,
+            "text/plain; charset=utf-8",
+            "This address cannot be redirected to.",
+        );
     };
     let mut reply = reply(StatusCode::FOUND, "text/plain; charset=utf-8", "");
     reply.headers_mut().insert(LOCATION, to);

@@ -134,7 +134,11 @@ pub fn all() -> impl Iterator<Item = &'static AadstsEntry> {
 }
 
 /// Returns the remedy for an unknown code: the sign-in log has the details.
-pub fn in_the_log(names: &RemedyNames, correlation_id: Option<&str>, language: Language) -> Option<Remedy> {
+pub fn in_the_log(
+    names: &RemedyNames,
+    correlation_id: Option<&str>,
+    language: Language,
+) -> Option<Remedy> {
     at("logs", IN_THE_LOG, names, correlation_id, language)
 }
 
@@ -143,7 +147,13 @@ pub fn consent_to_graph(names: &RemedyNames, language: Language) -> Option<Remed
     at("consent", READ_GROUPS, names, None, language)
 }
 
-fn at(name: &str, fix: &'static str, names: &RemedyNames, correlation_id: Option<&str>, language: Language) -> Option<Remedy> {
+fn at(
+    name: &str,
+    fix: &'static str,
+    names: &RemedyNames,
+    correlation_id: Option<&str>,
+    language: Language,
+) -> Option<Remedy> {
     let place = TABLE.places.get(name)?;
     let fill = |text: &str| names.fill(text, correlation_id.unwrap_or("CORRELATION_ID"));
     let way = match language {
@@ -185,7 +195,12 @@ impl AadstsEntry {
 
     /// Returns the fix that other people can make, with the names filled in. The correlation ID
     /// makes the entry in the sign-in log easy to find.
-    pub fn remedy(&'static self, names: &RemedyNames, correlation_id: Option<&str>, language: Language) -> Option<Remedy> {
+    pub fn remedy(
+        &'static self,
+        names: &RemedyNames,
+        correlation_id: Option<&str>,
+        language: Language,
+    ) -> Option<Remedy> {
         at(self.place.as_deref()?, self.fix.as_deref()?, names, correlation_id, language)
     }
 }
@@ -215,7 +230,10 @@ static TABLE: LazyLock<AadstsTable> = LazyLock::new(|| read().unwrap_or_default(
 
 fn read() -> Result<AadstsTable, toml::de::Error> {
     let catalog: AadstsCatalog = toml::from_str(include_str!("aadsts.toml"))?;
-    Ok(AadstsTable { places: catalog.place, codes: catalog.code.into_iter().map(|it| (it.code, it)).collect() })
+    Ok(AadstsTable {
+        places: catalog.place,
+        codes: catalog.code.into_iter().map(|it| (it.code, it)).collect(),
+    })
 }
 
 static GERMAN: LazyLock<Translation> = LazyLock::new(|| in_german().unwrap_or_default());
@@ -231,17 +249,23 @@ mod tests {
 
     /// The codes that can occur during a sign-in, a refresh or a sign-out.
     const HANDLED_CODES: &[u32] = &[
-        16_000, 16_001, 16_003, 28_002, 28_003, 40_008, 50_000, 50_001, 50_002, 50_005, 50_008, 50_011, 50_012, 50_013, 50_014, 50_020, 50_033, 50_034, 50_048,
-        50_053, 50_055, 50_056, 50_057, 50_058, 50_059, 50_061, 50_064, 50_068, 50_070, 50_071, 50_072, 50_074, 50_076, 50_078, 50_079, 50_087, 50_088, 50_089,
-        50_097, 50_105, 50_107, 50_126, 50_128, 50_129, 50_131, 50_132, 50_133, 50_135, 50_140, 50_144, 50_146, 50_147, 50_155, 50_158, 50_168, 50_173, 50_187,
-        50_194, 50_196, 50_197, 50_199, 51_000, 51_004, 53_000, 53_001, 53_002, 53_003, 53_004, 53_010, 53_011, 54_005, 65_001, 65_004, 65_005, 70_000, 70_001,
-        70_002, 70_003, 70_004, 70_005, 70_007, 70_008, 70_011, 70_021, 70_043, 80_012, 80_014, 81_010, 90_002, 90_005, 90_006, 90_007, 90_008, 90_009, 90_012,
-        90_014, 90_015, 90_019, 90_023, 90_024, 90_033, 90_038, 90_055, 90_056, 90_072, 90_090, 90_093, 90_094, 90_095, 90_124, 90_130, 135_011, 160_021,
-        500_011, 500_021, 500_022, 500_112, 500_113, 500_131, 500_133, 500_208, 500_212, 500_213, 500_571, 501_461, 501_481, 501_491, 530_032, 530_034,
-        530_035, 650_052, 650_054, 650_056, 650_057, 700_003, 700_005, 700_011, 700_016, 700_020, 700_022, 700_023, 700_024, 700_025, 700_027, 700_030,
-        700_038, 700_054, 700_082, 700_084, 700_211, 700_212, 700_213, 700_229, 900_023, 900_144, 900_382, 900_432, 900_439, 900_561, 900_941, 900_971,
-        900_981, 901_002, 1_002_012, 7_000_112, 7_000_114, 7_000_215, 7_000_218, 7_000_222, 9_001_023, 9_002_313, 9_002_325, 9_002_326, 9_002_327, 9_002_332,
-        9_002_346,
+        16_000, 16_001, 16_003, 28_002, 28_003, 40_008, 50_000, 50_001, 50_002, 50_005, 50_008,
+        50_011, 50_012, 50_013, 50_014, 50_020, 50_033, 50_034, 50_048, 50_053, 50_055, 50_056,
+        50_057, 50_058, 50_059, 50_061, 50_064, 50_068, 50_070, 50_071, 50_072, 50_074, 50_076,
+        50_078, 50_079, 50_087, 50_088, 50_089, 50_097, 50_105, 50_107, 50_126, 50_128, 50_129,
+        50_131, 50_132, 50_133, 50_135, 50_140, 50_144, 50_146, 50_147, 50_155, 50_158, 50_168,
+        50_173, 50_187, 50_194, 50_196, 50_197, 50_199, 51_000, 51_004, 53_000, 53_001, 53_002,
+        53_003, 53_004, 53_010, 53_011, 54_005, 65_001, 65_004, 65_005, 70_000, 70_001, 70_002,
+        70_003, 70_004, 70_005, 70_007, 70_008, 70_011, 70_021, 70_043, 80_012, 80_014, 81_010,
+        90_002, 90_005, 90_006, 90_007, 90_008, 90_009, 90_012, 90_014, 90_015, 90_019, 90_023,
+        90_024, 90_033, 90_038, 90_055, 90_056, 90_072, 90_090, 90_093, 90_094, 90_095, 90_124,
+        90_130, 135_011, 160_021, 500_011, 500_021, 500_022, 500_112, 500_113, 500_131, 500_133,
+        500_208, 500_212, 500_213, 500_571, 501_461, 501_481, 501_491, 530_032, 530_034, 530_035,
+        650_052, 650_054, 650_056, 650_057, 700_003, 700_005, 700_011, 700_016, 700_020, 700_022,
+        700_023, 700_024, 700_025, 700_027, 700_030, 700_038, 700_054, 700_082, 700_084, 700_211,
+        700_212, 700_213, 700_229, 900_023, 900_144, 900_382, 900_432, 900_439, 900_561, 900_941,
+        900_971, 900_981, 901_002, 1_002_012, 7_000_112, 7_000_114, 7_000_215, 7_000_218,
+        7_000_222, 9_001_023, 9_002_313, 9_002_325, 9_002_326, 9_002_327, 9_002_332, 9_002_346,
     ];
 
     fn names() -> RemedyNames {
@@ -267,14 +291,32 @@ mod tests {
     fn every_code_says_what_happened_and_what_to_do_in_sentences_that_are_not_too_long() {
         let sentence = |code: u32, text: &str, most: usize| {
             assert!(text.len() >= 8 && text.len() <= most, "{code}: {} bytes: {text}", text.len());
-            assert!(text.ends_with('.') && text.trim() == text && !text.contains('{') && !text.contains("AADSTS"), "{code}: {text}");
+            assert!(
+                text.ends_with('.')
+                    && text.trim() == text
+                    && !text.contains('{')
+                    && !text.contains("AADSTS"),
+                "{code}: {text}"
+            );
         };
         for entry in all() {
             sentence(entry.code, &entry.what, 160);
             entry.next.iter().for_each(|it| sentence(entry.code, it, 160));
             entry.fix.iter().for_each(|it| sentence(entry.code, it, 240));
-            assert!(entry.title.as_ref().is_none_or(|it| (8..=60).contains(&it.len()) && !it.ends_with('.')), "{}", entry.code);
-            assert!(entry.name.as_ref().is_none_or(|it| !it.is_empty() && it.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_')), "{}", entry.code);
+            assert!(
+                entry
+                    .title
+                    .as_ref()
+                    .is_none_or(|it| (8..=60).contains(&it.len()) && !it.ends_with('.')),
+                "{}",
+                entry.code
+            );
+            assert!(
+                entry.name.as_ref().is_none_or(|it| !it.is_empty()
+                    && it.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_')),
+                "{}",
+                entry.code
+            );
         }
     }
 
@@ -282,18 +324,46 @@ mod tests {
     fn whoever_must_act_is_told_what_to_do_and_where() {
         for entry in all() {
             let remedy = entry.remedy(&names(), None, Language::English);
-            let needs_place = matches!(entry.whose, ResponsibleParty::Admin | ResponsibleParty::Owner | ResponsibleParty::IdentityProvider);
+            let needs_place = matches!(
+                entry.whose,
+                ResponsibleParty::Admin
+                    | ResponsibleParty::Owner
+                    | ResponsibleParty::IdentityProvider
+            );
             assert!(remedy.is_some() || !needs_place, "{} has no place", entry.code);
-            assert_eq!(remedy.is_some(), entry.fix.is_some(), "{}: a fix and a place belong together", entry.code);
-            assert!(entry.next.is_some() || matches!(entry.whose, ResponsibleParty::Admin | ResponsibleParty::Owner), "{} leaves the person alone", entry.code);
+            assert_eq!(
+                remedy.is_some(),
+                entry.fix.is_some(),
+                "{}: a fix and a place belong together",
+                entry.code
+            );
+            assert!(
+                entry.next.is_some()
+                    || matches!(entry.whose, ResponsibleParty::Admin | ResponsibleParty::Owner),
+                "{} leaves the person alone",
+                entry.code
+            );
             let Some(remedy) = remedy else { continue };
-            assert!(remedy.place.len() > 15 && remedy.place.len() <= 260, "{}: {}", entry.code, remedy.place);
+            assert!(
+                remedy.place.len() > 15 && remedy.place.len() <= 260,
+                "{}: {}",
+                entry.code,
+                remedy.place
+            );
             for text in [Some(&remedy.place), remedy.command.as_ref()].into_iter().flatten() {
                 let blanks = ["{client", "{tenant", "{redirect", "{graph", "{origin", "{corr"];
-                assert!(!blanks.iter().any(|it| text.contains(it)), "{}: {text} has a blank", entry.code);
+                assert!(
+                    !blanks.iter().any(|it| text.contains(it)),
+                    "{}: {text} has a blank",
+                    entry.code
+                );
                 assert!(!text.contains("secret ="), "{}: {text}", entry.code);
             }
-            assert!(remedy.command.is_none_or(|it| it.starts_with("az ") && it.len() <= 480), "{}", entry.code);
+            assert!(
+                remedy.command.is_none_or(|it| it.starts_with("az ") && it.len() <= 480),
+                "{}",
+                entry.code
+            );
         }
     }
 
@@ -306,14 +376,23 @@ mod tests {
     fn each_sentence_is_there_in_german_too_and_no_other() {
         let german = in_german().unwrap();
         let said: BTreeSet<_> = all()
-            .flat_map(|it| [it.title.as_deref(), Some(it.what.as_str()), it.next.as_deref(), it.fix.as_deref()])
+            .flat_map(|it| {
+                [it.title.as_deref(), Some(it.what.as_str()), it.next.as_deref(), it.fix.as_deref()]
+            })
             .flatten()
             .chain([IN_THE_LOG, READ_GROUPS])
             .collect();
         assert_eq!(german.sentences.keys().map(String::as_str).collect::<BTreeSet<_>>(), said);
         for (english, german) in &german.sentences {
-            assert!(english != german && german.len() <= 230 && german.trim() == german, "{german}");
-            assert_eq!((english.ends_with('.'), blanks(english)), (german.ends_with('.'), blanks(german)), "{german}");
+            assert!(
+                english != german && german.len() <= 230 && german.trim() == german,
+                "{german}"
+            );
+            assert_eq!(
+                (english.ends_with('.'), blanks(english)),
+                (german.ends_with('.'), blanks(german)),
+                "{german}"
+            );
         }
         for (name, german) in &german.places {
             let english = &TABLE.places[name].r#where;
@@ -321,7 +400,12 @@ mod tests {
             assert_eq!(blanks(english), blanks(german), "{name}");
         }
         // Places that contain words, not only menu names.
-        let left: Vec<_> = TABLE.places.iter().filter(|it| !german.places.contains_key(it.0)).map(|it| it.1.r#where.as_str()).collect();
+        let left: Vec<_> = TABLE
+            .places
+            .iter()
+            .filter(|it| !german.places.contains_key(it.0))
+            .map(|it| it.1.r#where.as_str())
+            .collect();
         assert!(!left.iter().any(|it| it.contains(" the ") || it.contains("sidecar")), "{left:?}");
     }
 
@@ -336,11 +420,32 @@ mod tests {
         let entry = find(50_105).unwrap();
         assert_eq!(entry.whose, ResponsibleParty::Admin);
         let remedy = entry.remedy(&names(), None, Language::English).unwrap();
-        assert!(remedy.place.contains("Enterprise applications") && remedy.place.contains("Users and groups") && remedy.place.contains(&names().client_id));
-        assert!(remedy.command.unwrap().contains("servicePrincipals(appId='11112222-bbbb-3333-cccc-4444dddd5555')/appRoleAssignedTo"));
-        let blocked = find(53_003).unwrap().remedy(&names(), Some("aaaa0000-bb11-2222-33cc-444444dddddd"), Language::English).unwrap();
-        assert!(blocked.command.unwrap().contains("correlationId eq 'aaaa0000-bb11-2222-33cc-444444dddddd'"));
-        assert!(find(7_000_215).unwrap().remedy(&names(), None, Language::English).unwrap().fix.contains("Secret ID"));
+        assert!(
+            remedy.place.contains("Enterprise applications")
+                && remedy.place.contains("Users and groups")
+                && remedy.place.contains(&names().client_id)
+        );
+        assert!(remedy.command.unwrap().contains(
+            "servicePrincipals(appId='11112222-bbbb-3333-cccc-4444dddd5555')/appRoleAssignedTo"
+        ));
+        let blocked = find(53_003)
+            .unwrap()
+            .remedy(&names(), Some("aaaa0000-bb11-2222-33cc-444444dddddd"), Language::English)
+            .unwrap();
+        assert!(
+            blocked
+                .command
+                .unwrap()
+                .contains("correlationId eq 'aaaa0000-bb11-2222-33cc-444444dddddd'")
+        );
+        assert!(
+            find(7_000_215)
+                .unwrap()
+                .remedy(&names(), None, Language::English)
+                .unwrap()
+                .fix
+                .contains("Secret ID")
+        );
         assert!(find(0).is_none());
     }
 }

@@ -7,7 +7,8 @@ use crate::base::random::RandomSource;
 use crate::base::return_to::LandingUrl;
 use openidconnect::core::{CoreAuthPrompt, CoreAuthenticationFlow};
 use openidconnect::{
-    ClientId, CsrfToken, EndSessionUrl, LoginHint, LogoutHint, LogoutRequest, Nonce, PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl, Scope,
+    ClientId, CsrfToken, EndSessionUrl, LoginHint, LogoutHint, LogoutRequest, Nonce,
+    PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl, Scope,
 };
 use std::fmt;
 
@@ -93,15 +94,26 @@ pub fn start(
         request = request.add_prompt(prompt);
     }
     let (location, ..) = request.url();
-    Ok(StartedSignIn { location: location.into(), nonce: nonce.secret().clone(), verifier: verifier.into_secret() })
+    Ok(StartedSignIn {
+        location: location.into(),
+        nonce: nonce.secret().clone(),
+        verifier: verifier.into_secret(),
+    })
 }
 
 /// Returns the address where a browser signs out (OpenID Connect RP-Initiated Logout 1.0) and then
 /// returns to `back`; `None` if Entra publishes no such endpoint.
-pub fn sign_out(registration: &AppRegistration, metadata: &EntraMetadata, back: &LandingUrl, hint: Option<&str>) -> Option<String> {
+pub fn sign_out(
+    registration: &AppRegistration,
+    metadata: &EntraMetadata,
+    back: &LandingUrl,
+    hint: Option<&str>,
+) -> Option<String> {
     let endpoint = EndSessionUrl::new(metadata.end_session.clone()?).ok()?;
     let back = PostLogoutRedirectUrl::new(back.as_str().to_owned()).ok()?;
-    let mut request = LogoutRequest::from(endpoint).set_client_id(ClientId::new(registration.client_id.to_string())).set_post_logout_redirect_uri(back);
+    let mut request = LogoutRequest::from(endpoint)
+        .set_client_id(ClientId::new(registration.client_id.to_string()))
+        .set_post_logout_redirect_uri(back);
     if let Some(hint) = hint {
         request = request.set_logout_hint(LogoutHint::new(hint.to_owned()));
     }

@@ -50,7 +50,12 @@ pub struct CircuitTicket(u32);
 impl CircuitBreaker {
     /// Creates a circuit breaker that lets every request through.
     pub fn new(clock: Clock, random: RandomSource) -> Self {
-        Self { state: Mutex::default(), permits: Arc::new(Semaphore::new(MAX_CONCURRENT_REFRESHES)), clock, random }
+        Self {
+            state: Mutex::default(),
+            permits: Arc::new(Semaphore::new(MAX_CONCURRENT_REFRESHES)),
+            clock,
+            random,
+        }
     }
 
     /// Waits for a free place among the concurrent requests. After a pause, one request is sent,
@@ -61,7 +66,8 @@ impl CircuitBreaker {
     pub async fn enter(&self) -> Result<(CircuitTicket, OwnedSemaphorePermit), Error> {
         self.may_go()?;
         // The semaphore is never closed, so this error cannot occur.
-        let place = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| Error::Resting(1))?;
+        let place =
+            Arc::clone(&self.permits).acquire_owned().await.map_err(|_| Error::Resting(1))?;
         let now = self.clock.now_millis();
         let mut state = self.state();
         let rests = state.rests(now);
@@ -91,14 +97,22 @@ impl CircuitBreaker {
     /// Records that Entra did not answer, or answered unexpectedly; `retry_after` is the number of
     /// seconds that it asked to wait. `ours` means that Entra refuses this app registration, which
     /// waiting alone does not fix.
-    pub fn failed(&self, ticket: CircuitTicket, retry_after: Option<u64>, ours: bool, cause: &Error) {
+    pub fn failed(
+        &self,
+        ticket: CircuitTicket,
+        retry_after: Option<u64>,
+        ours: bool,
+        cause: &Error,
+    ) {
         let now = self.clock.now_millis();
         let jitter = u64::from(u16::from_be_bytes(self.random.bytes()));
         let mut state = self.state();
         // Requests that were under way together count as one failure.
         if ticket.0 == state.failures {
             state.failures = state.failures.saturating_add(1);
-            let pause = FIRST_PAUSE_MS.saturating_mul(2_u64.saturating_pow(state.failures - 1)).min(MAX_PAUSE_MS);
+            let pause = FIRST_PAUSE_MS
+                .saturating_mul(2_u64.saturating_pow(state.failures - 1))
+                .min(MAX_PAUSE_MS);
             let pause = pause / 2 + pause / 2 * jitter / u64::from(u16::MAX);
             (state.since, state.until) = (now, now.saturating_add(pause));
         }
@@ -110,7 +124,9 @@ impl CircuitBreaker {
             (true, true) => {
                 tracing::error!(%cause, "rechecks with Entra fail because of this app registration or this machine; sessions continue for [entra] recheck_grace")
             }
-            (true, false) => tracing::warn!(%cause, "Entra does not answer; asking less often, sessions continue for [entra] recheck_grace"),
+            (true, false) => {
+                tracing::warn!(%cause, "Entra does not answer; asking less often, sessions continue for [entra] recheck_grace")
+            }
             (false, _) => {}
         }
     }
@@ -181,7 +197,11 @@ mod tests {
     #[tokio::test]
     async fn what_was_under_way_together_is_one_failure() {
         let (circuit, _) = circuit();
-        let tickets = [goes(&circuit).await.unwrap(), goes(&circuit).await.unwrap(), goes(&circuit).await.unwrap()];
+        let tickets = [
+            goes(&circuit).await.unwrap(),
+            goes(&circuit).await.unwrap(),
+            goes(&circuit).await.unwrap(),
+        ];
         for ticket in tickets {
             circuit.failed(ticket, None, false, &Error::Answer);
         }

@@ -56,7 +56,8 @@ impl EntraRefusal {
 
     /// Whether the person canceled or declined the sign-in at Entra.
     pub fn is_cancelled(&self) -> bool {
-        self.error == "access_denied" && (self.suberror.as_deref() == Some("cancel") || self.code.is_none())
+        self.error == "access_denied"
+            && (self.suberror.as_deref() == Some("cancel") || self.code.is_none())
     }
 
     /// Whether Entra asks to try again later (RFC 6749 section 4.1.2.1).
@@ -100,8 +101,13 @@ struct ErrorBody {
 impl<'de> Deserialize<'de> for EntraRefusal {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let body = ErrorBody::deserialize(from)?;
-        let said = Self::of_callback(&body.error, body.error_description.as_str()).because(body.suberror.as_str());
-        let listed = body.error_codes.as_array().and_then(|it| it.first()?.as_u64()).and_then(|it| u32::try_from(it).ok());
+        let said = Self::of_callback(&body.error, body.error_description.as_str())
+            .because(body.suberror.as_str());
+        let listed = body
+            .error_codes
+            .as_array()
+            .and_then(|it| it.first()?.as_u64())
+            .and_then(|it| u32::try_from(it).ok());
         Ok(Self {
             code: listed.or(said.code),
             correlation_id: guid(body.correlation_id.as_str()).or(said.correlation_id),
@@ -134,12 +140,14 @@ fn error_name(text: &str) -> String {
 }
 
 fn is_plain(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b'.'))
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b'.'))
 }
 
 /// Serializes the challenge again, so that it is exactly one JSON object.
 fn challenge(text: &str) -> Option<Box<str>> {
-    let object: serde_json::Map<String, Value> = serde_json::from_str(Some(text).filter(|it| it.len() <= MAX_CLAIMS_BYTES)?).ok()?;
+    let object: serde_json::Map<String, Value> =
+        serde_json::from_str(Some(text).filter(|it| it.len() <= MAX_CLAIMS_BYTES)?).ok()?;
     serde_json::to_string(&object).ok().map(Into::into)
 }
 
@@ -161,7 +169,10 @@ fn guid(text: Option<&str>) -> Option<Box<str>> {
 
 fn timestamp(text: Option<&str>) -> Option<Box<str>> {
     let text = text?.get(..20)?;
-    let shaped = text.bytes().zip(b"0000-00-00 00:00:00Z").all(|(it, shape)| if *shape == b'0' { it.is_ascii_digit() } else { it == *shape });
+    let shaped = text
+        .bytes()
+        .zip(b"0000-00-00 00:00:00Z")
+        .all(|(it, shape)| if *shape == b'0' { it.is_ascii_digit() } else { it == *shape });
     shaped.then(|| text.into())
 }
 
@@ -183,7 +194,10 @@ mod tests {
             assert_eq!(refusal.trace_id.as_deref(), Some(TRACE));
             assert_eq!(refusal.correlation_id.as_deref(), Some(CORRELATION));
             assert_eq!(refusal.timestamp.as_deref(), Some("2026-01-09 02:02:12Z"));
-            assert_eq!(refusal.to_string(), format!("access_denied AADSTS65004 correlation id {CORRELATION}"));
+            assert_eq!(
+                refusal.to_string(),
+                format!("access_denied AADSTS65004 correlation id {CORRELATION}")
+            );
         }
     }
 
@@ -191,11 +205,19 @@ mod tests {
     fn a_cancelled_sign_in_comes_without_a_description() {
         let refusal = EntraRefusal::of_callback("access_denied", None).because(Some("cancel"));
         assert!(refusal.is_cancelled() && refusal.suberror.as_deref() == Some("cancel"));
-        assert!(!EntraRefusal::of_callback("access_denied", Some("AADSTS53003: Blocked")).is_cancelled());
-        assert!(!EntraRefusal::of_callback("server_error", None).because(Some("cancel")).is_cancelled());
+        assert!(
+            !EntraRefusal::of_callback("access_denied", Some("AADSTS53003: Blocked"))
+                .is_cancelled()
+        );
+        assert!(
+            !EntraRefusal::of_callback("server_error", None).because(Some("cancel")).is_cancelled()
+        );
         assert_eq!(refusal.because(Some("<b>")).suberror, None);
         let refusal = EntraRefusal::of_callback("access_denied", None);
-        assert_eq!((refusal.error.as_str(), refusal.code, refusal.timestamp), ("access_denied", None, None));
+        assert_eq!(
+            (refusal.error.as_str(), refusal.code, refusal.timestamp),
+            ("access_denied", None, None)
+        );
     }
 
     #[test]
@@ -205,7 +227,10 @@ mod tests {
         assert_eq!(refusal.to_string(), "unknown");
         assert_eq!((refusal.code, refusal.trace_id), (None, None));
         assert_eq!(refusal.timestamp.as_deref(), Some("2026-01-09 02:02:12Z"));
-        assert_eq!(EntraRefusal::of_callback(&"a".repeat(65), Some(&"é".repeat(100_000))).error, "unknown");
+        assert_eq!(
+            EntraRefusal::of_callback(&"a".repeat(65), Some(&"é".repeat(100_000))).error,
+            "unknown"
+        );
     }
 
     #[test]
@@ -216,17 +241,33 @@ mod tests {
         );
         let refusal = EntraRefusal::of_body(body.as_bytes()).unwrap();
         assert_eq!((refusal.error.as_str(), refusal.code), ("invalid_client", Some(7_000_215)));
-        assert!(refusal.is_of_the_app() && !refusal.is_passing() && refusal.suberror.as_deref() == Some("bad_token"));
+        assert!(
+            refusal.is_of_the_app()
+                && !refusal.is_passing()
+                && refusal.suberror.as_deref() == Some("bad_token")
+        );
         assert_eq!(refusal.trace_id.as_deref(), Some(TRACE));
         let body = br#"{"error":"interaction_required","suberror":"basic_action","claims":"{\"access_token\": {\"polids\":{\"essential\":true}}}"}"#;
         let refusal = EntraRefusal::of_body(body).unwrap();
-        assert_eq!(refusal.claims.as_deref(), Some(r#"{"access_token":{"polids":{"essential":true}}}"#));
-        for odd in [r#""[1]""#.to_owned(), r#""{} {}""#.to_owned(), "{}".to_owned(), format!(r#""{{\"a\":\"{}\"}}""#, "x".repeat(3000))] {
+        assert_eq!(
+            refusal.claims.as_deref(),
+            Some(r#"{"access_token":{"polids":{"essential":true}}}"#)
+        );
+        for odd in [
+            r#""[1]""#.to_owned(),
+            r#""{} {}""#.to_owned(),
+            "{}".to_owned(),
+            format!(r#""{{\"a\":\"{}\"}}""#, "x".repeat(3000)),
+        ] {
             let body = format!(r#"{{"error":"interaction_required","claims":{odd}}}"#);
             assert_eq!(EntraRefusal::of_body(body.as_bytes()).unwrap().claims, None, "{odd}");
         }
-        let odd = EntraRefusal::of_body(br#"{"error":"server_error","error_codes":"none","trace_id":7}"#).unwrap();
+        let odd =
+            EntraRefusal::of_body(br#"{"error":"server_error","error_codes":"none","trace_id":7}"#)
+                .unwrap();
         assert_eq!((odd.error.as_str(), odd.code, odd.trace_id), ("server_error", None, None));
-        assert!(EntraRefusal::of_body(b"<html>").is_none() && EntraRefusal::of_body(b"{}").is_none());
+        assert!(
+            EntraRefusal::of_body(b"<html>").is_none() && EntraRefusal::of_body(b"{}").is_none()
+        );
     }
 }

@@ -99,7 +99,12 @@ impl Error {
         match self {
             Self::Unreachable(_) | Self::Busy { .. } | Self::Slow => true,
             Self::Token(error) => {
-                matches!(error, super::error::Error::Unreachable { .. } | super::error::Error::Status { .. } | super::error::Error::Resting(_))
+                matches!(
+                    error,
+                    super::error::Error::Unreachable { .. }
+                        | super::error::Error::Status { .. }
+                        | super::error::Error::Resting(_)
+                )
             }
             _ => false,
         }
@@ -109,7 +114,9 @@ impl Error {
     pub fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Busy { rest, .. } => *rest,
-            Self::Token(super::error::Error::Status { retry_after, .. }) => retry_after.map(|it| it.min(MAX_RETRY_AFTER_SECONDS)),
+            Self::Token(super::error::Error::Status { retry_after, .. }) => {
+                retry_after.map(|it| it.min(MAX_RETRY_AFTER_SECONDS))
+            }
             Self::Token(super::error::Error::Resting(seconds)) => Some(*seconds),
             _ => None,
         }
@@ -150,7 +157,12 @@ impl GroupMembership {
 
 impl GraphToken {
     pub(in crate::entra) fn new(tokens: RedeemedTokens, base: String) -> Self {
-        Self { base, id_token: tokens.id_token, access: tokens.access, new_refresh_token: tokens.refresh_token }
+        Self {
+            base,
+            id_token: tokens.id_token,
+            access: tokens.access,
+            new_refresh_token: tokens.refresh_token,
+        }
     }
 
     /// Takes the new refresh token, which replaces the previous one; later calls return `None`.
@@ -164,13 +176,16 @@ impl GraphToken {
 /// # Errors
 /// Why Graph did not return the groups. An incomplete list is never returned.
 pub async fn groups(client: &HttpClient, base: &str, access: &Secret) -> Result<StringList, Error> {
-    tokio::time::timeout(GROUPS_TIMEOUT, pages(client, base, access)).await.map_err(|_| Error::Slow)?
+    tokio::time::timeout(GROUPS_TIMEOUT, pages(client, base, access))
+        .await
+        .map_err(|_| Error::Slow)?
 }
 
 async fn pages(client: &HttpClient, base: &str, access: &Secret) -> Result<StringList, Error> {
     let home = Url::parse(base).map_err(|_| Error::Elsewhere)?;
     let mut ids = Vec::new();
-    let mut page = request(client, Method::POST, &format!("{base}/v1.0/me/getMemberObjects"), access).await?;
+    let mut page =
+        request(client, Method::POST, &format!("{base}/v1.0/me/getMemberObjects"), access).await?;
     for _ in 1..MAX_PAGES {
         take(&mut ids, &page.value)?;
         let Some(next) = page.next else { return Ok(ids.into_iter().collect()) };
@@ -203,12 +218,29 @@ fn at_home(link: &str, home: &Url) -> Option<Url> {
     (plain && url.origin() == home.origin()).then_some(url)
 }
 
-async fn request(client: &HttpClient, method: Method, address: &str, access: &Secret) -> Result<MemberOfPage, Error> {
-    let body = if method == Method::POST { Bytes::from_static(GROUPS_QUERY.as_bytes()) } else { Bytes::new() };
-    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", access.expose())).map_err(|_| Error::Answer)?;
+async fn request(
+    client: &HttpClient,
+    method: Method,
+    address: &str,
+    access: &Secret,
+) -> Result<MemberOfPage, Error> {
+    let body = if method == Method::POST {
+        Bytes::from_static(GROUPS_QUERY.as_bytes())
+    } else {
+        Bytes::new()
+    };
+    let mut bearer =
+        HeaderValue::from_str(&format!("Bearer {}", access.expose())).map_err(|_| Error::Answer)?;
     bearer.set_sensitive(true);
-    let request = Request::builder().method(method).uri(address).header(AUTHORIZATION, bearer).header(ACCEPT, "application/json");
-    let request = request.header(CONTENT_TYPE, "application/json").body(body).map_err(|_| Error::Elsewhere)?;
+    let request = Request::builder()
+        .method(method)
+        .uri(address)
+        .header(AUTHORIZATION, bearer)
+        .header(ACCEPT, "application/json");
+    let request = request
+        .header(CONTENT_TYPE, "application/json")
+        .body(body)
+        .map_err(|_| Error::Elsewhere)?;
     let response = client.send(request).await.map_err(Error::Unreachable)?;
     match response.status().as_u16() {
         200 => serde_json::from_slice(response.body()).map_err(|_| Error::Answer),
@@ -231,7 +263,10 @@ mod tests {
     #[test]
     fn a_link_that_leads_elsewhere_is_not_followed() {
         let home = Url::parse("https://graph.microsoft.com").unwrap();
-        assert!(at_home("https://graph.microsoft.com/v1.0/me/getMemberObjects?$skiptoken=x", &home).is_some());
+        assert!(
+            at_home("https://graph.microsoft.com/v1.0/me/getMemberObjects?$skiptoken=x", &home)
+                .is_some()
+        );
         for link in [
             "https://graph.windows.net/x",
             "http://graph.microsoft.com/x",
@@ -261,7 +296,12 @@ mod tests {
 
     #[test]
     fn a_rest_is_read_in_seconds_and_bounded() {
-        let of = |text: &'static str| rest(&HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]));
-        assert_eq!((of("3"), of("999999"), of("Wed, 25 Nov 2026 00:00:00 GMT"), of("-1")), (Some(3), Some(MAX_RETRY_AFTER_SECONDS), None, None));
+        let of = |text: &'static str| {
+            rest(&HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]))
+        };
+        assert_eq!(
+            (of("3"), of("999999"), of("Wed, 25 Nov 2026 00:00:00 GMT"), of("-1")),
+            (Some(3), Some(MAX_RETRY_AFTER_SECONDS), None, None)
+        );
     }
 }

@@ -67,10 +67,19 @@ impl VerificationKey {
     ///
     /// # Errors
     /// `InvalidToken::KeyIssuer`.
-    pub fn speaks_for(&self, issuer: &str, tenant: &str, cloud: Option<&str>) -> Result<(), InvalidToken> {
+    pub fn speaks_for(
+        &self,
+        issuer: &str,
+        tenant: &str,
+        cloud: Option<&str>,
+    ) -> Result<(), InvalidToken> {
         let meant = self.issuer.as_ref().map(|it| it.replace("{tenantid}", tenant));
         let other_cloud = self.cloud.as_deref().zip(cloud).is_some_and(|(key, ours)| key != ours);
-        if meant.is_some_and(|it| it != issuer) || other_cloud { Err(InvalidToken::KeyIssuer) } else { Ok(()) }
+        if meant.is_some_and(|it| it != issuer) || other_cloud {
+            Err(InvalidToken::KeyIssuer)
+        } else {
+            Ok(())
+        }
     }
 
     fn is_same(&self, other: &Self) -> bool {
@@ -125,9 +134,11 @@ pub fn read(bytes: &[u8]) -> Result<Vec<VerificationKey>, BadKeys> {
         return Err(BadKeys::TooLarge);
     }
     let all: Vec<VerificationKey> = document.keys.iter().filter_map(KeyEntry::key).collect();
-    let claimed_twice = |key: &VerificationKey| all.iter().any(|it| it.kid == key.kid && !it.is_same(key));
+    let claimed_twice =
+        |key: &VerificationKey| all.iter().any(|it| it.kid == key.kid && !it.is_same(key));
     let doubtful: Vec<bool> = all.iter().map(claimed_twice).collect();
-    let usable: Vec<VerificationKey> = all.into_iter().zip(doubtful).filter(|it| !it.1).map(|it| it.0).collect();
+    let usable: Vec<VerificationKey> =
+        all.into_iter().zip(doubtful).filter(|it| !it.1).map(|it| it.0).collect();
     if usable.is_empty() { Err(BadKeys::None) } else { Ok(usable) }
 }
 
@@ -140,8 +151,12 @@ impl KeyEntry {
         }
         let kid = text(&self.kid)?.to_owned();
         let (modulus, exponent) = (number(&self.n)?, number(&self.e)?);
-        let strong = MODULUS_BYTES.contains(&modulus.len()) && modulus.first().is_some_and(|it| modulus.len() > *MODULUS_BYTES.start() || *it >= 0x80);
-        let odd = exponent.last().is_some_and(|it| it & 1 == 1) && exponent.len() <= 4 && exponent != [1];
+        let strong = MODULUS_BYTES.contains(&modulus.len())
+            && modulus
+                .first()
+                .is_some_and(|it| modulus.len() > *MODULUS_BYTES.start() || *it >= 0x80);
+        let odd =
+            exponent.last().is_some_and(|it| it & 1 == 1) && exponent.len() <= 4 && exponent != [1];
         if !strong || !odd {
             return None;
         }
@@ -149,7 +164,9 @@ impl KeyEntry {
         let public = parts.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).ok()?;
         // A member that is present must be a string: a malformed issuer must not remove the
         // restriction to it.
-        let said = |it: &Value| if it.is_null() { Some(None) } else { text(it).map(|it| Some(it.to_owned())) };
+        let said = |it: &Value| {
+            if it.is_null() { Some(None) } else { text(it).map(|it| Some(it.to_owned())) }
+        };
         let (issuer, cloud) = (said(&self.issuer)?, said(&self.cloud_instance_name)?);
         Some(VerificationKey { kid, modulus, exponent, issuer, cloud, public })
     }
@@ -198,7 +215,9 @@ impl KnownKeys {
             }
         }
         while all.len() > MAX_KNOWN_KEYS {
-            let Some(oldest) = all.iter().min_by_key(|it| it.1.seen).map(|it| it.0.clone()) else { break };
+            let Some(oldest) = all.iter().min_by_key(|it| it.1.seen).map(|it| it.0.clone()) else {
+                break;
+            };
             all.remove(&oldest);
         }
         (Self(all), swapped)

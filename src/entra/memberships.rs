@@ -104,7 +104,13 @@ impl MembershipCache {
     ///
     /// # Errors
     /// Why they are not available, and until when no further request is made.
-    pub async fn ask<F>(self: &Arc<Self>, person: GroupsSubject, by: usize, since: u64, ask: impl FnOnce() -> F) -> Result<KnownGroups, GroupsUnavailable>
+    pub async fn ask<F>(
+        self: &Arc<Self>,
+        person: GroupsSubject,
+        by: usize,
+        since: u64,
+        ask: impl FnOnce() -> F,
+    ) -> Result<KnownGroups, GroupsUnavailable>
     where
         F: Future<Output = Result<GroupMembership, Error>> + Send + 'static,
     {
@@ -113,10 +119,14 @@ impl MembershipCache {
         match self.next_turn(&entry, by, since) {
             MembershipTurn::Known(outcome) => return outcome,
             MembershipTurn::Wait => {}
-            MembershipTurn::Request => drop(self.tasks.spawn(Arc::clone(self).run(person, Arc::clone(&entry), by, ask()))),
+            MembershipTurn::Request => {
+                drop(self.tasks.spawn(Arc::clone(self).run(person, Arc::clone(&entry), by, ask())))
+            }
         }
         let known = heard.wait_for(|it| !it.is_asking).await.ok();
-        known.and_then(|it| it.outcome()).unwrap_or_else(|| Err(GroupsUnavailable { cause: Error::Interrupted, until: self.clock.now(), by }))
+        known.and_then(|it| it.outcome()).unwrap_or_else(|| {
+            Err(GroupsUnavailable { cause: Error::Interrupted, until: self.clock.now(), by })
+        })
     }
 
     fn next_turn(&self, entry: &MembershipEntry, by: usize, since: u64) -> MembershipTurn {
@@ -132,7 +142,9 @@ impl MembershipCache {
                 (None, Some(untold)) => MembershipTurn::Known(Err(untold)),
                 (None, None) => match self.gate().check(now) {
                     Ok(()) => MembershipTurn::Request,
-                    Err((cause, until)) => MembershipTurn::Known(Err(GroupsUnavailable { cause, until, by })),
+                    Err((cause, until)) => {
+                        MembershipTurn::Known(Err(GroupsUnavailable { cause, until, by }))
+                    }
                 },
             };
             known.is_asking = matches!(turn, MembershipTurn::Request);
@@ -160,8 +172,14 @@ impl MembershipCache {
                 known.failures.clear();
             }
             Err(cause) => {
-                known.failures.retain(|it| it.until > now && it.by != by && cause.is_about_refresh_token());
-                known.failures.push(GroupsUnavailable { until: now.saturating_add(rest), cause, by });
+                known
+                    .failures
+                    .retain(|it| it.until > now && it.by != by && cause.is_about_refresh_token());
+                known.failures.push(GroupsUnavailable {
+                    until: now.saturating_add(rest),
+                    cause,
+                    by,
+                });
             }
         });
         drop(done);
@@ -187,7 +205,8 @@ impl MembershipState {
     fn refused(&self, by: usize, now: u64) -> Option<GroupsUnavailable> {
         let mut all = self.failures.iter().filter(|it| it.until > now);
         let its = all.clone().find(|it| it.by == by || !it.cause.is_about_refresh_token());
-        its.or_else(|| all.nth(MAX_REFUSED_SESSIONS - 1)).map(|it| GroupsUnavailable { by, ..it.clone() })
+        its.or_else(|| all.nth(MAX_REFUSED_SESSIONS - 1))
+            .map(|it| GroupsUnavailable { by, ..it.clone() })
     }
 
     fn outcome(&self) -> Option<Result<KnownGroups, GroupsUnavailable>> {
@@ -239,11 +258,17 @@ impl GraphGate {
     /// Logs one line for each change, regardless of the number of people.
     fn log(&mut self, cause: Option<&Error>) {
         match cause {
-            Some(cause) if self.logged.as_ref().is_none_or(|it| std::mem::discriminant(it) != std::mem::discriminant(cause)) => {
+            Some(cause)
+                if self.logged.as_ref().is_none_or(|it| {
+                    std::mem::discriminant(it) != std::mem::discriminant(cause)
+                }) =>
+            {
                 tracing::warn!(%cause, "Microsoft Graph does not return groups; using known groups for a while");
                 self.logged = Some(cause.clone());
             }
-            None if self.logged.take().is_some() => tracing::info!("Microsoft Graph is answering again"),
+            None if self.logged.take().is_some() => {
+                tracing::info!("Microsoft Graph is answering again")
+            }
             _ => {}
         }
     }
@@ -286,28 +311,47 @@ mod tests {
     async fn an_asking_that_breaks_off_leaves_nobody_waiting() {
         let memberships = Arc::new(MembershipCache::new(Clock::system(), TaskTracker::new()));
         let person = (Guid::from_random([1; 16]), Guid::from_random([2; 16]), None);
-        let untold = memberships.ask(person, 1, 0, || async { panic!("of a test") }).await.unwrap_err();
+        let untold =
+            memberships.ask(person, 1, 0, || async { panic!("of a test") }).await.unwrap_err();
         assert_eq!(untold.cause, Error::Interrupted);
-        assert_eq!(memberships.ask(person, 1, 0, || async { Err(Error::Forbidden) }).await.unwrap_err().cause, Error::Forbidden);
+        assert_eq!(
+            memberships
+                .ask(person, 1, 0, || async { Err(Error::Forbidden) })
+                .await
+                .unwrap_err()
+                .cause,
+            Error::Forbidden
+        );
     }
 
     #[tokio::test]
     async fn what_one_session_has_to_ask_by_says_nothing_of_another() {
         let memberships = Arc::new(MembershipCache::new(Clock::system(), TaskTracker::new()));
         let person = (Guid::from_random([1; 16]), Guid::from_random([2; 16]), None);
-        assert!(memberships.ask(person, 1, 0, || async { Err(Error::NoRefreshToken) }).await.is_err());
-        let second = memberships.ask(person, 1, 0, || async { Err(Error::TooMany) }).await.unwrap_err();
+        assert!(
+            memberships.ask(person, 1, 0, || async { Err(Error::NoRefreshToken) }).await.is_err()
+        );
+        let second =
+            memberships.ask(person, 1, 0, || async { Err(Error::TooMany) }).await.unwrap_err();
         assert_eq!((second.cause, second.by), (Error::NoRefreshToken, 1));
-        let other = memberships.ask(person, 2, 0, || async { Err(Error::TooMany) }).await.unwrap_err();
+        let other =
+            memberships.ask(person, 2, 0, || async { Err(Error::TooMany) }).await.unwrap_err();
         assert_eq!((other.cause, other.by), (Error::TooMany, 2));
     }
 
     #[tokio::test]
     async fn what_one_organizations_registration_was_answered_says_nothing_of_another() {
         let memberships = Arc::new(MembershipCache::new(Clock::system(), TaskTracker::new()));
-        let of = |organization: u8| (Guid::from_random([1; 16]), Guid::from_random([2; 16]), Some(Guid::from_random([organization; 16])));
+        let of = |organization: u8| {
+            (
+                Guid::from_random([1; 16]),
+                Guid::from_random([2; 16]),
+                Some(Guid::from_random([organization; 16])),
+            )
+        };
         assert!(memberships.ask(of(3), 1, 0, || async { Err(Error::Forbidden) }).await.is_err());
-        let other = memberships.ask(of(4), 2, 0, || async { Err(Error::TooMany) }).await.unwrap_err();
+        let other =
+            memberships.ask(of(4), 2, 0, || async { Err(Error::TooMany) }).await.unwrap_err();
         assert_eq!(other.cause, Error::TooMany);
     }
 
@@ -323,7 +367,11 @@ mod tests {
                 Err(Error::NoRefreshToken)
             };
             let untold = memberships.ask(person, by, 0, ask).await.unwrap_err();
-            assert_eq!((untold.cause, untold.by), (Error::NoRefreshToken, by), "whoever hears of another's refusal asks again at once");
+            assert_eq!(
+                (untold.cause, untold.by),
+                (Error::NoRefreshToken, by),
+                "whoever hears of another's refusal asks again at once"
+            );
         }
         assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), MAX_REFUSED_SESSIONS);
     }

@@ -100,11 +100,16 @@ pub fn address(authority: &str, tenant: &TenantConfig) -> String {
 ///
 /// # Errors
 /// `BadMetadata` says why it is rejected.
-pub fn read(bytes: &[u8], authority: &str, tenant: &TenantConfig) -> Result<EntraMetadata, BadMetadata> {
+pub fn read(
+    bytes: &[u8],
+    authority: &str,
+    tenant: &TenantConfig,
+) -> Result<EntraMetadata, BadMetadata> {
     if bytes.len() > MAX_DOCUMENT_BYTES {
         return Err(BadMetadata::TooLarge);
     }
-    let document: DiscoveryDocument = serde_json::from_slice(bytes).map_err(|_| BadMetadata::Malformed)?;
+    let document: DiscoveryDocument =
+        serde_json::from_slice(bytes).map_err(|_| BadMetadata::Malformed)?;
     let authority = Url::parse(authority).map_err(|_| BadMetadata::Issuer)?;
     let whose = tenant_of_issuer(&document.issuer, tenant)?;
     let issuer = at_home(&document.issuer, &authority, whose).ok_or(BadMetadata::Issuer)?;
@@ -117,15 +122,25 @@ pub fn read(bytes: &[u8], authority: &str, tenant: &TenantConfig) -> Result<Entr
     if matches!(tenant, TenantConfig::Id(asked) if Some(*asked) != whose) {
         return Err(BadMetadata::Tenant);
     }
-    let endpoint = |name, text: &str| at_home(text, &authority, whose).map(String::from).ok_or(BadMetadata::Endpoint(name));
+    let endpoint = |name, text: &str| {
+        at_home(text, &authority, whose).map(String::from).ok_or(BadMetadata::Endpoint(name))
+    };
     Ok(EntraMetadata {
         authorization: endpoint("authorization_endpoint", &document.authorization_endpoint)?,
         token: endpoint("token_endpoint", &document.token_endpoint)?,
         keys: endpoint("jwks_uri", &document.jwks_uri)?,
-        end_session: document.end_session_endpoint.map(|it| endpoint("end_session_endpoint", &it)).transpose()?,
+        end_session: document
+            .end_session_endpoint
+            .map(|it| endpoint("end_session_endpoint", &it))
+            .transpose()?,
         cloud: document.cloud_instance_name,
-        region: document.tenant_region_scope.filter(|it| it.len() <= MAX_REGION_BYTES && it.bytes().all(|it| it.is_ascii_alphanumeric())),
-        graph: document.msgraph_host.and_then(|it| graph(&it, &authority)).filter(|_| whose.is_some()),
+        region: document.tenant_region_scope.filter(|it| {
+            it.len() <= MAX_REGION_BYTES && it.bytes().all(|it| it.is_ascii_alphanumeric())
+        }),
+        graph: document
+            .msgraph_host
+            .and_then(|it| graph(&it, &authority))
+            .filter(|_| whose.is_some()),
         issuer: document.issuer,
         tenant: whose,
     })
@@ -134,7 +149,11 @@ pub fn read(bytes: &[u8], authority: &str, tenant: &TenantConfig) -> Result<Entr
 /// Returns the tenant that an issuer names: its only path segment before `v2.0`. A template names
 /// no tenant, and is accepted only if several tenants were requested.
 fn tenant_of_issuer(issuer: &str, asked: &TenantConfig) -> Result<Option<Guid>, BadMetadata> {
-    let segment = issuer.strip_suffix("/v2.0").and_then(|it| it.rsplit_once('/')).ok_or(BadMetadata::Issuer)?.1;
+    let segment = issuer
+        .strip_suffix("/v2.0")
+        .and_then(|it| it.rsplit_once('/'))
+        .ok_or(BadMetadata::Issuer)?
+        .1;
     match (asked.is_many(), Guid::parse(segment)) {
         (false, Some(id)) => Ok(Some(id)),
         (true, None) if segment == TENANT_TEMPLATE => Ok(None),
@@ -149,7 +168,8 @@ fn graph(host: &str, authority: &Url) -> Option<String> {
         return Some(format!("https://{host}"));
     }
     let own = authority.origin().ascii_serialization();
-    let is_own = own.split_once("://").is_some_and(|it| it.1 == host) && authority.host_str().is_some_and(is_loopback);
+    let is_own = own.split_once("://").is_some_and(|it| it.1 == host)
+        && authority.host_str().is_some_and(is_loopback);
     is_own.then_some(own)
 }
 
@@ -158,8 +178,12 @@ fn graph(host: &str, authority: &Url) -> Option<String> {
 pub fn origins(authority: &str, end_session: Option<&str>) -> Vec<String> {
     let host = authority.strip_prefix("https://").unwrap_or_default();
     let family = CLOUDS.iter().find(|it| it.signs_in_at(host));
-    let names = family.into_iter().flat_map(|it| std::iter::once(&it.login).chain(it.aliases)).map(|it| format!("https://{it}"));
-    let there = end_session.and_then(|it| Url::parse(it).ok()).map(|it| it.origin().ascii_serialization());
+    let names = family
+        .into_iter()
+        .flat_map(|it| std::iter::once(&it.login).chain(it.aliases))
+        .map(|it| format!("https://{it}"));
+    let there =
+        end_session.and_then(|it| Url::parse(it).ok()).map(|it| it.origin().ascii_serialization());
     let mut all = vec![authority.to_owned()];
     for it in names.chain(there) {
         if !all.contains(&it) {
@@ -175,13 +199,19 @@ fn at_home(text: &str, authority: &Url, tenant: Option<Guid>) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
     let same = url.origin() == authority.origin();
-    let other_name = url.scheme() == "https" && url.port().is_none() && authority.port().is_none() && is_alias(url.host_str()?, authority.host_str()?, tenant);
+    let other_name = url.scheme() == "https"
+        && url.port().is_none()
+        && authority.port().is_none()
+        && is_alias(url.host_str()?, authority.host_str()?, tenant);
     (plain && (same || other_name)).then_some(url)
 }
 
 fn is_alias(host: &str, authority: &str, tenant: Option<Guid>) -> bool {
     let family = CLOUDS.iter().any(|it| it.signs_in_at(host) && it.signs_in_at(authority));
-    family || authority.ends_with(CIAM_SUFFIX) && tenant.is_some() && host.strip_suffix(CIAM_SUFFIX).and_then(Guid::parse) == tenant
+    family
+        || authority.ends_with(CIAM_SUFFIX)
+            && tenant.is_some()
+            && host.strip_suffix(CIAM_SUFFIX).and_then(Guid::parse) == tenant
 }
 
 #[cfg(test)]
@@ -207,7 +237,11 @@ mod tests {
         TenantConfig::Id(Guid::parse(TENANT).unwrap())
     }
 
-    fn judged(document: &Value, authority: &str, tenant: &TenantConfig) -> Result<EntraMetadata, BadMetadata> {
+    fn judged(
+        document: &Value,
+        authority: &str,
+        tenant: &TenantConfig,
+    ) -> Result<EntraMetadata, BadMetadata> {
         read(document.to_string().as_bytes(), authority, tenant)
     }
 
@@ -228,16 +262,35 @@ mod tests {
         for tenant in [TenantConfig::Organizations, TenantConfig::Common] {
             let metadata = judged(&document, PUBLIC, &tenant).unwrap();
             assert_eq!((metadata.tenant, metadata.graph.as_deref()), (None, None));
-            assert_eq!(metadata.issuer_of(Guid::parse(TENANT).unwrap()), format!("{PUBLIC}/{TENANT}/v2.0"));
+            assert_eq!(
+                metadata.issuer_of(Guid::parse(TENANT).unwrap()),
+                format!("{PUBLIC}/{TENANT}/v2.0")
+            );
         }
         document["issuer"] = format!("{PUBLIC}/{TENANT}/v2.0").into();
-        assert_eq!(judged(&document, PUBLIC, &TenantConfig::Common).unwrap_err(), BadMetadata::Tenant);
-        for issuer in ["{tenantid}/v2.0/", "x/{tenantid}/v2.0", "{tenantId}/v2.0", "{tenantid}", "{tenantid}{tenantid}/v2.0"] {
+        assert_eq!(
+            judged(&document, PUBLIC, &TenantConfig::Common).unwrap_err(),
+            BadMetadata::Tenant
+        );
+        for issuer in [
+            "{tenantid}/v2.0/",
+            "x/{tenantid}/v2.0",
+            "{tenantId}/v2.0",
+            "{tenantid}",
+            "{tenantid}{tenantid}/v2.0",
+        ] {
             document["issuer"] = format!("{PUBLIC}/{issuer}").into();
-            assert_eq!(judged(&document, PUBLIC, &TenantConfig::Organizations).unwrap_err(), BadMetadata::Issuer, "{issuer}");
+            assert_eq!(
+                judged(&document, PUBLIC, &TenantConfig::Organizations).unwrap_err(),
+                BadMetadata::Issuer,
+                "{issuer}"
+            );
         }
         document["issuer"] = "https://{tenantid}.ciamlogin.com/{tenantid}/v2.0".into();
-        assert_eq!(judged(&document, "https://contoso.ciamlogin.com", &TenantConfig::Common).unwrap_err(), BadMetadata::Issuer);
+        assert_eq!(
+            judged(&document, "https://contoso.ciamlogin.com", &TenantConfig::Common).unwrap_err(),
+            BadMetadata::Issuer
+        );
     }
 
     #[test]
@@ -247,7 +300,12 @@ mod tests {
             document["msgraph_host"] = host.into();
             judged(&document, authority, &tenant()).unwrap().graph
         };
-        for host in ["graph.microsoft.com", "graph.microsoft.us", "dod-graph.microsoft.us", "microsoftgraph.chinacloudapi.cn"] {
+        for host in [
+            "graph.microsoft.com",
+            "graph.microsoft.us",
+            "dod-graph.microsoft.us",
+            "microsoftgraph.chinacloudapi.cn",
+        ] {
             assert_eq!(named(PUBLIC, host), Some(format!("https://{host}")));
         }
         let emulator = "http://127.0.0.1:4100";
@@ -279,13 +337,30 @@ mod tests {
 
     #[test]
     fn the_authority_is_known_by_all_of_its_names_and_nobody_elses() {
-        assert_eq!(origins("http://127.0.0.1:4100", Some("http://127.0.0.1:4100/x/oauth2/v2.0/logout")), ["http://127.0.0.1:4100"]);
+        assert_eq!(
+            origins("http://127.0.0.1:4100", Some("http://127.0.0.1:4100/x/oauth2/v2.0/logout")),
+            ["http://127.0.0.1:4100"]
+        );
         let china = origins("https://login.chinacloudapi.cn", None);
-        assert_eq!(china, ["https://login.chinacloudapi.cn", "https://login.partner.microsoftonline.cn"]);
+        assert_eq!(
+            china,
+            ["https://login.chinacloudapi.cn", "https://login.partner.microsoftonline.cn"]
+        );
         let public = origins(PUBLIC, Some(&format!("{PUBLIC}/{TENANT}/oauth2/v2.0/logout")));
-        assert_eq!(public, ["https://login.microsoftonline.com", "https://login.windows.net", "https://login.microsoft.com", "https://sts.windows.net"]);
+        assert_eq!(
+            public,
+            [
+                "https://login.microsoftonline.com",
+                "https://login.windows.net",
+                "https://login.microsoft.com",
+                "https://sts.windows.net"
+            ]
+        );
         let ciam = format!("https://{TENANT}.ciamlogin.com");
-        assert_eq!(origins("https://contoso.ciamlogin.com", Some(&format!("{ciam}/logout"))), ["https://contoso.ciamlogin.com", &ciam]);
+        assert_eq!(
+            origins("https://contoso.ciamlogin.com", Some(&format!("{ciam}/logout"))),
+            ["https://contoso.ciamlogin.com", &ciam]
+        );
     }
 
     #[test]
@@ -308,7 +383,11 @@ mod tests {
         ] {
             let mut document = document(PUBLIC);
             document["issuer"] = issuer.clone().into();
-            assert_eq!(judged(&document, PUBLIC, &tenant()).unwrap_err(), BadMetadata::Issuer, "{issuer}");
+            assert_eq!(
+                judged(&document, PUBLIC, &tenant()).unwrap_err(),
+                BadMetadata::Issuer,
+                "{issuer}"
+            );
         }
         let mut document = document(PUBLIC);
         document["issuer"] = format!("{PUBLIC}/{other}/v2.0").into();
@@ -317,7 +396,8 @@ mod tests {
 
     #[test]
     fn an_endpoint_that_leads_elsewhere_is_refused() {
-        for name in ["authorization_endpoint", "token_endpoint", "jwks_uri", "end_session_endpoint"] {
+        for name in ["authorization_endpoint", "token_endpoint", "jwks_uri", "end_session_endpoint"]
+        {
             for place in [
                 "http://login.microsoftonline.com/keys",
                 "https://169.254.169.254/metadata",
@@ -329,18 +409,28 @@ mod tests {
             ] {
                 let mut document = document(PUBLIC);
                 document[name] = place.into();
-                assert_eq!(judged(&document, PUBLIC, &tenant()).unwrap_err(), BadMetadata::Endpoint(name), "{place}");
+                assert_eq!(
+                    judged(&document, PUBLIC, &tenant()).unwrap_err(),
+                    BadMetadata::Endpoint(name),
+                    "{place}"
+                );
             }
         }
         let mut document = document("http://127.0.0.1:4100");
         document["jwks_uri"] = "http://127.0.0.1:4101/keys".into();
-        assert_eq!(judged(&document, "http://127.0.0.1:4100", &tenant()).unwrap_err(), BadMetadata::Endpoint("jwks_uri"));
+        assert_eq!(
+            judged(&document, "http://127.0.0.1:4100", &tenant()).unwrap_err(),
+            BadMetadata::Endpoint("jwks_uri")
+        );
     }
 
     #[test]
     fn what_is_no_document_is_refused() {
         assert_eq!(read(b"<html>", PUBLIC, &tenant()).unwrap_err(), BadMetadata::Malformed);
         assert_eq!(read(b"{}", PUBLIC, &tenant()).unwrap_err(), BadMetadata::Malformed);
-        assert_eq!(read(&vec![b' '; MAX_DOCUMENT_BYTES + 1], PUBLIC, &tenant()).unwrap_err(), BadMetadata::TooLarge);
+        assert_eq!(
+            read(&vec![b' '; MAX_DOCUMENT_BYTES + 1], PUBLIC, &tenant()).unwrap_err(),
+            BadMetadata::TooLarge
+        );
     }
 }

@@ -121,7 +121,14 @@ impl Entra {
     ) -> Self {
         Self {
             admitted: AdmittedTenants::new(config.allowed_tenants.clone(), Arc::clone(&domains)),
-            source: EntraSource::new(config.authority.clone(), config.tenant.clone(), domains, client.clone(), clock.clone(), random.clone()),
+            source: EntraSource::new(
+                config.authority.clone(),
+                config.tenant.clone(),
+                domains,
+                client.clone(),
+                clock.clone(),
+                random.clone(),
+            ),
             circuit: CircuitBreaker::new(clock.clone(), random.clone()),
             are_many: config.tenant.is_many(),
             recheck: config.recheck,
@@ -129,7 +136,11 @@ impl Entra {
                 client_id: config.client_id,
                 credential: config.credential.clone(),
                 redirect_uri,
-                scopes: SIGN_IN_SCOPES.into_iter().map(str::to_owned).chain(config.scopes.iter().cloned()).collect(),
+                scopes: SIGN_IN_SCOPES
+                    .into_iter()
+                    .map(str::to_owned)
+                    .chain(config.scopes.iter().cloned())
+                    .collect(),
             }),
             client,
             clock,
@@ -187,11 +198,23 @@ impl Entra {
     /// # Errors
     /// `Refused` if Entra refuses the code, `Token` if the ID token is rejected; the others mean
     /// that Entra could not be asked.
-    pub async fn redeem(&self, code: &str, nonce: &str, verifier: &str) -> Result<Redeemed, NotRedeemed> {
-        let snapshot = self.source.snapshot().await.map_err(|error| NotRedeemed { error, by: CredentialUsed::Current })?;
+    pub async fn redeem(
+        &self,
+        code: &str,
+        nonce: &str,
+        verifier: &str,
+    ) -> Result<Redeemed, NotRedeemed> {
+        let snapshot = self
+            .source
+            .snapshot()
+            .await
+            .map_err(|error| NotRedeemed { error, by: CredentialUsed::Current })?;
         let ticket = self.circuit.ticket();
         let sender = self.sender();
-        let (by, answer) = self.proofs.new_one_first(|it| redeem::redeem(it, &snapshot.metadata, &sender, code, verifier)).await;
+        let (by, answer) = self
+            .proofs
+            .new_one_first(|it| redeem::redeem(it, &snapshot.metadata, &sender, code, verifier))
+            .await;
         // Anyone can submit codes that Entra refuses, until it throttles them: that must not stop
         // the questions about other sessions.
         let brought = matches!(answer, Err(Error::Refused(_) | Error::Status { status: 429, .. }));
@@ -214,10 +237,16 @@ impl Entra {
         let snapshot = self.source.snapshot().await?;
         let (ticket, _place) = self.circuit.enter().await?;
         let sender = self.sender();
-        match self.proofs.proven_first(|it| redeem::refresh(it, &snapshot.metadata, &sender, grant)).await {
+        match self
+            .proofs
+            .proven_first(|it| redeem::refresh(it, &snapshot.metadata, &sender, grant))
+            .await
+        {
             // The circuit breaker learns the outcome after the verification: an unusable response
             // counts as none.
-            (by, Ok(tokens)) => Ok(Refreshed { grant: tokens.refresh_token, by, id_token: tokens.id_token, ticket }),
+            (by, Ok(tokens)) => {
+                Ok(Refreshed { grant: tokens.refresh_token, by, id_token: tokens.id_token, ticket })
+            }
             (_, Err(cause)) => self.told(ticket, Err(cause)),
         }
     }
@@ -235,7 +264,9 @@ impl Entra {
     /// Reports the outcome of a request to the circuit breaker.
     fn told<T>(&self, ticket: CircuitTicket, answer: Result<T, Error>) -> Result<T, Error> {
         match answer.as_ref().map_err(|it| (it, refresh_failure::of(it))) {
-            Err((cause, RefreshFailure::Later { retry_after, ours })) if refresh_failure::is_of_all(cause, self.are_many) => {
+            Err((cause, RefreshFailure::Later { retry_after, ours }))
+                if refresh_failure::is_of_all(cause, self.are_many) =>
+            {
                 self.circuit.failed(ticket, retry_after, ours, cause)
             }
             Ok(_) | Err(_) => self.circuit.answered(),
@@ -244,7 +275,12 @@ impl Entra {
     }
 
     fn sender(&self) -> TokenRequestSender {
-        TokenRequestSender::new(self.client.clone(), self.source.skew.clone(), self.clock.clone(), self.random.clone())
+        TokenRequestSender::new(
+            self.client.clone(),
+            self.source.skew.clone(),
+            self.clock.clone(),
+            self.random.clone(),
+        )
     }
 
     /// Redeems a refresh token for access to Graph, unless requests to Entra are paused. The result
@@ -262,7 +298,12 @@ impl Entra {
         let base = metadata::graph_base(self.own_graph.as_deref(), self.graph, &snapshot.metadata);
         let scope = format!("{base}/{}", graph::GRAPH_PERMISSION);
         let sender = self.sender();
-        let (_, answer) = self.proofs.proven_first(|it| redeem::for_graph(it, &snapshot.metadata, &sender, grant, scope.clone())).await;
+        let (_, answer) = self
+            .proofs
+            .proven_first(|it| {
+                redeem::for_graph(it, &snapshot.metadata, &sender, grant, scope.clone())
+            })
+            .await;
         let tokens = match answer {
             // A refusal for Graph says only that Entra answers, and nothing about sessions; this
             // request may have been the probe that others wait for.
@@ -279,13 +320,20 @@ impl Entra {
     ///
     /// # Errors
     /// Why Graph did not return the groups. An incomplete list is never returned.
-    pub async fn membership(&self, pass: graph::GraphToken) -> Result<GroupMembership, graph::Error> {
+    pub async fn membership(
+        &self,
+        pass: graph::GraphToken,
+    ) -> Result<GroupMembership, graph::Error> {
         let whose = self.verified(pass.id_token, None).await.map_err(graph::Error::Token)?;
         let ids = graph::groups(&self.client, &pass.base, &pass.access).await?;
         Ok(GroupMembership::new(whose.identity(), ids))
     }
 
-    async fn verified(&self, id_token: Option<Secret>, nonce: Option<&str>) -> Result<VerifiedUser, Error> {
+    async fn verified(
+        &self,
+        id_token: Option<Secret>,
+        nonce: Option<&str>,
+    ) -> Result<VerifiedUser, Error> {
         let id_token = id_token.ok_or(Error::Answer)?;
         let unverified = token::parse(id_token.expose().as_bytes())?;
         let (snapshot, key) = self.source.key(unverified.kid()).await?;
@@ -305,7 +353,9 @@ impl Entra {
             config::entra::GroupsSource::Token => {}
             // Handled as if there were too many groups for the token, so that they come from Graph.
             config::entra::GroupsSource::Graph => identity.groups = PersonGroups::Overage,
-            config::entra::GroupsSource::Off => identity.groups = PersonGroups::Known(StringList::default()),
+            config::entra::GroupsSource::Off => {
+                identity.groups = PersonGroups::Known(StringList::default())
+            }
         }
         Ok(VerifiedUser::new(identity))
     }
@@ -335,7 +385,10 @@ impl Entra {
     /// reports a sign-out.
     pub fn origins(&self) -> Vec<String> {
         let known = self.source.known();
-        metadata::origins(self.source.authority(), known.as_ref().and_then(|it| it.metadata.end_session.as_deref()))
+        metadata::origins(
+            self.source.authority(),
+            known.as_ref().and_then(|it| it.metadata.end_session.as_deref()),
+        )
     }
 
     /// Returns the names with which an admin finds this app; `origin` is its public address.

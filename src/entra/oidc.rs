@@ -8,12 +8,14 @@ use crate::base::credential::ClientCredential;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use openidconnect::core::{
-    CoreAuthDisplay, CoreAuthPrompt, CoreGenderClaim, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreRevocableToken,
+    CoreAuthDisplay, CoreAuthPrompt, CoreGenderClaim, CoreJsonWebKey,
+    CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreRevocableToken,
     CoreRevocationErrorResponse, CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AccessToken, AuthType, AuthUrl, ClientId, ClientSecret, EmptyAdditionalClaims, EndpointNotSet, EndpointSet, IdToken, IssuerUrl, JsonWebKeySet,
-    OAuth2TokenResponse, RedirectUrl, RefreshToken, Scope, TokenResponse, TokenUrl,
+    AccessToken, AuthType, AuthUrl, ClientId, ClientSecret, EmptyAdditionalClaims, EndpointNotSet,
+    EndpointSet, IdToken, IssuerUrl, JsonWebKeySet, OAuth2TokenResponse, RedirectUrl, RefreshToken,
+    Scope, TokenResponse, TokenUrl,
 };
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -58,19 +60,31 @@ pub struct AppRegistration {
 ///
 /// # Errors
 /// `Address` names the address that is not a valid URL.
-pub fn client(registration: &AppRegistration, metadata: &EntraMetadata) -> Result<OidcClient, Error> {
+pub fn client(
+    registration: &AppRegistration,
+    metadata: &EntraMetadata,
+) -> Result<OidcClient, Error> {
     let issuer = IssuerUrl::new(metadata.issuer.clone()).map_err(|_| Error::Address("issuer"))?;
-    let authorization = AuthUrl::new(metadata.authorization.clone()).map_err(|_| Error::Address("authorization_endpoint"))?;
-    let token = TokenUrl::new(metadata.token.clone()).map_err(|_| Error::Address("token_endpoint"))?;
-    let redirect = RedirectUrl::new(registration.redirect_uri.clone()).map_err(|_| Error::Address("the redirect URI"))?;
+    let authorization = AuthUrl::new(metadata.authorization.clone())
+        .map_err(|_| Error::Address("authorization_endpoint"))?;
+    let token =
+        TokenUrl::new(metadata.token.clone()).map_err(|_| Error::Address("token_endpoint"))?;
+    let redirect = RedirectUrl::new(registration.redirect_uri.clone())
+        .map_err(|_| Error::Address("the redirect URI"))?;
     let id = ClientId::new(registration.client_id.to_string());
     let client = openidconnect::Client::new(id, issuer, JsonWebKeySet::new(Vec::new()));
     // Any other credential is sent as an assertion, with each request.
     let client = match &registration.credential {
-        ClientCredential::Secret(it) => client.set_client_secret(ClientSecret::new(it.expose().to_owned())),
+        ClientCredential::Secret(it) => {
+            client.set_client_secret(ClientSecret::new(it.expose().to_owned()))
+        }
         ClientCredential::Certificate(_) | ClientCredential::Federated(_) => client,
     };
-    Ok(client.set_auth_uri(authorization).set_token_uri(token).set_redirect_uri(redirect).set_auth_type(AuthType::RequestBody))
+    Ok(client
+        .set_auth_uri(authorization)
+        .set_token_uri(token)
+        .set_redirect_uri(redirect)
+        .set_auth_type(AuthType::RequestBody))
 }
 
 /// The token endpoint's response.
@@ -102,7 +116,11 @@ impl EntraTokenResponse {
     /// Returns the tokens that Entrada uses.
     pub fn into_tokens(self) -> RedeemedTokens {
         let access = Secret::new(self.access_token.into_secret());
-        RedeemedTokens { id_token: self.id_token.map(|it| it.0), access, refresh_token: self.refresh_token.map(|it| it.0) }
+        RedeemedTokens {
+            id_token: self.id_token.map(|it| it.0),
+            access,
+            refresh_token: self.refresh_token.map(|it| it.0),
+        }
     }
 }
 
@@ -130,9 +148,21 @@ impl OAuth2TokenResponse for EntraTokenResponse {
     }
 }
 
-type LibraryToken = IdToken<EmptyAdditionalClaims, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>;
+type LibraryToken = IdToken<
+    EmptyAdditionalClaims,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJwsSigningAlgorithm,
+>;
 
-impl TokenResponse<EmptyAdditionalClaims, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm> for EntraTokenResponse {
+impl
+    TokenResponse<
+        EmptyAdditionalClaims,
+        CoreGenderClaim,
+        CoreJweContentEncryptionAlgorithm,
+        CoreJwsSigningAlgorithm,
+    > for EntraTokenResponse
+{
     /// Never one that the library parsed: see `into_tokens`.
     fn id_token(&self) -> Option<&LibraryToken> {
         None
@@ -142,7 +172,11 @@ impl TokenResponse<EmptyAdditionalClaims, CoreGenderClaim, CoreJweContentEncrypt
 /// `token_type`, which is case-insensitive (RFC 6749 section 5.1).
 fn bearer<'de, D: Deserializer<'de>>(from: D) -> Result<CoreTokenType, D::Error> {
     let name = String::deserialize(from)?;
-    if name.eq_ignore_ascii_case("bearer") { Ok(CoreTokenType::Bearer) } else { Err(D::Error::custom("the token type is unknown")) }
+    if name.eq_ignore_ascii_case("bearer") {
+        Ok(CoreTokenType::Bearer)
+    } else {
+        Err(D::Error::custom("the token type is unknown"))
+    }
 }
 
 /// A secret that is read from JSON, and never written to it.

@@ -11,7 +11,10 @@ use crate::base::random::RandomSource;
 use crate::base::secret::Secret;
 use crate::wire::client::HttpClient;
 use http::header::RETRY_AFTER;
-use openidconnect::{AsyncHttpClient, AuthorizationCode, HttpRequest, HttpResponse, PkceCodeVerifier, RefreshToken, RequestTokenError, Scope};
+use openidconnect::{
+    AsyncHttpClient, AuthorizationCode, HttpRequest, HttpResponse, PkceCodeVerifier, RefreshToken,
+    RequestTokenError, Scope,
+};
 use std::pin::Pin;
 
 const ENDPOINT_NAME: &str = "token endpoint";
@@ -28,7 +31,9 @@ pub async fn redeem(
     verifier: &str,
 ) -> Result<RedeemedTokens, Error> {
     let oidc = oidc::client(registration, metadata)?;
-    let mut request = oidc.exchange_code(AuthorizationCode::new(code.to_owned())).set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned()));
+    let mut request = oidc
+        .exchange_code(AuthorizationCode::new(code.to_owned()))
+        .set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned()));
     for (name, value) in sender.proof(registration, metadata).await? {
         request = request.add_extra_param(name, value);
     }
@@ -40,11 +45,19 @@ pub async fn redeem(
 ///
 /// # Errors
 /// Entra's refusal, or why there is no response.
-pub async fn refresh(registration: &AppRegistration, metadata: &EntraMetadata, sender: &TokenRequestSender, token: &Secret) -> Result<RedeemedTokens, Error> {
+pub async fn refresh(
+    registration: &AppRegistration,
+    metadata: &EntraMetadata,
+    sender: &TokenRequestSender,
+    token: &Secret,
+) -> Result<RedeemedTokens, Error> {
     let oidc = oidc::client(registration, metadata)?;
     let token = RefreshToken::new(token.expose().to_owned());
     let scopes = registration.scopes.iter().cloned().map(Scope::new);
-    let mut request = oidc.exchange_refresh_token(&token).add_scope(Scope::new("openid".to_owned())).add_scopes(scopes);
+    let mut request = oidc
+        .exchange_refresh_token(&token)
+        .add_scope(Scope::new("openid".to_owned()))
+        .add_scopes(scopes);
     for (name, value) in sender.proof(registration, metadata).await? {
         request = request.add_extra_param(name, value);
     }
@@ -66,14 +79,17 @@ pub async fn for_graph(
     let oidc = oidc::client(registration, metadata)?;
     let token = RefreshToken::new(token.expose().to_owned());
     let scopes = ["openid", "profile", "offline_access"].map(|it| Scope::new(it.to_owned()));
-    let mut request = oidc.exchange_refresh_token(&token).add_scopes(scopes).add_scope(Scope::new(scope));
+    let mut request =
+        oidc.exchange_refresh_token(&token).add_scopes(scopes).add_scope(Scope::new(scope));
     for (name, value) in sender.proof(registration, metadata).await? {
         request = request.add_extra_param(name, value);
     }
     tokens(request.request_async(sender).await)
 }
 
-fn tokens(answer: Result<EntraTokenResponse, RequestTokenError<Error, EntraRefusal>>) -> Result<RedeemedTokens, Error> {
+fn tokens(
+    answer: Result<EntraTokenResponse, RequestTokenError<Error, EntraRefusal>>,
+) -> Result<RedeemedTokens, Error> {
     let answer = answer.map_err(|error| match error {
         RequestTokenError::ServerResponse(refusal) => refusal.into(),
         RequestTokenError::Request(error) => error,
@@ -99,10 +115,27 @@ impl TokenRequestSender {
 
     /// Additional parameters if the app authenticates with an assertion (RFC 7521 section 4.2),
     /// which is created for each request.
-    async fn proof(&self, registration: &AppRegistration, metadata: &EntraMetadata) -> Result<Vec<(&'static str, String)>, Error> {
-        let asking = AssertionRequest { client: registration.client_id, endpoint: &metadata.token, now: self.clock.now(), random: &self.random };
+    async fn proof(
+        &self,
+        registration: &AppRegistration,
+        metadata: &EntraMetadata,
+    ) -> Result<Vec<(&'static str, String)>, Error> {
+        let asking = AssertionRequest {
+            client: registration.client_id,
+            endpoint: &metadata.token,
+            now: self.clock.now(),
+            random: &self.random,
+        };
         let assertion = assertion::assertion(&registration.credential, &asking).await?;
-        Ok(assertion.into_iter().flat_map(|it| [("client_assertion_type", assertion::CLIENT_ASSERTION_TYPE.to_owned()), ("client_assertion", it)]).collect())
+        Ok(assertion
+            .into_iter()
+            .flat_map(|it| {
+                [
+                    ("client_assertion_type", assertion::CLIENT_ASSERTION_TYPE.to_owned()),
+                    ("client_assertion", it),
+                ]
+            })
+            .collect())
     }
 }
 
@@ -115,11 +148,22 @@ impl<'c> AsyncHttpClient<'c> for TokenRequestSender {
     }
 }
 
-async fn send(client: &HttpClient, skew: &ClockSkew, request: HttpRequest) -> Result<HttpResponse, Error> {
-    let response = client.send(request).await.map_err(|cause| Error::Unreachable { endpoint: ENDPOINT_NAME, cause })?;
+async fn send(
+    client: &HttpClient,
+    skew: &ClockSkew,
+    request: HttpRequest,
+) -> Result<HttpResponse, Error> {
+    let response = client
+        .send(request)
+        .await
+        .map_err(|cause| Error::Unreachable { endpoint: ENDPOINT_NAME, cause })?;
     skew.note(response.headers());
     let status = response.status().as_u16();
     // 429 and 5xx can have an HTML page as body; with other statuses, the body has the details.
     let retry_after = || response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok();
-    if status >= 429 { Err(Error::Status { endpoint: ENDPOINT_NAME, status, retry_after: retry_after() }) } else { Ok(response.map(|it| it.to_vec())) }
+    if status >= 429 {
+        Err(Error::Status { endpoint: ENDPOINT_NAME, status, retry_after: retry_after() })
+    } else {
+        Ok(response.map(|it| it.to_vec()))
+    }
 }

@@ -31,21 +31,23 @@ pub enum RefreshFailure {
 /// Accounts that are deleted, disabled, blocked or not assigned; grants that are revoked or
 /// expired; policies that block the person in any case.
 const SESSION_ENDING_CODES: [u32; 19] = [
-    50_034, 50_053, 50_057, 500_571, 50_105, 50_020, 50_132, 50_133, 50_173, 53_003, 530_032, 530_034, 530_035, 53_011, 700_082, 700_084, 70_008, 50_089,
-    70_000,
+    50_034, 50_053, 50_057, 500_571, 50_105, 50_020, 50_132, 50_133, 50_173, 53_003, 530_032,
+    530_034, 530_035, 53_011, 700_082, 700_084, 70_008, 50_089, 70_000,
 ];
 
 /// Another factor, a new sign-in, consent, a password, another device.
 const INTERACTION_CODES: [u32; 29] = [
-    50_055, 50_056, 50_058, 50_072, 50_074, 50_076, 50_078, 50_079, 50_097, 50_125, 50_126, 50_129, 50_131, 50_135, 50_144, 50_155, 50_158, 53_000, 53_001,
-    53_002, 53_004, 53_010, 65_001, 65_004, 70_043, 700_003, 700_020, 90_072, 135_011,
+    50_055, 50_056, 50_058, 50_072, 50_074, 50_076, 50_078, 50_079, 50_097, 50_125, 50_126, 50_129,
+    50_131, 50_135, 50_144, 50_155, 50_158, 53_000, 53_001, 53_002, 53_004, 53_010, 65_001, 65_004,
+    70_043, 700_003, 700_020, 90_072, 135_011,
 ];
 
 /// Entra throttles clients that send the same request for one person too often.
 const ASKED_TOO_OFTEN: u32 = 50_196;
 
 /// Temporary problems of Entra.
-const TEMPORARY_CODES: [u32; 9] = [50_000, 50_033, ASKED_TOO_OFTEN, 90_006, 90_012, 90_024, 90_033, 90_055, 90_090];
+const TEMPORARY_CODES: [u32; 9] =
+    [50_000, 50_033, ASKED_TOO_OFTEN, 90_006, 90_012, 90_024, 90_033, 90_055, 90_090];
 
 /// Returns the consequence of an error. An error that is not known to concern the person never
 /// signs them out.
@@ -55,9 +57,17 @@ pub fn of(error: &Error) -> RefreshFailure {
         // Caused by a difference between the two clocks, not by the person.
         Error::Token(InvalidToken::Expired | InvalidToken::NotYet | InvalidToken::Times) => OURS,
         Error::Token(_) => RefreshFailure::Ended,
-        Error::Status { retry_after, .. } => RefreshFailure::Later { retry_after: *retry_after, ours: false },
-        Error::Resting(seconds) => RefreshFailure::Later { retry_after: Some(*seconds), ours: false },
-        Error::Unreachable { .. } | Error::Metadata(_) | Error::Keys(_) | Error::UnknownKey | Error::Answer => LATER_ON,
+        Error::Status { retry_after, .. } => {
+            RefreshFailure::Later { retry_after: *retry_after, ours: false }
+        }
+        Error::Resting(seconds) => {
+            RefreshFailure::Later { retry_after: Some(*seconds), ours: false }
+        }
+        Error::Unreachable { .. }
+        | Error::Metadata(_)
+        | Error::Keys(_)
+        | Error::UnknownKey
+        | Error::Answer => LATER_ON,
         Error::Address(_) | Error::Credential(_) => OURS,
     }
 }
@@ -72,7 +82,9 @@ pub fn is_of_all(error: &Error, are_many: bool) -> bool {
     match error {
         _ if !are_many => true,
         Error::Refused(refusal) if refusal.code == Some(ASKED_TOO_OFTEN) => false,
-        Error::Refused(refusal) => refusal.error == "invalid_client" || refused(refusal) == LATER_ON,
+        Error::Refused(refusal) => {
+            refusal.error == "invalid_client" || refused(refusal) == LATER_ON
+        }
         Error::UnknownKey | Error::Status { status: 429, .. } => false,
         _ => true,
     }
@@ -88,7 +100,10 @@ fn refused(refusal: &EntraRefusal) -> RefreshFailure {
     }
     match refusal.error.as_str() {
         "temporarily_unavailable" | "server_error" | "unknown" => LATER_ON,
-        "interaction_required" | "login_required" | "consent_required" | "account_selection_required" => again(),
+        "interaction_required"
+        | "login_required"
+        | "consent_required"
+        | "account_selection_required" => again(),
         "access_denied" => RefreshFailure::Ended,
         "invalid_grant" => invalid_grant(refusal),
         // `invalid_client`, `unauthorized_client`, `invalid_scope` and similar errors: the request
@@ -126,8 +141,8 @@ mod tests {
     #[test]
     fn whoever_may_not_be_here_any_longer_is_out() {
         let codes = [
-            50_034, 50_053, 50_057, 500_571, 50_105, 50_020, 50_132, 50_133, 50_173, 53_003, 530_032, 530_034, 530_035, 53_011, 700_082, 700_084, 70_008,
-            50_089, 70_000,
+            50_034, 50_053, 50_057, 500_571, 50_105, 50_020, 50_132, 50_133, 50_173, 53_003,
+            530_032, 530_034, 530_035, 53_011, 700_082, 700_084, 70_008, 50_089, 70_000,
         ];
         for code in codes {
             for error in ["invalid_grant", "interaction_required", "access_denied"] {
@@ -136,7 +151,10 @@ mod tests {
         }
         assert_eq!(means("invalid_grant", None, None), RefreshFailure::Ended);
         assert_eq!(means("invalid_grant", Some(1), None), RefreshFailure::Ended);
-        assert_eq!(means("invalid_grant", Some(9_002_313), Some("bad_token")), RefreshFailure::Ended);
+        assert_eq!(
+            means("invalid_grant", Some(9_002_313), Some("bad_token")),
+            RefreshFailure::Ended
+        );
         assert_eq!(means("invalid_grant", None, Some("token_expired")), RefreshFailure::Ended);
         assert_eq!(means("access_denied", None, None), RefreshFailure::Ended);
     }
@@ -145,8 +163,9 @@ mod tests {
     fn whoever_has_to_prove_something_signs_in_again() {
         let again = RefreshFailure::InteractionRequired { claims: None };
         let codes = [
-            50_055, 50_056, 50_058, 50_072, 50_074, 50_076, 50_078, 50_079, 50_097, 50_125, 50_126, 50_129, 50_131, 50_135, 50_144, 50_155, 50_158, 53_000,
-            53_001, 53_002, 53_004, 53_010, 65_001, 65_004, 70_043, 700_003, 700_020, 90_072, 135_011,
+            50_055, 50_056, 50_058, 50_072, 50_074, 50_076, 50_078, 50_079, 50_097, 50_125, 50_126,
+            50_129, 50_131, 50_135, 50_144, 50_155, 50_158, 53_000, 53_001, 53_002, 53_004, 53_010,
+            65_001, 65_004, 70_043, 700_003, 700_020, 90_072, 135_011,
         ];
         for code in codes {
             for error in ["invalid_grant", "interaction_required"] {
@@ -154,7 +173,12 @@ mod tests {
             }
         }
         assert_eq!(means("invalid_grant", Some(70_043), Some("bad_token")), again);
-        for error in ["interaction_required", "login_required", "consent_required", "account_selection_required"] {
+        for error in [
+            "interaction_required",
+            "login_required",
+            "consent_required",
+            "account_selection_required",
+        ] {
             assert_eq!(means(error, None, None), again, "{error}");
             assert_eq!(means(error, Some(1), None), again, "{error}");
         }
@@ -176,7 +200,10 @@ mod tests {
     fn a_claims_challenge_is_kept() {
         let body = br#"{"error":"interaction_required","error_codes":[50079],"claims":"{\"id_token\":{}}"}"#;
         let refusal = EntraRefusal::of_body(body).unwrap();
-        assert_eq!(of(&refusal.into()), RefreshFailure::InteractionRequired { claims: Some(r#"{"id_token":{}}"#.into()) });
+        assert_eq!(
+            of(&refusal.into()),
+            RefreshFailure::InteractionRequired { claims: Some(r#"{"id_token":{}}"#.into()) }
+        );
     }
 
     #[test]
@@ -189,7 +216,8 @@ mod tests {
         for error in ["temporarily_unavailable", "server_error", "<html>"] {
             assert_eq!(means(error, None, None), LATER_ON, "{error}");
         }
-        let unreachable = Error::Unreachable { endpoint: "token endpoint", cause: client::Error::Timeout };
+        let unreachable =
+            Error::Unreachable { endpoint: "token endpoint", cause: client::Error::Timeout };
         for error in [unreachable, Error::Answer, Error::UnknownKey] {
             assert_eq!(of(&error), LATER_ON, "{error}");
         }
@@ -197,13 +225,23 @@ mod tests {
             let error = Error::Status { endpoint: "token endpoint", status, retry_after };
             assert_eq!(of(&error), RefreshFailure::Later { retry_after, ours: false });
         }
-        assert_eq!(of(&Error::Resting(9)), RefreshFailure::Later { retry_after: Some(9), ours: false });
+        assert_eq!(
+            of(&Error::Resting(9)),
+            RefreshFailure::Later { retry_after: Some(9), ours: false }
+        );
     }
 
     #[test]
     fn our_own_mistakes_sign_nobody_out() {
-        let errors =
-            ["invalid_client", "unauthorized_client", "invalid_request", "invalid_scope", "invalid_resource", "invalid_tenant", "unsupported_grant_type"];
+        let errors = [
+            "invalid_client",
+            "unauthorized_client",
+            "invalid_request",
+            "invalid_scope",
+            "invalid_resource",
+            "invalid_tenant",
+            "unsupported_grant_type",
+        ];
         for error in errors {
             assert_eq!(means(error, None, None), OURS, "{error}");
         }
@@ -226,28 +264,52 @@ mod tests {
             refusal.code = Some(code);
             Error::from(refusal)
         };
-        let status = |status| Error::Status { endpoint: "token endpoint", status, retry_after: None };
-        for error in [refused("invalid_client", 7_000_222), refused("temporarily_unavailable", 90_033), status(503), Error::Answer] {
+        let status =
+            |status| Error::Status { endpoint: "token endpoint", status, retry_after: None };
+        for error in [
+            refused("invalid_client", 7_000_222),
+            refused("temporarily_unavailable", 90_033),
+            status(503),
+            Error::Answer,
+        ] {
             assert!(is_of_all(&error, true) && is_of_all(&error, false), "{error}");
         }
-        let own = [("unauthorized_client", 700_016), ("unauthorized_client", 7_000_112), ("invalid_resource", 500_011), ("invalid_grant", 50_196)];
-        for error in own.map(|(error, code)| refused(error, code)).into_iter().chain([Error::UnknownKey, status(429)]) {
+        let own = [
+            ("unauthorized_client", 700_016),
+            ("unauthorized_client", 7_000_112),
+            ("invalid_resource", 500_011),
+            ("invalid_grant", 50_196),
+        ];
+        for error in own
+            .map(|(error, code)| refused(error, code))
+            .into_iter()
+            .chain([Error::UnknownKey, status(429)])
+        {
             assert!(!is_of_all(&error, true) && is_of_all(&error, false), "{error}");
         }
     }
 
     #[test]
     fn a_token_that_breaks_a_rule_ends_the_session() {
-        for invalid in
-            [InvalidToken::Signature, InvalidToken::Issuer, InvalidToken::Tenant, InvalidToken::Audience, InvalidToken::Twice, InvalidToken::Algorithm]
-        {
+        for invalid in [
+            InvalidToken::Signature,
+            InvalidToken::Issuer,
+            InvalidToken::Tenant,
+            InvalidToken::Audience,
+            InvalidToken::Twice,
+            InvalidToken::Algorithm,
+        ] {
             assert_eq!(of(&Error::Token(invalid)), RefreshFailure::Ended, "{invalid}");
         }
     }
 
     #[test]
     fn no_code_stands_in_two_lists() {
-        let mut all: Vec<u32> = SESSION_ENDING_CODES.into_iter().chain(INTERACTION_CODES).chain(TEMPORARY_CODES).collect();
+        let mut all: Vec<u32> = SESSION_ENDING_CODES
+            .into_iter()
+            .chain(INTERACTION_CODES)
+            .chain(TEMPORARY_CODES)
+            .collect();
         let count = all.len();
         all.sort_unstable();
         all.dedup();

@@ -51,13 +51,20 @@ impl RegistrationCredentials {
 
     /// For sign-ins: tries the new credential first. A wrong one costs one more request, but locks
     /// no one out.
-    pub(super) async fn new_one_first<'a, F>(&'a self, redeem: impl Fn(&'a AppRegistration) -> F) -> (CredentialUsed, Result<RedeemedTokens, Error>)
+    pub(super) async fn new_one_first<'a, F>(
+        &'a self,
+        redeem: impl Fn(&'a AppRegistration) -> F,
+    ) -> (CredentialUsed, Result<RedeemedTokens, Error>)
     where
         F: Future<Output = Result<RedeemedTokens, Error>>,
     {
-        let Some(waiting) = &self.pending else { return (CredentialUsed::Current, redeem(&self.proven).await) };
+        let Some(waiting) = &self.pending else {
+            return (CredentialUsed::Current, redeem(&self.proven).await);
+        };
         match redeem(waiting).await {
-            Err(Error::Refused(refusal)) if is_of_the_secret(&refusal) => (CredentialUsed::CurrentAfterRefusal(refusal), redeem(&self.proven).await),
+            Err(Error::Refused(refusal)) if is_of_the_secret(&refusal) => {
+                (CredentialUsed::CurrentAfterRefusal(refusal), redeem(&self.proven).await)
+            }
             // Nothing was sent; a missing token file does not lock people out either.
             Err(Error::Credential(cause)) => {
                 tracing::warn!(client_id = %self.proven.client_id, cause, "cannot try a new credential; the previous credential is still in use");
@@ -69,14 +76,21 @@ impl RegistrationCredentials {
 
     /// For background requests: uses the credential that is known to work, and the new one if that
     /// no longer works.
-    pub(super) async fn proven_first<'a, F>(&'a self, redeem: impl Fn(&'a AppRegistration) -> F) -> (CredentialUsed, Result<RedeemedTokens, Error>)
+    pub(super) async fn proven_first<'a, F>(
+        &'a self,
+        redeem: impl Fn(&'a AppRegistration) -> F,
+    ) -> (CredentialUsed, Result<RedeemedTokens, Error>)
     where
         F: Future<Output = Result<RedeemedTokens, Error>>,
     {
         let answer = redeem(&self.proven).await;
         match (&answer, &self.pending) {
-            (Err(Error::Refused(refusal)), Some(waiting)) if is_of_the_secret(refusal) => (CredentialUsed::New, redeem(waiting).await),
-            (Err(Error::Credential(_)), Some(waiting)) => (CredentialUsed::New, redeem(waiting).await),
+            (Err(Error::Refused(refusal)), Some(waiting)) if is_of_the_secret(refusal) => {
+                (CredentialUsed::New, redeem(waiting).await)
+            }
+            (Err(Error::Credential(_)), Some(waiting)) => {
+                (CredentialUsed::New, redeem(waiting).await)
+            }
             _ => (CredentialUsed::Current, answer),
         }
     }

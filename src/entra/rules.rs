@@ -47,7 +47,11 @@ pub struct ExpectedToken<'a> {
 ///
 /// # Errors
 /// The first rule that the token breaks.
-pub fn judge(claims: &TokenClaims, key: &VerificationKey, expected: &ExpectedToken<'_>) -> Result<Identity, InvalidToken> {
+pub fn judge(
+    claims: &TokenClaims,
+    key: &VerificationKey,
+    expected: &ExpectedToken<'_>,
+) -> Result<Identity, InvalidToken> {
     let tid = origin(claims, key, expected)?;
     audience(claims, expected.client_id)?;
     let iat = times(claims, expected.now)?;
@@ -62,13 +66,18 @@ pub fn judge(claims: &TokenClaims, key: &VerificationKey, expected: &ExpectedTok
     let who = person(claims, oid, tid, (iat, expected.now), expected.custom)?;
     // Any tenant can give its people any address (nOAuth). If several tenants are admitted, an
     // address that is not verified is dropped.
-    let vouched = (expected.metadata.tenant.is_some() && !expected.beside_others) || who.email_verified;
+    let vouched =
+        (expected.metadata.tenant.is_some() && !expected.beside_others) || who.email_verified;
     Ok(Identity { guest, ..if vouched { who } else { without_email(who) } })
 }
 
 /// Checks the origin: the version, the issuer, that the key may sign for the issuer
 /// (`learn:/access-tokens`, "Validate the issuer"), and that the tenant is admitted.
-fn origin(claims: &TokenClaims, key: &VerificationKey, expected: &ExpectedToken<'_>) -> Result<Guid, InvalidToken> {
+fn origin(
+    claims: &TokenClaims,
+    key: &VerificationKey,
+    expected: &ExpectedToken<'_>,
+) -> Result<Guid, InvalidToken> {
     let metadata = expected.metadata;
     if claims.text("ver") != Some("2.0") {
         return Err(InvalidToken::Version);
@@ -105,13 +114,19 @@ fn audience(claims: &TokenClaims, client_id: Guid) -> Result<(), InvalidToken> {
     if !ours {
         return Err(InvalidToken::Audience);
     }
-    if claims.claim("azp").is_some_and(|it| !is_ours(it)) { Err(InvalidToken::Party) } else { Ok(()) }
+    if claims.claim("azp").is_some_and(|it| !is_ours(it)) {
+        Err(InvalidToken::Party)
+    } else {
+        Ok(())
+    }
 }
 
 /// Checks `exp`, `nbf` and `iat` in whole seconds; returns `iat`.
 fn times(claims: &TokenClaims, now: u64) -> Result<u64, InvalidToken> {
     let time = |name| claims.claim(name).and_then(Value::as_u64);
-    let (Some(exp), Some(iat)) = (time("exp"), time("iat")) else { return Err(InvalidToken::Times) };
+    let (Some(exp), Some(iat)) = (time("exp"), time("iat")) else {
+        return Err(InvalidToken::Times);
+    };
     let nbf = match claims.claim("nbf") {
         None => iat,
         Some(it) => it.as_u64().ok_or(InvalidToken::Times)?,
@@ -122,7 +137,11 @@ fn times(claims: &TokenClaims, now: u64) -> Result<u64, InvalidToken> {
     if nbf.max(iat) > now.saturating_add(LEEWAY_SECONDS) {
         return Err(InvalidToken::NotYet);
     }
-    if exp > now.saturating_add(MAX_TOKEN_LIFETIME_SECONDS) || exp < iat { Err(InvalidToken::Times) } else { Ok(iat) }
+    if exp > now.saturating_add(MAX_TOKEN_LIFETIME_SECONDS) || exp < iat {
+        Err(InvalidToken::Times)
+    } else {
+        Ok(iat)
+    }
 }
 
 /// Removes the e-mail address from an identity, including the custom claim `email`.
@@ -141,15 +160,30 @@ fn is_guest(claims: &TokenClaims, tid: Guid) -> bool {
     let acct = claims.claim("acct").is_some_and(|it| *it == 1 || it == "1");
     let at_home = |idp: &str| idp.split('/').any(|it| Guid::parse(it) == Some(tid));
     let elsewhere = claims.claim("idp").is_some_and(|it| !it.as_str().is_some_and(at_home));
-    acct || elsewhere || claims.text("upn").is_some_and(|it| it.to_ascii_uppercase().contains("#EXT#"))
+    acct || elsewhere
+        || claims.text("upn").is_some_and(|it| it.to_ascii_uppercase().contains("#EXT#"))
 }
 
-fn person(claims: &TokenClaims, oid: Guid, tid: Guid, (iat, now): (u64, u64), custom: &[String]) -> Result<Identity, InvalidToken> {
-    let text = |name: &str, most: usize| claims.text(name).filter(|it| (1..=most).contains(&it.len())).map(Box::from);
+fn person(
+    claims: &TokenClaims,
+    oid: Guid,
+    tid: Guid,
+    (iat, now): (u64, u64),
+    custom: &[String],
+) -> Result<Identity, InvalidToken> {
+    let text = |name: &str, most: usize| {
+        claims.text(name).filter(|it| (1..=most).contains(&it.len())).map(Box::from)
+    };
     let email = text("email", MAX_TEXT_BYTES);
-    let verified = claims.claim("xms_edov").is_some_and(|it| *it == true || *it == 1 || it == "1" || it == "true");
+    let verified = claims
+        .claim("xms_edov")
+        .is_some_and(|it| *it == true || *it == 1 || it == "1" || it == "true");
     // Entra dates `iat` back by five minutes, but not `auth_time`, which can be later.
-    let auth_time = claims.claim("auth_time").and_then(Value::as_u64).filter(|it| *it <= now.saturating_add(LEEWAY_SECONDS)).map(|it| it.min(now));
+    let auth_time = claims
+        .claim("auth_time")
+        .and_then(Value::as_u64)
+        .filter(|it| *it <= now.saturating_add(LEEWAY_SECONDS))
+        .map(|it| it.min(now));
     Ok(Identity {
         oid,
         tid,
@@ -165,7 +199,10 @@ fn person(claims: &TokenClaims, oid: Guid, tid: Guid, (iat, now): (u64, u64), cu
         acrs: list(claims.claim("acrs"))?,
         auth_time: auth_time.unwrap_or(iat),
         has_auth_time: auth_time.is_some(),
-        custom: custom.iter().filter_map(|name| Some((name.clone(), plain(claims.claim(name)?)?))).collect(),
+        custom: custom
+            .iter()
+            .filter_map(|name| Some((name.clone(), plain(claims.claim(name)?)?)))
+            .collect(),
         member: None,
     })
 }
@@ -175,14 +212,20 @@ fn person(claims: &TokenClaims, oid: Guid, tid: Guid, (iat, now): (u64, u64), cu
 fn groups(claims: &TokenClaims) -> Result<PersonGroups, InvalidToken> {
     let pointed = claims.claim("_claim_names").is_some_and(|it| it.get("groups").is_some());
     let has = claims.claim("hasgroups").is_some_and(|it| *it == true || it == "true");
-    if pointed || has { Ok(PersonGroups::Overage) } else { list(claims.claim("groups")).map(PersonGroups::Known) }
+    if pointed || has {
+        Ok(PersonGroups::Overage)
+    } else {
+        list(claims.claim("groups")).map(PersonGroups::Known)
+    }
 }
 
 fn list(value: Option<&Value>) -> Result<StringList, InvalidToken> {
     match value {
         None => Ok(StringList::default()),
         Some(Value::String(one)) => Ok(std::iter::once(one).collect()),
-        Some(Value::Array(all)) => all.iter().map(Value::as_str).collect::<Option<_>>().ok_or(InvalidToken::Lists),
+        Some(Value::Array(all)) => {
+            all.iter().map(Value::as_str).collect::<Option<_>>().ok_or(InvalidToken::Lists)
+        }
         Some(_) => Err(InvalidToken::Lists),
     }
 }
@@ -191,7 +234,11 @@ fn list(value: Option<&Value>) -> Result<StringList, InvalidToken> {
 /// are omitted.
 fn plain(value: &Value) -> Option<String> {
     let text = match value {
-        Value::Array(all) => all.iter().map(|it| scalar(it).filter(|it| !it.contains(','))).collect::<Option<Vec<_>>>()?.join(","),
+        Value::Array(all) => all
+            .iter()
+            .map(|it| scalar(it).filter(|it| !it.contains(',')))
+            .collect::<Option<Vec<_>>>()?
+            .join(","),
         one => scalar(one)?,
     };
     (1..=MAX_CLAIM_BYTES).contains(&text.len()).then_some(text)

@@ -26,7 +26,9 @@ impl ClockSkew {
 
     /// Records the time in a response that has just arrived.
     pub fn note(&self, headers: &HeaderMap) {
-        let Some(theirs) = headers.get(DATE).and_then(|it| http_date(it.to_str().ok()?)) else { return };
+        let Some(theirs) = headers.get(DATE).and_then(|it| http_date(it.to_str().ok()?)) else {
+            return;
+        };
         let seconds = |it: u64| i64::try_from(it).unwrap_or(i64::MAX);
         self.ahead.store(seconds(self.clock.now()) - seconds(theirs), Ordering::Relaxed);
     }
@@ -52,7 +54,10 @@ mod tests {
         assert_eq!(skew.ahead(), None);
         let year_2020 = 1_577_836_800;
         clock.shift(year_2020 + 90 - i64::try_from(clock.now()).unwrap());
-        skew.note(&HeaderMap::from_iter([(DATE, HeaderValue::from_static("Wed, 01 Jan 2020 00:00:00 GMT"))]));
+        skew.note(&HeaderMap::from_iter([(
+            DATE,
+            HeaderValue::from_static("Wed, 01 Jan 2020 00:00:00 GMT"),
+        )]));
         assert!((90..95).contains(&skew.ahead().unwrap()), "{skew:?}");
     }
 }

@@ -77,7 +77,14 @@ struct FetchTurn {
 
 impl EntraSource {
     /// Creates an empty source. It also resolves `domains`.
-    pub fn new(authority: String, tenant: TenantConfig, domains: Arc<TenantDomains>, client: HttpClient, clock: Clock, random: RandomSource) -> Self {
+    pub fn new(
+        authority: String,
+        tenant: TenantConfig,
+        domains: Arc<TenantDomains>,
+        client: HttpClient,
+        clock: Clock,
+        random: RandomSource,
+    ) -> Self {
         let skew = ClockSkew::new(clock.clone());
         Self {
             authority,
@@ -137,7 +144,12 @@ impl EntraSource {
         if let Some(known) = self.known() {
             return Ok(known);
         }
-        if let Some(failed) = self.failed.load().as_ref().filter(|it| self.clock.now_millis().abs_diff(it.0) < FAILURE_REUSE_MS) {
+        if let Some(failed) = self
+            .failed
+            .load()
+            .as_ref()
+            .filter(|it| self.clock.now_millis().abs_diff(it.0) < FAILURE_REUSE_MS)
+        {
             return Err(failed.1.clone());
         }
         let outcome = self.fetch_all(&mut turn).await;
@@ -150,7 +162,10 @@ impl EntraSource {
     ///
     /// # Errors
     /// `UnknownKey`, or why Entra could not be asked.
-    pub async fn key(&self, kid: &str) -> Result<(Arc<EntraSnapshot>, Arc<VerificationKey>), Error> {
+    pub async fn key(
+        &self,
+        kid: &str,
+    ) -> Result<(Arc<EntraSnapshot>, Arc<VerificationKey>), Error> {
         let snapshot = self.snapshot().await?;
         if let Some(key) = snapshot.keys.find(kid) {
             return Ok((Arc::clone(&snapshot), Arc::clone(key)));
@@ -159,7 +174,9 @@ impl EntraSource {
         let now = self.clock.now();
         // The previous holder of the turn may have fetched the key.
         let mut newest = self.known().unwrap_or(snapshot);
-        if newest.keys.find(kid).is_none() && turn.forced.is_none_or(|it| now.abs_diff(it) >= KEY_COOL_DOWN_SECONDS) {
+        if newest.keys.find(kid).is_none()
+            && turn.forced.is_none_or(|it| now.abs_diff(it) >= KEY_COOL_DOWN_SECONDS)
+        {
             turn.forced = Some(now);
             newest = self.fetch_keys(&newest.metadata).await?;
         }
@@ -174,7 +191,12 @@ impl EntraSource {
             let outcome = self.refetch().await;
             failures = self.report(&outcome, failures);
             let pending = failures == 0 && !self.domains.unknown().is_empty();
-            tokio::time::sleep(self.pause(if pending { PENDING_DOMAIN_FAILURES } else { failures })).await;
+            tokio::time::sleep(self.pause(if pending {
+                PENDING_DOMAIN_FAILURES
+            } else {
+                failures
+            }))
+            .await;
         }
     }
 
@@ -208,26 +230,37 @@ impl EntraSource {
     /// Returns the time until the next attempt. Jitter keeps replicas from asking at the same time.
     fn pause(&self, failures: u32) -> Duration {
         let jitter = u64::from(u16::from_be_bytes(self.random.bytes()));
-        let most = if self.known().is_some() { MAX_RETRY_PAUSE_SECONDS } else { MAX_STARTUP_PAUSE_SECONDS };
+        let most = if self.known().is_some() {
+            MAX_RETRY_PAUSE_SECONDS
+        } else {
+            MAX_STARTUP_PAUSE_SECONDS
+        };
         let (seconds, spread) = match failures {
             0 => (REFRESH_INTERVAL_SECONDS, 10),
             _ => (2_u64.saturating_pow(failures - 1).min(most), 2),
         };
         let millis = seconds * 1000;
-        Duration::from_millis(millis - millis / spread / 2 + millis / spread * jitter / u64::from(u16::MAX))
+        Duration::from_millis(
+            millis - millis / spread / 2 + millis / spread * jitter / u64::from(u16::MAX),
+        )
     }
 
     async fn fetch_all(&self, turn: &mut FetchTurn) -> Result<Arc<EntraSnapshot>, Error> {
         let asked = async {
             // A domain is resolved once; from then on, requests use the tenant's ID.
-            let tenant = self.known().and_then(|it| it.metadata.tenant).map_or_else(|| self.tenant.clone(), TenantConfig::Id);
-            let document = self.document(DISCOVERY_NAME, &metadata::address(&self.authority, &tenant)).await?;
+            let tenant = self
+                .known()
+                .and_then(|it| it.metadata.tenant)
+                .map_or_else(|| self.tenant.clone(), TenantConfig::Id);
+            let document =
+                self.document(DISCOVERY_NAME, &metadata::address(&self.authority, &tenant)).await?;
             let metadata = metadata::read(&document, &self.authority, &tenant)?;
             self.resolve(turn).await;
             self.fetch_keys(&metadata).await
         };
         let outcome = asked.await;
-        let failed = outcome.as_ref().err().map(|it| Arc::new((self.clock.now_millis(), it.clone())));
+        let failed =
+            outcome.as_ref().err().map(|it| Arc::new((self.clock.now_millis(), it.clone())));
         self.failed.store(failed);
         outcome
     }
@@ -250,7 +283,8 @@ impl EntraSource {
 
     async fn tenant_of(&self, domain: &str) -> Result<Guid, Error> {
         let tenant = TenantConfig::Domain(domain.to_owned());
-        let document = self.document(DISCOVERY_NAME, &metadata::address(&self.authority, &tenant)).await?;
+        let document =
+            self.document(DISCOVERY_NAME, &metadata::address(&self.authority, &tenant)).await?;
         let metadata = metadata::read(&document, &self.authority, &tenant)?;
         metadata.tenant.ok_or(Error::Metadata(BadMetadata::Tenant))
     }
@@ -258,9 +292,12 @@ impl EntraSource {
     async fn fetch_keys(&self, metadata: &EntraMetadata) -> Result<Arc<EntraSnapshot>, Error> {
         let fresh = keys::read(&self.document(KEYS_NAME, &metadata.keys).await?)?;
         let old = self.known();
-        let (keys, swapped) = old.map(|it| it.keys.clone()).unwrap_or_default().merged(fresh, self.clock.now());
+        let (keys, swapped) =
+            old.map(|it| it.keys.clone()).unwrap_or_default().merged(fresh, self.clock.now());
         if swapped {
-            tracing::warn!("Entra published a different key with a known kid; keeping the earlier key");
+            tracing::warn!(
+                "Entra published a different key with a known kid; keeping the earlier key"
+            );
         }
         let snapshot = Arc::new(EntraSnapshot { metadata: metadata.clone(), keys });
         self.snapshot.store(Some(Arc::clone(&snapshot)));
@@ -268,13 +305,21 @@ impl EntraSource {
     }
 
     async fn document(&self, endpoint: &'static str, address: &str) -> Result<Bytes, Error> {
-        let request = Request::get(address).header(ACCEPT, "application/json").body(Bytes::new()).map_err(|_| Error::Address(endpoint))?;
-        let response = self.client.send(request).await.map_err(|cause| Error::Unreachable { endpoint, cause })?;
+        let request = Request::get(address)
+            .header(ACCEPT, "application/json")
+            .body(Bytes::new())
+            .map_err(|_| Error::Address(endpoint))?;
+        let response = self
+            .client
+            .send(request)
+            .await
+            .map_err(|cause| Error::Unreachable { endpoint, cause })?;
         self.skew.note(response.headers());
         let status = response.status().as_u16();
         match status {
             200 => Ok(response.into_body()),
-            400..=428 => Err(EntraRefusal::of_body(response.body()).map_or(Error::Status { endpoint, status, retry_after: None }, Error::from)),
+            400..=428 => Err(EntraRefusal::of_body(response.body())
+                .map_or(Error::Status { endpoint, status, retry_after: None }, Error::from)),
             _ => Err(Error::Status { endpoint, status, retry_after: None }),
         }
     }

@@ -42,7 +42,10 @@ impl World {
         Self::with(None, |_| {}).await
     }
 
-    async fn with(tls: Option<PathBuf>, change: impl FnOnce(&mut config::entra::EntraConfig)) -> Self {
+    async fn with(
+        tls: Option<PathBuf>,
+        change: impl FnOnce(&mut config::entra::EntraConfig),
+    ) -> Self {
         let clock = Clock::system();
         let random = crate::seal::random::system();
         let options = Options {
@@ -55,7 +58,8 @@ impl World {
             tls,
             host: None,
         };
-        let emulator = Emulator::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).await.unwrap();
+        let emulator =
+            Emulator::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).await.unwrap();
         let mut config = config::entra::EntraConfig {
             tenant: TenantConfig::Id(Guid::parse(emulator.tenant_id()).unwrap()),
             client_id: Guid::parse(emulator.client_id()).unwrap(),
@@ -69,24 +73,44 @@ impl World {
             ca_file: emulator.ca_file().map(ToOwned::to_owned),
             guests: true,
             groups: config::entra::GroupsSource::Token,
-            recheck: config::entra::RecheckConfig { every: Duration::from_mins(30), grace: Duration::from_hours(4) },
+            recheck: config::entra::RecheckConfig {
+                every: Duration::from_mins(30),
+                grace: Duration::from_hours(4),
+            },
         };
         change(&mut config);
         let client = HttpClient::new(config.ca_file.as_deref(), &[]).unwrap();
         let custom = ["roles", "acct", "nothing", "_claim_names"].map(str::to_owned).to_vec();
         let browser = HttpClient::new(emulator.ca_file(), &[]).unwrap();
         let domains = Arc::new(TenantDomains::new(config.domains()));
-        let entra = Arc::new(Entra::new(&config, BACK.to_owned(), domains, clock.clone(), random, client, custom));
+        let entra = Arc::new(Entra::new(
+            &config,
+            BACK.to_owned(),
+            domains,
+            clock.clone(),
+            random,
+            client,
+            custom,
+        ));
         Self { emulator, clock, browser, entra }
     }
 
     /// Picks a person at Entra; returns the code that comes back.
     async fn picks(&self, begun: &StartedSignIn, name: &str) -> String {
-        let page = self.browser.send(Request::get(&begun.location).body(Bytes::new()).unwrap()).await.unwrap();
+        let page = self
+            .browser
+            .send(Request::get(&begun.location).body(Bytes::new()).unwrap())
+            .await
+            .unwrap();
         let page = String::from_utf8(page.into_body().to_vec()).unwrap();
-        let transaction = page.split_once("name=\"transaction\" value=\"").unwrap().1.split_once('"').unwrap().0;
-        let oid = &self.emulator.people().iter().find(|it| it.user_name.starts_with(name)).unwrap().oid;
-        let form = url::form_urlencoded::Serializer::new(String::new()).append_pair("transaction", transaction).append_pair("person", oid).finish();
+        let transaction =
+            page.split_once("name=\"transaction\" value=\"").unwrap().1.split_once('"').unwrap().0;
+        let oid =
+            &self.emulator.people().iter().find(|it| it.user_name.starts_with(name)).unwrap().oid;
+        let form = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("transaction", transaction)
+            .append_pair("person", oid)
+            .finish();
         let own = self.emulator.authority();
         let request = Request::post(format!("{own}/{}/pick", self.emulator.tenant_id()))
             .header("content-type", "application/x-www-form-urlencoded")
@@ -101,9 +125,15 @@ impl World {
         let code = self.picks(&begun, name).await;
         // Spawned, as in the server.
         let entra = Arc::clone(&self.entra);
-        tokio::spawn(async move { entra.redeem(&code, &begun.nonce, &begun.verifier).await.map(|it| it.user.into_identity()).map_err(|it| it.error) })
-            .await
-            .unwrap()
+        tokio::spawn(async move {
+            entra
+                .redeem(&code, &begun.nonce, &begun.verifier)
+                .await
+                .map(|it| it.user.into_identity())
+                .map_err(|it| it.error)
+        })
+        .await
+        .unwrap()
     }
 }
 
@@ -140,7 +170,10 @@ async fn a_sign_in_ends_in_the_person_who_was_picked() {
     assert!(world.clock.now() - maya.auth_time < 600);
     let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     assert_eq!(*maya.custom, [text("roles", "Admin"), text("acct", "0")]);
-    assert_eq!((world.emulator.control().discovery_calls(), world.emulator.control().keys_calls()), (1, 1));
+    assert_eq!(
+        (world.emulator.control().discovery_calls(), world.emulator.control().keys_calls()),
+        (1, 1)
+    );
 }
 
 #[tokio::test]
@@ -163,10 +196,17 @@ async fn guests_stay_outside_where_the_operator_says_so() {
 #[tokio::test]
 async fn the_request_carries_pkce_nonce_state_and_no_more_scopes_than_asked() {
     let world = World::with(None, |it| it.scopes = vec!["api://app/read".to_owned()]).await;
-    let hints = SignInHints { login_hint: Some("maya@contoso.example".to_owned()), domain_hint: Some("contoso.example".to_owned()), ..SignInHints::default() };
+    let hints = SignInHints {
+        login_hint: Some("maya@contoso.example".to_owned()),
+        domain_hint: Some("contoso.example".to_owned()),
+        ..SignInHints::default()
+    };
     let begun = world.entra.begin(&hints, "the state").await.unwrap();
     let sent = query(&begun.location);
-    assert_eq!(sent["code_challenge"], URL_SAFE_NO_PAD.encode(digest(&SHA256, begun.verifier.as_bytes())));
+    assert_eq!(
+        sent["code_challenge"],
+        URL_SAFE_NO_PAD.encode(digest(&SHA256, begun.verifier.as_bytes()))
+    );
     for (name, value) in [
         ("code_challenge_method", "S256"),
         ("response_type", "code"),
@@ -218,16 +258,27 @@ async fn what_the_token_endpoint_refuses_is_told_with_its_code() {
         other => panic!("{other}"),
     };
     let code = world.picks(&begun, "maya").await;
-    let refusal = refused(world.entra.redeem(&code, &begun.nonce, &"x".repeat(43)).await.map_err(|it| it.error));
+    let refusal = refused(
+        world.entra.redeem(&code, &begun.nonce, &"x".repeat(43)).await.map_err(|it| it.error),
+    );
     assert_eq!((refusal.error.as_str(), refusal.code), ("invalid_grant", Some(501_481)));
-    assert!(refusal.correlation_id.is_some() && refusal.trace_id.is_some() && refusal.timestamp.is_some());
+    assert!(
+        refusal.correlation_id.is_some()
+            && refusal.trace_id.is_some()
+            && refusal.timestamp.is_some()
+    );
     world.entra.redeem(&code, &begun.nonce, &begun.verifier).await.unwrap();
-    let refusal = refused(world.entra.redeem(&code, &begun.nonce, &begun.verifier).await.map_err(|it| it.error));
+    let refusal = refused(
+        world.entra.redeem(&code, &begun.nonce, &begun.verifier).await.map_err(|it| it.error),
+    );
     assert_eq!((refusal.error.as_str(), refusal.code), ("invalid_grant", Some(54_005)));
     assert_eq!(world.emulator.control().token_calls(), 3);
     assert!(!refusal.to_string().contains(&code));
 
-    let world = World::with(None, |it| it.credential = ClientCredential::Secret(Secret::new("not-the-secret"))).await;
+    let world = World::with(None, |it| {
+        it.credential = ClientCredential::Secret(Secret::new("not-the-secret"))
+    })
+    .await;
     let refusal = match world.redeems("maya").await.unwrap_err() {
         Error::Refused(refusal) => *refusal,
         other => panic!("{other}"),
@@ -243,17 +294,27 @@ async fn a_code_does_not_serve_another_sign_in() {
     let first = world.entra.begin(&SignInHints::default(), "s").await.unwrap();
     let second = world.entra.begin(&SignInHints::default(), "s").await.unwrap();
     let code = world.picks(&first, "maya").await;
-    assert_eq!(world.entra.redeem(&code, &second.nonce, &first.verifier).await.unwrap_err().error, Error::Token(InvalidToken::Nonce));
+    assert_eq!(
+        world.entra.redeem(&code, &second.nonce, &first.verifier).await.unwrap_err().error,
+        Error::Token(InvalidToken::Nonce)
+    );
     let code = world.picks(&first, "maya").await;
-    assert_eq!(world.entra.redeem(&code, "", &first.verifier).await.unwrap_err().error, Error::Token(InvalidToken::Nonce));
+    assert_eq!(
+        world.entra.redeem(&code, "", &first.verifier).await.unwrap_err().error,
+        Error::Token(InvalidToken::Nonce)
+    );
 }
 
 #[tokio::test]
 async fn a_domain_is_resolved_to_the_tenant_and_a_misspelled_one_is_named() {
-    let world = World::with(None, |it| it.tenant = TenantConfig::Domain("contoso.example".to_owned())).await;
+    let world =
+        World::with(None, |it| it.tenant = TenantConfig::Domain("contoso.example".to_owned()))
+            .await;
     assert_eq!(world.redeems("maya").await.unwrap().tid.to_string(), world.emulator.tenant_id());
     assert!(world.entra.source.refetch().await.is_ok());
-    let world = World::with(None, |it| it.tenant = TenantConfig::Domain("contoso-typo.example".to_owned())).await;
+    let world =
+        World::with(None, |it| it.tenant = TenantConfig::Domain("contoso-typo.example".to_owned()))
+            .await;
     let error = world.entra.begin(&SignInHints::default(), "s").await.unwrap_err();
     assert!(matches!(&error, Error::Refused(it) if it.code == Some(90_002)), "{error}");
     assert!(world.entra.ready().unwrap_err().contains("AADSTS90002"));
@@ -262,7 +323,10 @@ async fn a_domain_is_resolved_to_the_tenant_and_a_misspelled_one_is_named() {
 #[tokio::test]
 async fn an_alias_for_any_tenant_is_not_taken_for_one() {
     let world = World::with(None, |it| it.tenant = TenantConfig::Domain("common".to_owned())).await;
-    assert_eq!(world.entra.begin(&SignInHints::default(), "s").await.unwrap_err(), Error::Metadata(BadMetadata::Issuer));
+    assert_eq!(
+        world.entra.begin(&SignInHints::default(), "s").await.unwrap_err(),
+        Error::Metadata(BadMetadata::Issuer)
+    );
 }
 
 #[tokio::test]
@@ -284,8 +348,15 @@ async fn signing_out_leads_through_entra_and_back() {
     let world = World::start().await;
     world.entra.begin(&SignInHints::default(), "s").await.unwrap();
     let url = world.entra.sign_out_url(&landing(), Some("O.abc")).unwrap();
-    let place = format!("{}/{}/oauth2/v2.0/logout?", world.emulator.authority(), world.emulator.tenant_id());
+    let place = format!(
+        "{}/{}/oauth2/v2.0/logout?",
+        world.emulator.authority(),
+        world.emulator.tenant_id()
+    );
     assert!(url.starts_with(&place), "{url}");
     let sent = query(&url);
-    assert_eq!((sent["post_logout_redirect_uri"].as_str(), sent["logout_hint"].as_str()), ("http://localhost:9/oauth2/sign_out", "O.abc"));
+    assert_eq!(
+        (sent["post_logout_redirect_uri"].as_str(), sent["logout_hint"].as_str()),
+        ("http://localhost:9/oauth2/sign_out", "O.abc")
+    );
 }

@@ -60,11 +60,16 @@ fn judge(header: &Map<String, Value>) -> Result<String, InvalidToken> {
     if ["crit", "b64", "zip", "enc"].iter().any(|it| header.contains_key(*it)) {
         return Err(InvalidToken::Critical);
     }
-    let is_jwt = header.get("typ").is_none_or(|it| it.as_str().is_some_and(|it| it.eq_ignore_ascii_case("JWT")));
+    let is_jwt = header
+        .get("typ")
+        .is_none_or(|it| it.as_str().is_some_and(|it| it.eq_ignore_ascii_case("JWT")));
     if !is_jwt || header.contains_key("cty") {
         return Err(InvalidToken::Type);
     }
-    let kid = header.get("kid").and_then(Value::as_str).filter(|it| (1..=MAX_KID_BYTES).contains(&it.len()));
+    let kid = header
+        .get("kid")
+        .and_then(Value::as_str)
+        .filter(|it| (1..=MAX_KID_BYTES).contains(&it.len()));
     kid.map(str::to_owned).ok_or(InvalidToken::NoKeyId)
 }
 

@@ -39,7 +39,11 @@ pub(super) struct AdmissionRequest<'a> {
 }
 
 /// Authenticates and judges a request. Records the session and the rule for the log.
-pub(super) async fn admit(exchange: &Exchange<'_>, wanted: AdmissionRequest<'_>, facts: &mut RequestFacts) -> Admission {
+pub(super) async fn admit(
+    exchange: &Exchange<'_>,
+    wanted: AdmissionRequest<'_>,
+    facts: &mut RequestFacts,
+) -> Admission {
     let (session, unauthenticated) = match exchange.authenticate().await {
         Ok(session) => (session, None),
         Err(cause) => (None, Some(cause)),
@@ -51,7 +55,11 @@ pub(super) async fn admit(exchange: &Exchange<'_>, wanted: AdmissionRequest<'_>,
     };
     facts.rule_line = judged.line;
     match judged.verdict {
-        Verdict::Permitted(permit) if wanted.opens_web_socket && is_by_cookie(&permit) && exchange.is_of_another_site() => {
+        Verdict::Permitted(permit)
+            if wanted.opens_web_socket
+                && is_by_cookie(&permit)
+                && exchange.is_of_another_site() =>
+        {
             Admission::Refused(Refusal::ForeignOrigin)
         }
         Verdict::Permitted(permit) => Admission::Permitted(permit),
@@ -62,20 +70,32 @@ pub(super) async fn admit(exchange: &Exchange<'_>, wanted: AdmissionRequest<'_>,
         },
         Verdict::StepUp(signed_out, acrs) => Admission::StepUp { signed_out, acrs },
         Verdict::Forbidden => Admission::Refused(Refusal::Forbidden),
-        Verdict::GroupsUnknown => Admission::Refused(Refusal::GroupsUnknown(graph::Error::Interrupted)),
+        Verdict::GroupsUnknown => {
+            Admission::Refused(Refusal::GroupsUnknown(graph::Error::Interrupted))
+        }
     }
 }
 
 /// If the rules need groups that are not known yet, waits for Microsoft Graph and judges again.
-async fn judge(sidecar: &Sidecar, target: &Target, session: Option<&Arc<Session>>) -> Result<RuleVerdict, graph::Error> {
+async fn judge(
+    sidecar: &Sidecar,
+    target: &Target,
+    session: Option<&Arc<Session>>,
+) -> Result<RuleVerdict, graph::Error> {
     let judged = sidecar.policy.judge(target.clone(), session.cloned());
     match (&judged.verdict, session) {
-        (Verdict::GroupsUnknown, Some(session)) => Box::pin(judge_again(sidecar, target, session)).await,
+        (Verdict::GroupsUnknown, Some(session)) => {
+            Box::pin(judge_again(sidecar, target, session)).await
+        }
         _ => Ok(judged),
     }
 }
 
-async fn judge_again(sidecar: &Sidecar, target: &Target, session: &Arc<Session>) -> Result<RuleVerdict, graph::Error> {
+async fn judge_again(
+    sidecar: &Sidecar,
+    target: &Target,
+    session: &Arc<Session>,
+) -> Result<RuleVerdict, graph::Error> {
     groups::wait(sidecar, session).await?;
     Ok(sidecar.policy.judge(target.clone(), Some(Arc::clone(session))))
 }
@@ -101,7 +121,12 @@ const NOT_ALLOWED: &str = "the access rules no longer allow it";
 pub(super) struct StillPermitted(pub(super) Arc<Process>);
 
 impl PermitCheck for StillPermitted {
-    fn still_holds(&self, target: &Target, session: &Arc<Session>, used: bool) -> Result<(), &'static str> {
+    fn still_holds(
+        &self,
+        target: &Target,
+        session: &Arc<Session>,
+        used: bool,
+    ) -> Result<(), &'static str> {
         let newest = self.0.newest.load_full().ok_or(NOT_ALLOWED)?;
         if !self.0.store.still_goes_on(session, used) {
             return Err("its session ended");
@@ -190,16 +215,30 @@ allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
         }
     }
 
-    async fn admission(sidecar: &Sidecar, path: &str, headers: &[(&str, &str)]) -> (Admission, RequestFacts) {
+    async fn admission(
+        sidecar: &Sidecar,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> (Admission, RequestFacts) {
         let mut request = Request::get(path).header("host", "app.example");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let parts = request.body(()).unwrap().into_parts().0;
         let peer = Peer { address: None, tls: true };
-        let inbound = InboundRequest::read(&parts, &peer, &sidecar.trust, sidecar.strictness, &sidecar.process.ids).unwrap();
+        let inbound = InboundRequest::read(
+            &parts,
+            &peer,
+            &sidecar.trust,
+            sidecar.strictness,
+            &sidecar.process.ids,
+        )
+        .unwrap();
         let exchange = Exchange { sidecar, inbound: &inbound, headers: &parts.headers };
-        let wanted = AdmissionRequest { target: &inbound.target, opens_web_socket: parts.headers.contains_key("sec-websocket-key") };
+        let wanted = AdmissionRequest {
+            target: &inbound.target,
+            opens_web_socket: parts.headers.contains_key("sec-websocket-key"),
+        };
         let mut facts = RequestFacts::default();
         let admission = admit(&exchange, wanted, &mut facts).await;
         (admission, facts)
@@ -208,7 +247,9 @@ allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
     fn name(admission: &Admission) -> String {
         match admission {
             Admission::Permitted(permit) => format!("permitted {}", permit.target().path()),
-            Admission::SignIn { signed_out, acrs } => format!("sign in {signed_out:?} {:?}", acrs.as_deref().unwrap_or_default()),
+            Admission::SignIn { signed_out, acrs } => {
+                format!("sign in {signed_out:?} {:?}", acrs.as_deref().unwrap_or_default())
+            }
             Admission::StepUp { signed_out, acrs } => format!("step up {signed_out:?} {acrs:?}"),
             Admission::Refused(refusal) => format!("refused: {}", refusal.cause()),
         }
@@ -217,7 +258,8 @@ allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
     #[tokio::test]
     async fn a_request_is_judged_by_the_rules_and_by_who_sent_it() {
         let sidecar = sidecar();
-        let (id, session) = sidecar.process.store.create(VerifiedUser::pretended(identity()), None, None, None);
+        let (id, session) =
+            sidecar.process.store.create(VerifiedUser::pretended(identity()), None, None, None);
         let cookie = format!("{COOKIE}={}", id.expose());
         let twice = format!("{cookie}; {COOKIE}=planted");
         let signed_in = [("cookie", cookie.as_str())];
@@ -232,12 +274,20 @@ allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
             ("/admin", &signed_in, "refused: denied by the access rules"),
             ("/proven", &signed_in, "step up Auto [\"c1\"]"),
             ("/script", &signed_in, "step up Unauthorized [\"c1\"]"),
-            ("/group", &signed_in, "refused: a rule needs groups that are unknown: Entra returned no refresh token to use for Microsoft Graph"),
+            (
+                "/group",
+                &signed_in,
+                "refused: a rule needs groups that are unknown: Entra returned no refresh token to use for Microsoft Graph",
+            ),
         ] {
             let (admission, facts) = admission(&sidecar, path, headers).await;
             assert_eq!(name(&admission), expected, "{path} {headers:?}");
             let is_signed_in = headers.len() == 1 && headers[0].1 == cookie;
-            assert_eq!(facts.session.map(|it| Arc::ptr_eq(&it, &session)), is_signed_in.then_some(true), "{path}");
+            assert_eq!(
+                facts.session.map(|it| Arc::ptr_eq(&it, &session)),
+                is_signed_in.then_some(true),
+                "{path}"
+            );
             assert_eq!(facts.rule_line.is_some(), !matches!(path, "/" | "/group"), "{path}");
         }
     }
@@ -245,7 +295,8 @@ allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
     #[tokio::test]
     async fn a_page_of_another_site_opens_no_web_socket_and_may_link_here() {
         let sidecar = sidecar();
-        let (id, _) = sidecar.process.store.create(VerifiedUser::pretended(identity()), None, None, None);
+        let (id, _) =
+            sidecar.process.store.create(VerifiedUser::pretended(identity()), None, None, None);
         let cookie = format!("{COOKIE}={}", id.expose());
         for (path, origin, web_socket, is_permitted) in [
             ("/", "https://app.example", true, true),
@@ -256,7 +307,11 @@ allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
             let mut headers = vec![("cookie", cookie.as_str()), ("origin", origin)];
             headers.extend(web_socket.then_some(("sec-websocket-key", "x")));
             let (admission, _) = admission(&sidecar, path, &headers).await;
-            let expected = if is_permitted { format!("permitted {path}") } else { "refused: upgrade from a page of another origin".to_owned() };
+            let expected = if is_permitted {
+                format!("permitted {path}")
+            } else {
+                "refused: upgrade from a page of another origin".to_owned()
+            };
             assert_eq!(name(&admission), expected, "{path} {origin} {web_socket}");
         }
     }
@@ -264,10 +319,13 @@ allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
     #[tokio::test]
     async fn an_ended_session_admits_nobody_and_a_permit_ends_with_it() {
         let sidecar = sidecar();
-        let (id, _) = sidecar.process.store.create(VerifiedUser::pretended(identity()), None, None, None);
+        let (id, _) =
+            sidecar.process.store.create(VerifiedUser::pretended(identity()), None, None, None);
         let cookie = format!("{COOKIE}={}", id.expose());
         let headers = [("cookie", cookie.as_str())];
-        let (Admission::Permitted(permit), _) = admission(&sidecar, "/", &headers).await else { panic!("not permitted") };
+        let (Admission::Permitted(permit), _) = admission(&sidecar, "/", &headers).await else {
+            panic!("not permitted")
+        };
         sidecar.process.newest.store(Some(Arc::new(sidecar.authorities())));
         let check = StillPermitted(Arc::clone(&sidecar.process));
         let session = Arc::clone(permit.session().unwrap());

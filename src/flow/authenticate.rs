@@ -24,11 +24,15 @@ impl<'a> Exchange<'a> {
     }
 
     /// Returns the live session of the request's cookie.
-    pub(super) async fn authenticate_by_cookie(&self) -> Result<Option<Arc<Session>>, GraceExpired> {
+    pub(super) async fn authenticate_by_cookie(
+        &self,
+    ) -> Result<Option<Arc<Session>>, GraceExpired> {
         let sidecar = self.sidecar;
         let Some(id) = self.session_id() else { return Ok(None) };
         let session = match sidecar.process.store.find(id) {
-            Some(SeenSession { session, is_due: true }) => Box::pin(recheck::attend(sidecar, session)).await?,
+            Some(SeenSession { session, is_due: true }) => {
+                Box::pin(recheck::attend(sidecar, session)).await?
+            }
             seen => seen.map(|it| it.session),
         };
         Ok(session.inspect(|it| groups::follow(sidecar, it)))

@@ -52,10 +52,13 @@ pub(super) fn token<'a>(exchange: &Exchange<'a>) -> Result<Option<&'a str>, BadA
     let Some(passes) = &exchange.sidecar.access_tokens else { return Ok(None) };
     let mut all = exchange.headers.get_all(AUTHORIZATION).iter();
     let Some(first) = all.next() else { return Ok(None) };
-    let ours = |it: &'a http::HeaderValue| bearer(it.as_bytes()).filter(|it| passes.is_own_token(it));
+    let ours =
+        |it: &'a http::HeaderValue| bearer(it.as_bytes()).filter(|it| passes.is_own_token(it));
     match (ours(first), all.next()) {
         (token, None) => Ok(token),
-        (None, Some(second)) if ours(second).is_none() && all.all(|it| ours(it).is_none()) => Ok(None),
+        (None, Some(second)) if ours(second).is_none() && all.all(|it| ours(it).is_none()) => {
+            Ok(None)
+        }
         (_, Some(_)) => Err(BadAccessToken::Several),
     }
 }
@@ -63,22 +66,35 @@ pub(super) fn token<'a>(exchange: &Exchange<'a>) -> Result<Option<&'a str>, BadA
 /// RFC 6750 section 2.1. The scheme is case-insensitive (RFC 9110 section 11.1).
 fn bearer(value: &[u8]) -> Option<&str> {
     let (scheme, token) = value.split_at_checked(7)?;
-    if scheme.eq_ignore_ascii_case(b"Bearer ") { std::str::from_utf8(token).ok().map(|it| it.trim_matches(' ')) } else { None }
+    if scheme.eq_ignore_ascii_case(b"Bearer ") {
+        std::str::from_utf8(token).ok().map(|it| it.trim_matches(' '))
+    } else {
+        None
+    }
 }
 
 /// Returns the live session that a token belongs to.
-pub(super) async fn authenticate(sidecar: &Sidecar, token: &str) -> Result<Arc<Session>, BearerError> {
+pub(super) async fn authenticate(
+    sidecar: &Sidecar,
+    token: &str,
+) -> Result<Arc<Session>, BearerError> {
     let seen = match sidecar.bearers.find(token) {
         Some(known) => remembered(sidecar, token, known).await?,
         None => verified(sidecar, token).await?,
     };
     if seen.is_due {
-        return Box::pin(recheck::attend(sidecar, seen.session)).await?.ok_or(BearerError::Token(BadAccessToken::Over));
+        return Box::pin(recheck::attend(sidecar, seen.session))
+            .await?
+            .ok_or(BearerError::Token(BadAccessToken::Over));
     }
     Ok(seen.session)
 }
 
-async fn remembered(sidecar: &Sidecar, token: &str, known: KnownBearer) -> Result<SeenSession, BearerError> {
+async fn remembered(
+    sidecar: &Sidecar,
+    token: &str,
+    known: KnownBearer,
+) -> Result<SeenSession, BearerError> {
     if sidecar.process.clock.now() >= known.ends {
         return Err(BadAccessToken::Expired.into());
     }
@@ -97,7 +113,12 @@ async fn verified(sidecar: &Sidecar, token: &str) -> Result<SeenSession, BearerE
     Box::pin(enter(sidecar, token, read.sign_in, read.ends)).await
 }
 
-async fn enter(sidecar: &Sidecar, token: &str, client_sign_in: Guid, ends: u64) -> Result<SeenSession, BearerError> {
+async fn enter(
+    sidecar: &Sidecar,
+    token: &str,
+    client_sign_in: Guid,
+    ends: u64,
+) -> Result<SeenSession, BearerError> {
     let seen = session_of_sign_in(sidecar, client_sign_in).await?;
     let session = seen.as_ref().map(|it| Arc::clone(&it.session));
     sidecar.bearers.insert(token, KnownBearer { session, client_sign_in, ends });
@@ -106,7 +127,10 @@ async fn enter(sidecar: &Sidecar, token: &str, client_sign_in: Guid, ends: u64) 
 
 /// Returns the session of a sign-in: the one in this process, or a new one created from its
 /// database row. Concurrent requests read the row only once.
-pub(super) async fn session_of_sign_in(sidecar: &Sidecar, id: Guid) -> Result<Option<SeenSession>, directory::Error> {
+pub(super) async fn session_of_sign_in(
+    sidecar: &Sidecar,
+    id: Guid,
+) -> Result<Option<SeenSession>, directory::Error> {
     if let Some(seen) = sidecar.process.store.find_client_sign_in(id) {
         return Ok(Some(seen));
     }
@@ -130,7 +154,10 @@ pub(super) async fn session_of_sign_in(sidecar: &Sidecar, id: Guid) -> Result<Op
 /// background, apart from the request that began the newer one.
 pub(super) fn end_displaced_sign_ins(sidecar: &Sidecar) {
     let displaced = sidecar.process.store.displaced_sign_ins();
-    let Some(directory) = sidecar.process.directory.clone().filter(|_| !displaced.is_empty()) else { return };
+    let Some(directory) = sidecar.process.directory.clone().filter(|_| !displaced.is_empty())
+    else {
+        return;
+    };
     let store = Arc::clone(&sidecar.process.store);
     sidecar.process.background.spawn(async move {
         for client_sign_in in displaced {

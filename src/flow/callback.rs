@@ -21,7 +21,11 @@ use http::{Method, Response};
 use hyper::body::Incoming;
 
 /// `GET|POST <redirect_path>`: responds with 303 to the page where the person was going.
-pub(super) async fn callback(exchange: &Exchange<'_>, body: &mut Option<Incoming>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
+pub(super) async fn callback(
+    exchange: &Exchange<'_>,
+    body: &mut Option<Incoming>,
+    facts: &mut RequestFacts,
+) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, inbound, .. } = *exchange;
     exchange.require_method(&[Method::GET, Method::HEAD, Method::POST], "GET, POST")?;
     if inbound.target.method() == Method::POST {
@@ -35,13 +39,22 @@ pub(super) async fn callback(exchange: &Exchange<'_>, body: &mut Option<Incoming
         return returned::stale(exchange, parameters.state()).await;
     };
     let returned = ReturnedSignIn { pending, parameters };
-    let back = returned.pending.purpose.app().and_then(|it| native::app_return::refused(sidecar, it));
+    let back =
+        returned.pending.purpose.app().and_then(|it| native::app_return::refused(sidecar, it));
     let mut trail = SignInTrail::of(&returned.pending, returned.client(exchange));
     let (outcome, label) = match &returned.pending.purpose {
-        SignInPurpose::Trial(trial) => return tried(exchange, &returned, trial, &cookie, facts).await,
-        SignInPurpose::Account { typed, then } => (named(exchange, &returned, typed, then).await, "first_step"),
-        SignInPurpose::App(native) => (to_app(exchange, &returned, native, &mut trail).await, "signed_in"),
-        SignInPurpose::Session(request) => (session::finish(exchange, &returned, request, facts, &mut trail).await, "signed_in"),
+        SignInPurpose::Trial(trial) => {
+            return tried(exchange, &returned, trial, &cookie, facts).await;
+        }
+        SignInPurpose::Account { typed, then } => {
+            (named(exchange, &returned, typed, then).await, "first_step")
+        }
+        SignInPurpose::App(native) => {
+            (to_app(exchange, &returned, native, &mut trail).await, "signed_in")
+        }
+        SignInPurpose::Session(request) => {
+            (session::finish(exchange, &returned, request, facts, &mut trail).await, "signed_in")
+        }
     };
     trail.ends(exchange, outcome.as_ref().map(|_| ()));
     let label = if outcome.is_ok() { label } else { "refused" };
@@ -91,29 +104,55 @@ async fn tried(
 
 /// Finishes a sign-in that an app requested. The app receives a code, and the browser gets no
 /// session.
-async fn to_app(exchange: &Exchange<'_>, returned: &ReturnedSignIn<'_>, native: &NativeSignIn, trail: &mut SignInTrail) -> Result<Response<Body>, Refusal> {
+async fn to_app(
+    exchange: &Exchange<'_>,
+    returned: &ReturnedSignIn<'_>,
+    native: &NativeSignIn,
+    trail: &mut SignInTrail,
+) -> Result<Response<Body>, Refusal> {
     let signed_in = redeem(exchange, returned).await?;
     let mut response = native::finish::finish(exchange, native, signed_in, trail).await?;
-    response.headers_mut().extend(rounds::count_return(exchange, &returned.pending.state).map(|it| (SET_COOKIE, it)));
+    response
+        .headers_mut()
+        .extend(rounds::count_return(exchange, &returned.pending.state).map(|it| (SET_COOKIE, it)));
     Ok(response)
 }
 
 /// Entra identified the account, but this step does not begin a session. If the organization
 /// belongs to the account's tenant, the typed text leads to that organization's own Entra.
-async fn named(exchange: &Exchange<'_>, returned: &ReturnedSignIn<'_>, typed: &str, then: &SignInPurpose) -> Result<Response<Body>, Refusal> {
+async fn named(
+    exchange: &Exchange<'_>,
+    returned: &ReturnedSignIn<'_>,
+    typed: &str,
+    then: &SignInPurpose,
+) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, .. } = *exchange;
     let return_to = returned.return_to(exchange);
     let who = redeem(exchange, returned).await?.redeemed.user.into_identity();
-    let asks = || match then.app().and_then(|it| Some((it, native::app_return::RequestingApp::of(sidecar, it)?))) {
+    let asks = || match then
+        .app()
+        .and_then(|it| Some((it, native::app_return::RequestingApp::of(sidecar, it)?)))
+    {
         Some((native, caller)) => native::authorize::identify_page(exchange, native, caller.name),
         None => organization::identify_page(exchange, &return_to, then.acrs()),
     };
-    let found = organization::find_by_account(sidecar, returned.client(exchange), typed, who.tid, asks).await?;
+    let found =
+        organization::find_by_account(sidecar, returned.client(exchange), typed, who.tid, asks)
+            .await?;
     // The second step uses the same prompt as the first, because only the second step begins a
     // session.
     let prompt = returned.pending.prompt_login.then(|| "login".to_owned());
-    let hints = SignInHints { login_hint: who.preferred_username.map(Into::into), prompt, ..SignInHints::default() };
+    let hints = SignInHints {
+        login_hint: who.preferred_username.map(Into::into),
+        prompt,
+        ..SignInHints::default()
+    };
     let source = Some(returned.client(exchange).source);
-    let start = SignInStart { hints, source, at: OrganizationHint::Found(Box::new(found)), ..SignInStart::new(then.clone()) };
+    let start = SignInStart {
+        hints,
+        source,
+        at: OrganizationHint::Found(Box::new(found)),
+        ..SignInStart::new(then.clone())
+    };
     begin::start_sign_in(exchange, start).await
 }

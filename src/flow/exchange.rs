@@ -21,7 +21,11 @@ pub(super) struct Exchange<'a> {
 
 impl Exchange<'_> {
     /// Rejects other methods and upgrades.
-    pub(super) fn require_method(&self, methods: &[Method], allow: &'static str) -> Result<(), Refusal> {
+    pub(super) fn require_method(
+        &self,
+        methods: &[Method],
+        allow: &'static str,
+    ) -> Result<(), Refusal> {
         let is_allowed = methods.contains(self.inbound.target.method()) && !self.inbound.upgrade;
         if is_allowed { Ok(()) } else { Err(Refusal::Method(allow)) }
     }
@@ -39,6 +43,11 @@ impl Exchange<'_> {
 
     /// Renders a refusal in the format and language of the client.
     pub(super) fn refuse(&self, refusal: Refusal) -> Response<Body> {
-        refusal.answer(self.sidecar, self.inbound.caller, self.inbound.language, self.inbound.reference())
+        refusal.answer(
+            self.sidecar,
+            self.inbound.caller,
+            self.inbound.language,
+            self.inbound.reference(),
+        )
     }
 }

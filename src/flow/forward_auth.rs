@@ -21,12 +21,16 @@ const COOKIE_FOR_THE_APP: HeaderName = HeaderName::from_static("x-entrada-cookie
 
 /// Answers nginx's `auth_request`: 200 allows the request, 401 and 403 refuse it. nginx turns any
 /// other status into a 500.
-pub(super) async fn nginx(exchange: &Exchange<'_>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
+pub(super) async fn nginx(
+    exchange: &Exchange<'_>,
+    facts: &mut RequestFacts,
+) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, headers, .. } = *exchange;
     let asked = read_request(exchange)?;
     let caller = kind_of_caller(asked.target.method(), headers);
     let return_to = ReturnTo::of(&asked.target, &sidecar.site);
-    let wanted = AdmissionRequest { target: &asked.target, opens_web_socket: opens_web_socket(headers) };
+    let wanted =
+        AdmissionRequest { target: &asked.target, opens_web_socket: opens_web_socket(headers) };
     match admit(exchange, wanted, facts).await {
         Admission::Permitted(permit) => {
             let mut response = reply::empty(StatusCode::OK);
@@ -38,9 +42,15 @@ pub(super) async fn nginx(exchange: &Exchange<'_>, facts: &mut RequestFacts) -> 
             let acrs = acrs.as_deref().unwrap_or_default();
             sign_in(sidecar, &return_to, acrs, SIGN_IN_CHALLENGE, redirects(caller, signed_out))
         }
-        Admission::StepUp { signed_out, acrs } => sign_in(sidecar, &return_to, &acrs, insufficient(&acrs), redirects(caller, signed_out)),
-        Admission::Refused(Refusal::ForeignOrigin) => Ok(refused(facts, "a WebSocket from a page of another origin")),
-        Admission::Refused(refusal @ (Refusal::Forbidden | Refusal::GroupsUnknown(_))) => Ok(refused(facts, &refusal.cause())),
+        Admission::StepUp { signed_out, acrs } => {
+            sign_in(sidecar, &return_to, &acrs, insufficient(&acrs), redirects(caller, signed_out))
+        }
+        Admission::Refused(Refusal::ForeignOrigin) => {
+            Ok(refused(facts, "a WebSocket from a page of another origin"))
+        }
+        Admission::Refused(refusal @ (Refusal::Forbidden | Refusal::GroupsUnknown(_))) => {
+            Ok(refused(facts, &refusal.cause()))
+        }
         // nginx turns this into a 500. A 401 would send people to sign in, and a 403 would say that
         // they have no access.
         Admission::Refused(refusal) => Err(refusal),
@@ -49,12 +59,23 @@ pub(super) async fn nginx(exchange: &Exchange<'_>, facts: &mut RequestFacts) -> 
 
 /// Responds with 401. Adds a `Location` only if a sign-in helps, because nginx redirects everyone
 /// who receives one.
-fn sign_in(sidecar: &Sidecar, return_to: &ReturnTo, acrs: &[String], challenge: HeaderValue, helps: bool) -> Result<Response<Body>, Refusal> {
+fn sign_in(
+    sidecar: &Sidecar,
+    return_to: &ReturnTo,
+    acrs: &[String],
+    challenge: HeaderValue,
+    helps: bool,
+) -> Result<Response<Body>, Refusal> {
     let mut response = reply::empty(StatusCode::UNAUTHORIZED);
     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     if helps {
-        let location = format!("{}{}", sidecar.site.origin(), start_url_with_contexts(&sidecar.site, return_to, acrs));
-        let value = HeaderValue::from_str(&location).map_err(|_| Refusal::Internal("no redirect"))?;
+        let location = format!(
+            "{}{}",
+            sidecar.site.origin(),
+            start_url_with_contexts(&sidecar.site, return_to, acrs)
+        );
+        let value =
+            HeaderValue::from_str(&location).map_err(|_| Refusal::Internal("no redirect"))?;
         response.headers_mut().insert(LOCATION, value);
     }
     Ok(response)
@@ -70,7 +91,9 @@ fn read_request(exchange: &Exchange<'_>) -> Result<ForwardAuthRequest, Refusal> 
     let Exchange { sidecar, inbound, headers } = *exchange;
     let asked = from_nginx(headers, &inbound.origin, sidecar.strictness)?;
     match asked.host.as_deref() {
-        Some(host) if !sidecar.site.is_host(host) => Err(Refusal::BadForwardAuth(ForwardAuthError::OtherHost)),
+        Some(host) if !sidecar.site.is_host(host) => {
+            Err(Refusal::BadForwardAuth(ForwardAuthError::OtherHost))
+        }
         _ => Ok(asked),
     }
 }

@@ -35,8 +35,10 @@ static DELAYED_ANSWERS: Semaphore = Semaphore::const_new(MAX_DELAYED_ANSWERS);
 pub(super) async fn logout(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, inbound, .. } = *exchange;
     exchange.require_method(&[Method::GET, Method::HEAD], "GET, HEAD")?;
-    let answer = answer(sidecar).ok_or(Refusal::Internal("the authority is not a valid header value"))?;
-    let sid = sid(inbound.target.query().unwrap_or_default()).filter(|_| inbound.target.method() == Method::GET);
+    let answer =
+        answer(sidecar).ok_or(Refusal::Internal("the authority is not a valid header value"))?;
+    let sid = sid(inbound.target.query().unwrap_or_default())
+        .filter(|_| inbound.target.method() == Method::GET);
     end_and_wait(&sidecar.process.store, &sidecar.process.background, sid).await;
     Ok(answer)
 }
@@ -75,7 +77,8 @@ pub(super) fn is_sid(text: &str) -> bool {
 /// Returns the `sid` parameter. Returns nothing if it is repeated, because the intended value would
 /// be ambiguous.
 fn sid(query: &str) -> Option<String> {
-    let mut all = url::form_urlencoded::parse(query.as_bytes()).filter(|it| it.0 == "sid").map(|it| it.1);
+    let mut all =
+        url::form_urlencoded::parse(query.as_bytes()).filter(|it| it.0 == "sid").map(|it| it.1);
     let one = all.next().filter(|it| is_sid(it))?;
     all.next().is_none().then(|| one.into_owned())
 }
@@ -83,7 +86,8 @@ fn sid(query: &str) -> Option<String> {
 /// An empty response that only Entra's pages may frame. `X-Frame-Options` is absent because it
 /// cannot express this.
 fn answer(sidecar: &Sidecar) -> Option<Response<Body>> {
-    let policy = format!("default-src 'none'; frame-ancestors {}", sidecar.entra.origins().join(" "));
+    let policy =
+        format!("default-src 'none'; frame-ancestors {}", sidecar.entra.origins().join(" "));
     let mut out = reply::empty(StatusCode::OK);
     let headers = out.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_str(&policy).ok()?);
@@ -106,7 +110,8 @@ mod tests {
 
     fn store() -> Arc<SessionStore> {
         let (idle, lifetime) = (Duration::from_mins(10), Duration::from_hours(1));
-        let config = SessionConfig { secrets: Vec::new(), idle, lifetime, capacity: 100, per_person: 100 };
+        let config =
+            SessionConfig { secrets: Vec::new(), idle, lifetime, capacity: 100, per_person: 100 };
         Arc::new(SessionStore::new(&config, Clock::system(), crate::seal::random::system()))
     }
 
@@ -141,12 +146,22 @@ mod tests {
         let lives = |it: &Secret| store.peek(it.expose()).is_some();
         let began = Instant::now();
         let mut delayed = Box::pin(end_and_wait(&store, &background, Some("one".to_owned())));
-        assert!(delayed.as_mut().now_or_never().is_none() && !lives(&one), "the session ends at once, the answer waits");
+        assert!(
+            delayed.as_mut().now_or_never().is_none() && !lives(&one),
+            "the session ends at once, the answer waits"
+        );
         delayed.await;
         assert!(began.elapsed() >= ANSWER_DELAY);
 
-        let _all = DELAYED_ANSWERS.acquire_many(u32::try_from(MAX_DELAYED_ANSWERS).unwrap()).await.unwrap();
-        assert!(end_and_wait(&store, &background, Some("two".to_owned())).now_or_never().is_some() && lives(&two), "the answer is sent at once");
+        let _all = DELAYED_ANSWERS
+            .acquire_many(u32::try_from(MAX_DELAYED_ANSWERS).unwrap())
+            .await
+            .unwrap();
+        assert!(
+            end_and_wait(&store, &background, Some("two".to_owned())).now_or_never().is_some()
+                && lives(&two),
+            "the answer is sent at once"
+        );
         background.close();
         background.wait().await;
         assert!(!lives(&two));

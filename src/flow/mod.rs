@@ -57,10 +57,16 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 /// hyper drops a request's future when its client disconnects, even before the first poll if the
 /// end of the connection arrives together with the request. Requests that can end someone's access
 /// therefore run in their own task, which a client cannot cancel.
-pub fn handle(sidecar: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send {
+pub fn handle(
+    sidecar: Arc<Sidecar>,
+    request: Request<Incoming>,
+    peer: Peer,
+) -> impl Future<Output = Response<Body>> + Send {
     let background = sidecar.process.background.clone();
     let route = Route::of_path(request.uri().path(), &sidecar.site, sidecar.native.is_some());
-    let permit = route.waits_for_database().then(|| Arc::clone(&sidecar.process.detached).try_acquire_owned());
+    let permit = route
+        .waits_for_database()
+        .then(|| Arc::clone(&sidecar.process.detached).try_acquire_owned());
     let answer = respond(sidecar, request, peer);
     // Above this limit, requests run without their own task, so a client can cancel its own
     // request.
@@ -71,12 +77,18 @@ pub fn handle(sidecar: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> 
         drop(permit);
         answer
     }));
-    Either::Right(async move { task.await.unwrap_or_else(|_| reply::empty(StatusCode::INTERNAL_SERVER_ERROR)) })
+    Either::Right(async move {
+        task.await.unwrap_or_else(|_| reply::empty(StatusCode::INTERNAL_SERVER_ERROR))
+    })
 }
 
 /// Splits the request before the first await, because an `async fn` reserves space for its
 /// arguments twice.
-fn respond(sidecar: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send {
+fn respond(
+    sidecar: Arc<Sidecar>,
+    request: Request<Incoming>,
+    peer: Peer,
+) -> impl Future<Output = Response<Body>> + Send {
     let (parts, body) = request.into_parts();
     let mut arrived = Arrived { sidecar, parts, peer, began: Instant::now(), begun: false };
     // The step that needs the body takes it.
@@ -85,7 +97,13 @@ fn respond(sidecar: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> imp
         arrived.begun = true;
         let Arrived { sidecar, parts, peer, began, .. } = &mut arrived;
         let (sidecar, began) = (&**sidecar, *began);
-        let mut inbound = match InboundRequest::read(parts, peer, &sidecar.trust, sidecar.strictness, &sidecar.process.ids) {
+        let mut inbound = match InboundRequest::read(
+            parts,
+            peer,
+            &sidecar.trust,
+            sidecar.strictness,
+            &sidecar.process.ids,
+        ) {
             Ok(inbound) => inbound,
             Err(refused) => return unread(sidecar, parts, peer, began, Refusal::Unread(refused)),
         };
@@ -94,14 +112,29 @@ fn respond(sidecar: Arc<Sidecar>, request: Request<Incoming>, peer: Peer) -> imp
         if route != Route::App {
             inbound.language = language(&parts.headers);
         }
-        let mut logged = LoggedRequest { sidecar, inbound: &inbound, route, started_at: began, facts: RequestFacts::default(), status: None };
+        let mut logged = LoggedRequest {
+            sidecar,
+            inbound: &inbound,
+            route,
+            started_at: began,
+            facts: RequestFacts::default(),
+            status: None,
+        };
         let facts = &mut logged.facts;
         let outcome = match route {
             _ if !is_allowed_method(sidecar, &inbound, route) => Err(Refusal::Misdirected),
             // The hot path is polled inline. The other routes are boxed, so that their futures do
             // not enlarge it.
             Route::App => proxy::proxy(sidecar, &inbound, parts, &mut body, facts).await,
-            _ => Box::pin(answer(&Exchange { sidecar, inbound: &inbound, headers: &parts.headers }, route, &mut body, facts)).await,
+            _ => {
+                Box::pin(answer(
+                    &Exchange { sidecar, inbound: &inbound, headers: &parts.headers },
+                    route,
+                    &mut body,
+                    facts,
+                ))
+                .await
+            }
         };
         let mut response = outcome.unwrap_or_else(|refusal| {
             facts.cause = Some(refusal.cause());
@@ -132,14 +165,33 @@ impl Drop for Arrived {
             return;
         }
         let Self { sidecar, parts, peer, began, .. } = self;
-        match InboundRequest::read(parts, peer, &sidecar.trust, sidecar.strictness, &sidecar.process.ids) {
+        match InboundRequest::read(
+            parts,
+            peer,
+            &sidecar.trust,
+            sidecar.strictness,
+            &sidecar.process.ids,
+        ) {
             Ok(inbound) => {
                 let route = Route::of(&inbound.target, &sidecar.site, sidecar.native.is_some());
-                drop(LoggedRequest { sidecar, inbound: &inbound, route, started_at: *began, facts: RequestFacts::default(), status: None });
+                drop(LoggedRequest {
+                    sidecar,
+                    inbound: &inbound,
+                    route,
+                    started_at: *began,
+                    facts: RequestFacts::default(),
+                    status: None,
+                });
             }
             Err(refused) => {
                 let reference = String::from_utf8_lossy(&sidecar.process.ids.next()).into_owned();
-                RequestLine::unread(&reference, parts.method.as_str(), peer, &Refusal::Unread(refused).cause()).write(sidecar, STATUS_CLIENT_LEFT, *began);
+                RequestLine::unread(
+                    &reference,
+                    parts.method.as_str(),
+                    peer,
+                    &Refusal::Unread(refused).cause(),
+                )
+                .write(sidecar, STATUS_CLIENT_LEFT, *began);
             }
         }
     }
@@ -161,12 +213,18 @@ impl Drop for LoggedRequest<'_> {
     fn drop(&mut self) {
         let status = self.status.map_or_else(
             || {
-                self.facts.cause.get_or_insert_with(|| "client disconnected before the response".to_owned());
+                self.facts
+                    .cause
+                    .get_or_insert_with(|| "client disconnected before the response".to_owned());
                 STATUS_CLIENT_LEFT
             },
             |it| it.as_u16(),
         );
-        RequestLine::of(self.inbound, self.route, &self.facts).write(self.sidecar, status, self.started_at);
+        RequestLine::of(self.inbound, self.route, &self.facts).write(
+            self.sidecar,
+            status,
+            self.started_at,
+        );
     }
 }
 
@@ -177,7 +235,9 @@ fn warn_of_untrusted_proxy(sidecar: &Sidecar, headers: &HeaderMap, inbound: &Inb
     if inbound.origin.trusted || !sidecar.untrusted_proxies.check() {
         return;
     }
-    if let Some(header) = forwarded::ignored_header(headers).filter(|_| sidecar.untrusted_proxies.is_new(peer)) {
+    if let Some(header) =
+        forwarded::ignored_header(headers).filter(|_| sidecar.untrusted_proxies.is_new(peer))
+    {
         let peer = peer.map_or_else(|| "a unix socket".to_owned(), |it| it.to_string());
         tracing::warn!(
             peer,
@@ -198,8 +258,12 @@ fn is_allowed_method(sidecar: &Sidecar, inbound: &InboundRequest, route: Route) 
 /// allows. A refused upload, an endless stream or a client that waits for permission (`Expect`) is
 /// not waited for.
 fn is_discardable(parts: &Parts, body: &Incoming) -> bool {
-    let short = || body.size_hint().exact().is_some_and(|it| (1..=MAX_DISCARDED_BODY_BYTES).contains(&it));
-    parts.version == Version::HTTP_2 && !body.is_end_stream() && short() && !parts.headers.contains_key(EXPECT)
+    let short =
+        || body.size_hint().exact().is_some_and(|it| (1..=MAX_DISCARDED_BODY_BYTES).contains(&it));
+    parts.version == Version::HTTP_2
+        && !body.is_end_stream()
+        && short()
+        && !parts.headers.contains_key(EXPECT)
 }
 
 async fn discard_body(mut body: Incoming) {
@@ -208,7 +272,12 @@ async fn discard_body(mut body: Incoming) {
     let _ = tokio::time::timeout(DISCARD_TIMEOUT, to_the_end).await;
 }
 
-async fn answer(exchange: &Exchange<'_>, route: Route, body: &mut Option<Incoming>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
+async fn answer(
+    exchange: &Exchange<'_>,
+    route: Route,
+    body: &mut Option<Incoming>,
+    facts: &mut RequestFacts,
+) -> Result<Response<Body>, Refusal> {
     match route {
         Route::ForwardAuth => forward_auth::nginx(exchange, facts).await,
         Route::Start => sign_in::pages::start(exchange).await,
@@ -231,33 +300,58 @@ async fn answer(exchange: &Exchange<'_>, route: Route, body: &mut Option<Incomin
 }
 
 /// Handles a request whose head is ambiguous. Its target is not repeated, not even in the log.
-fn unread(sidecar: &Sidecar, parts: &Parts, peer: &Peer, began: Instant, refusal: Refusal) -> Response<Body> {
+fn unread(
+    sidecar: &Sidecar,
+    parts: &Parts,
+    peer: &Peer,
+    began: Instant,
+    refusal: Refusal,
+) -> Response<Body> {
     let reference = String::from_utf8_lossy(&sidecar.process.ids.next()).into_owned();
     let cause = refusal.cause();
-    let mut response = refusal.answer(sidecar, kind_of_caller(&parts.method, &parts.headers), language(&parts.headers), &reference);
+    let mut response = refusal.answer(
+        sidecar,
+        kind_of_caller(&parts.method, &parts.headers),
+        language(&parts.headers),
+        &reference,
+    );
     if let Ok(value) = HeaderValue::from_str(&reference) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
-    RequestLine::unread(&reference, parts.method.as_str(), peer, &cause).write(sidecar, response.status().as_u16(), began);
+    RequestLine::unread(&reference, parts.method.as_str(), peer, &cause).write(
+        sidecar,
+        response.status().as_u16(),
+        began,
+    );
     response
 }
 
 /// Responds to a request whose head is too large. The response has no page, because such a head is
 /// expensive enough.
 pub fn refuse(sidecar: &Sidecar, method: &Method, peer: &Peer) -> Response<Body> {
-    let (reference, began) = (String::from_utf8_lossy(&sidecar.process.ids.next()).into_owned(), Instant::now());
+    let (reference, began) =
+        (String::from_utf8_lossy(&sidecar.process.ids.next()).into_owned(), Instant::now());
     let mut response = reply::empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     if let Ok(value) = HeaderValue::from_str(&reference) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
-    RequestLine::unread(&reference, method.as_str(), peer, "the request head is too large").write(sidecar, response.status().as_u16(), began);
+    RequestLine::unread(&reference, method.as_str(), peer, "the request head is too large").write(
+        sidecar,
+        response.status().as_u16(),
+        began,
+    );
     response
 }
 
 /// Logs a request that hyper rejected itself because it could not parse it. Only fixed texts are
 /// logged for hyper's errors.
 pub fn has_refused(sidecar: &Sidecar, error: &hyper::Error, peer: &Peer) {
-    let status = if error.is_parse_too_large() { StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+    let status = if error.is_parse_too_large() {
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+    } else {
+        StatusCode::BAD_REQUEST
+    };
     let reference = String::from_utf8_lossy(&sidecar.process.ids.next()).into_owned();
-    RequestLine::unread(&reference, "", peer, &format!("the request cannot be read: {error}")).write(sidecar, status.as_u16(), Instant::now());
+    RequestLine::unread(&reference, "", peer, &format!("the request cannot be read: {error}"))
+        .write(sidecar, status.as_u16(), Instant::now());
 }

@@ -18,7 +18,12 @@ impl Exchange<'_> {
         let site = self.headers.get("sec-fetch-site").map(|it| it.as_bytes());
         // A page with `Referrer-Policy: no-referrer` sends `Origin: null` even to its own site
         // (Fetch 3.1). Scripts cannot forge `sec-fetch-site`.
-        let own = site == Some(b"same-origin") && self.headers.get_all(ORIGIN).iter().all(|it| it == "null" || self.sidecar.site.is_origin(it));
+        let own = site == Some(b"same-origin")
+            && self
+                .headers
+                .get_all(ORIGIN)
+                .iter()
+                .all(|it| it == "null" || self.sidecar.site.is_origin(it));
         !own && self.is_of_another_site() || site == Some(b"cross-site")
     }
 
@@ -27,7 +32,8 @@ impl Exchange<'_> {
     /// as a navigation. A frame is a subresource too: Entra's pages cannot be framed.
     pub(super) fn is_part_of_another_sites_page(&self) -> bool {
         let says = |name: &str| self.headers.get(name).map(HeaderValue::as_bytes);
-        matches!(says("sec-fetch-site"), Some(b"cross-site" | b"same-site")) && says("sec-fetch-dest").is_some_and(|it| it != b"document")
+        matches!(says("sec-fetch-site"), Some(b"cross-site" | b"same-site"))
+            && says("sec-fetch-dest").is_some_and(|it| it != b"document")
     }
 
     /// Whether one of Entrada's own pages made the browser send this POST. A request without these
@@ -48,9 +54,14 @@ impl Exchange<'_> {
     pub(super) fn request_source(&self) -> RequestSource {
         let Exchange { sidecar, headers, .. } = *self;
         let of_this_site = match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
-            Some(b"same-origin" | b"none") => headers.get_all(ORIGIN).iter().all(|it| it == "null" || sidecar.site.is_origin(it)),
+            Some(b"same-origin" | b"none") => {
+                headers.get_all(ORIGIN).iter().all(|it| it == "null" || sidecar.site.is_origin(it))
+            }
             Some(_) => false,
-            None => !self.is_of_another_site() && headers.get_all(REFERER).iter().all(|it| is_of_our_own_page(sidecar, it)),
+            None => {
+                !self.is_of_another_site()
+                    && headers.get_all(REFERER).iter().all(|it| is_of_our_own_page(sidecar, it))
+            }
         };
         if of_this_site { RequestSource::Own } else { RequestSource::Other }
     }
@@ -58,7 +69,11 @@ impl Exchange<'_> {
     /// Returns the client to which a typed value is attributed. Only a POST can come from Entrada's
     /// own page; a GET is a link, which any page or mail can contain.
     pub(super) fn typing_client(&self) -> GuessingClient {
-        let source = if self.inbound.target.method() == Method::POST { self.request_source() } else { RequestSource::Other };
+        let source = if self.inbound.target.method() == Method::POST {
+            self.request_source()
+        } else {
+            RequestSource::Other
+        };
         GuessingClient { address: self.inbound.origin.client, source }
     }
 }

@@ -54,12 +54,16 @@ async fn forward(
     facts: &mut RequestFacts,
     permit: Permit,
 ) -> Result<Response<Body>, Refusal> {
-    let cookie_lines = step_up::may_follow(inbound, facts.session.as_ref()).then(|| CookieLines::of(&parts.headers));
+    let cookie_lines = step_up::may_follow(inbound, facts.session.as_ref())
+        .then(|| CookieLines::of(&parts.headers));
     cookies::hide(&mut parts.headers);
     let identity = sidecar.headers.identify(permit)?;
     let body = body.take().ok_or(Refusal::Internal("no body"))?;
     let check = StillPermitted(Arc::clone(&sidecar.process));
-    let forwarded = sidecar.upstream.forward(parts, body, identity, proxy_context(sidecar, inbound), check).await;
+    let forwarded = sidecar
+        .upstream
+        .forward(parts, body, identity, proxy_context(sidecar, inbound), check)
+        .await;
     let mut response = forwarded.map_err(|it| refusal(sidecar, inbound, it))?;
     cookies::guard(response.headers_mut());
     let lines = cookie_lines.filter(|_| response.status() == StatusCode::UNAUTHORIZED);
@@ -87,7 +91,10 @@ fn proxy_context(sidecar: &Sidecar, inbound: &InboundRequest) -> ProxyContext {
 
 fn refusal(sidecar: &Sidecar, inbound: &InboundRequest, error: upstream::Error) -> Refusal {
     match error {
-        upstream::Error::SessionEnded => Refusal::SessionEnded(start_url(&sidecar.site, &ReturnTo::of(&inbound.target, &sidecar.site))),
+        upstream::Error::SessionEnded => Refusal::SessionEnded(start_url(
+            &sidecar.site,
+            &ReturnTo::of(&inbound.target, &sidecar.site),
+        )),
         upstream::Error::NotAllowed => Refusal::NoLongerAllowed,
         error => error.into(),
     }

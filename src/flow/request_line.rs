@@ -44,7 +44,16 @@ impl<'a> RequestLine<'a> {
     /// Creates the line of a request that could not be parsed. Its path is not repeated.
     pub(super) fn unread(reference: &'a str, method: &'a str, peer: &Peer, cause: &'a str) -> Self {
         let method = if method.len() > MAX_METHOD_BYTES { "" } else { method };
-        Self { reference, method, path: "", route: "refused", rule: None, user: None, client: peer.ip(), cause: Some(cause) }
+        Self {
+            reference,
+            method,
+            path: "",
+            route: "refused",
+            rule: None,
+            user: None,
+            client: peer.ip(),
+            cause: Some(cause),
+        }
     }
 
     /// Writes the line to the log and updates the metrics.

@@ -58,7 +58,11 @@ impl Route {
             return Self::Callback;
         }
         if !site.is_ours(path) {
-            return if has_native && path == metadata::METADATA_PATH { Self::NativeMetadata } else { Self::App };
+            return if has_native && path == metadata::METADATA_PATH {
+                Self::NativeMetadata
+            } else {
+                Self::App
+            };
         }
         match path.strip_prefix(site.prefix()).unwrap_or_default() {
             own_path::FORWARD_AUTH | own_path::FORWARD_AUTH_NGINX => Self::ForwardAuth,
@@ -168,15 +172,26 @@ mod tests {
 
     #[test]
     fn without_native_apps_their_paths_are_not_answered() {
-        for path in [own_path::NATIVE_AUTHORIZE, own_path::NATIVE_TOKEN, own_path::NATIVE_REVOKE, own_path::NATIVE_KEYS] {
-            assert_eq!(Route::of_path(&format!("/oauth2{path}"), &site(), false), Route::Nothing, "{path}");
+        for path in [
+            own_path::NATIVE_AUTHORIZE,
+            own_path::NATIVE_TOKEN,
+            own_path::NATIVE_REVOKE,
+            own_path::NATIVE_KEYS,
+        ] {
+            assert_eq!(
+                Route::of_path(&format!("/oauth2{path}"), &site(), false),
+                Route::Nothing,
+                "{path}"
+            );
         }
         assert_eq!(Route::of_path(metadata::METADATA_PATH, &site(), false), Route::App);
     }
 
     #[test]
     fn whatever_is_routed_is_reserved() {
-        let reserved = |path: &str| own_path::RESERVED.iter().any(|place| own_path::is_at_or_below(path, place));
+        let reserved = |path: &str| {
+            own_path::RESERVED.iter().any(|place| own_path::is_at_or_below(path, place))
+        };
         let routed = [
             own_path::FORWARD_AUTH,
             own_path::FORWARD_AUTH_NGINX,
@@ -195,7 +210,11 @@ mod tests {
             own_path::NATIVE_KEYS,
         ];
         for path in routed {
-            assert_ne!(Route::of_path(&format!("/oauth2{path}"), &site(), true), Route::Nothing, "{path}");
+            assert_ne!(
+                Route::of_path(&format!("/oauth2{path}"), &site(), true),
+                Route::Nothing,
+                "{path}"
+            );
             assert!(reserved(path), "{path}");
         }
     }

@@ -52,7 +52,10 @@ struct SessionTimes {
 }
 
 /// `GET /userinfo`: returns the signed-in person.
-pub(super) async fn user(exchange: &Exchange<'_>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
+pub(super) async fn user(
+    exchange: &Exchange<'_>,
+    facts: &mut RequestFacts,
+) -> Result<Response<Body>, Refusal> {
     exchange.require_method(&[Method::GET, Method::HEAD], "GET")?;
     let session = authenticated(exchange, facts).await?;
     let who = session.identity();
@@ -78,7 +81,10 @@ pub(super) async fn user(exchange: &Exchange<'_>, facts: &mut RequestFacts) -> R
 }
 
 /// `GET /session`: returns the state of the session.
-pub(super) fn session(exchange: &Exchange<'_>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
+pub(super) fn session(
+    exchange: &Exchange<'_>,
+    facts: &mut RequestFacts,
+) -> Result<Response<Body>, Refusal> {
     exchange.require_method(&[Method::GET, Method::HEAD], "GET")?;
     let session = exchange.session_of_cookie();
     facts.session.clone_from(&session);
@@ -88,7 +94,10 @@ pub(super) fn session(exchange: &Exchange<'_>, facts: &mut RequestFacts) -> Resu
 
 /// `POST /session/refresh`: asks Entra now and responds like `GET /session`. Entra is not asked
 /// again within one minute of its last answer.
-pub(super) async fn refresh(exchange: &Exchange<'_>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
+pub(super) async fn refresh(
+    exchange: &Exchange<'_>,
+    facts: &mut RequestFacts,
+) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, .. } = *exchange;
     exchange.require_method(&[Method::POST], "POST")?;
     if exchange.is_post_of_another_site() {
@@ -134,7 +143,10 @@ pub(super) fn keys(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
     Ok(response)
 }
 
-async fn authenticated(exchange: &Exchange<'_>, facts: &mut RequestFacts) -> Result<Arc<Session>, Refusal> {
+async fn authenticated(
+    exchange: &Exchange<'_>,
+    facts: &mut RequestFacts,
+) -> Result<Arc<Session>, Refusal> {
     let session = exchange.authenticate().await?;
     facts.session.clone_from(&session);
     session.ok_or_else(|| signed_out(exchange.sidecar))

@@ -20,7 +20,11 @@ pub(super) fn sign_out(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusa
     match wanted {
         SignOutQuery::No => Err(Refusal::CrossSite),
         // There is no session. Entra's sign-out also returns here.
-        _ if exchange.session_of_cookie().is_none() && exchange.inbound.target.method() != Method::POST => Ok(signed_out(exchange, rd.as_deref())),
+        _ if exchange.session_of_cookie().is_none()
+            && exchange.inbound.target.method() != Method::POST =>
+        {
+            Ok(signed_out(exchange, rd.as_deref()))
+        }
         SignOutQuery::Confirm => Ok(confirm_page(exchange, rd.as_deref())),
         SignOutQuery::Yes => end(exchange, rd.as_deref()),
     }
@@ -37,12 +41,18 @@ enum SignOutQuery {
 fn read_query(exchange: &Exchange<'_>) -> SignOutQuery {
     let site = exchange.headers.get("sec-fetch-site").map(|it| it.as_bytes());
     if exchange.inbound.target.method() == Method::POST {
-        return if exchange.is_post_of_another_site() { SignOutQuery::No } else { SignOutQuery::Yes };
+        return if exchange.is_post_of_another_site() {
+            SignOutQuery::No
+        } else {
+            SignOutQuery::Yes
+        };
     }
     match site {
         // A sibling host may belong to anyone with a name in that domain. Its links therefore need
         // confirmation, like those of any other site.
-        Some(b"same-origin" | b"none") if exchange.inbound.caller == CallerKind::Navigation => SignOutQuery::Yes,
+        Some(b"same-origin" | b"none") if exchange.inbound.caller == CallerKind::Navigation => {
+            SignOutQuery::Yes
+        }
         _ => SignOutQuery::Confirm,
     }
 }
@@ -52,14 +62,19 @@ fn end(exchange: &Exchange<'_>, rd: Option<&str>) -> Result<Response<Body>, Refu
     let ended = exchange.session_id().and_then(|id| sidecar.process.store.end(id));
     let who = ended.as_ref().map(|it| it.identity());
     let hint = who.as_ref().and_then(|it| it.login_hint.as_deref());
-    let back = rd.map_or_else(|| LandingUrl::signed_out(&sidecar.site), |it| LandingUrl::at(&ReturnTo::parse(it, &sidecar.site), &sidecar.site));
+    let back = rd.map_or_else(
+        || LandingUrl::signed_out(&sidecar.site),
+        |it| LandingUrl::at(&ReturnTo::parse(it, &sidecar.site), &sidecar.site),
+    );
     let entra = who.as_ref().and_then(|it| sidecar.authorities().known(it.member.as_deref()));
     let at_entra = entra.and_then(|it| it.sign_out_url(&back, hint));
     let mut response = match at_entra {
-        Some(url) => reply::redirect(StatusCode::SEE_OTHER, &url).ok_or(Refusal::Internal("the address of Entra is not a valid header value"))?,
+        Some(url) => reply::redirect(StatusCode::SEE_OTHER, &url)
+            .ok_or(Refusal::Internal("the address of Entra is not a valid header value"))?,
         None => signed_out(exchange, rd),
     };
-    for name in [sidecar.names.session().to_owned(), sidecar.names.rounds(), sidecar.names.visit()] {
+    for name in [sidecar.names.session().to_owned(), sidecar.names.rounds(), sidecar.names.visit()]
+    {
         let gone = sidecar.names.remove(&name).ok_or(Refusal::Internal("no cookie"))?;
         response.headers_mut().append(SET_COOKIE, gone);
     }
@@ -76,7 +91,9 @@ fn signed_out(exchange: &Exchange<'_>, rd: Option<&str>) -> Response<Body> {
 fn confirm_page(exchange: &Exchange<'_>, rd: Option<&str>) -> Response<Body> {
     let Exchange { sidecar, .. } = *exchange;
     let rd = rd.map_or_else(ReturnTo::home, |it| ReturnTo::parse(it, &sidecar.site));
-    let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("rd", rd.as_str()).finish();
+    let query: String = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("rd", rd.as_str())
+        .finish();
     let action = format!("{}{}?{query}", sidecar.site.prefix(), own_path::SIGN_OUT);
     let page = Page::ConfirmSignOut { action, rd: rd.as_str().to_owned() };
     exchange.page(StatusCode::OK, &page)

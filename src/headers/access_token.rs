@@ -109,10 +109,26 @@ impl AccessTokens {
     ///
     /// # Errors
     /// `KeyDerivationError` if AWS-LC rejects a key, which no derived number causes.
-    pub fn new(keyring: &Keyring, issuer: String, place: &str, lifetime: u64, clock: Clock, random: RandomSource) -> Result<Self, KeyDerivationError> {
+    pub fn new(
+        keyring: &Keyring,
+        issuer: String,
+        place: &str,
+        lifetime: u64,
+        clock: Clock,
+        random: RandomSource,
+    ) -> Result<Self, KeyDerivationError> {
         let keys = SigningKeys::of(keyring, KEY_PURPOSE)?;
-        let heads = keys.heads(ACCESS_TOKEN_TYPE).map(|it| URL_SAFE_NO_PAD.encode(it) + ".").collect();
-        Ok(Self { keys, heads, audience: format!("{issuer}{place}"), issuer, lifetime, clock, random })
+        let heads =
+            keys.heads(ACCESS_TOKEN_TYPE).map(|it| URL_SAFE_NO_PAD.encode(it) + ".").collect();
+        Ok(Self {
+            keys,
+            heads,
+            audience: format!("{issuer}{place}"),
+            issuer,
+            lifetime,
+            clock,
+            random,
+        })
     }
 
     /// The lifetime of a token, in seconds.
@@ -129,7 +145,11 @@ impl AccessTokens {
     ///
     /// # Errors
     /// `KeyDerivationError` if AWS-LC cannot sign.
-    pub fn mint(&self, session: &Session, it: AccessTokenGrant<'_>) -> Result<Secret, KeyDerivationError> {
+    pub fn mint(
+        &self,
+        session: &Session,
+        it: AccessTokenGrant<'_>,
+    ) -> Result<Secret, KeyDerivationError> {
         let (who, now) = (session.identity(), self.clock.now());
         let member = who.member.as_deref();
         let claims = AccessTokenClaims {
@@ -169,7 +189,12 @@ impl AccessTokens {
     /// # Errors
     /// The reason why the token is rejected.
     pub fn read_of_any_age(&self, token: &str) -> Result<VerifiedAccessToken, BadAccessToken> {
-        let key = self.heads.iter().position(|it| token.starts_with(it.as_str())).filter(|_| token.len() <= MAX_TOKEN_BYTES).ok_or(BadAccessToken::Invalid)?;
+        let key = self
+            .heads
+            .iter()
+            .position(|it| token.starts_with(it.as_str()))
+            .filter(|_| token.len() <= MAX_TOKEN_BYTES)
+            .ok_or(BadAccessToken::Invalid)?;
         let (signed, signature) = token.rsplit_once('.').ok_or(BadAccessToken::Invalid)?;
         let (_, claims) = signed.split_once('.').ok_or(BadAccessToken::Invalid)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| BadAccessToken::Invalid)?;
@@ -177,9 +202,13 @@ impl AccessTokens {
             return Err(BadAccessToken::Invalid);
         }
         let claims = URL_SAFE_NO_PAD.decode(claims).map_err(|_| BadAccessToken::Invalid)?;
-        let told: UncheckedClaims = serde_json::from_slice(&claims).map_err(|_| BadAccessToken::Invalid)?;
-        let fits = told.iss == self.issuer && told.aud == self.audience && told.iat <= self.clock.now().saturating_add(MAX_REPLICA_SKEW_SECONDS);
-        let client_sign_in = Guid::parse(&told.sid).filter(|_| fits).ok_or(BadAccessToken::Invalid)?;
+        let told: UncheckedClaims =
+            serde_json::from_slice(&claims).map_err(|_| BadAccessToken::Invalid)?;
+        let fits = told.iss == self.issuer
+            && told.aud == self.audience
+            && told.iat <= self.clock.now().saturating_add(MAX_REPLICA_SKEW_SECONDS);
+        let client_sign_in =
+            Guid::parse(&told.sid).filter(|_| fits).ok_or(BadAccessToken::Invalid)?;
         Ok(VerifiedAccessToken { sign_in: client_sign_in, client: told.client_id, ends: told.exp })
     }
 }
@@ -197,7 +226,15 @@ mod tests {
 
     fn passes(secrets: &[&str], issuer: &str, clock: &Clock) -> AccessTokens {
         let secrets: Vec<_> = secrets.iter().map(|it| Secret::new(*it)).collect();
-        AccessTokens::new(&Keyring::new(&secrets, &random::system()), issuer.to_owned(), "/oauth2/native", 300, clock.clone(), random::system()).unwrap()
+        AccessTokens::new(
+            &Keyring::new(&secrets, &random::system()),
+            issuer.to_owned(),
+            "/oauth2/native",
+            300,
+            clock.clone(),
+            random::system(),
+        )
+        .unwrap()
     }
 
     fn token(by: &AccessTokens) -> Secret {
@@ -229,7 +266,8 @@ mod tests {
         };
         let store = SessionStore::new(&config, Clock::system(), random::system());
         let (_, session) = store.create(VerifiedUser::pretended(identity), None, None, None);
-        by.mint(&session, AccessTokenGrant { client: "phone", sign_in: oid, scope: Some("jobs") }).unwrap()
+        by.mint(&session, AccessTokenGrant { client: "phone", sign_in: oid, scope: Some("jobs") })
+            .unwrap()
     }
 
     #[test]
@@ -253,8 +291,12 @@ mod tests {
         rules.set_audience(&[format!("{ORIGIN}/oauth2/native")]);
         rules.set_issuer(&[ORIGIN]);
         rules.set_required_spec_claims(&["iss", "exp", "aud", "sub"]);
-        let read = jsonwebtoken::decode::<serde_json::Value>(token(&ours).expose(), &key, &rules).unwrap();
-        assert_eq!((read.header.typ.as_deref(), &read.claims["client_id"], &read.claims["scope"]), (Some("at+jwt"), &"phone".into(), &"jobs".into()));
+        let read =
+            jsonwebtoken::decode::<serde_json::Value>(token(&ours).expose(), &key, &rules).unwrap();
+        assert_eq!(
+            (read.header.typ.as_deref(), &read.claims["client_id"], &read.claims["scope"]),
+            (Some("at+jwt"), &"phone".into(), &"jobs".into())
+        );
         assert!(["iat", "jti", "sid"].iter().all(|it| !read.claims[it].is_null()));
     }
 
@@ -279,11 +321,19 @@ mod tests {
         let unsigned = format!("{none}.{claims}.");
         assert!(!ours.is_own_token(&unsigned) && ours.read(&unsigned).is_err());
         // The same secret at another address, and another secret at the same address.
-        assert_eq!(passes(&["one"], "https://other.example.com", &clock).read(token).unwrap_err(), BadAccessToken::Invalid);
+        assert_eq!(
+            passes(&["one"], "https://other.example.com", &clock).read(token).unwrap_err(),
+            BadAccessToken::Invalid
+        );
         assert!(!passes(&["two"], ORIGIN, &clock).is_own_token(token));
         let keyring = Keyring::new(&[Secret::new("one")], &random::system());
         let assertion = SigningKeys::new(&keyring).unwrap();
-        assert!(!ours.is_own_token(&assertion.sign(ACCESS_TOKEN_TYPE, b"{}").unwrap()), "the key of the assertion signs no access token");
-        assert!(!ours.jwks().contains(assertion.kid()) && !assertion.jwks().contains(ours.keys.kid()));
+        assert!(
+            !ours.is_own_token(&assertion.sign(ACCESS_TOKEN_TYPE, b"{}").unwrap()),
+            "the key of the assertion signs no access token"
+        );
+        assert!(
+            !ours.jwks().contains(assertion.kid()) && !assertion.jwks().contains(ours.keys.kid())
+        );
     }
 }

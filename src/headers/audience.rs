@@ -15,7 +15,11 @@ pub struct RouteAudiences {
 
 impl RouteAudiences {
     /// Creates the audiences. `audiences` has an entry for each of `routes`, in the same order.
-    pub fn new<'a>(routes: PathRoutes, audiences: impl IntoIterator<Item = Option<&'a str>>, default: &str) -> Self {
+    pub fn new<'a>(
+        routes: PathRoutes,
+        audiences: impl IntoIterator<Item = Option<&'a str>>,
+        default: &str,
+    ) -> Self {
         let mut distinct: Vec<String> = Vec::new();
         let mut place = |audience: &str| {
             distinct.iter().position(|it| it == audience).unwrap_or_else(|| {
@@ -23,7 +27,10 @@ impl RouteAudiences {
                 distinct.len() - 1
             })
         };
-        let of_route = audiences.into_iter().map(|it| it.filter(|it| *it != default).map(&mut place)).collect();
+        let of_route = audiences
+            .into_iter()
+            .map(|it| it.filter(|it| *it != default).map(&mut place))
+            .collect();
         Self { routes, of_route, distinct }
     }
 
@@ -55,8 +62,15 @@ mod tests {
 
     #[test]
     fn the_audience_is_that_of_the_route_and_equal_ones_are_one() {
-        let routes = PathRoutes::new(["/a/b/**", "/a/**", "/c/**", "/d/**", "/e/**"].map(|it| PathPattern::parse(it).unwrap()));
-        let audiences = RouteAudiences::new(routes, [Some("two"), Some("one"), None, Some("two"), Some("default")], "default");
+        let routes = PathRoutes::new(
+            ["/a/b/**", "/a/**", "/c/**", "/d/**", "/e/**"]
+                .map(|it| PathPattern::parse(it).unwrap()),
+        );
+        let audiences = RouteAudiences::new(
+            routes,
+            [Some("two"), Some("one"), None, Some("two"), Some("default")],
+            "default",
+        );
         let found = |path: &str| {
             let target = Target::parse(&http::Method::GET, path, PathStrictness::Strict).unwrap();
             audiences.find(&target).map(|it| audiences.get(it).unwrap())
@@ -74,6 +88,10 @@ mod tests {
         ] {
             assert_eq!(found(path), audience, "{path}");
         }
-        assert_eq!(RouteAudiences::default().find(&Target::parse(&http::Method::GET, "/a", PathStrictness::Strict).unwrap()), None);
+        assert_eq!(
+            RouteAudiences::default()
+                .find(&Target::parse(&http::Method::GET, "/a", PathStrictness::Strict).unwrap()),
+            None
+        );
     }
 }

@@ -137,15 +137,31 @@ impl IdentityHeaderWriter {
             HeaderSet::XAuthRequest => X_AUTH_REQUEST,
         });
         let sheet = HeaderNames {
-            owned: OwnedHeaders::new(config.custom.iter().map(|it| &it.0).chain([&config.assertion.name])),
+            owned: OwnedHeaders::new(
+                config.custom.iter().map(|it| &it.0).chain([&config.assertion.name]),
+            ),
             path: path.collect(),
             answer: X_AUTH_REQUEST.to_vec(),
             custom: config.custom.clone(),
             assertion: config.assertion.name.clone(),
         };
-        let (audience, lifetime) = (config.assertion.audience.clone(), config.assertion.lifetime.as_secs());
-        let jwks_tag = HeaderValue::from_str(&format!("\"{}\"", keys.tag())).unwrap_or(HeaderValue::from_static("\"\""));
-        Self { jwks_tag, names: Arc::new(sheet), issuer, audience, route_audiences, lifetime, named, keys, clock, random, minted: Mutex::default() }
+        let (audience, lifetime) =
+            (config.assertion.audience.clone(), config.assertion.lifetime.as_secs());
+        let jwks_tag = HeaderValue::from_str(&format!("\"{}\"", keys.tag()))
+            .unwrap_or(HeaderValue::from_static("\"\""));
+        Self {
+            jwks_tag,
+            names: Arc::new(sheet),
+            issuer,
+            audience,
+            route_audiences,
+            lifetime,
+            named,
+            keys,
+            clock,
+            random,
+            minted: Mutex::default(),
+        }
     }
 
     /// The public keys of the assertion, as a JWKS document.
@@ -176,9 +192,15 @@ impl IdentityHeaderWriter {
 
     /// Signs the assertion for a further audience, unless this was already done for these values.
     /// Runs under the lock, like `mint`.
-    fn assert_for(&self, session: &Session, attached: &Arc<Box<Attachment>>, at: usize) -> Result<(), KeyDerivationError> {
+    fn assert_for(
+        &self,
+        session: &Session,
+        attached: &Arc<Box<Attachment>>,
+        at: usize,
+    ) -> Result<(), KeyDerivationError> {
         let block = block(attached).ok_or(KeyDerivationError)?;
-        let (slot, audience) = block.further.get(at).zip(self.route_audiences.get(at)).ok_or(KeyDerivationError)?;
+        let (slot, audience) =
+            block.further.get(at).zip(self.route_audiences.get(at)).ok_or(KeyDerivationError)?;
         if slot.get().is_some() {
             return Ok(());
         }
@@ -192,8 +214,15 @@ impl IdentityHeaderWriter {
     }
 
     fn selected_lists<'a>(&self, who: &'a Identity) -> (SelectedEntries<'a>, SelectedEntries<'a>) {
-        let groups = who.groups.ids().map_or(SelectedEntries::default(), |it| select(it, &self.named));
-        (SelectedEntries { truncated: groups.truncated || who.groups == PersonGroups::Overage, ..groups }, select(&who.roles, &self.named))
+        let groups =
+            who.groups.ids().map_or(SelectedEntries::default(), |it| select(it, &self.named));
+        (
+            SelectedEntries {
+                truncated: groups.truncated || who.groups == PersonGroups::Overage,
+                ..groups
+            },
+            select(&who.roles, &self.named),
+        )
     }
 
     fn sign(
@@ -204,7 +233,14 @@ impl IdentityHeaderWriter {
         audience: &str,
     ) -> Result<HeaderValue, KeyDerivationError> {
         let (sid, id) = (session.sid(), short_id(&self.random));
-        let occasion = AssertionContext { issuer: &self.issuer, audience, session: &sid, id: &id, now: self.clock.now(), lifetime: self.lifetime };
+        let occasion = AssertionContext {
+            issuer: &self.issuer,
+            audience,
+            session: &sid,
+            id: &id,
+            now: self.clock.now(),
+            lifetime: self.lifetime,
+        };
         mint(&self.keys, who, groups, roles, &occasion)
     }
 
@@ -220,13 +256,20 @@ impl IdentityHeaderWriter {
         let minted = self.own(attached.as_ref()?, &session.identity())?.minted;
         let now = self.clock.now();
         // If the clock was set back, an assertion must not be kept forever.
-        (now >= minted && now - minted < self.lifetime.div_ceil(2)).then(|| attached.clone()).flatten()
+        (now >= minted && now - minted < self.lifetime.div_ceil(2))
+            .then(|| attached.clone())
+            .flatten()
     }
 
     /// Returns the values if this writer created them from this identity. Values from another
     /// configuration are created again.
-    fn own<'a>(&self, attached: &'a Arc<Box<Attachment>>, about: &Arc<Identity>) -> Option<&'a PersonHeaders> {
-        block(attached).filter(|it| Arc::ptr_eq(&it.names, &self.names) && Arc::ptr_eq(&it.about, about))
+    fn own<'a>(
+        &self,
+        attached: &'a Arc<Box<Attachment>>,
+        about: &Arc<Identity>,
+    ) -> Option<&'a PersonHeaders> {
+        block(attached)
+            .filter(|it| Arc::ptr_eq(&it.names, &self.names) && Arc::ptr_eq(&it.about, about))
     }
 
     /// Creates the values under a lock and checks first whether they exist: a hundred concurrent
@@ -241,11 +284,23 @@ impl IdentityHeaderWriter {
         let who = &*about;
         let (groups, roles) = self.selected_lists(who);
         let assertion = self.sign(session, who, (&groups, &roles), &self.audience)?;
-        let further = std::iter::repeat_with(OnceLock::new).take(self.route_audiences.count()).collect();
-        let values = session.attached().as_ref().and_then(|it| self.own(it, &about)).map(|it| Arc::clone(&it.values));
-        let values = values.unwrap_or_else(|| self.values(session.user(), who, &groups, &roles).into());
-        let made: Arc<Box<Attachment>> =
-            Arc::new(Box::new(PersonHeaders { names: Arc::clone(&self.names), about: Arc::clone(&about), values, assertion, further, minted: now }));
+        let further =
+            std::iter::repeat_with(OnceLock::new).take(self.route_audiences.count()).collect();
+        let values = session
+            .attached()
+            .as_ref()
+            .and_then(|it| self.own(it, &about))
+            .map(|it| Arc::clone(&it.values));
+        let values =
+            values.unwrap_or_else(|| self.values(session.user(), who, &groups, &roles).into());
+        let made: Arc<Box<Attachment>> = Arc::new(Box::new(PersonHeaders {
+            names: Arc::clone(&self.names),
+            about: Arc::clone(&about),
+            values,
+            assertion,
+            further,
+            minted: now,
+        }));
         session.attach(Arc::clone(&made));
         self.forget_old(&mut minted, now);
         minted.push_back((now, Arc::downgrade(session)));
@@ -257,7 +312,11 @@ impl IdentityHeaderWriter {
         while minted.front().is_some_and(|it| it.0.saturating_add(self.lifetime) <= now) {
             let Some((at, session)) = minted.pop_front() else { return };
             let Some(session) = session.upgrade() else { continue };
-            let still = session.attached().as_ref().and_then(|it| block(it)).is_some_and(|it| it.minted == at);
+            let still = session
+                .attached()
+                .as_ref()
+                .and_then(|it| block(it))
+                .is_some_and(|it| it.minted == at);
             if still {
                 session.detach();
             }
@@ -265,7 +324,13 @@ impl IdentityHeaderWriter {
     }
 
     /// Puts all values into one buffer: a session needs one allocation, not eleven.
-    fn values(&self, user: &str, who: &Identity, groups: &SelectedEntries<'_>, roles: &SelectedEntries<'_>) -> Vec<Option<HeaderValue>> {
+    fn values(
+        &self,
+        user: &str,
+        who: &Identity,
+        groups: &SelectedEntries<'_>,
+        roles: &SelectedEntries<'_>,
+    ) -> Vec<Option<HeaderValue>> {
         let truncated = groups.truncated || roles.truncated;
         let mut out = HeaderBuffer::default();
         out.add(Some(user));
@@ -366,7 +431,9 @@ impl IdentityHeaders {
                 }
             }
         }
-        for ((name, _), value) in self.names.custom.iter().zip(block.values.iter().skip(HEADERS_PER_SET)) {
+        for ((name, _), value) in
+            self.names.custom.iter().zip(block.values.iter().skip(HEADERS_PER_SET))
+        {
             if let Some(value) = value {
                 headers.insert(name.clone(), value.clone());
             }
@@ -387,7 +454,10 @@ impl IdentityHeaders {
             let value = block.and_then(|it| it.values.get(at)?.clone());
             headers.insert(name.clone(), value.unwrap_or(EMPTY_VALUE));
         }
-        headers.insert(self.names.assertion.clone(), block.and_then(|it| self.assertion(it)).cloned().unwrap_or(EMPTY_VALUE));
+        headers.insert(
+            self.names.assertion.clone(),
+            block.and_then(|it| self.assertion(it)).cloned().unwrap_or(EMPTY_VALUE),
+        );
     }
 
     /// Returns the assertion for the audience of the target's route, and for no other audience.

@@ -23,7 +23,8 @@ pub(super) fn select<'a>(all: &'a StringList, named: &HashSet<String>) -> Select
     let mut told = SelectedEntries { entries: Vec::new(), truncated: false };
     for entry in ordered {
         // A percent-encoded byte takes three. Group IDs have none.
-        let cost = entry.bytes().map(|it| if it.is_ascii_graphic() { 1 } else { 3 }).sum::<usize>() + 1;
+        let cost =
+            entry.bytes().map(|it| if it.is_ascii_graphic() { 1 } else { 3 }).sum::<usize>() + 1;
         match left.checked_sub(cost) {
             Some(rest) => {
                 left = rest;

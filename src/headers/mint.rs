@@ -93,7 +93,8 @@ pub(super) fn mint(
         jti: it.id,
     };
     let claims = serde_json::to_vec(&claims).map_err(|_| KeyDerivationError)?;
-    let mut value = HeaderValue::from_str(&keys.sign(ASSERTION_TYPE, &claims)?).map_err(|_| KeyDerivationError)?;
+    let mut value = HeaderValue::from_str(&keys.sign(ASSERTION_TYPE, &claims)?)
+        .map_err(|_| KeyDerivationError)?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -64,7 +64,17 @@ mod tests {
             "x-http-method",
             "x-method-override",
         ];
-        let theirs = ["host", "x-custom", "x-employee-id2", "authorization", "cookie", "forwarded2", "x-forwarder", "x-ms-version", "x-http-methods"];
+        let theirs = [
+            "host",
+            "x-custom",
+            "x-employee-id2",
+            "authorization",
+            "cookie",
+            "forwarded2",
+            "x-forwarder",
+            "x-ms-version",
+            "x-http-methods",
+        ];
         let mut headers = HeaderMap::new();
         for name in ours.iter().chain(&theirs) {
             headers.append(*name, HeaderValue::from_static("1"));

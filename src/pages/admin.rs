@@ -272,7 +272,8 @@ impl PersonPage {
 impl SignInsPage {
     pub(super) fn context(&self) -> Value {
         let rows: Vec<_> = self.rows.iter().map(SignInRow::context).collect();
-        let other = self.desk.path(if self.refused_only { "/sign_ins" } else { "/sign_ins?refused=1" });
+        let other =
+            self.desk.path(if self.refused_only { "/sign_ins" } else { "/sign_ins?refused=1" });
         let next = self.next.as_deref().and_then(link);
         context! { desk => self.desk.context(AdminTab::SignIns), refused_only => self.refused_only, rows, next, other => link(&other) }
     }

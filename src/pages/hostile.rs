@@ -1,9 +1,13 @@
 //! Tests that templates escape the values they print: each word is replaced with text that looks
 //! like markup, and none of it may appear as markup in the output.
 
-use super::page::{AppReturn, IdentifyPage, LastSignIn, NativeConfirmPage, NativeOpenPage, NoticeAction, NoticeParty, NoticeRemedy, Page, SignInPage};
+use super::page::{
+    AppReturn, IdentifyPage, LastSignIn, NativeConfirmPage, NativeOpenPage, NoticeAction,
+    NoticeParty, NoticeRemedy, Page, SignInPage,
+};
 use super::setup::{
-    DiscoveredTenant, InvitationPage, MessagePage, SetUpHeader, SetUpPage, SetUpSteps, StaffSheet, TrialFailure, TrialPage, TrialPerson, TypedFields,
+    DiscoveredTenant, InvitationPage, MessagePage, SetUpHeader, SetUpPage, SetUpSteps, StaffSheet,
+    TrialFailure, TrialPage, TrialPerson, TypedFields,
 };
 
 const WORD: &str = "'\"><x-entrada>";
@@ -20,15 +24,23 @@ pub(super) fn make_hostile(page: &Page) -> Page {
             (it.title, it.what, it.reference) = (word(), word(), word());
             it.next = vec![word()];
             it.details = vec![(word(), word())];
-            it.remedy = Some(Box::new(NoticeRemedy { reader: NoticeParty::Admin, what: word(), place: word(), command: Some(word()) }));
+            it.remedy = Some(Box::new(NoticeRemedy {
+                reader: NoticeParty::Admin,
+                what: word(),
+                place: word(),
+                command: Some(word()),
+            }));
             it.action = Some(NoticeAction { label: word(), href: link() });
             it.back = it.back.map(|it| AppReturn { app: word(), ..it });
             Page::Notice(it)
         }
         Page::SignIn(_) => Page::SignIn(SignInPage { start: link(), app: word() }),
-        Page::Identify(_) => {
-            Page::Identify(IdentifyPage { action: link(), app: word(), unknown: Some(word()), last: Some(LastSignIn { code: word(), href: link() }) })
-        }
+        Page::Identify(_) => Page::Identify(IdentifyPage {
+            action: link(),
+            app: word(),
+            unknown: Some(word()),
+            last: Some(LastSignIn { code: word(), href: link() }),
+        }),
         Page::SetUp(it) => Page::SetUp(Box::new(make_setup_hostile(it))),
         Page::SignedOut { .. } => Page::SignedOut { sign_in: link() },
         Page::People(it) => Page::People(Box::new(it.spoilt(word, link))),
@@ -37,9 +49,14 @@ pub(super) fn make_hostile(page: &Page) -> Page {
         Page::History(it) => Page::History(Box::new(it.spoilt(word, link))),
         Page::Credential(it) => Page::Credential(Box::new(it.spoilt(word, link))),
         Page::ConfirmSignOut { .. } => Page::ConfirmSignOut { action: link(), rd: link() },
-        Page::NativeConfirm(_) => Page::NativeConfirm(NativeConfirmPage { action: link(), app: word(), site: word() }),
+        Page::NativeConfirm(_) => {
+            Page::NativeConfirm(NativeConfirmPage { action: link(), app: word(), site: word() })
+        }
         // Entrada chooses the address, so it contains no hostile word.
-        Page::NativeOpen(it) => Page::NativeOpen(NativeOpenPage { good: it.good, back: AppReturn { app: word(), to: it.back.to.clone() } }),
+        Page::NativeOpen(it) => Page::NativeOpen(NativeOpenPage {
+            good: it.good,
+            back: AppReturn { app: word(), to: it.back.to.clone() },
+        }),
     }
 }
 
@@ -49,9 +66,14 @@ fn make_setup_hostile(page: &SetUpPage) -> SetUpPage {
     let head = || SetUpHeader { app: word(), organization: word(), home: link() };
     match page {
         SetUpPage::Steps(it) => {
-            let typed = TypedFields { tenant: word(), client_id: word(), ends: word(), ..it.typed.clone() };
-            let discovered =
-                it.discovered.as_ref().map(|_| DiscoveredTenant { tenant: Some(word()), cloud: Some(word()), region: Some(word()), issuer: word() });
+            let typed =
+                TypedFields { tenant: word(), client_id: word(), ends: word(), ..it.typed.clone() };
+            let discovered = it.discovered.as_ref().map(|_| DiscoveredTenant {
+                tenant: Some(word()),
+                cloud: Some(word()),
+                region: Some(word()),
+                issuer: word(),
+            });
             let undiscovered = it.undiscovered.as_ref().map(|it| (it.0, Some(word())));
             let tested = it.tested.as_ref().map(|_| word());
             let (redirect_uri, code, start) = (word(), word(), word());
@@ -68,11 +90,19 @@ fn make_setup_hostile(page: &SetUpPage) -> SetUpPage {
                 ..SetUpSteps::clone(it)
             }))
         }
-        SetUpPage::Invitation(_) => SetUpPage::Invitation(InvitationPage { app: word(), home: link(), token: word() }),
-        SetUpPage::Message(it) => SetUpPage::Message(MessagePage { app: word(), home: link(), what: it.what }),
+        SetUpPage::Invitation(_) => {
+            SetUpPage::Invitation(InvitationPage { app: word(), home: link(), token: word() })
+        }
+        SetUpPage::Message(it) => {
+            SetUpPage::Message(MessagePage { app: word(), home: link(), what: it.what })
+        }
         SetUpPage::Trial(it) => {
             let claims = it.claims.iter().map(|it| (it.0, word())).collect();
-            let met = it.met.as_ref().map(|it| it.as_ref().map(|it| TrialPerson { how: it.how, username: word(), role: word() }).map_err(|it| *it));
+            let met = it.met.as_ref().map(|it| {
+                it.as_ref()
+                    .map(|it| TrialPerson { how: it.how, username: word(), role: word() })
+                    .map_err(|it| *it)
+            });
             let failed = it.failed.as_ref().map(|_| TrialFailure {
                 code: Some(word()),
                 title: word(),
@@ -85,7 +115,9 @@ fn make_setup_hostile(page: &SetUpPage) -> SetUpPage {
             });
             SetUpPage::Trial(Box::new(TrialPage { head: head(), claims, met, failed }))
         }
-        SetUpPage::Sheet(_) => SetUpPage::Sheet(StaffSheet { head: head(), address: word(), code: word() }),
+        SetUpPage::Sheet(_) => {
+            SetUpPage::Sheet(StaffSheet { head: head(), address: word(), code: word() })
+        }
     }
 }
 

@@ -13,10 +13,21 @@ mod tests {
 
     #[test]
     fn only_paths_and_web_addresses_become_links() {
-        for href in ["/", "/oauth2/start?rd=%2F", "https://app.example.com/", "http://localhost:4180/"] {
+        for href in
+            ["/", "/oauth2/start?rd=%2F", "https://app.example.com/", "http://localhost:4180/"]
+        {
             assert_eq!(link(href), Some(href));
         }
-        for href in ["", "javascript:alert(1)", "JavaScript:alert(1)", " /", "//evil.example", "/\\evil.example", "data:text/html,x", "https:evil"] {
+        for href in [
+            "",
+            "javascript:alert(1)",
+            "JavaScript:alert(1)",
+            " /",
+            "//evil.example",
+            "/\\evil.example",
+            "data:text/html,x",
+            "https:evil",
+        ] {
             assert_eq!(link(href), None, "{href}");
         }
     }

@@ -23,7 +23,8 @@ mod tests;
 mod words;
 
 pub use page::{
-    AppReturn, IdentifyPage, LastSignIn, NativeConfirmPage, NativeOpenPage, Notice, NoticeAction, NoticeKind, NoticeParty, NoticeRemedy, Page, SignInPage,
+    AppReturn, IdentifyPage, LastSignIn, NativeConfirmPage, NativeOpenPage, Notice, NoticeAction,
+    NoticeKind, NoticeParty, NoticeRemedy, Page, SignInPage,
 };
 pub use samples::samples;
 
@@ -58,7 +59,8 @@ impl Pages {
         let mut warnings = Vec::new();
         let ours = TemplateSet::built_in(&mut warnings);
         let theirs = templates.and_then(|it| overrides::load(&ours, it, &mut warnings));
-        let policy = |scripts: &str, form_action| policy(&ours, theirs.as_ref(), scripts, form_action);
+        let policy =
+            |scripts: &str, form_action| policy(&ours, theirs.as_ref(), scripts, form_action);
         let pages = Self {
             policy: policy("", "; form-action 'self'"),
             // Chromium applies `form-action` to redirects after a form as well, and signing in and
@@ -95,7 +97,9 @@ impl Pages {
     /// Returns the `Content-Security-Policy` that must be sent with the page.
     pub fn policy(&self, page: &Page) -> &HeaderValue {
         match page {
-            Page::ConfirmSignOut { .. } | Page::Identify(_) | Page::NativeConfirm(_) => &self.policy_without_form_action,
+            Page::ConfirmSignOut { .. } | Page::Identify(_) | Page::NativeConfirm(_) => {
+                &self.policy_without_form_action
+            }
             // The test sign-in continues at Entra, and a button copies the addresses.
             Page::SetUp(it) if it.is_steps() => &self.policy_with_script,
             _ => &self.policy,
@@ -105,12 +109,21 @@ impl Pages {
     /// Logs a failing template once, because it fails for everyone.
     fn tell(&self, page: &Page, error: &minijinja::Error) {
         if !self.is_told.swap(true, Ordering::Relaxed) {
-            tracing::warn!(template = page.template(), cause = set::cause(error), "cannot render a page with its template");
+            tracing::warn!(
+                template = page.template(),
+                cause = set::cause(error),
+                "cannot render a page with its template"
+            );
         }
     }
 }
 
-fn policy(ours: &TemplateSet, theirs: Option<&TemplateSet>, scripts: &str, form_action: &str) -> HeaderValue {
+fn policy(
+    ours: &TemplateSet,
+    theirs: Option<&TemplateSet>,
+    scripts: &str,
+    form_action: &str,
+) -> HeaderValue {
     let mut styles = ours.style().source().to_owned();
     let mut images = "";
     if let Some(theirs) = theirs {
@@ -119,6 +132,8 @@ fn policy(ours: &TemplateSet, theirs: Option<&TemplateSet>, scripts: &str, form_
             styles = format!("{styles} {}", theirs.style().source());
         }
     }
-    let text = format!("default-src 'none'{scripts}; style-src {styles}{images}; base-uri 'none'; frame-ancestors 'none'{form_action}");
+    let text = format!(
+        "default-src 'none'{scripts}; style-src {styles}{images}; base-uri 'none'; frame-ancestors 'none'{form_action}"
+    );
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }

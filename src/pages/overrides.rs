@@ -17,15 +17,23 @@ const MAX_OVERRIDE_BYTES: u64 = 256 * 1024;
 ///
 /// A file whose name begins with `_` is for other templates to include; any other must have the
 /// name of a built-in file.
-pub(super) fn load(ours: &TemplateSet, folder: &Path, warnings: &mut Vec<String>) -> Option<TemplateSet> {
+pub(super) fn load(
+    ours: &TemplateSet,
+    folder: &Path,
+    warnings: &mut Vec<String>,
+) -> Option<TemplateSet> {
     let files = match names(folder) {
         Ok(names) => names,
         Err(error) => {
-            warnings.push(format!("[pages] templates: {} cannot be read ({error}); the built-in pages are used", folder.display()));
+            warnings.push(format!(
+                "[pages] templates: {} cannot be read ({error}); the built-in pages are used",
+                folder.display()
+            ));
             return None;
         }
     };
-    let pages: Vec<_> = samples().into_iter().flat_map(|(_, page)| [hostile::make_hostile(&page), page]).collect();
+    let pages: Vec<_> =
+        samples().into_iter().flat_map(|(_, page)| [hostile::make_hostile(&page), page]).collect();
     let (mut set, mut used) = (ours.clone(), 0);
     for name in in_order(&files) {
         match read(&folder.join(name)).and_then(|text| tried(&set, name, text, &pages)) {
@@ -33,12 +41,17 @@ pub(super) fn load(ours: &TemplateSet, folder: &Path, warnings: &mut Vec<String>
                 set = with_it;
                 used += 1;
             }
-            Err(why) => warnings.push(format!("[pages] templates: {name} cannot be used, the built-in page stands in: {why}")),
+            Err(why) => warnings.push(format!(
+                "[pages] templates: {name} cannot be used, the built-in page stands in: {why}"
+            )),
         }
     }
     for name in files.iter().filter(|it| !is_partial(it) && !is_ours(it)) {
         let known: Vec<_> = TEMPLATES.iter().map(|it| it.0).chain([STYLE_SHEET_NAME]).collect();
-        warnings.push(format!("[pages] templates: {name} is not used; the names are {}, or _any.html to be included", known.join(", ")));
+        warnings.push(format!(
+            "[pages] templates: {name} is not used; the names are {}, or _any.html to be included",
+            known.join(", ")
+        ));
     }
     (used > 0).then_some(set)
 }
@@ -74,19 +87,30 @@ fn names(folder: &Path) -> std::io::Result<Vec<String>> {
 fn read(path: &Path) -> Result<String, String> {
     let file = std::fs::File::open(path).map_err(|it| it.to_string())?;
     let mut text = String::new();
-    let size = file.take(MAX_OVERRIDE_BYTES + 1).read_to_string(&mut text).map_err(|it| it.to_string())?;
-    if size as u64 > MAX_OVERRIDE_BYTES { Err(format!("it is larger than {} KiB", MAX_OVERRIDE_BYTES / 1024)) } else { Ok(text) }
+    let size =
+        file.take(MAX_OVERRIDE_BYTES + 1).read_to_string(&mut text).map_err(|it| it.to_string())?;
+    if size as u64 > MAX_OVERRIDE_BYTES {
+        Err(format!("it is larger than {} KiB", MAX_OVERRIDE_BYTES / 1024))
+    } else {
+        Ok(text)
+    }
 }
 
 /// Returns the set with this file in it, if every page still renders.
-fn tried(set: &TemplateSet, name: &str, text: String, pages: &[Page]) -> Result<TemplateSet, String> {
+fn tried(
+    set: &TemplateSet,
+    name: &str,
+    text: String,
+    pages: &[Page],
+) -> Result<TemplateSet, String> {
     let mut set = set.clone();
     if name == STYLE_SHEET_NAME {
         set.restyle(StyleSheet::new(&text).map_err(|it| it.to_string())?);
         return Ok(set);
     }
     set.put(name, text).map_err(|it| set::cause(&it))?;
-    for (page, language) in pages.iter().flat_map(|it| Language::ALL.map(|language| (it, language))) {
+    for (page, language) in pages.iter().flat_map(|it| Language::ALL.map(|language| (it, language)))
+    {
         let html = set.render(page, language).map_err(|it| set::cause(&it))?;
         if hostile::contains_hostile_text(&html) {
             return Err("it prints a value without escaping it".to_owned());

@@ -226,21 +226,30 @@ impl Page {
             Self::Identify(it) => it.context(),
             Self::SetUp(it) => it.context(),
             Self::SignedOut { sign_in } => context! { sign_in => link(sign_in) },
-            Self::ConfirmSignOut { action, rd } => context! { action => link(action), rd => link(rd) },
+            Self::ConfirmSignOut { action, rd } => {
+                context! { action => link(action), rd => link(rd) }
+            }
             Self::People(it) => it.context(),
             Self::OnePerson(it) => it.context(),
             Self::SignIns(it) => it.context(),
             Self::History(it) => it.context(),
             Self::Credential(it) => it.context(),
-            Self::NativeConfirm(it) => context! { action => link(&it.action), app => it.app.as_str(), site => it.site.as_str() },
-            Self::NativeOpen(it) => context! { good => it.good, app => it.back.app.as_str(), href => it.back.to.as_str() },
+            Self::NativeConfirm(it) => {
+                context! { action => link(&it.action), app => it.app.as_str(), site => it.site.as_str() }
+            }
+            Self::NativeOpen(it) => {
+                context! { good => it.good, app => it.back.app.as_str(), href => it.back.to.as_str() }
+            }
         }
     }
 }
 
 impl IdentifyPage {
     fn context(&self) -> Value {
-        let last = self.last.as_ref().and_then(|it| Some(context! { code => it.code.as_str(), href => link(&it.href)? }));
+        let last = self
+            .last
+            .as_ref()
+            .and_then(|it| Some(context! { code => it.code.as_str(), href => link(&it.href)? }));
         let typed = self.unknown.as_deref().unwrap_or_default();
         context! { action => link(&self.action), app => self.app.as_str(), unknown => self.unknown.is_some(), typed, last }
     }
@@ -255,8 +264,15 @@ impl NoticeAction {
 impl Notice {
     fn context(&self, phrases: &NoticePhrases) -> Value {
         let action = self.action.as_ref().and_then(NoticeAction::context);
-        let back = self.back.as_ref().map(|it| context! { app => it.app.as_str(), href => it.to.as_str() });
-        let details: Vec<_> = self.details.iter().map(|(name, value)| context! { name => name.as_str(), value => value.as_str() }).collect();
+        let back = self
+            .back
+            .as_ref()
+            .map(|it| context! { app => it.app.as_str(), href => it.to.as_str() });
+        let details: Vec<_> = self
+            .details
+            .iter()
+            .map(|(name, value)| context! { name => name.as_str(), value => value.as_str() })
+            .collect();
         context! {
             kind => Serde(self.kind),
             status => self.status,

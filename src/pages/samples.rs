@@ -1,7 +1,8 @@
 //! One sample of every page, with realistic texts.
 
 use super::page::{
-    AppReturn, IdentifyPage, LastSignIn, NativeConfirmPage, NativeOpenPage, Notice, NoticeAction, NoticeKind, NoticeParty, NoticeRemedy, Page, SignInPage,
+    AppReturn, IdentifyPage, LastSignIn, NativeConfirmPage, NativeOpenPage, Notice, NoticeAction,
+    NoticeKind, NoticeParty, NoticeRemedy, Page, SignInPage,
 };
 use super::samples_admin;
 use super::samples_setup::samples_of_setup;
@@ -14,18 +15,34 @@ const START: &str = "/oauth2/start?rd=%2Freports%3Fyear%3D2026";
 /// with them.
 pub fn samples() -> Vec<(&'static str, Page)> {
     let mut all = vec![
-        ("sign-in", Page::SignIn(SignInPage { start: START.to_owned(), app: "reports.contoso.example".to_owned() })),
+        (
+            "sign-in",
+            Page::SignIn(SignInPage {
+                start: START.to_owned(),
+                app: "reports.contoso.example".to_owned(),
+            }),
+        ),
         ("identify", Page::Identify(identify(None))),
         ("identify-unknown", Page::Identify(identify(Some("maya@contoso.exmaple")))),
         ("signed-out", Page::SignedOut { sign_in: START.to_owned() }),
-        ("confirm-sign-out", Page::ConfirmSignOut { action: "/oauth2/sign_out?rd=%2F".to_owned(), rd: "/".to_owned() }),
+        (
+            "confirm-sign-out",
+            Page::ConfirmSignOut {
+                action: "/oauth2/sign_out?rd=%2F".to_owned(),
+                rd: "/".to_owned(),
+            },
+        ),
     ];
     all.extend(samples_admin::samples());
     all.push(("native-confirm", Page::NativeConfirm(confirm())));
     for (name, good) in [("native-open", true), ("native-open-stopped", false)] {
-        all.extend(app_return().map(|back| (name, Page::NativeOpen(NativeOpenPage { good, back }))));
+        all.extend(
+            app_return().map(|back| (name, Page::NativeOpen(NativeOpenPage { good, back }))),
+        );
     }
-    all.extend(samples_of_setup().into_iter().map(|(name, page)| (name, Page::SetUp(Box::new(page)))));
+    all.extend(
+        samples_of_setup().into_iter().map(|(name, page)| (name, Page::SetUp(Box::new(page)))),
+    );
     all.extend(notices().into_iter().map(|(name, notice)| (name, Page::Notice(notice))));
     all
 }
@@ -35,18 +52,29 @@ fn identify(unknown: Option<&str>) -> IdentifyPage {
         action: "/oauth2/sign_in?rd=%2Freports%3Fyear%3D2026".to_owned(),
         app: "reports.contoso.example".to_owned(),
         unknown: unknown.map(str::to_owned),
-        last: Some(LastSignIn { code: "contoso".to_owned(), href: "/oauth2/start?rd=%2F&organization=contoso".to_owned() }),
+        last: Some(LastSignIn {
+            code: "contoso".to_owned(),
+            href: "/oauth2/start?rd=%2F&organization=contoso".to_owned(),
+        }),
     }
 }
 
 fn confirm() -> NativeConfirmPage {
     let action = "/oauth2/native/authorize?client_id=fleet-phone".to_owned();
-    NativeConfirmPage { action, app: "Fleet for phones".to_owned(), site: "reports.contoso.example".to_owned() }
+    NativeConfirmPage {
+        action,
+        app: "Fleet for phones".to_owned(),
+        site: "reports.contoso.example".to_owned(),
+    }
 }
 
 fn app_return() -> Option<AppReturn> {
     let uri = "com.example.fleet:/signed-in";
-    let to = RedirectUri::parse(uri).ok()?.admits(uri)?.answer(&[("code", "aG9yc2U"), ("state", "af0ifjsldkj"), ("iss", "https://reports.contoso.example")]);
+    let to = RedirectUri::parse(uri).ok()?.admits(uri)?.answer(&[
+        ("code", "aG9yc2U"),
+        ("state", "af0ifjsldkj"),
+        ("iss", "https://reports.contoso.example"),
+    ]);
     Some(AppReturn { app: "Fleet for phones".to_owned(), to })
 }
 
@@ -132,7 +160,11 @@ fn cancelled() -> Notice {
         back: app_return(),
         next: texts(&["Sign in again whenever you like."]),
         action: action("Sign in again", START),
-        details: pairs(&[("Error", "access_denied"), ("Reason", "cancel"), ("Time (UTC)", "2026-11-24 20:31:07Z")]),
+        details: pairs(&[
+            ("Error", "access_denied"),
+            ("Reason", "cancel"),
+            ("Time (UTC)", "2026-11-24 20:31:07Z"),
+        ]),
         ..notice(
             NoticeKind::SignInNeeded,
             403,
@@ -166,7 +198,13 @@ fn sign_in_failed() -> Notice {
     Notice {
         details: pairs(&[("Check", "the token is for another audience")]),
         action: action("Try again", START),
-        ..notice(NoticeKind::SignInFailed, 403, NoticeParty::AppOwner, "We could not sign you in", what)
+        ..notice(
+            NoticeKind::SignInFailed,
+            403,
+            NoticeParty::AppOwner,
+            "We could not sign you in",
+            what,
+        )
     }
 }
 
@@ -174,13 +212,21 @@ fn sign_in_needed() -> Notice {
     Notice {
         next: texts(&["Sign in, go back to the form and send it again."]),
         action: action("Sign in", START),
-        ..notice(NoticeKind::SignInNeeded, 401, NoticeParty::You, "You are signed out", "To continue, sign in. The data you just sent was not forwarded.")
+        ..notice(
+            NoticeKind::SignInNeeded,
+            401,
+            NoticeParty::You,
+            "You are signed out",
+            "To continue, sign in. The data you just sent was not forwarded.",
+        )
     }
 }
 
 fn forbidden() -> Notice {
     Notice {
-        next: texts(&["If you need it for your work, ask your administrator for access and include the reference below."]),
+        next: texts(&[
+            "If you need it for your work, ask your administrator for access and include the reference below.",
+        ]),
         action: action("Go to the start page", "/"),
         ..notice(
             NoticeKind::Forbidden,
@@ -195,21 +241,39 @@ fn forbidden() -> Notice {
 fn not_found() -> Notice {
     Notice {
         action: action("Go to the start page", "/"),
-        ..notice(NoticeKind::NotFound, 404, NoticeParty::You, "Page not found", "The sign-in service has no page at this address.")
+        ..notice(
+            NoticeKind::NotFound,
+            404,
+            NoticeParty::You,
+            "Page not found",
+            "The sign-in service has no page at this address.",
+        )
     }
 }
 
 fn bad_request() -> Notice {
     Notice {
         next: texts(&["Check the link or the address you typed."]),
-        ..notice(NoticeKind::BadRequest, 400, NoticeParty::You, "This address is ambiguous", "The address can be read in two ways, so it was not forwarded.")
+        ..notice(
+            NoticeKind::BadRequest,
+            400,
+            NoticeParty::You,
+            "This address is ambiguous",
+            "The address can be read in two ways, so it was not forwarded.",
+        )
     }
 }
 
 fn bad_gateway() -> Notice {
     Notice {
         next: texts(&["Try again in a moment."]),
-        ..notice(NoticeKind::Unavailable, 502, NoticeParty::AppOwner, "The app is not available", "The app at this address cannot be reached right now.")
+        ..notice(
+            NoticeKind::Unavailable,
+            502,
+            NoticeParty::AppOwner,
+            "The app is not available",
+            "The app at this address cannot be reached right now.",
+        )
     }
 }
 
@@ -218,12 +282,24 @@ fn entra_unreachable() -> Notice {
     Notice {
         next: texts(&["Try again in a few minutes."]),
         action: action("Try again", START),
-        ..notice(NoticeKind::Unavailable, 503, NoticeParty::Nobody, "Sign-in is not available right now", what)
+        ..notice(
+            NoticeKind::Unavailable,
+            503,
+            NoticeParty::Nobody,
+            "Sign-in is not available right now",
+            what,
+        )
     }
 }
 
 fn gateway_timeout() -> Notice {
-    notice(NoticeKind::Unavailable, 504, NoticeParty::Entra, "The app is not responding", "The app at this address took too long to respond.")
+    notice(
+        NoticeKind::Unavailable,
+        504,
+        NoticeParty::Entra,
+        "The app is not responding",
+        "The app at this address took too long to respond.",
+    )
 }
 
 fn turning() -> Notice {
@@ -247,7 +323,12 @@ fn long_words() -> Notice {
     Notice {
         next: texts(&[long, "<b>Markup</b> & \"quotes\" stay text."]),
         action: action(long, "/"),
-        remedy: remedy(NoticeRemedy { reader: NoticeParty::Admin, what: long.to_owned(), place: long.to_owned(), command: Some(long.to_owned()) }),
+        remedy: remedy(NoticeRemedy {
+            reader: NoticeParty::Admin,
+            what: long.to_owned(),
+            place: long.to_owned(),
+            command: Some(long.to_owned()),
+        }),
         details: pairs(&[(long, long), ("山田", "Zoë Łukasiewicz")]),
         ..notice(NoticeKind::BadRequest, 400, NoticeParty::You, long, long)
     }

@@ -1,8 +1,8 @@
 //! One sample of every page for an organization's admin.
 
 use super::admin::{
-    AdminPage, CredentialPage, EntraErrorDetail, HistoryPage, HistoryRow, NewCredentialView, PeoplePage, PersonPage, PersonPermissions, PersonRow,
-    RefusalReason, SignInRow, SignInsPage,
+    AdminPage, CredentialPage, EntraErrorDetail, HistoryPage, HistoryRow, NewCredentialView,
+    PeoplePage, PersonPage, PersonPermissions, PersonRow, RefusalReason, SignInRow, SignInsPage,
 };
 use super::page::Page;
 
@@ -11,17 +11,42 @@ const AT: i64 = 1_795_575_060;
 /// Returns a name and a page for each case.
 pub(super) fn samples() -> Vec<(&'static str, Page)> {
     let nobody = PeoplePage { asked: "zzz".to_owned(), people: Vec::new(), next: None, ..people() };
-    let off = PersonPage { listed: listed(3), role_source: "default", done: Some("off"), ..person() };
+    let off =
+        PersonPage { listed: listed(3), role_source: "default", done: Some("off"), ..person() };
     let above = PersonPage { may: PersonPermissions::Above, done: None, ..person() };
-    let yourself = PersonPage { may: PersonPermissions::Yourself, done: None, listed: listed(1), ..person() };
-    let expired = CredentialPage { ends: Some((AT - 86_400, -1)), waiting: None, again: None, problem: Some("id"), done: None, ..credential() };
+    let yourself =
+        PersonPage { may: PersonPermissions::Yourself, done: None, listed: listed(1), ..person() };
+    let expired = CredentialPage {
+        ends: Some((AT - 86_400, -1)),
+        waiting: None,
+        again: None,
+        problem: Some("id"),
+        done: None,
+        ..credential()
+    };
     let waits = |kind| credential().waiting.map(|it| NewCredentialView { kind: Some(kind), ..it });
-    let certificate = CredentialPage { kind: Some("certificate"), waiting: waits("federated"), done: None, ..credential() };
-    let federated = CredentialPage { kind: Some("federated"), ends: None, waiting: waits("certificate"), done: None, ..credential() };
-    let unread = waits("federated").map(|it| NewCredentialView { refused: Some("unread".to_owned()), ..it });
+    let certificate = CredentialPage {
+        kind: Some("certificate"),
+        waiting: waits("federated"),
+        done: None,
+        ..credential()
+    };
+    let federated = CredentialPage {
+        kind: Some("federated"),
+        ends: None,
+        waiting: waits("certificate"),
+        done: None,
+        ..credential()
+    };
+    let unread =
+        waits("federated").map(|it| NewCredentialView { refused: Some("unread".to_owned()), ..it });
     let unread = CredentialPage { waiting: unread, done: None, ..credential() };
-    let stale =
-        CredentialPage { again: Some("/oauth2/start?rd=%2Foauth2%2Fsetup%2Fcredential&prompt=login".to_owned()), waiting: None, done: None, ..credential() };
+    let stale = CredentialPage {
+        again: Some("/oauth2/start?rd=%2Foauth2%2Fsetup%2Fcredential&prompt=login".to_owned()),
+        waiting: None,
+        done: None,
+        ..credential()
+    };
     vec![
         ("setup-people", Page::People(Box::new(people()))),
         ("setup-people-none", Page::People(Box::new(nobody))),
@@ -48,17 +73,35 @@ fn listed(at: usize) -> PersonRow {
     let all = [
         ("Anton Berger", "anton.berger@contoso.example", "worker", true, Some(AT - 7200)),
         ("Maya Okafor", "maya@contoso.example", "owner", true, Some(AT)),
-        ("Priyanka Raghunathan-Wolfeschlegelstein", "priyanka.raghunathan-wolfeschlegelstein@contoso.example", "admin", true, Some(AT - 86_400)),
+        (
+            "Priyanka Raghunathan-Wolfeschlegelstein",
+            "priyanka.raghunathan-wolfeschlegelstein@contoso.example",
+            "admin",
+            true,
+            Some(AT - 86_400),
+        ),
         ("tom@contoso.example", "tom@contoso.example", "worker", false, None),
     ];
     let (name, username, role, on, last) = all.get(at).copied().unwrap_or(("", "", "", true, None));
     let href = "/oauth2/setup/people?person=0a1b2c3d-0000-4000-8000-000000000001".to_owned();
-    PersonRow { name: name.to_owned(), username: username.to_owned(), role: role.to_owned(), on, last, href }
+    PersonRow {
+        name: name.to_owned(),
+        username: username.to_owned(),
+        role: role.to_owned(),
+        on,
+        last,
+        href,
+    }
 }
 
 fn people() -> PeoplePage {
     let next = Some("/oauth2/setup/people?after=tom%40contoso.example".to_owned());
-    PeoplePage { desk: admin_page(), asked: String::new(), people: (0..4).map(listed).collect(), next }
+    PeoplePage {
+        desk: admin_page(),
+        asked: String::new(),
+        people: (0..4).map(listed).collect(),
+        next,
+    }
 }
 
 fn person() -> PersonPage {
@@ -77,7 +120,13 @@ fn person() -> PersonPage {
 
 fn seen(name: &str, refused: Option<RefusalReason>) -> SignInRow {
     let href = refused.is_none().then(|| listed(0).href);
-    SignInRow { at: AT, name: name.to_owned(), href, refused, reference: "ZKGUMV6Gj1tNshCX".to_owned() }
+    SignInRow {
+        at: AT,
+        name: name.to_owned(),
+        href,
+        refused,
+        reference: "ZKGUMV6Gj1tNshCX".to_owned(),
+    }
 }
 
 fn sign_ins() -> SignInsPage {
@@ -87,7 +136,8 @@ fn sign_ins() -> SignInsPage {
         mend: Some("Assign the person, or a group they are in. Entra admin center > Enterprise apps > this app > Users and groups".to_owned()),
         more: Some("https://login.microsoftonline.com/error?code=50105".to_owned()),
     };
-    let denied = EntraErrorDetail { code: "access_denied".to_owned(), ..EntraErrorDetail::default() };
+    let denied =
+        EntraErrorDetail { code: "access_denied".to_owned(), ..EntraErrorDetail::default() };
     let rows = vec![
         seen("maya@contoso.example", None),
         seen("", Some(RefusalReason::Entra(not_assigned))),
@@ -95,7 +145,12 @@ fn sign_ins() -> SignInsPage {
         seen("priyanka.raghunathan-wolfeschlegelstein@contoso.example", None),
         seen("", Some(RefusalReason::Entra(denied))),
     ];
-    SignInsPage { desk: admin_page(), refused_only: false, rows, next: Some("/oauth2/setup/sign_ins?before=01".to_owned()) }
+    SignInsPage {
+        desk: admin_page(),
+        refused_only: false,
+        rows,
+        next: Some("/oauth2/setup/sign_ins?before=01".to_owned()),
+    }
 }
 
 fn history() -> HistoryPage {
@@ -106,18 +161,42 @@ fn history() -> HistoryPage {
         what: what.to_owned(),
     };
     let rows = vec![
-        changed(0, "maya@contoso.example", Some("tom@contoso.example"), "tom@contoso.example: state off"),
-        changed(60, "sign-in", None, "client secret proven: the new one signed somebody in and took the other's place"),
-        changed(9000, "maya@contoso.example", None, "new client secret waits beside the other until it has signed somebody in"),
-        changed(80_000, "invitation 0a1b2c3d-0000-4000-8000-000000000002", None, "link for the set-up page used"),
+        changed(
+            0,
+            "maya@contoso.example",
+            Some("tom@contoso.example"),
+            "tom@contoso.example: state off",
+        ),
+        changed(
+            60,
+            "sign-in",
+            None,
+            "client secret proven: the new one signed somebody in and took the other's place",
+        ),
+        changed(
+            9000,
+            "maya@contoso.example",
+            None,
+            "new client secret waits beside the other until it has signed somebody in",
+        ),
+        changed(
+            80_000,
+            "invitation 0a1b2c3d-0000-4000-8000-000000000002",
+            None,
+            "link for the set-up page used",
+        ),
         changed(90_000, "operator olga", None, "made with the code contoso"),
     ];
     HistoryPage { desk: admin_page(), rows, next: None }
 }
 
 fn credential() -> CredentialPage {
-    let waiting =
-        NewCredentialView { kind: Some("client-secret"), since: AT - 3600, by: "maya@contoso.example".to_owned(), refused: Some("AADSTS7000215".to_owned()) };
+    let waiting = NewCredentialView {
+        kind: Some("client-secret"),
+        since: AT - 3600,
+        by: "maya@contoso.example".to_owned(),
+        refused: Some("AADSTS7000215".to_owned()),
+    };
     let ends = Some((AT + 1_555_200, 18));
     CredentialPage {
         desk: admin_page(),

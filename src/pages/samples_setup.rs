@@ -1,8 +1,8 @@
 //! One sample of every set-up page, and of every state that people see.
 
 use super::setup::{
-    DiscoveredTenant, FieldErrors, InvitationPage, MessagePage, SetUpHeader, SetUpPage, SetUpSteps, StaffSheet, TrialFailure, TrialPage, TrialPerson,
-    TypedFields,
+    DiscoveredTenant, FieldErrors, InvitationPage, MessagePage, SetUpHeader, SetUpPage, SetUpSteps,
+    StaffSheet, TrialFailure, TrialPage, TrialPerson, TypedFields,
 };
 
 const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
@@ -12,16 +12,24 @@ const APP: &str = "fleet.contoso.example";
 
 /// Returns a name and a page for each case.
 pub(super) fn samples_of_setup() -> Vec<(&'static str, SetUpPage)> {
-    let told = |what| SetUpPage::Message(MessagePage { app: APP.to_owned(), home: HOME.to_owned(), what });
+    let told =
+        |what| SetUpPage::Message(MessagePage { app: APP.to_owned(), home: HOME.to_owned(), what });
     vec![
         ("setup-draft", SetUpPage::Steps(Box::new(draft()))),
         ("setup-refused", SetUpPage::Steps(Box::new(refused()))),
         ("setup-saved", SetUpPage::Steps(Box::new(saved()))),
         ("setup-on", SetUpPage::Steps(Box::new(steps_when_on()))),
-        ("setup-file", SetUpPage::Steps(Box::new(SetUpSteps { in_file: true, done: None, ..steps_when_on() }))),
+        (
+            "setup-file",
+            SetUpPage::Steps(Box::new(SetUpSteps { in_file: true, done: None, ..steps_when_on() })),
+        ),
         (
             "setup-invitation",
-            SetUpPage::Invitation(InvitationPage { app: APP.to_owned(), home: HOME.to_owned(), token: "Zm9yIHRoZSBzYW1wbGUgb25seQ".to_owned() }),
+            SetUpPage::Invitation(InvitationPage {
+                app: APP.to_owned(),
+                home: HOME.to_owned(),
+                token: "Zm9yIHRoZSBzYW1wbGUgb25seQ".to_owned(),
+            }),
         ),
         ("setup-link-used", told("link_used")),
         ("setup-link-over", told("link_over")),
@@ -32,12 +40,23 @@ pub(super) fn samples_of_setup() -> Vec<(&'static str, SetUpPage)> {
         ("setup-trial-well", SetUpPage::Trial(Box::new(trial(Some(Ok(trial_person())), None)))),
         ("setup-trial-guest", SetUpPage::Trial(Box::new(trial(Some(Err("not_guest")), None)))),
         ("setup-trial-failed", SetUpPage::Trial(Box::new(trial(None, Some(failed()))))),
-        ("setup-sheet", SetUpPage::Sheet(StaffSheet { head: head(), address: format!("https://{APP}"), code: "contoso".to_owned() })),
+        (
+            "setup-sheet",
+            SetUpPage::Sheet(StaffSheet {
+                head: head(),
+                address: format!("https://{APP}"),
+                code: "contoso".to_owned(),
+            }),
+        ),
     ]
 }
 
 fn head() -> SetUpHeader {
-    SetUpHeader { app: APP.to_owned(), organization: "Contoso Freight".to_owned(), home: HOME.to_owned() }
+    SetUpHeader {
+        app: APP.to_owned(),
+        organization: "Contoso Freight".to_owned(),
+        home: HOME.to_owned(),
+    }
 }
 
 fn draft() -> SetUpSteps {
@@ -66,20 +85,48 @@ fn draft() -> SetUpSteps {
 }
 
 fn refused() -> SetUpSteps {
-    let typed = TypedFields { tenant: "contoso.onmicrosoft.com".to_owned(), client_id: CLIENT.to_owned(), ends: "2024-01-31".to_owned(), secret: true };
-    let wrong = FieldErrors { tenant: Some("wrong_tenant"), client_id: None, client_secret: Some("wrong_secret_id"), ends: Some("wrong_past") };
-    SetUpSteps { typed, wrong, refused: Some("not_saved"), undiscovered: Some(("no_tenant", Some("AADSTS90002".to_owned()))), ..draft() }
+    let typed = TypedFields {
+        tenant: "contoso.onmicrosoft.com".to_owned(),
+        client_id: CLIENT.to_owned(),
+        ends: "2024-01-31".to_owned(),
+        secret: true,
+    };
+    let wrong = FieldErrors {
+        tenant: Some("wrong_tenant"),
+        client_id: None,
+        client_secret: Some("wrong_secret_id"),
+        ends: Some("wrong_past"),
+    };
+    SetUpSteps {
+        typed,
+        wrong,
+        refused: Some("not_saved"),
+        undiscovered: Some(("no_tenant", Some("AADSTS90002".to_owned()))),
+        ..draft()
+    }
 }
 
 fn saved() -> SetUpSteps {
-    let typed = TypedFields { tenant: TENANT.to_owned(), client_id: CLIENT.to_owned(), ends: "2027-11-30".to_owned(), secret: false };
+    let typed = TypedFields {
+        tenant: TENANT.to_owned(),
+        client_id: CLIENT.to_owned(),
+        ends: "2027-11-30".to_owned(),
+        secret: false,
+    };
     let discovered = DiscoveredTenant {
         tenant: Some(TENANT.to_owned()),
         cloud: Some("microsoftonline.com".to_owned()),
         region: Some("EU".to_owned()),
         issuer: format!("https://login.microsoftonline.com/{TENANT}/v2.0"),
     };
-    SetUpSteps { typed, has_secret: true, discovered: Some(discovered), complete: true, done: Some("saved"), ..draft() }
+    SetUpSteps {
+        typed,
+        has_secret: true,
+        discovered: Some(discovered),
+        complete: true,
+        done: Some("saved"),
+        ..draft()
+    }
 }
 
 fn steps_when_on() -> SetUpSteps {
@@ -95,10 +142,17 @@ fn steps_when_on() -> SetUpSteps {
 }
 
 fn trial_person() -> TrialPerson {
-    TrialPerson { how: "met_made", username: "maya@contoso.example".to_owned(), role: "worker".to_owned() }
+    TrialPerson {
+        how: "met_made",
+        username: "maya@contoso.example".to_owned(),
+        role: "worker".to_owned(),
+    }
 }
 
-fn trial(met: Option<Result<TrialPerson, &'static str>>, failed: Option<TrialFailure>) -> TrialPage {
+fn trial(
+    met: Option<Result<TrialPerson, &'static str>>,
+    failed: Option<TrialFailure>,
+) -> TrialPage {
     let claims = [
         ("claim_name", "Maya Okafor"),
         ("claim_username", "maya@contoso.example"),
@@ -108,7 +162,11 @@ fn trial(met: Option<Result<TrialPerson, &'static str>>, failed: Option<TrialFai
         ("claim_oid", "00aa00aa-1111-2222-3333-bb44bb44bb44"),
         ("claim_tid", TENANT),
     ];
-    let claims = if failed.is_some() { Vec::new() } else { claims.into_iter().map(|(word, value)| (word, value.to_owned())).collect() };
+    let claims = if failed.is_some() {
+        Vec::new()
+    } else {
+        claims.into_iter().map(|(word, value)| (word, value.to_owned())).collect()
+    };
     TrialPage { head: head(), claims, met, failed }
 }
 
@@ -116,11 +174,17 @@ fn failed() -> TrialFailure {
     TrialFailure {
         code: Some("AADSTS7000215".to_owned()),
         title: "Sign-in is not available right now".to_owned(),
-        what: "The app could not prove its identity to Microsoft: its credential is wrong.".to_owned(),
+        what: "The app could not prove its identity to Microsoft: its credential is wrong."
+            .to_owned(),
         next: vec!["Contact the app’s owner.".to_owned()],
         fix: Some("Create a new client secret.".to_owned()),
-        place: Some(format!("App registrations > All applications > the app with client ID {CLIENT} > Certificates & secrets")),
-        details: vec![("Error".to_owned(), "invalid_client".to_owned()), ("Client ID".to_owned(), CLIENT.to_owned())],
+        place: Some(format!(
+            "App registrations > All applications > the app with client ID {CLIENT} > Certificates & secrets"
+        )),
+        details: vec![
+            ("Error".to_owned(), "invalid_client".to_owned()),
+            ("Client ID".to_owned(), CLIENT.to_owned()),
+        ],
         reference: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(),
     }
 }

@@ -55,7 +55,8 @@ impl TemplateSet {
             warnings.push(format!("the built-in style sheet: {it}"));
             StyleSheet::default()
         });
-        let mut set = Self { environment: environment(), style, words: WordCatalog::built_in(warnings) };
+        let mut set =
+            Self { environment: environment(), style, words: WordCatalog::built_in(warnings) };
         for (name, source) in TEMPLATES {
             if let Err(error) = set.environment.add_template(name, source) {
                 warnings.push(format!("the built-in {name}: {}", cause(&error)));
@@ -87,8 +88,7 @@ impl TemplateSet {
     /// Renders the page as HTML.
     pub(super) fn render(&self, page: &Page, language: Language) -> Result<String, Error> {
         let (words, language) = self.words.of(page.template(), language);
-        let context =
-            context! { script => script::element(), style => self.style.element(), language => language.tag(), words, ..page.context(self.phrases(language)) };
+        let context = context! { script => script::element(), style => self.style.element(), language => language.tag(), words, ..page.context(self.phrases(language)) };
         self.environment.get_template(page.template())?.render(context)
     }
 }

@@ -216,10 +216,16 @@ impl SetUpPage {
     pub(super) fn context(&self) -> Value {
         match self {
             Self::Steps(it) => it.context(),
-            Self::Invitation(it) => context! { app => it.app.as_str(), home => link(&it.home), token => it.token.as_str() },
-            Self::Message(it) => context! { app => it.app.as_str(), home => link(&it.home), what => it.what },
+            Self::Invitation(it) => {
+                context! { app => it.app.as_str(), home => link(&it.home), token => it.token.as_str() }
+            }
+            Self::Message(it) => {
+                context! { app => it.app.as_str(), home => link(&it.home), what => it.what }
+            }
             Self::Trial(it) => it.context(),
-            Self::Sheet(it) => context! { address => it.address.as_str(), code => it.code.as_str(), ..it.head.context() },
+            Self::Sheet(it) => {
+                context! { address => it.address.as_str(), code => it.code.as_str(), ..it.head.context() }
+            }
         }
     }
 }
@@ -234,7 +240,10 @@ impl SetUpSteps {
     fn context(&self) -> Value {
         let TypedFields { tenant, client_id, ends, secret } = &self.typed;
         let wrong = &self.wrong;
-        let desk = AdminPage { organization: self.head.organization.clone(), base: self.head.home.clone() };
+        let desk = AdminPage {
+            organization: self.head.organization.clone(),
+            base: self.head.home.clone(),
+        };
         let discovered = self.discovered.as_ref().map(|it| {
             context! { tenant => it.tenant.as_deref(), cloud => it.cloud.as_deref(), region => it.region.as_deref(), issuer => it.issuer.as_str() }
         });
@@ -269,9 +278,15 @@ impl SetUpSteps {
 
 impl TrialPage {
     fn context(&self) -> Value {
-        let claims: Vec<_> = self.claims.iter().map(|(word, value)| context! { word => *word, value => value.as_str() }).collect();
+        let claims: Vec<_> = self
+            .claims
+            .iter()
+            .map(|(word, value)| context! { word => *word, value => value.as_str() })
+            .collect();
         let met = match &self.met {
-            Some(Ok(it)) => Some(context! { how => it.how, username => it.username.as_str(), role => it.role.as_str() }),
+            Some(Ok(it)) => Some(
+                context! { how => it.how, username => it.username.as_str(), role => it.role.as_str() },
+            ),
             _ => None,
         };
         let not_met = match &self.met {
@@ -285,7 +300,11 @@ impl TrialPage {
 
 impl TrialFailure {
     fn context(&self) -> Value {
-        let details: Vec<_> = self.details.iter().map(|(name, value)| context! { name => name.as_str(), value => value.as_str() }).collect();
+        let details: Vec<_> = self
+            .details
+            .iter()
+            .map(|(name, value)| context! { name => name.as_str(), value => value.as_str() })
+            .collect();
         context! {
             code => self.code.as_deref(),
             title => self.title.as_str(),

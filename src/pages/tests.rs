@@ -31,12 +31,25 @@ fn every_page_is_whole_html_for_people_and_for_screen_readers() {
     for (name, page) in samples() {
         let html = pages.render(&page, Language::English);
         assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">"), "{name}");
-        for (part, times) in [("<h1>", 1), ("<main", 1), ("<footer>", 1), ("<title>", 1), ("<style>", 1), ("name=\"viewport\"", 1), (" style=", 0)] {
+        for (part, times) in [
+            ("<h1>", 1),
+            ("<main", 1),
+            ("<footer>", 1),
+            ("<title>", 1),
+            ("<style>", 1),
+            ("name=\"viewport\"", 1),
+            (" style=", 0),
+        ] {
             assert_eq!(html.matches(part).count(), times, "{part} in {name}");
         }
         let has_script = matches!(&page, Page::SetUp(it) if it.is_steps());
         assert_eq!(html.matches("<script").count(), usize::from(has_script), "{name}");
-        assert!(!html.contains("<title></title>") && !html.contains("http://") && !html.contains("src="), "{name}");
+        assert!(
+            !html.contains("<title></title>")
+                && !html.contains("http://")
+                && !html.contains("src="),
+            "{name}"
+        );
     }
 }
 
@@ -70,7 +83,8 @@ fn no_word_becomes_markup_on_any_page() {
 
 #[test]
 fn a_place_that_is_no_link_is_not_shown_as_one() {
-    let html = ours().render(&Page::SignedOut { sign_in: "javascript:alert(1)".to_owned() }, Language::English);
+    let html = ours()
+        .render(&Page::SignedOut { sign_in: "javascript:alert(1)".to_owned() }, Language::English);
     assert!(!html.contains("javascript") && html.contains("<h1>You are signed out</h1>"));
 }
 
@@ -81,15 +95,19 @@ fn the_policy_names_exactly_the_style_sheet_that_stands_in_the_page() {
     let style = html.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, style.as_bytes());
     let source = format!("'sha256-{}'", base64::engine::general_purpose::STANDARD.encode(digest));
-    let expected = format!("default-src 'none'; style-src {source}; base-uri 'none'; frame-ancestors 'none'; form-action 'self'");
+    let expected = format!(
+        "default-src 'none'; style-src {source}; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+    );
     assert_eq!(policy(&ours(), "sign-in"), expected);
 }
 
 #[test]
 fn only_the_form_that_leads_on_to_entra_is_free_of_form_action() {
     for (name, page) in samples() {
-        let is_form =
-            matches!(&page, Page::ConfirmSignOut { .. } | Page::Identify(_) | Page::NativeConfirm(_)) || matches!(&page, Page::SetUp(it) if it.is_steps());
+        let is_form = matches!(
+            &page,
+            Page::ConfirmSignOut { .. } | Page::Identify(_) | Page::NativeConfirm(_)
+        ) || matches!(&page, Page::SetUp(it) if it.is_steps());
         assert_eq!(policy(&ours(), name).contains("form-action 'self'"), !is_form, "{name}");
     }
 }
@@ -97,12 +115,23 @@ fn only_the_form_that_leads_on_to_entra_is_free_of_form_action() {
 #[test]
 fn an_operator_replaces_one_template_and_keeps_the_others() {
     let (pages, warnings) = with(&[
-        ("signed_out.html", "{% extends \"layout.html\" %}{% block content %}<h1>Bye</h1>{% include \"_logo.html\" %}{% endblock %}"),
+        (
+            "signed_out.html",
+            "{% extends \"layout.html\" %}{% block content %}<h1>Bye</h1>{% include \"_logo.html\" %}{% endblock %}",
+        ),
         ("_logo.html", "<img src=\"/logo.png\" alt=\"Contoso\">"),
     ]);
     assert_eq!(warnings, Vec::<String>::new());
-    assert!(pages.render(&sample("signed-out"), Language::English).contains("<h1>Bye</h1><img src=\"/logo.png\" alt=\"Contoso\">"));
-    assert!(pages.render(&sample("forbidden"), Language::English).contains("<h1>You do not have access to this page</h1>"));
+    assert!(
+        pages
+            .render(&sample("signed-out"), Language::English)
+            .contains("<h1>Bye</h1><img src=\"/logo.png\" alt=\"Contoso\">")
+    );
+    assert!(
+        pages
+            .render(&sample("forbidden"), Language::English)
+            .contains("<h1>You do not have access to this page</h1>")
+    );
     assert!(policy(&pages, "signed-out").contains("img-src 'self' data:"));
 }
 
@@ -111,15 +140,25 @@ fn an_operator_says_things_in_other_words_by_the_code() {
     let notice = "{% for it in details if it.name == \"Code\" and it.value == \"AADSTS50105\" %}<p>Ask the service desk, extension 1234.</p>{% else %}<h1>{{ title }}</h1>{% endfor %}";
     let (pages, warnings) = with(&[("notice.html", notice)]);
     assert_eq!(warnings, Vec::<String>::new());
-    assert_eq!(pages.render(&sample("not-assigned"), Language::English), "<p>Ask the service desk, extension 1234.</p>");
-    assert_eq!(pages.render(&sample("cancelled"), Language::English), "<h1>You canceled the sign-in</h1>");
+    assert_eq!(
+        pages.render(&sample("not-assigned"), Language::English),
+        "<p>Ask the service desk, extension 1234.</p>"
+    );
+    assert_eq!(
+        pages.render(&sample("cancelled"), Language::English),
+        "<h1>You canceled the sign-in</h1>"
+    );
 }
 
 #[test]
 fn an_operators_style_sheet_is_in_the_page_and_in_the_policy() {
     let (pages, warnings) = with(&[("style.css", "h1{color:red}\r\n")]);
     assert_eq!(warnings, Vec::<String>::new());
-    assert!(pages.render(&sample("forbidden"), Language::English).contains("<style>h1{color:red}\n</style>"));
+    assert!(
+        pages
+            .render(&sample("forbidden"), Language::English)
+            .contains("<style>h1{color:red}\n</style>")
+    );
     let source = super::style::StyleSheet::new("h1{color:red}\n").unwrap().source().to_owned();
     assert!(policy(&pages, "forbidden").contains(&source));
 }
@@ -131,7 +170,11 @@ fn a_template_that_cannot_be_used_is_named_with_its_reason_and_ours_stands_in() 
         ("notice.html", "{{ titel }}", "`titel` is undefined"),
         ("notice.html", "{{ title|safe }}", "filter safe is unknown"),
         ("notice.html", "{% autoescape false %}{{ title }}{% endautoescape %}", "without escaping"),
-        ("notice.html", "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}", "ran out of fuel"),
+        (
+            "notice.html",
+            "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}",
+            "ran out of fuel",
+        ),
         ("notice.html", "{% include \"../secret\" %}", "non-existing template"),
         ("layout.html", "{% block content %}", "layout.html"),
         ("style.css", "</style><b>", "</style"),
@@ -140,31 +183,47 @@ fn a_template_that_cannot_be_used_is_named_with_its_reason_and_ours_stands_in() 
         let (pages, warnings) = with(&[(name, text)]);
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(warnings[0].contains(name) && warnings[0].contains(why), "{why}: {}", warnings[0]);
-        assert_eq!(pages.render(&sample("forbidden"), Language::English), ours().render(&sample("forbidden"), Language::English));
+        assert_eq!(
+            pages.render(&sample("forbidden"), Language::English),
+            ours().render(&sample("forbidden"), Language::English)
+        );
         assert_eq!(policy(&pages, "forbidden"), policy(&ours(), "forbidden"));
     }
 }
 
 #[test]
 fn one_bad_template_does_not_take_a_good_one_with_it() {
-    let (pages, warnings) = with(&[("notice.html", "{{ titel }}"), ("sign_in.html", "<h1>Welcome to {{ app }}</h1>")]);
+    let (pages, warnings) =
+        with(&[("notice.html", "{{ titel }}"), ("sign_in.html", "<h1>Welcome to {{ app }}</h1>")]);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert_eq!(pages.render(&sample("sign-in"), Language::English), "<h1>Welcome to reports.contoso.example</h1>");
-    assert!(pages.render(&sample("forbidden"), Language::English).contains("<h1>You do not have access to this page</h1>"));
+    assert_eq!(
+        pages.render(&sample("sign-in"), Language::English),
+        "<h1>Welcome to reports.contoso.example</h1>"
+    );
+    assert!(
+        pages
+            .render(&sample("forbidden"), Language::English)
+            .contains("<h1>You do not have access to this page</h1>")
+    );
 }
 
 #[test]
 fn a_file_that_bears_no_name_of_ours_is_pointed_out() {
     let (_, warnings) = with(&[("sign-in.html", "<h1>Welcome</h1>"), ("logo.svg", "<svg/>")]);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(warnings[0].contains("sign-in.html is not used") && warnings[0].contains("sign_in.html"));
+    assert!(
+        warnings[0].contains("sign-in.html is not used") && warnings[0].contains("sign_in.html")
+    );
 }
 
 #[test]
 fn a_folder_that_is_not_there_is_a_warning() {
     let (pages, warnings) = Pages::new(Some(Path::new("/nonexistent/templates")));
     assert!(warnings[0].contains("/nonexistent/templates cannot be read"), "{warnings:?}");
-    assert_eq!(pages.render(&sample("sign-in"), Language::English), ours().render(&sample("sign-in"), Language::English));
+    assert_eq!(
+        pages.render(&sample("sign-in"), Language::English),
+        ours().render(&sample("sign-in"), Language::English)
+    );
 }
 
 #[test]
@@ -173,7 +232,9 @@ fn what_an_operators_template_cannot_render_ours_does() {
     let (pages, warnings) = with(&[("notice.html", fails_for_one_title)]);
     assert_eq!(warnings, Vec::<String>::new());
     let Page::Notice(mut notice) = sample("forbidden") else { panic!("no notice") };
-    assert!(pages.render(&Page::Notice(notice.clone()), Language::English).contains("<h1>Theirs</h1>"));
+    assert!(
+        pages.render(&Page::Notice(notice.clone()), Language::English).contains("<h1>Theirs</h1>")
+    );
     notice.title = "Round".to_owned();
     let page = Page::Notice(notice);
     assert_eq!(pages.render(&page, Language::English), ours().render(&page, Language::English));
@@ -196,7 +257,11 @@ fn all_pages_are_written_to_the_target_folder_to_be_looked_at() {
 fn a_page_whose_words_are_told_in_german_is_german() {
     let pages = ours();
     let html = pages.render(&sample("identify"), Language::German);
-    for part in ["<html lang=\"de\">", "<label for=\"identifier\">Benutzername oder Firmencode</label>", ">Weiter mit contoso</a>"] {
+    for part in [
+        "<html lang=\"de\">",
+        "<label for=\"identifier\">Benutzername oder Firmencode</label>",
+        ">Weiter mit contoso</a>",
+    ] {
         assert!(html.contains(part), "{part} in {html}");
     }
     for (name, page) in samples() {
@@ -210,10 +275,38 @@ fn a_page_whose_words_are_told_in_german_is_german() {
 fn the_page_of_a_credential_says_which_kind_it_is_and_which_one_waits() {
     let pages = ours();
     for (name, says) in [
-        ("setup-credential", ["The client secret expires on", "A new client secret is waiting", "Check that you copied the Value"]),
-        ("setup-credential-certificate", ["The certificate expires on", "A token from the app’s owner is waiting", "Contact the app’s owner, who set it"]),
-        ("setup-credential-unread", ["The client secret expires on", "A token from the app’s owner is waiting", "the source it is read from is missing"]),
-        ("setup-credential-federated", ["you have no secret that could expire", "A new certificate is waiting", "Contact the app’s owner, who set it"]),
+        (
+            "setup-credential",
+            [
+                "The client secret expires on",
+                "A new client secret is waiting",
+                "Check that you copied the Value",
+            ],
+        ),
+        (
+            "setup-credential-certificate",
+            [
+                "The certificate expires on",
+                "A token from the app’s owner is waiting",
+                "Contact the app’s owner, who set it",
+            ],
+        ),
+        (
+            "setup-credential-unread",
+            [
+                "The client secret expires on",
+                "A token from the app’s owner is waiting",
+                "the source it is read from is missing",
+            ],
+        ),
+        (
+            "setup-credential-federated",
+            [
+                "you have no secret that could expire",
+                "A new certificate is waiting",
+                "Contact the app’s owner, who set it",
+            ],
+        ),
     ] {
         let html = pages.render(&sample(name), Language::English);
         assert!(says.iter().all(|it| html.contains(it)), "{name}: {html}");
@@ -227,12 +320,21 @@ fn the_policy_of_the_set_up_page_names_its_one_script_and_no_other_page_may_run_
         let (html, policy) = (pages.render(&page, Language::English), policy(&pages, name));
         match html.split_once("<script>") {
             Some((_, after)) => {
-                let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, after.split_once("</script>").unwrap().0.as_bytes());
+                let digest = aws_lc_rs::digest::digest(
+                    &aws_lc_rs::digest::SHA256,
+                    after.split_once("</script>").unwrap().0.as_bytes(),
+                );
                 assert!(
-                    policy.contains(&format!("; script-src 'sha256-{}';", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest))),
+                    policy.contains(&format!(
+                        "; script-src 'sha256-{}';",
+                        base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest)
+                    )),
                     "{policy}"
                 );
-                assert!(html.contains("hidden>Copy the redirect URI</button>"), "without a script there is no button");
+                assert!(
+                    html.contains("hidden>Copy the redirect URI</button>"),
+                    "without a script there is no button"
+                );
             }
             None => assert!(!policy.contains("script-src"), "{name}: {policy}"),
         }

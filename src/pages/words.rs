@@ -42,7 +42,13 @@ impl WordCatalog {
                 warnings.push(format!("the built-in words, {}: {it}", Language::tag(language)));
                 WordFile::default()
             });
-            Arc::new(LanguageWords { tables: tables.into_iter().map(|(name, words)| (name, Value::from(words))).collect(), phrases })
+            Arc::new(LanguageWords {
+                tables: tables
+                    .into_iter()
+                    .map(|(name, words)| (name, Value::from(words)))
+                    .collect(),
+                phrases,
+            })
         };
         Self { english: values(Language::English), german: values(Language::German) }
     }
@@ -90,7 +96,10 @@ pub(super) fn fill(text: &str, values: Kwargs) -> Result<String, Error> {
     for name in values.args() {
         let place = format!("{{{name}}}");
         if !text.contains(&place) {
-            return Err(Error::new(ErrorKind::InvalidOperation, format!("the words have no place for {name}")));
+            return Err(Error::new(
+                ErrorKind::InvalidOperation,
+                format!("the words have no place for {name}"),
+            ));
         }
         let value: Value = values.get(name)?;
         out = out.replace(&place, &value.to_string());
@@ -106,7 +115,8 @@ mod tests {
 
     /// Returns the names in braces in a text, in order.
     fn places(text: &str) -> Vec<&str> {
-        let mut all: Vec<_> = text.split('{').skip(1).filter_map(|it| it.split_once('}')).map(|it| it.0).collect();
+        let mut all: Vec<_> =
+            text.split('{').skip(1).filter_map(|it| it.split_once('}')).map(|it| it.0).collect();
         all.sort_unstable();
         all
     }
@@ -114,8 +124,14 @@ mod tests {
     /// Returns all texts with their path, across tables and lists.
     fn texts(at: String, value: &toml::Value) -> Vec<(String, String)> {
         match value {
-            toml::Value::Table(it) => it.iter().flat_map(|(name, value)| texts(format!("{at}.{name}"), value)).collect(),
-            toml::Value::Array(it) => it.iter().enumerate().flat_map(|(n, value)| texts(format!("{at}.{n}"), value)).collect(),
+            toml::Value::Table(it) => {
+                it.iter().flat_map(|(name, value)| texts(format!("{at}.{name}"), value)).collect()
+            }
+            toml::Value::Array(it) => it
+                .iter()
+                .enumerate()
+                .flat_map(|(n, value)| texts(format!("{at}.{n}"), value))
+                .collect(),
             toml::Value::String(text) => vec![(at, text.clone())],
             other => panic!("{at} is no text: {other}"),
         }
@@ -142,23 +158,36 @@ mod tests {
             for key in words.keys() {
                 // Some keys are chosen with a value: `words[wrong.tenant]`. The samples show that
                 // each of those exists.
-                assert!(is_said(source, key) || source.contains("words["), "{table}.{key} is not said");
+                assert!(
+                    is_said(source, key) || source.contains("words["),
+                    "{table}.{key} is not said"
+                );
             }
             for said in source.split("words.").skip(1) {
-                let key = said.split(|it: char| !it.is_ascii_alphanumeric() && it != '_').next().unwrap();
-                assert!(words.contains_key(key), "{table}.html says words.{key}, which is not there");
+                let key =
+                    said.split(|it: char| !it.is_ascii_alphanumeric() && it != '_').next().unwrap();
+                assert!(
+                    words.contains_key(key),
+                    "{table}.html says words.{key}, which is not there"
+                );
             }
         }
     }
 
     /// Returns a template together with the ones that it extends and includes.
     fn whole(name: &str) -> String {
-        let (_, source) = TEMPLATES.iter().find(|it| it.0 == name).unwrap_or_else(|| panic!("there is no template {name}"));
-        let others = ["{% extends \"", "{% include \""].into_iter().flat_map(|it| source.split(it).skip(1));
+        let (_, source) = TEMPLATES
+            .iter()
+            .find(|it| it.0 == name)
+            .unwrap_or_else(|| panic!("there is no template {name}"));
+        let others =
+            ["{% extends \"", "{% include \""].into_iter().flat_map(|it| source.split(it).skip(1));
         others.fold((*source).to_owned(), |out, it| out + &whole(it.split('"').next().unwrap()))
     }
 
     fn is_said(source: &str, key: &str) -> bool {
-        source.split("words.").skip(1).any(|it| it.split(|it: char| !it.is_ascii_alphanumeric() && it != '_').next() == Some(key))
+        source.split("words.").skip(1).any(|it| {
+            it.split(|it: char| !it.is_ascii_alphanumeric() && it != '_').next() == Some(key)
+        })
     }
 }

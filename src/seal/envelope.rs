@@ -23,7 +23,11 @@ impl Envelope {
     /// another.
     pub fn new(keyring: &Keyring, purpose: &str, random: &RandomSource) -> Self {
         let keys = keyring.keys::<32>(purpose);
-        let keys = keys.iter().filter_map(|it| UnboundKey::new(&AES_256_GCM, it.as_ref()).ok()).map(LessSafeKey::new).collect();
+        let keys = keys
+            .iter()
+            .filter_map(|it| UnboundKey::new(&AES_256_GCM, it.as_ref()).ok())
+            .map(LessSafeKey::new)
+            .collect();
         Self { keys, random: random.clone() }
     }
 
@@ -33,7 +37,8 @@ impl Envelope {
         let nonce = self.random.bytes::<NONCE_LEN>();
         let mut sealed = plain.to_vec();
         let key = self.keys.first()?;
-        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), bound(name), &mut sealed).ok()?;
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), bound(name), &mut sealed)
+            .ok()?;
         let mut out = Vec::with_capacity(HEAD_BYTES + sealed.len());
         out.push(ENVELOPE_VERSION);
         out.extend_from_slice(&nonce);

@@ -5,7 +5,9 @@ use super::reduce;
 use crate::base::random::RandomSource;
 use aws_lc_rs::agreement;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, UnparsedPublicKey};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, UnparsedPublicKey,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -51,8 +53,12 @@ impl SigningKeys {
     /// Returns `KeyDerivationError` if AWS-LC rejects a key, which does not happen for any derived
     /// number.
     pub fn of(keyring: &Keyring, purpose: &str) -> Result<Self, KeyDerivationError> {
-        let made = keyring.keys::<48>(purpose).iter().map(|it| make(it)).collect::<Result<Vec<_>, _>>()?;
-        let jwks = format!(r#"{{"keys":[{}]}}"#, made.iter().map(|it| it.public.as_str()).collect::<Vec<_>>().join(","));
+        let made =
+            keyring.keys::<48>(purpose).iter().map(|it| make(it)).collect::<Result<Vec<_>, _>>()?;
+        let jwks = format!(
+            r#"{{"keys":[{}]}}"#,
+            made.iter().map(|it| it.public.as_str()).collect::<Vec<_>>().join(",")
+        );
         let public = made.iter().map(|it| (it.kid.clone(), it.point.clone())).collect();
         let first = made.into_iter().next().ok_or(KeyDerivationError)?;
         Ok(Self { pair: first.pair, kid: first.kid, jwks, public, randomness: SystemRandom::new() })
@@ -65,7 +71,10 @@ impl SigningKeys {
 
     /// Whether the key at that index of `heads` made the signature (RFC 7518 section 3.4).
     pub fn verifies(&self, place: usize, signed: &[u8], signature: &[u8]) -> bool {
-        let key = self.public.get(place).map(|it| UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &it.1));
+        let key = self
+            .public
+            .get(place)
+            .map(|it| UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &it.1));
         key.is_some_and(|it| it.verify(signed, signature).is_ok())
     }
 
@@ -95,7 +104,8 @@ impl SigningKeys {
         URL_SAFE_NO_PAD.encode_string(header, &mut out);
         out.push('.');
         URL_SAFE_NO_PAD.encode_string(claims, &mut out);
-        let signature = self.pair.sign(&self.randomness, out.as_bytes()).map_err(|_| KeyDerivationError)?;
+        let signature =
+            self.pair.sign(&self.randomness, out.as_bytes()).map_err(|_| KeyDerivationError)?;
         out.push('.');
         URL_SAFE_NO_PAD.encode_string(signature.as_ref(), &mut out);
         Ok(out)
@@ -108,16 +118,30 @@ fn head(typ: &str, kid: &str) -> String {
 
 fn make(long: &[u8; 48]) -> Result<DerivedKey, KeyDerivationError> {
     let private = zeroize::Zeroizing::new(reduce::to_private_key(long));
-    let point = agreement::PrivateKey::from_private_key(&agreement::ECDH_P256, private.as_ref()).map_err(|_| KeyDerivationError)?;
+    let point = agreement::PrivateKey::from_private_key(&agreement::ECDH_P256, private.as_ref())
+        .map_err(|_| KeyDerivationError)?;
     let point = point.compute_public_key().map_err(|_| KeyDerivationError)?;
     // Uncompressed point (SEC 1 section 2.3.3): 4, x, y.
-    let (x, y) = point.as_ref().get(1..).and_then(|it| it.split_at_checked(32)).ok_or(KeyDerivationError)?;
+    let (x, y) =
+        point.as_ref().get(1..).and_then(|it| it.split_at_checked(32)).ok_or(KeyDerivationError)?;
     let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
     let thumbprint = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
-    let kid = URL_SAFE_NO_PAD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, thumbprint.as_bytes()));
-    let public = format!(r#"{{"kty":"EC","use":"sig","alg":"ES256","crv":"P-256","kid":"{kid}","x":"{x}","y":"{y}"}}"#);
-    let pair = EcdsaKeyPair::from_private_key_and_public_key(&ECDSA_P256_SHA256_FIXED_SIGNING, private.as_ref(), point.as_ref());
-    Ok(DerivedKey { pair: pair.map_err(|_| KeyDerivationError)?, kid, public, point: point.as_ref().to_vec() })
+    let kid = URL_SAFE_NO_PAD
+        .encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, thumbprint.as_bytes()));
+    let public = format!(
+        r#"{{"kty":"EC","use":"sig","alg":"ES256","crv":"P-256","kid":"{kid}","x":"{x}","y":"{y}"}}"#
+    );
+    let pair = EcdsaKeyPair::from_private_key_and_public_key(
+        &ECDSA_P256_SHA256_FIXED_SIGNING,
+        private.as_ref(),
+        point.as_ref(),
+    );
+    Ok(DerivedKey {
+        pair: pair.map_err(|_| KeyDerivationError)?,
+        kid,
+        public,
+        point: point.as_ref().to_vec(),
+    })
 }
 
 /// Generates a short ID for `jti` and `sid`: 128 random bits in base64url.

@@ -23,7 +23,8 @@ impl Keyring {
     /// that lives as long as the process.
     pub fn new(secrets: &[Secret], random: &RandomSource) -> Self {
         let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"entrada 1");
-        let mut masters: Vec<_> = secrets.iter().map(|it| salt.extract(it.expose().as_bytes())).collect();
+        let mut masters: Vec<_> =
+            secrets.iter().map(|it| salt.extract(it.expose().as_bytes())).collect();
         if masters.is_empty() {
             masters.push(salt.extract(Zeroizing::new(random.bytes::<32>()).as_ref()));
         }

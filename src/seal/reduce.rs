@@ -1,7 +1,8 @@
 //! Reduces a long random number to a P-256 private key.
 
 /// Order of P-256 minus one (SEC 2 section 2.4.2), as big-endian words.
-const ORDER_LESS_ONE: [u64; 4] = [0xffff_ffff_0000_0000, 0xffff_ffff_ffff_ffff, 0xbce6_faad_a717_9e84, 0xf3b9_cac2_fc63_2550];
+const ORDER_LESS_ONE: [u64; 4] =
+    [0xffff_ffff_0000_0000, 0xffff_ffff_ffff_ffff, 0xbce6_faad_a717_9e84, 0xf3b9_cac2_fc63_2550];
 
 /// Computes `(c mod (n - 1)) + 1`, which is in `1..n` with negligible bias (FIPS 186-5 section
 /// A.2.1: 64 bits more than the order).
@@ -59,7 +60,10 @@ mod tests {
     use super::*;
 
     fn of(hex: &str) -> [u8; 48] {
-        let bytes: Vec<u8> = (0..96).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
+        let bytes: Vec<u8> = (0..96)
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+            .collect();
         bytes.try_into().unwrap()
     }
 

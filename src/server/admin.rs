@@ -30,7 +30,8 @@ const MAX_CONNECTIONS: usize = 64;
 
 // These connections, together with the refused ones of both kinds of listeners, leave a quarter of
 // the reserve.
-const _: () = assert!((MAX_CONNECTIONS + 2 * MAX_REFUSED_CONNECTIONS) as u64 <= RESERVED_HANDLES / 4 * 3);
+const _: () =
+    assert!((MAX_CONNECTIONS + 2 * MAX_REFUSED_CONNECTIONS) as u64 <= RESERVED_HANDLES / 4 * 3);
 
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
@@ -69,13 +70,31 @@ pub trait AdminSource: Send + Sync + 'static {
 /// Serves health checks, metrics and the admin API until `over`; then all its connections end at
 /// once.
 pub async fn serve_admin(listener: Listener, source: impl AdminSource, over: CancellationToken) {
-    let limits =
-        ServerLimits { header_bytes: 16 * 1024, header_timeout: Duration::from_secs(5), connections: MAX_CONNECTIONS, streams: 16, ..ServerLimits::default() };
+    let limits = ServerLimits {
+        header_bytes: 16 * 1024,
+        header_timeout: Duration::from_secs(5),
+        connections: MAX_CONNECTIONS,
+        streams: 16,
+        ..ServerLimits::default()
+    };
     // Separate metrics that are not published: the published ones count only the connections of
     // people.
-    let settings = ServerSettings { limits, tls: None, hsts: None, grace: Duration::ZERO, metrics: Arc::default() };
+    let settings = ServerSettings {
+        limits,
+        tls: None,
+        hsts: None,
+        grace: Duration::ZERO,
+        metrics: Arc::default(),
+    };
     let near = listener.local_addr().is_none_or(|it| it.ip().to_canonical().is_loopback());
-    serve(vec![listener], settings, AdminHandler { source: Arc::new(source), is_local: near }, TunnelTracker::new(), over).await;
+    serve(
+        vec![listener],
+        settings,
+        AdminHandler { source: Arc::new(source), is_local: near },
+        TunnelTracker::new(),
+        over,
+    )
+    .await;
 }
 
 struct AdminHandler<S> {
@@ -91,7 +110,11 @@ impl<S> Clone for AdminHandler<S> {
 
 impl<S: AdminSource> Handler for AdminHandler<S> {
     /// Runs in its own task, so that a client that disconnects does not cancel a sign-out.
-    fn handle(self, request: Request<Incoming>, _: Peer) -> impl Future<Output = Response<Body>> + Send {
+    fn handle(
+        self,
+        request: Request<Incoming>,
+        _: Peer,
+    ) -> impl Future<Output = Response<Body>> + Send {
         let task = tokio::spawn(self.respond(request));
         async move { task.await.unwrap_or_else(|_| ApiError::Broken.answer()) }
     }
@@ -109,7 +132,9 @@ impl<S: AdminSource> AdminHandler<S> {
             ApiCall::Health => text(StatusCode::OK, PLAIN_TEXT, "ok\n".to_owned()),
             ApiCall::Ready => match self.source.ready() {
                 Ok(()) => text(StatusCode::OK, PLAIN_TEXT, "ready\n".to_owned()),
-                Err(reasons) => text(StatusCode::SERVICE_UNAVAILABLE, PLAIN_TEXT, reasons.join("\n") + "\n"),
+                Err(reasons) => {
+                    text(StatusCode::SERVICE_UNAVAILABLE, PLAIN_TEXT, reasons.join("\n") + "\n")
+                }
             },
             ApiCall::Metrics => text(StatusCode::OK, metrics::CONTENT_TYPE, self.source.metrics()),
             ApiCall::OpenApi => text(StatusCode::OK, "application/json", api::OPENAPI.to_owned()),
@@ -120,10 +145,17 @@ impl<S: AdminSource> AdminHandler<S> {
                 }
                 if order == ApiCall::Revoke {
                     let source = Arc::clone(&self.source);
-                    return revoke(move |whom: &PersonSelector| source.revoke(whom), &parts, body).await;
+                    return revoke(move |whom: &PersonSelector| source.revoke(whom), &parts, body)
+                        .await;
                 }
-                let Some(directory) = self.source.directory() else { return ApiError::NoDirectory.answer() };
-                let desk = ApiContext { directory, site: self.source.site(), has_federated_token: self.source.has_federated_token() };
+                let Some(directory) = self.source.directory() else {
+                    return ApiError::NoDirectory.answer();
+                };
+                let desk = ApiContext {
+                    directory,
+                    site: self.source.site(),
+                    has_federated_token: self.source.has_federated_token(),
+                };
                 let answer = Box::pin(api::follow(&desk, order, &name, &parts, body)).await;
                 answer.unwrap_or_else(|refused| refused.answer())
             }

@@ -86,8 +86,10 @@ impl Drop for InFlightRequest {
 /// Returns the approximate size of a queued head, as RFC 9113 section 10.5.1 counts it. Every
 /// response has a `:status`.
 fn head_bytes(headers: &HeaderMap) -> u32 {
-    let fields = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_BYTES);
-    u32::try_from(fields.sum::<usize>() + ":status".len() + "200".len() + FIELD_BYTES).unwrap_or(u32::MAX)
+    let fields =
+        headers.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_BYTES);
+    u32::try_from(fields.sum::<usize>() + ":status".len() + "200".len() + FIELD_BYTES)
+        .unwrap_or(u32::MAX)
 }
 
 /// A body that informs its connection when it waits for the client and when it has ended.
@@ -130,7 +132,10 @@ impl http_body::Body for TrackedBody {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         if let Some(request) = &mut this.request {
             request.is_asked();
@@ -144,7 +149,9 @@ impl http_body::Body for TrackedBody {
             request.hand_out();
         }
         // hyper does not poll again after the last frame.
-        if polled.is_ready() && (this.is_end_stream() || !matches!(polled, Poll::Ready(Some(Ok(_))))) {
+        if polled.is_ready()
+            && (this.is_end_stream() || !matches!(polled, Poll::Ready(Some(Ok(_)))))
+        {
             this.request = None;
         }
         polled

@@ -28,7 +28,11 @@ use tokio_rustls::TlsAcceptor;
 /// Handles requests. The response is sent unchanged and lasts until its body ends.
 pub trait Handler: Clone + Send + Sync + 'static {
     /// Handles one request of `peer`. The future is dropped if the client disconnects.
-    fn handle(self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
+    fn handle(
+        self,
+        request: Request<Incoming>,
+        peer: Peer,
+    ) -> impl Future<Output = Response<Body>> + Send;
 
     /// Responds to a request whose head is too large.
     fn refuse(self, _: Request<Incoming>, _: Peer) -> Response<Body> {
@@ -71,7 +75,8 @@ impl HeadLimits {
         let headers = request.headers();
         let target = request.uri().path_and_query().map_or(0, |it| it.as_str().len());
         // A colon, a space and the line end.
-        let bytes = headers.iter().map(|it| it.0.as_str().len() + it.1.len() + 4).sum::<usize>() + target;
+        let bytes =
+            headers.iter().map(|it| it.0.as_str().len() + it.1.len() + 4).sum::<usize>() + target;
         headers.len() > self.headers || bytes > self.bytes
     }
 }
@@ -110,20 +115,38 @@ impl HttpProtocol {
 }
 
 /// Serves a connection until it ends or the sweeper ends it.
-pub(super) async fn serve<H: Handler>(protocol: Arc<HttpProtocol>, io: CountedSocket, tls: Option<TlsAcceptor>, handle: H, peer: Peer) {
+pub(super) async fn serve<H: Handler>(
+    protocol: Arc<HttpProtocol>,
+    io: CountedSocket,
+    tls: Option<TlsAcceptor>,
+    handle: H,
+    peer: Peer,
+) {
     let state = Arc::clone(io.state());
     if let Some((transport, multiplexed)) = open(&state, io, tls).await {
         // RFC 6797 section 7.2: never sent in cleartext, where anyone on the network path can
         // modify it.
         let hsts = protocol.hsts.clone().filter(|_| peer.tls);
-        let service = HandlerService { handle: handle.clone(), state: Arc::clone(&state), peer, limits: protocol.limits, hsts };
+        let service = HandlerService {
+            handle: handle.clone(),
+            state: Arc::clone(&state),
+            peer,
+            limits: protocol.limits,
+            hsts,
+        };
         if multiplexed {
-            let io = TokioIo::new(WatchedConnection::new(transport, Arc::clone(&state), state.multiplexes()));
+            let io = TokioIo::new(WatchedConnection::new(
+                transport,
+                Arc::clone(&state),
+                state.multiplexes(),
+            ));
             // Boxed, so that an idle HTTP/1.1 connection does not reserve space for it.
             let http = Box::pin(protocol.http2(&state).serve_connection(io, service));
             let _ = drive(&state, http, |it| it.graceful_shutdown()).await;
         } else {
-            let http = pin!(protocol.http1.serve_connection(TokioIo::new(transport), service).with_upgrades());
+            let http = pin!(
+                protocol.http1.serve_connection(TokioIo::new(transport), service).with_upgrades()
+            );
             let ended = drive(&state, http, |it| it.graceful_shutdown()).await;
             if let Some(Err(error)) = ended
                 && error.is_parse()
@@ -136,7 +159,11 @@ pub(super) async fn serve<H: Handler>(protocol: Arc<HttpProtocol>, io: CountedSo
 }
 
 /// Drives a connection to its end. Connection errors are ignored, because the client causes them.
-async fn drive<C: Future>(state: &ConnectionState, mut http: Pin<impl DerefMut<Target = C>>, close: fn(Pin<&mut C>)) -> Option<C::Output> {
+async fn drive<C: Future>(
+    state: &ConnectionState,
+    mut http: Pin<impl DerefMut<Target = C>>,
+    close: fn(Pin<&mut C>),
+) -> Option<C::Output> {
     let mut closing = false;
     poll_fn(|context| {
         match state.poll_signal(context) {
@@ -162,21 +189,30 @@ async fn drive<C: Future>(state: &ConnectionState, mut http: Pin<impl DerefMut<T
 
 /// Performs the TLS handshake, if TLS is configured, and detects HTTP/2: with ALPN, or in cleartext
 /// from its preface.
-async fn open(state: &ConnectionState, mut io: CountedSocket, tls: Option<TlsAcceptor>) -> Option<(Transport, bool)> {
+async fn open(
+    state: &ConnectionState,
+    mut io: CountedSocket,
+    tls: Option<TlsAcceptor>,
+) -> Option<(Transport, bool)> {
     let Some(tls) = tls else {
-        let multiplexed = until_signaled(state, |context| io.poll_preface(context).map(Result::ok)).await?;
+        let multiplexed =
+            until_signaled(state, |context| io.poll_preface(context).map(Result::ok)).await?;
         return Some((Transport::Clear(io), multiplexed));
     };
     // Boxed, so that an idle connection does not keep the space that only the handshake needs.
     let mut handshake = Box::pin(tls.accept(io));
-    let stream = until_signaled(state, |context| handshake.as_mut().poll(context).map(Result::ok)).await?;
+    let stream =
+        until_signaled(state, |context| handshake.as_mut().poll(context).map(Result::ok)).await?;
     let multiplexed = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     Some((Transport::Tls(Box::new(stream)), multiplexed))
 }
 
 /// Polls until the sweeper signals. No request is in progress yet, so any signal ends the
 /// connection.
-async fn until_signaled<T>(state: &ConnectionState, mut poll: impl FnMut(&mut Context<'_>) -> Poll<Option<T>>) -> Option<T> {
+async fn until_signaled<T>(
+    state: &ConnectionState,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<Option<T>>,
+) -> Option<T> {
     poll_fn(|context| match state.poll_signal(context) {
         SweeperSignal::Nothing => poll(context),
         SweeperSignal::Close | SweeperSignal::Drop => Poll::Ready(None),
@@ -206,7 +242,9 @@ impl<H: Handler> Service<Request<Incoming>> for HandlerService<H> {
             let mut refused = self.handle.clone().refuse(request, self.peer);
             add_hsts(&mut refused, self.hsts.as_ref());
             under_way.queues_head(refused.headers());
-            return Box::pin(std::future::ready(Ok(refused.map(|it| TrackedBody::new(it, Some(under_way))))));
+            return Box::pin(std::future::ready(Ok(
+                refused.map(|it| TrackedBody::new(it, Some(under_way)))
+            )));
         }
         let connects = request.method() == Method::CONNECT;
         let (handling, hsts) = (self.handle.clone().handle(request, self.peer), self.hsts.clone());

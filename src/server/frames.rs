@@ -72,7 +72,9 @@ impl FrameReader {
             if self.filled == HEADER_BYTES {
                 let frame = Frame::parse(self.header);
                 (self.filled, self.skip) = (0, frame.length);
-                if frame.length > 0 && matches!(frame.kind, FrameKind::Headers | FrameKind::Continuation) {
+                if frame.length > 0
+                    && matches!(frame.kind, FrameKind::Headers | FrameKind::Continuation)
+                {
                     self.partial = Some(frame);
                 } else {
                     tell(frame);
@@ -119,7 +121,11 @@ mod tests {
                 reader.read(bytes, |_| count += 1);
                 count
             };
-            assert_eq!((told(&[0, 0, 3, kind, 4, 0, 0, 0, 1]), told(&[7, 7]), told(&[7])), (0, 0, 1), "{kind}");
+            assert_eq!(
+                (told(&[0, 0, 3, kind, 4, 0, 0, 0, 1]), told(&[7, 7]), told(&[7])),
+                (0, 0, 1),
+                "{kind}"
+            );
             assert_eq!(told(&[0, 0, 0, kind, 4, 0, 0, 0, 1]), 1, "{kind}");
             assert_eq!((told(&[0, 0, 2, 0, 0, 0, 0, 0, 1]), told(&[7, 7])), (1, 0), "DATA");
         }
@@ -133,7 +139,13 @@ mod tests {
         bytes.extend([0, 0, 1, 9, 4, 0, 0, 0, 1, 7]);
         bytes.extend([0, 0, 2, 0, 1, 0, 1, 0, 3, 7, 7]);
         bytes.extend([0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8]);
-        let frame = |kind, ends_stream, end_headers, stream, length| Frame { kind, ends_stream, end_headers, stream, length };
+        let frame = |kind, ends_stream, end_headers, stream, length| Frame {
+            kind,
+            ends_stream,
+            end_headers,
+            stream,
+            length,
+        };
         let wanted = [
             frame(FrameKind::Other, false, false, 0, 0),
             frame(FrameKind::Headers, false, false, 1, 3),

@@ -116,7 +116,9 @@ impl Inner {
     /// Removes the head of a stream. Never removes another stream's head instead: a client can make
     /// h2 send HEADERS of its own.
     fn takes(&mut self, id: u32) -> bool {
-        let Some(at) = self.waiting.iter().position(|it| it.stream.id() == id) else { return false };
+        let Some(at) = self.waiting.iter().position(|it| it.stream.id() == id) else {
+            return false;
+        };
         if let Some(head) = self.waiting.remove(at) {
             self.bytes -= u64::from(head.bytes);
         }

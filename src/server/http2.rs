@@ -37,7 +37,15 @@ pub(super) struct WatchedConnection<T> {
 impl<T> WatchedConnection<T> {
     /// Creates the connection before its first byte.
     pub(super) fn new(io: T, state: Arc<ConnectionState>, streams: Arc<Http2Streams>) -> Self {
-        Self { io, state, streams, incoming: FrameReader::after(PREFACE_BYTES), outgoing: FrameReader::after(0), highest: 0, unfinished: None }
+        Self {
+            io,
+            state,
+            streams,
+            incoming: FrameReader::after(PREFACE_BYTES),
+            outgoing: FrameReader::after(0),
+            highest: 0,
+            unfinished: None,
+        }
     }
 
     fn has_read(&mut self, bytes: &[u8]) {
@@ -98,7 +106,11 @@ impl<T> WatchedConnection<T> {
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for WatchedConnection<T> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.io).poll_read(context, buffer))?;
         self.has_read(buffer.filled().get(before..).unwrap_or_default());
@@ -107,13 +119,21 @@ impl<T: AsyncRead + Unpin> AsyncRead for WatchedConnection<T> {
 }
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for WatchedConnection<T> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let count = ready!(Pin::new(&mut self.io).poll_write(context, bytes))?;
         self.has_written(std::iter::once(bytes), count);
         Poll::Ready(Ok(count))
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let count = ready!(Pin::new(&mut self.io).poll_write_vectored(context, parts))?;
         self.has_written(parts.iter().map(|it| &**it), count);
         Poll::Ready(Ok(count))
@@ -154,7 +174,10 @@ where
 {
     fn execute(&self, future: F) {
         match CALLED_STREAM.with_borrow_mut(Option::take) {
-            Some(stream) => tokio::spawn(StreamTask { future, live: LiveStream { state: Arc::clone(&self.0), stream } }),
+            Some(stream) => tokio::spawn(StreamTask {
+                future,
+                live: LiveStream { state: Arc::clone(&self.0), stream },
+            }),
             // The only other future that hyper passes sends the data of a tunnel.
             None => {
                 let tunnel = TunnelCount::begin(&self.0);

@@ -75,18 +75,23 @@ impl Listener {
         listener.set_nonblocking(true)?;
         // Accepted sockets inherit this. It detects a client that lost power, even if nothing is
         // sent to it.
-        let _ = SockRef::from(&listener).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE_AFTER));
+        let _ = SockRef::from(&listener)
+            .set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE_AFTER));
         Ok(Self { kind: ListenerKind::Tcp(TcpListener::from_std(listener)?), _file: None })
     }
 
-    fn from_unix(listener: std::os::unix::net::UnixListener, file: Option<SocketFile>) -> io::Result<Self> {
+    fn from_unix(
+        listener: std::os::unix::net::UnixListener,
+        file: Option<SocketFile>,
+    ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         Ok(Self { kind: ListenerKind::Unix(UnixListener::from_std(listener)?), _file: file })
     }
 }
 
 fn tcp(address: SocketAddr) -> io::Result<Listener> {
-    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket =
+        socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // Otherwise the port is unavailable for a minute after a restart.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
@@ -107,11 +112,19 @@ fn unix(path: &Path) -> io::Result<Listener> {
 fn remove_stale(path: &Path) -> io::Result<()> {
     let Ok(there) = std::fs::symlink_metadata(path) else { return Ok(()) };
     if !there.file_type().is_socket() {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the file exists and is not a socket"));
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "the file exists and is not a socket",
+        ));
     }
     match std::os::unix::net::UnixStream::connect(path) {
-        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process already listens on this socket")),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
+        Ok(_) => Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            "another process already listens on this socket",
+        )),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path)
+        }
         Err(error) => Err(error),
     }
 }
@@ -152,8 +165,13 @@ fn systemd() -> io::Result<Vec<Listener>> {
         return Err(none("another listener already uses the systemd sockets"));
     }
     let mut handed = listenfd::ListenFd::from_env();
-    let listeners: Vec<_> = (0..handed.len()).map(|at| take(&mut handed, at)).collect::<io::Result<_>>()?;
-    if listeners.is_empty() { Err(none("systemd passed no socket (LISTEN_FDS)")) } else { Ok(listeners) }
+    let listeners: Vec<_> =
+        (0..handed.len()).map(|at| take(&mut handed, at)).collect::<io::Result<_>>()?;
+    if listeners.is_empty() {
+        Err(none("systemd passed no socket (LISTEN_FDS)"))
+    } else {
+        Ok(listeners)
+    }
 }
 
 fn take(handed: &mut listenfd::ListenFd, at: usize) -> io::Result<Listener> {

@@ -20,7 +20,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Why a request is rejected.
 #[derive(Debug, thiserror::Error)]
 enum RevokeError {
-    #[error("cannot read the request: send {{\"user\": \"...\", \"tenant\": \"...\"}}; tenant is optional")]
+    #[error(
+        "cannot read the request: send {{\"user\": \"...\", \"tenant\": \"...\"}}; tenant is optional"
+    )]
     Order,
     #[error("{0}")]
     BadSelector(#[from] BadPersonSelector),
@@ -38,31 +40,56 @@ struct RevokeRequest {
 }
 
 /// Ends the sessions of the selected person.
-pub(super) trait RevokeHandler: FnOnce(&PersonSelector) -> Result<EndedSessions, AmbiguousPerson> + Send + 'static {}
+pub(super) trait RevokeHandler:
+    FnOnce(&PersonSelector) -> Result<EndedSessions, AmbiguousPerson> + Send + 'static
+{
+}
 
-impl<F: FnOnce(&PersonSelector) -> Result<EndedSessions, AmbiguousPerson> + Send + 'static> RevokeHandler for F {}
+impl<F: FnOnce(&PersonSelector) -> Result<EndedSessions, AmbiguousPerson> + Send + 'static>
+    RevokeHandler for F
+{
+}
 
 /// Ends the sessions of one person. The caller is already authorized.
-pub(super) async fn revoke(follow: impl RevokeHandler, parts: &Parts, body: Incoming) -> Response<Body> {
+pub(super) async fn revoke(
+    follow: impl RevokeHandler,
+    parts: &Parts,
+    body: Incoming,
+) -> Response<Body> {
     if !is_of_type(parts, "application/json") {
         return Call::Type("application/json").answer();
     }
     match ended(follow, body).await {
         Ok(EndedSessions { person, sessions }) => {
-            let (user, tenant) = (person.map(|it| it.oid.to_string()), person.map(|it| it.tid.to_string()));
-            reply::json(StatusCode::OK, &json!({ "ended": sessions, "user": user, "tenant": tenant }))
+            let (user, tenant) =
+                (person.map(|it| it.oid.to_string()), person.map(|it| it.tid.to_string()));
+            reply::json(
+                StatusCode::OK,
+                &json!({ "ended": sessions, "user": user, "tenant": tenant }),
+            )
         }
         Err(refused) => refused.answer(),
     }
 }
 
 async fn ended(follow: impl RevokeHandler, body: Incoming) -> Result<EndedSessions, RevokeError> {
-    let body = tokio::time::timeout(REQUEST_TIMEOUT, Limited::new(body, MAX_REQUEST_BYTES).collect()).await.map_err(|_| RevokeError::Order)?;
-    let order: RevokeRequest = serde_json::from_slice(&body.map_err(|_| RevokeError::Order)?.to_bytes()).map_err(|_| RevokeError::Order)?;
+    let body =
+        tokio::time::timeout(REQUEST_TIMEOUT, Limited::new(body, MAX_REQUEST_BYTES).collect())
+            .await
+            .map_err(|_| RevokeError::Order)?;
+    let order: RevokeRequest =
+        serde_json::from_slice(&body.map_err(|_| RevokeError::Order)?.to_bytes())
+            .map_err(|_| RevokeError::Order)?;
     let whom = PersonSelector::parse(&order.user, order.tenant.as_deref())?;
     // A name is searched in all sessions, which takes a while if there are many.
-    let ended = tokio::task::spawn_blocking(move || follow(&whom)).await.map_err(|_| RevokeError::Broken)??;
-    tracing::info!(ended = ended.sessions, user = ended.person.map(|it| it.oid.to_string()), "sessions revoked through the admin API");
+    let ended = tokio::task::spawn_blocking(move || follow(&whom))
+        .await
+        .map_err(|_| RevokeError::Broken)??;
+    tracing::info!(
+        ended = ended.sessions,
+        user = ended.person.map(|it| it.oid.to_string()),
+        "sessions revoked through the admin API"
+    );
     Ok(ended)
 }
 
@@ -77,11 +104,17 @@ impl RevokeError {
 
     fn answer(&self) -> Response<Body> {
         let status = self.status();
-        reply::problem(status, &json!({ "title": self.to_string(), "status": status.as_u16(), "people": self.people() }))
+        reply::problem(
+            status,
+            &json!({ "title": self.to_string(), "status": status.as_u16(), "people": self.people() }),
+        )
     }
 
     fn people(&self) -> Vec<Value> {
         let Self::Ambiguous(AmbiguousPerson(people)) = self else { return Vec::new() };
-        people.iter().map(|it| json!({ "user": it.oid.to_string(), "tenant": it.tid.to_string() })).collect()
+        people
+            .iter()
+            .map(|it| json!({ "user": it.oid.to_string(), "tenant": it.tid.to_string() }))
+            .collect()
     }
 }

@@ -47,26 +47,39 @@ pub struct ServerSettings {
 /// Serves until `shutdown`, then drains: no new connections are accepted, idle ones are closed, and
 /// active requests and tunnels may finish within the grace period. After that, remaining
 /// connections are closed.
-pub async fn serve<H: Handler>(listeners: Vec<Listener>, settings: ServerSettings, handle: H, tunnels: TunnelTracker, shutdown: CancellationToken) {
+pub async fn serve<H: Handler>(
+    listeners: Vec<Listener>,
+    settings: ServerSettings,
+    handle: H,
+    tunnels: TunnelTracker,
+    shutdown: CancellationToken,
+) {
     let over = CancellationToken::new();
     // Also applies if this future is dropped early.
     let _over = over.clone().drop_guard();
     let front = Arc::new(SharedState {
         registry: Arc::new(ConnectionRegistry::new()),
         protocol: Arc::new(HttpProtocol::new(&settings.limits, settings.hsts)),
-        connection_permits: Arc::new(Semaphore::new(settings.limits.connections.min(handles::max_connections()).min(Semaphore::MAX_PERMITS))),
+        connection_permits: Arc::new(Semaphore::new(
+            settings.limits.connections.min(handles::max_connections()).min(Semaphore::MAX_PERMITS),
+        )),
         metrics: settings.metrics,
         tls: settings.tls.as_ref().map(ServerCertificates::acceptor),
         tasks: TaskTracker::new(),
         handle,
     });
-    tokio::spawn(over.clone().run_until_cancelled_owned(Arc::clone(&front.registry).sweep(settings.limits.clone())));
+    tokio::spawn(
+        over.clone()
+            .run_until_cancelled_owned(Arc::clone(&front.registry).sweep(settings.limits.clone())),
+    );
     if let Some(certificates) = settings.tls {
         tokio::spawn(over.clone().run_until_cancelled_owned(certificates.watch()));
     }
     let mut accepting = JoinSet::new();
     for listener in listeners {
-        accepting.spawn(shutdown.clone().run_until_cancelled_owned(accept(listener, Arc::clone(&front))));
+        accepting.spawn(
+            shutdown.clone().run_until_cancelled_owned(accept(listener, Arc::clone(&front))),
+        );
     }
     shutdown.cancelled().await;
     while accepting.join_next().await.is_some() {}
@@ -95,7 +108,11 @@ async fn accept<H: Handler>(listener: Listener, front: Arc<SharedState<H>>) {
                 front.admit(socket, peer, tls);
             }
             // The client closed the connection before it was accepted.
-            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+                ) => {}
             Err(error) => {
                 front.metrics.connection_refused("accept_error");
                 if !failing {
@@ -116,7 +133,13 @@ impl<H: Handler> SharedState<H> {
             return self.registry.refuse(if tls.is_some() { None } else { refuse(socket) });
         };
         let noted = CountedSocket::new(socket, self.registry.enter(), place);
-        self.tasks.spawn(connection::serve(Arc::clone(&self.protocol), noted, tls, self.handle.clone(), peer));
+        self.tasks.spawn(connection::serve(
+            Arc::clone(&self.protocol),
+            noted,
+            tls,
+            self.handle.clone(),
+            peer,
+        ));
     }
 
     async fn drain(&self, grace: Duration, tunnels: &TunnelTracker) {
@@ -137,7 +160,10 @@ impl<H: Handler> SharedState<H> {
             tunnels.wait().await;
         };
         if tokio::time::timeout(SHUTDOWN_GRACE, ended).await.is_err() {
-            tracing::warn!(connections = self.tasks.len(), "closed connections that did not finish in time");
+            tracing::warn!(
+                connections = self.tasks.len(),
+                "closed connections that did not finish in time"
+            );
         }
     }
 }

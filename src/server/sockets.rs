@@ -67,7 +67,11 @@ pub(super) struct CountedSocket {
 
 impl CountedSocket {
     /// Creates a socket with its state and its permit.
-    pub(super) fn new(socket: AcceptedSocket, state: Arc<ConnectionState>, place: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(
+        socket: AcceptedSocket,
+        state: Arc<ConnectionState>,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
         Self { socket, state, prefixed: PrefixedSocket::default(), shut: false, _permit: place }
     }
 
@@ -89,7 +93,9 @@ impl CountedSocket {
             if read.len() == HTTP2_PREFACE.len() {
                 return Poll::Ready(Ok(true));
             }
-            let mut buffer = ReadBuf::new(self.prefixed.bytes.get_mut(self.prefixed.count..).unwrap_or_default());
+            let mut buffer = ReadBuf::new(
+                self.prefixed.bytes.get_mut(self.prefixed.count..).unwrap_or_default(),
+            );
             ready!(self.socket.poll_read(context, &mut buffer))?;
             let count = buffer.filled().len();
             if count == 0 {
@@ -124,7 +130,11 @@ impl CountedSocket {
 }
 
 impl AcceptedSocket {
-    fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(it) => Pin::new(it).poll_read(context, buffer),
             Self::Unix(it) => Pin::new(it).poll_read(context, buffer),
@@ -140,7 +150,11 @@ impl AcceptedSocket {
 }
 
 impl AsyncRead for CountedSocket {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         self.prefixed.give(buffer);
         if buffer.remaining() == 0 {
@@ -157,7 +171,11 @@ impl AsyncRead for CountedSocket {
 }
 
 impl AsyncWrite for CountedSocket {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let polled = match &mut self.socket {
             AcceptedSocket::Tcp(it) => Pin::new(it).poll_write(context, bytes),
             AcceptedSocket::Unix(it) => Pin::new(it).poll_write(context, bytes),
@@ -166,7 +184,11 @@ impl AsyncWrite for CountedSocket {
         polled
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let polled = match &mut self.socket {
             AcceptedSocket::Tcp(it) => Pin::new(it).poll_write_vectored(context, parts),
             AcceptedSocket::Unix(it) => Pin::new(it).poll_write_vectored(context, parts),
@@ -207,7 +229,11 @@ pub(super) enum Transport {
 }
 
 impl AsyncRead for Transport {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match &mut *self {
             Self::Clear(it) => Pin::new(it).poll_read(context, buffer),
             Self::Tls(it) => Pin::new(it).poll_read(context, buffer),
@@ -216,14 +242,22 @@ impl AsyncRead for Transport {
 }
 
 impl AsyncWrite for Transport {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match &mut *self {
             Self::Clear(it) => Pin::new(it).poll_write(context, bytes),
             Self::Tls(it) => Pin::new(it).poll_write(context, bytes),
         }
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         match &mut *self {
             Self::Clear(it) => Pin::new(it).poll_write_vectored(context, parts),
             Self::Tls(it) => Pin::new(it).poll_write_vectored(context, parts),

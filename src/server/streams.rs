@@ -56,7 +56,8 @@ impl Http2Stream {
 
     /// Whether the client has accepted no data of this stream for `timeout` milliseconds.
     fn is_stuck(&self, now: u64, timeout: u64) -> bool {
-        self.waits_for_client.load(Ordering::Acquire) && now.saturating_sub(self.moved_at.load(Ordering::Relaxed)) >= timeout
+        self.waits_for_client.load(Ordering::Acquire)
+            && now.saturating_sub(self.moved_at.load(Ordering::Relaxed)) >= timeout
     }
 
     /// Registers hyper's task for the stream and returns whether it should end.
@@ -186,7 +187,11 @@ impl Http2Streams {
             return StuckStreams::All;
         }
         stuck.iter().for_each(|it| it.reset());
-        if stuck.iter().any(|it| it.is_tail.load(Ordering::Relaxed)) { StuckStreams::Tail } else { StuckStreams::None }
+        if stuck.iter().any(|it| it.is_tail.load(Ordering::Relaxed)) {
+            StuckStreams::Tail
+        } else {
+            StuckStreams::None
+        }
     }
 
     /// Records that the head of a request was read.
@@ -196,7 +201,8 @@ impl Http2Streams {
 
     /// Records that DATA of a stream was sent.
     pub(super) fn sends_data(&self, id: u32) {
-        if let Some(stream) = self.lock().live.iter().find(|it| it.id.load(Ordering::Relaxed) == id) {
+        if let Some(stream) = self.lock().live.iter().find(|it| it.id.load(Ordering::Relaxed) == id)
+        {
             stream.moves();
         }
     }

@@ -79,7 +79,12 @@ struct RefusedCount {
 impl ConnectionRegistry {
     /// Creates a registry without connections.
     pub(super) fn new() -> Self {
-        Self { clock: Arc::default(), newcomers: Mutex::default(), refused: Mutex::default(), phase: watch::Sender::new(ServerPhase::Serving) }
+        Self {
+            clock: Arc::default(),
+            newcomers: Mutex::default(),
+            refused: Mutex::default(),
+            phase: watch::Sender::new(ServerPhase::Serving),
+        }
     }
 
     /// Registers a new connection.
@@ -108,8 +113,14 @@ impl ConnectionRegistry {
     pub(super) async fn sweep(self: Arc<Self>, limits: ServerLimits) {
         let grain = grain(&limits);
         let limit = limits.connections.min(handles::max_connections());
-        let mut sweeper = Sweeper { bounds: SweepBounds::new(&limits, grain), limit, watched: Vec::new(), logged: 0 };
-        let (mut passed, mut last, mut phase) = (Duration::ZERO, Instant::now(), self.phase.subscribe());
+        let mut sweeper = Sweeper {
+            bounds: SweepBounds::new(&limits, grain),
+            limit,
+            watched: Vec::new(),
+            logged: 0,
+        };
+        let (mut passed, mut last, mut phase) =
+            (Duration::ZERO, Instant::now(), self.phase.subscribe());
         let mut ticks = tokio::time::interval(grain);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -155,7 +166,8 @@ impl Sweeper {
     fn look(&mut self, registry: &ConnectionRegistry, phase: ServerPhase) {
         let now = registry.clock.now();
         let newcomers = std::mem::take(&mut *lock(&registry.newcomers));
-        self.watched.extend(newcomers.into_iter().map(|state| SweptConnection { state, closing: None }));
+        self.watched
+            .extend(newcomers.into_iter().map(|state| SweptConnection { state, closing: None }));
         let bounds = self.bounds;
         self.watched.retain_mut(|it| it.look(now, &bounds, phase));
         // Releases memory after a peak in connections.
@@ -168,11 +180,17 @@ impl Sweeper {
     fn close_lingering(&mut self, registry: &ConnectionRegistry, now: u64) {
         let mut refused = lock(&registry.refused);
         refused.open.retain(|it| now.saturating_sub(it.0) < REFUSED_READ_MS);
-        if refused.count > 0 && (self.logged == 0 || now.saturating_sub(self.logged) >= LOG_INTERVAL_MS) {
+        if refused.count > 0
+            && (self.logged == 0 || now.saturating_sub(self.logged) >= LOG_INTERVAL_MS)
+        {
             let count = std::mem::take(&mut refused.count);
             self.logged = now;
             let limit = self.limit;
-            tracing::warn!(count, limit, "connections refused: the limit is reached ([server.limits] connections, or half of the open files limit)");
+            tracing::warn!(
+                count,
+                limit,
+                "connections refused: the limit is reached ([server.limits] connections, or half of the open files limit)"
+            );
         }
     }
 }
@@ -199,9 +217,13 @@ impl SweptConnection {
         // A tunnel may be silent for longer than a body. A socket that accepts no bytes blocks
         // both.
         let beside_tunnel = seen.tunneled && !seen.blocked && !is_silent(&seen, now, bounds);
-        let stuck = state
-            .streams()
-            .map_or(StuckStreams::None, |it| if beside_tunnel { it.reset_stuck_beside_tunnel(now, bounds.body) } else { it.reset_stuck(now, bounds.body) });
+        let stuck = state.streams().map_or(StuckStreams::None, |it| {
+            if beside_tunnel {
+                it.reset_stuck_beside_tunnel(now, bounds.body)
+            } else {
+                it.reset_stuck(now, bounds.body)
+            }
+        });
         match judge(&seen, stuck, now, bounds, phase) {
             SweepVerdict::Live => {}
             SweepVerdict::Close => self.close(&state, &seen, now, bounds),
@@ -212,12 +234,22 @@ impl SweptConnection {
 
     /// Closes a connection gracefully first (HTTP/2 sends GOAWAY, an idle connection ends at once).
     /// If nothing happens after that, drops it.
-    fn close(&mut self, state: &ConnectionState, seen: &ConnectionSnapshot, now: u64, bounds: &SweepBounds) {
+    fn close(
+        &mut self,
+        state: &ConnectionState,
+        seen: &ConnectionSnapshot,
+        now: u64,
+        bounds: &SweepBounds,
+    ) {
         let Some(told) = self.closing else {
             self.closing = Some(now);
             return state.close();
         };
-        if seen.in_flight || seen.handed || seen.blocked || (seen.tunneled && !is_silent(seen, now, bounds)) {
+        if seen.in_flight
+            || seen.handed
+            || seen.blocked
+            || (seen.tunneled && !is_silent(seen, now, bounds))
+        {
             return;
         }
         let still = now.saturating_sub(told.max(seen.written_at)) >= 2 * bounds.grain;
@@ -227,13 +259,23 @@ impl SweptConnection {
     }
 }
 
-fn judge(seen: &ConnectionSnapshot, stuck: StuckStreams, now: u64, bounds: &SweepBounds, phase: ServerPhase) -> SweepVerdict {
+fn judge(
+    seen: &ConnectionSnapshot,
+    stuck: StuckStreams,
+    now: u64,
+    bounds: &SweepBounds,
+    phase: ServerPhase,
+) -> SweepVerdict {
     let since = |at: u64| now.saturating_sub(at);
     if phase == ServerPhase::Ending {
         return SweepVerdict::Drop;
     }
     if seen.lingers_since != 0 {
-        return if since(seen.lingers_since) >= bounds.linger { SweepVerdict::Drop } else { SweepVerdict::Live };
+        return if since(seen.lingers_since) >= bounds.linger {
+            SweepVerdict::Drop
+        } else {
+            SweepVerdict::Live
+        };
     }
     // With HTTP/2, each stream has its own time limit. After the last stream has ended, the
     // remaining data counts as progress while DATA is sent.
@@ -241,14 +283,22 @@ fn judge(seen: &ConnectionSnapshot, stuck: StuckStreams, now: u64, bounds: &Swee
     let waits_too_long = waits && since(seen.written_at.max(seen.waits_at)) >= bounds.body;
     // h2 can accept small events from streams for hours while the socket is full. DATA that arrives
     // shows an active upload.
-    let is_unread = seen.blocked && since(seen.blocked_at.max(seen.written_at).max(seen.read_at)) >= bounds.body;
-    if stuck == StuckStreams::All || is_unread || (waits_too_long && !(seen.multiplexed && seen.in_flight)) {
+    let is_unread = seen.blocked
+        && since(seen.blocked_at.max(seen.written_at).max(seen.read_at)) >= bounds.body;
+    if stuck == StuckStreams::All
+        || is_unread
+        || (waits_too_long && !(seen.multiplexed && seen.in_flight))
+    {
         return SweepVerdict::Drop;
     }
     let over = !seen.in_flight && (seen.multiplexed || !waits) && is_over(seen, now, bounds);
     // A stream that cannot be reset holds one part of a response. No new streams are opened beside
     // it.
-    if phase == ServerPhase::Draining || over || stuck == StuckStreams::Tail { SweepVerdict::Close } else { SweepVerdict::Live }
+    if phase == ServerPhase::Draining || over || stuck == StuckStreams::Tail {
+        SweepVerdict::Close
+    } else {
+        SweepVerdict::Live
+    }
 }
 
 /// Whether a connection without active requests has exceeded its time limit.
@@ -294,9 +344,22 @@ mod tests {
     // connections to the app, for as long as h2 had room for the events.
     #[test]
     fn a_full_socket_ends_a_connection_unless_data_passes_either_way() {
-        let bounds = SweepBounds { grain: 100, header: 1000, idle: 1000, body: 1000, stream: 5000, linger: 1000 };
-        let verdict = |seen: ConnectionSnapshot| judge(&seen, StuckStreams::None, 10_000, &bounds, ServerPhase::Serving);
-        assert_eq!(verdict(ConnectionSnapshot { waits_at: 9990, ..full() }), SweepVerdict::Drop, "an event was given to h2 just now");
+        let bounds = SweepBounds {
+            grain: 100,
+            header: 1000,
+            idle: 1000,
+            body: 1000,
+            stream: 5000,
+            linger: 1000,
+        };
+        let verdict = |seen: ConnectionSnapshot| {
+            judge(&seen, StuckStreams::None, 10_000, &bounds, ServerPhase::Serving)
+        };
+        assert_eq!(
+            verdict(ConnectionSnapshot { waits_at: 9990, ..full() }),
+            SweepVerdict::Drop,
+            "an event was given to h2 just now"
+        );
         for goes_on in [
             ConnectionSnapshot { blocked: false, ..full() },
             ConnectionSnapshot { blocked_at: 9500, ..full() },

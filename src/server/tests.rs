@@ -58,7 +58,10 @@ impl http_body::Body for Parts {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if self.left == 0 {
             return Poll::Ready(None);
         }
@@ -75,9 +78,15 @@ impl http_body::Body for Parts {
 impl Handler for App {
     async fn handle(self, mut request: Request<Incoming>, peer: Peer) -> Response<Body> {
         match request.uri().path() {
-            "/slow" => Response::new(parts(10, Bytes::from_static(b"part."), Duration::from_millis(200))),
-            "/long" => Response::new(parts(100, Bytes::from_static(b"part."), Duration::from_millis(200))),
-            "/big" => Response::new(parts(4096, Bytes::from(vec![b'x'; 16 * 1024]), Duration::ZERO)),
+            "/slow" => {
+                Response::new(parts(10, Bytes::from_static(b"part."), Duration::from_millis(200)))
+            }
+            "/long" => {
+                Response::new(parts(100, Bytes::from_static(b"part."), Duration::from_millis(200)))
+            }
+            "/big" => {
+                Response::new(parts(4096, Bytes::from(vec![b'x'; 16 * 1024]), Duration::ZERO))
+            }
             "/late" => {
                 tokio::time::sleep(Duration::from_millis(600)).await;
                 Response::new(Body::full("late"))
@@ -109,7 +118,11 @@ impl Handler for App {
                 let count = request.into_body().collect().await.map_or(0, |it| it.to_bytes().len());
                 Response::new(Body::full(count.to_string()))
             }
-            _ => Response::new(Body::full(format!("address={} tls={}", peer.address.is_some(), peer.tls))),
+            _ => Response::new(Body::full(format!(
+                "address={} tls={}",
+                peer.address.is_some(),
+                peer.tls
+            ))),
         }
     }
 }
@@ -121,13 +134,22 @@ struct World {
 }
 
 fn limits() -> ServerLimits {
-    ServerLimits { header_timeout: HEADER, idle_timeout: IDLE, body_timeout: BODY, ..ServerLimits::default() }
+    ServerLimits {
+        header_timeout: HEADER,
+        idle_timeout: IDLE,
+        body_timeout: BODY,
+        ..ServerLimits::default()
+    }
 }
 
 /// Limits longer than any test: a connection that ends within a few seconds ended for another
 /// reason.
 fn patient() -> ServerLimits {
-    ServerLimits { header_timeout: Duration::from_secs(60), idle_timeout: Duration::from_secs(60), ..limits() }
+    ServerLimits {
+        header_timeout: Duration::from_secs(60),
+        idle_timeout: Duration::from_secs(60),
+        ..limits()
+    }
 }
 
 fn start_with(limits: ServerLimits, tls: Option<ServerCertificates>, grace: Duration) -> World {
@@ -135,7 +157,8 @@ fn start_with(limits: ServerLimits, tls: Option<ServerCertificates>, grace: Dura
     let address = listeners[0].local_addr().unwrap();
     let shutdown = CancellationToken::new();
     let settings = ServerSettings { limits, tls, hsts: None, grace, metrics: Arc::default() };
-    let served = tokio::spawn(serve(listeners, settings, App, TunnelTracker::new(), shutdown.clone()));
+    let served =
+        tokio::spawn(serve(listeners, settings, App, TunnelTracker::new(), shutdown.clone()));
     World { address, shutdown, served }
 }
 
@@ -164,7 +187,12 @@ async fn answer(stream: &mut TcpStream) -> String {
         assert!(count > 0, "closed after {text:?}");
         text.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head.lines().find_map(|it| it.strip_prefix("content-length: ")).unwrap().parse().unwrap();
+        let length = head
+            .lines()
+            .find_map(|it| it.strip_prefix("content-length: "))
+            .unwrap()
+            .parse()
+            .unwrap();
         if body.len() >= length {
             return text;
         }
@@ -175,7 +203,10 @@ async fn answer(stream: &mut TcpStream) -> String {
 async fn closes(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Duration {
     let begin = Instant::now();
     let mut bytes = vec![0; 64 * 1024];
-    while let Ok(Ok(count)) = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut bytes)).await.map_err(|_| panic!("never closed")) {
+    while let Ok(Ok(count)) = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut bytes))
+        .await
+        .map_err(|_| panic!("never closed"))
+    {
         if count == 0 {
             break;
         }

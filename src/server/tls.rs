@@ -87,11 +87,22 @@ impl ServerCertificates {
     pub fn load(files: &TlsFiles) -> Result<Self, Error> {
         let provider = default_provider();
         let contents = CertificateFiles::read(files)?;
-        let (current, tried) = (ArcSwap::from_pointee(contents.pair(files, &provider)?), Mutex::new(contents.fingerprint()));
-        let shared = Arc::new(SharedCertificate { files: files.clone(), provider: provider.clone(), current, tried });
+        let (current, tried) = (
+            ArcSwap::from_pointee(contents.pair(files, &provider)?),
+            Mutex::new(contents.fingerprint()),
+        );
+        let shared = Arc::new(SharedCertificate {
+            files: files.clone(),
+            provider: provider.clone(),
+            current,
+            tried,
+        });
         // TLS 1.3 and 1.2. The hybrid post-quantum X25519MLKEM768 is the preferred key exchange.
-        let config = ServerConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions()?.with_no_client_auth();
-        let mut config = config.with_cert_resolver(Arc::clone(&shared) as Arc<dyn ResolvesServerCert>);
+        let config = ServerConfig::builder_with_provider(Arc::new(provider))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth();
+        let mut config =
+            config.with_cert_resolver(Arc::clone(&shared) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         // Tickets instead of a session table: clients resume without memory on the server. The
         // ticket keys change every few hours.
@@ -125,7 +136,9 @@ impl SharedCertificate {
     fn reload(&self) {
         let read = CertificateFiles::read(&self.files);
         // A missing file counts as contents too; otherwise it would be logged every 30 seconds.
-        let fingerprint = read.as_ref().map_or_else(|it| it.to_string().into_bytes(), CertificateFiles::fingerprint);
+        let fingerprint = read
+            .as_ref()
+            .map_or_else(|it| it.to_string().into_bytes(), CertificateFiles::fingerprint);
         let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         if *tried == fingerprint {
             return;
@@ -136,7 +149,9 @@ impl SharedCertificate {
                 self.current.store(Arc::new(pair));
                 tracing::info!(certificate = %self.files.certificate.display(), "certificate reloaded");
             }
-            Err(error) => tracing::error!(%error, "certificate not reloaded; the previous one is still in use"),
+            Err(error) => {
+                tracing::error!(%error, "certificate not reloaded; the previous one is still in use")
+            }
         }
     }
 }
@@ -159,18 +174,31 @@ impl CertificateFiles {
     }
 
     fn fingerprint(&self) -> FileFingerprint {
-        [&self.certificate, &*self.key].iter().flat_map(|it| digest(&SHA256, it).as_ref().to_vec()).collect()
+        [&self.certificate, &*self.key]
+            .iter()
+            .flat_map(|it| digest(&SHA256, it).as_ref().to_vec())
+            .collect()
     }
 
     fn pair(&self, files: &TlsFiles, provider: &CryptoProvider) -> Result<CertifiedKey, Error> {
-        let bad = |cause: &str| Error::Certificate { path: files.certificate.clone(), cause: cause.to_owned() };
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(&self.certificate).collect::<Result<_, _>>().map_err(|it| bad(&it.to_string()))?;
+        let bad = |cause: &str| Error::Certificate {
+            path: files.certificate.clone(),
+            cause: cause.to_owned(),
+        };
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(&self.certificate)
+            .collect::<Result<_, _>>()
+            .map_err(|it| bad(&it.to_string()))?;
         if chain.is_empty() {
             return Err(bad("contains no certificate in PEM"));
         }
         // The parser's error could quote the file.
-        let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|_| Error::Key { path: files.key.clone() })?;
-        CertifiedKey::from_der(chain, key, provider).map_err(|cause| Error::Pair { certificate: files.certificate.clone(), key: files.key.clone(), cause })
+        let key = PrivateKeyDer::from_pem_slice(&self.key)
+            .map_err(|_| Error::Key { path: files.key.clone() })?;
+        CertifiedKey::from_der(chain, key, provider).map_err(|cause| Error::Pair {
+            certificate: files.certificate.clone(),
+            key: files.key.clone(),
+            cause,
+        })
     }
 }
 

@@ -38,7 +38,11 @@ pub struct KnownBearer {
 impl Default for BearerCache {
     fn default() -> Self {
         Self {
-            tokens: Cache::builder().max_capacity(MAX_CACHED_TOKENS).eviction_policy(EvictionPolicy::lru()).time_to_live(MAX_CACHE_AGE).build(),
+            tokens: Cache::builder()
+                .max_capacity(MAX_CACHED_TOKENS)
+                .eviction_policy(EvictionPolicy::lru())
+                .time_to_live(MAX_CACHE_AGE)
+                .build(),
             read_locks: (0..MAX_CONCURRENT_READS).map(|_| Mutex::default()).collect(),
         }
     }

@@ -85,7 +85,10 @@ mod tests {
         assert_eq!(told.is_due(|| 1059), None);
         assert_eq!(told.is_due(|| 1060), Some(1060));
         told.set(1000, 2800);
-        assert_eq!((told.is_due(|| 2799), told.is_due(|| 2800), told.at()), (None, Some(2800), Some(1000)));
+        assert_eq!(
+            (told.is_due(|| 2799), told.is_due(|| 2800), told.at()),
+            (None, Some(2800), Some(1000))
+        );
     }
 
     #[test]

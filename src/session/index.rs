@@ -33,7 +33,10 @@ enum IndexLabel<'a> {
 
 impl SessionIndex {
     pub(in crate::session) fn new(random: &RandomSource) -> Self {
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, &random.bytes::<32>()), entries: Mutex::default() }
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, &random.bytes::<32>()),
+            entries: Mutex::default(),
+        }
     }
 
     /// Adds a session to the index until it is removed.
@@ -93,7 +96,11 @@ impl SessionIndex {
         let sids = session.sids().map(|it| self.digest(&IndexLabel::Sid(&it))).collect::<Vec<_>>();
         let who = session.identity();
         let person = who.member.as_ref().map(|it| self.digest(&IndexLabel::Person(it.person)));
-        sids.into_iter().chain([self.digest(&IndexLabel::Object(who.oid))]).chain(person).map(|it| (it, own)).collect()
+        sids.into_iter()
+            .chain([self.digest(&IndexLabel::Object(who.oid))])
+            .chain(person)
+            .map(|it| (it, own))
+            .collect()
     }
 
     fn digest(&self, mark: &IndexLabel<'_>) -> u64 {

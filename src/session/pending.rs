@@ -168,7 +168,8 @@ impl PendingSignIn {
 impl PendingSignIn {
     /// Whether the `state` of a callback belongs to this sign-in; compared in constant time.
     pub fn is_for(&self, state: &str) -> bool {
-        aws_lc_rs::constant_time::verify_slices_are_equal(self.state.as_bytes(), state.as_bytes()).is_ok()
+        aws_lc_rs::constant_time::verify_slices_are_equal(self.state.as_bytes(), state.as_bytes())
+            .is_ok()
     }
 }
 
@@ -189,21 +190,43 @@ mod tests {
     use super::*;
 
     fn native() -> NativeSignIn {
-        NativeSignIn { client: "phone".to_owned(), redirect_uri: "app:/back".to_owned(), challenge: "c".to_owned(), state: None, scope: None }
+        NativeSignIn {
+            client: "phone".to_owned(),
+            redirect_uri: "app:/back".to_owned(),
+            challenge: "c".to_owned(),
+            state: None,
+            scope: None,
+        }
     }
 
     fn pending(purpose: SignInPurpose) -> PendingSignIn {
         let text = || "x".to_owned();
         let organization = None;
-        PendingSignIn { state: text(), nonce: text(), verifier: text(), started_at: 1, organization, prompt_login: false, by_other_site: false, purpose }
+        PendingSignIn {
+            state: text(),
+            nonce: text(),
+            verifier: text(),
+            started_at: 1,
+            organization,
+            prompt_login: false,
+            by_other_site: false,
+            purpose,
+        }
     }
 
     #[test]
     fn a_purpose_comes_back_from_its_cookie_and_is_seen_through_the_question_whose_account_it_is() {
         let site = Site::parse("https://app.example", "/oauth2", None).unwrap();
-        let session = || SignInPurpose::Session(SessionRequest { return_to: "/a".to_owned(), acrs: vec!["c1".to_owned()], challenge: Some("m".into()) });
+        let session = || {
+            SignInPurpose::Session(SessionRequest {
+                return_to: "/a".to_owned(),
+                acrs: vec!["c1".to_owned()],
+                challenge: Some("m".into()),
+            })
+        };
         let trial = SignInPurpose::Trial(SignInTrial { by: "person x".to_owned(), mark: None });
-        let asked = |then| SignInPurpose::Account { typed: "maya".to_owned(), then: Box::new(then) };
+        let asked =
+            |then| SignInPurpose::Account { typed: "maya".to_owned(), then: Box::new(then) };
         for (purpose, aim, return_to, acrs, is_typed) in [
             (session(), SignInAim::Session, "/a", 1, false),
             (asked(session()), SignInAim::Session, "/a", 1, true),
@@ -212,9 +235,15 @@ mod tests {
             (trial, SignInAim::Trial, "/", 0, false),
         ] {
             let read = PendingSignIn::read(&pending(purpose).write(), 1).unwrap().purpose;
-            assert_eq!((read.aim(), read.acrs().len(), read.typed().is_some()), (aim, acrs, is_typed));
+            assert_eq!(
+                (read.aim(), read.acrs().len(), read.typed().is_some()),
+                (aim, acrs, is_typed)
+            );
             assert_eq!(read.return_to(&site).as_str(), return_to);
-            assert_eq!((read.app().is_some(), read.session().is_some()), (aim == SignInAim::App, aim == SignInAim::Session));
+            assert_eq!(
+                (read.app().is_some(), read.session().is_some()),
+                (aim == SignInAim::App, aim == SignInAim::Session)
+            );
         }
     }
 

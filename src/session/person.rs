@@ -72,12 +72,18 @@ impl PersonSelector {
     /// # Errors
     /// `BadPersonSelector` says which of the two values is invalid.
     pub fn parse(user: &str, tenant: Option<&str>) -> Result<Self, BadPersonSelector> {
-        let tenant = tenant.map(|it| Guid::parse(it).ok_or(BadPersonSelector::Tenant)).transpose()?;
+        let tenant =
+            tenant.map(|it| Guid::parse(it).ok_or(BadPersonSelector::Tenant)).transpose()?;
         let name = || {
-            (user.len() <= MAX_NAME_BYTES && user.contains('@') && !user.chars().any(|it| it.is_control() || it.is_whitespace()))
-                .then(|| PersonName::Name(user.into()))
+            (user.len() <= MAX_NAME_BYTES
+                && user.contains('@')
+                && !user.chars().any(|it| it.is_control() || it.is_whitespace()))
+            .then(|| PersonName::Name(user.into()))
         };
-        let user = Guid::parse(user).map(PersonName::Object).or_else(name).ok_or(BadPersonSelector::User)?;
+        let user = Guid::parse(user)
+            .map(PersonName::Object)
+            .or_else(name)
+            .ok_or(BadPersonSelector::User)?;
         Ok(Self { user, tenant })
     }
 }
@@ -89,12 +95,25 @@ mod tests {
     #[test]
     fn an_object_id_and_a_sign_in_name_are_told_apart_and_anything_else_is_nobody() {
         let oid = "00aa00aa-bb11-cc22-dd33-44ee44ee0001";
-        assert_eq!(PersonSelector::parse(oid, None).unwrap().user, PersonName::Object(Guid::parse(oid).unwrap()));
+        assert_eq!(
+            PersonSelector::parse(oid, None).unwrap().user,
+            PersonName::Object(Guid::parse(oid).unwrap())
+        );
         assert_eq!(
             PersonSelector::parse("maya@contoso.com", Some(oid)).unwrap(),
-            PersonSelector { user: PersonName::Name("maya@contoso.com".into()), tenant: Guid::parse(oid) }
+            PersonSelector {
+                user: PersonName::Name("maya@contoso.com".into()),
+                tenant: Guid::parse(oid)
+            }
         );
-        for user in ["", "maya", "*", "ma ya@contoso.com", "maya@contoso.com\n", &format!("{}@x", "a".repeat(MAX_NAME_BYTES))] {
+        for user in [
+            "",
+            "maya",
+            "*",
+            "ma ya@contoso.com",
+            "maya@contoso.com\n",
+            &format!("{}@x", "a".repeat(MAX_NAME_BYTES)),
+        ] {
             assert_eq!(PersonSelector::parse(user, None), Err(BadPersonSelector::User), "{user:?}");
         }
         assert_eq!(PersonSelector::parse(oid, Some("contoso.com")), Err(BadPersonSelector::Tenant));

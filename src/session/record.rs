@@ -71,7 +71,12 @@ impl Session {
     ///
     /// # Errors
     /// `PersonMismatch` if the groups belong to another person: nothing changes.
-    pub fn set_groups_from_graph(&self, membership: &GroupMembership, at: u64, again: u64) -> Result<(), PersonMismatch> {
+    pub fn set_groups_from_graph(
+        &self,
+        membership: &GroupMembership,
+        at: u64,
+        again: u64,
+    ) -> Result<(), PersonMismatch> {
         if !self.is_of(membership.person()) {
             return Err(PersonMismatch);
         }
@@ -88,7 +93,8 @@ impl Session {
     pub fn set_member(&self, member: &DirectoryMember) {
         if self.identity().member.as_deref() != Some(member) {
             let member = Arc::new(member.clone());
-            self.identity.rcu(|it| Identity { member: Some(Arc::clone(&member)), ..Identity::clone(it) });
+            self.identity
+                .rcu(|it| Identity { member: Some(Arc::clone(&member)), ..Identity::clone(it) });
         }
     }
 
@@ -128,11 +134,15 @@ impl Session {
         let before = former.identity.load();
         let now = self.identity();
         let organization = |it: &Identity| it.member.as_deref().map(|it| it.organization);
-        if !self.is_of((before.oid, before.tid)) || organization(&before) != organization(&now) || before.acrs.iter().all(|it| now.acrs.contains(it)) {
+        if !self.is_of((before.oid, before.tid))
+            || organization(&before) != organization(&now)
+            || before.acrs.iter().all(|it| now.acrs.contains(it))
+        {
             return;
         }
         self.ends.fetch_min(former.ends(), Ordering::Relaxed);
-        self.identity.rcu(|now| Identity { acrs: joined(&before.acrs, &now.acrs), ..Identity::clone(now) });
+        self.identity
+            .rcu(|now| Identity { acrs: joined(&before.acrs, &now.acrs), ..Identity::clone(now) });
     }
 
     /// Records a mark of the app's claims challenge that the sign-in answered.

@@ -66,7 +66,11 @@ impl SignInRounds {
     /// Returns the higher of the two counts.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        if (other.returned, other.started_at) > (self.returned, self.started_at) { other } else { self }
+        if (other.returned, other.started_at) > (self.returned, self.started_at) {
+            other
+        } else {
+            self
+        }
     }
 
     /// Whether the browser is in a loop.
@@ -75,7 +79,11 @@ impl SignInRounds {
     }
 
     fn within_window(self, now: u64) -> Self {
-        if now >= self.since.saturating_add(WINDOW_SECONDS) { Self { since: now, ..Self::default() } } else { self }
+        if now >= self.since.saturating_add(WINDOW_SECONDS) {
+            Self { since: now, ..Self::default() }
+        } else {
+            self
+        }
     }
 
     /// Serializes the count before it is sealed.
@@ -86,7 +94,13 @@ impl SignInRounds {
             SignInAim::App => 8,
         };
         let flags = u8::from(self.origin.http) | u8::from(self.origin.elsewhere) << 1 | aim;
-        [&self.returned.to_be_bytes()[..], &self.started_at.to_be_bytes(), &self.since.to_be_bytes(), &[flags]].concat()
+        [
+            &self.returned.to_be_bytes()[..],
+            &self.started_at.to_be_bytes(),
+            &self.since.to_be_bytes(),
+            &[flags],
+        ]
+        .concat()
     }
 
     /// Parses the unsealed bytes.
@@ -102,7 +116,12 @@ impl SignInRounds {
             _ => return None,
         };
         let from = SignInOrigin { http: flags & 1 != 0, elsewhere: flags & 2 != 0, aim };
-        Some(Self { returned: u32::from_be_bytes(*returned), started_at: u32::from_be_bytes(*begun), since: u64::from_be_bytes(*since), origin: from })
+        Some(Self {
+            returned: u32::from_be_bytes(*returned),
+            started_at: u32::from_be_bytes(*begun),
+            since: u64::from_be_bytes(*since),
+            origin: from,
+        })
     }
 }
 

@@ -62,7 +62,11 @@ impl SessionStore {
     ///
     /// The library drops idle sessions; `goes_on` checks the absolute lifetime, which costs less
     /// memory per session.
-    pub fn new(config: &config::session::SessionConfig, clock: Clock, random: RandomSource) -> Self {
+    pub fn new(
+        config: &config::session::SessionConfig,
+        clock: Clock,
+        random: RandomSource,
+    ) -> Self {
         let index = Arc::new(SessionIndex::new(&random));
         let found = Arc::clone(&index);
         let sessions = Cache::builder()
@@ -83,19 +87,35 @@ impl SessionStore {
             lifetime: config.lifetime.as_secs(),
             max_per_person: usize::try_from(config.per_person).unwrap_or(usize::MAX),
             displaced_sign_ins: Mutex::default(),
-            per_person: usize::try_from(config.per_person).ok().filter(|_| config.per_person < config.capacity),
+            per_person: usize::try_from(config.per_person)
+                .ok()
+                .filter(|_| config.per_person < config.capacity),
         }
     }
 
     /// Starts a session with a new ID, which is sent to the browser and not stored. `member` is the
     /// person in the directory, if there is one; `grant` is the refresh token for later questions
     /// to Entra; `session_state` is the name of the session at Entra from the callback.
-    pub fn create(&self, user: VerifiedUser, member: Option<DirectoryMember>, grant: Option<Secret>, session_state: Option<&str>) -> (Secret, Arc<Session>) {
+    pub fn create(
+        &self,
+        user: VerifiedUser,
+        member: Option<DirectoryMember>,
+        grant: Option<Secret>,
+        session_state: Option<&str>,
+    ) -> (Secret, Arc<Session>) {
         let id = URL_SAFE_NO_PAD.encode(self.random.bytes::<ID_BYTES>());
         let now = self.clock.now();
         let identity = Identity { member: member.map(Arc::new), ..user.into_identity() };
-        let session_state = session_state.filter(|it| identity.entra_sid.as_deref() != Some(*it)).map(Box::from);
-        let session = self.insert(key(&id), None, identity, grant, session_state, now.saturating_add(self.lifetime));
+        let session_state =
+            session_state.filter(|it| identity.entra_sid.as_deref() != Some(*it)).map(Box::from);
+        let session = self.insert(
+            key(&id),
+            None,
+            identity,
+            grant,
+            session_state,
+            now.saturating_add(self.lifetime),
+        );
         self.make_room(&session);
         (Secret::new(id), session)
     }
@@ -122,7 +142,14 @@ impl SessionStore {
     pub fn create_for_client(&self, client_sign_in: ClientSignIn) -> Arc<Session> {
         let (id, ends) = (client_sign_in.id, client_sign_in.ends);
         let (identity, grant) = client_sign_in.into_parts();
-        let session = self.insert(client_sign_in_key(id), Some(id), Identity { entra_sid: None, ..identity }, grant, None, ends);
+        let session = self.insert(
+            client_sign_in_key(id),
+            Some(id),
+            Identity { entra_sid: None, ..identity },
+            grant,
+            None,
+            ends,
+        );
         self.make_room(&session);
         session
     }
@@ -197,7 +224,8 @@ impl SessionStore {
 
     fn seen(&self, session: Arc<Session>) -> Option<SeenSession> {
         let now = self.clock.now();
-        self.goes_on(&session, now, true).then(|| SeenSession { is_due: session.standing.is_due(now), session })
+        self.goes_on(&session, now, true)
+            .then(|| SeenSession { is_due: session.standing.is_due(now), session })
     }
 
     /// Ends the session of a sign-in on a client.
@@ -224,7 +252,8 @@ impl SessionStore {
     /// Returns an ended session whose person must sign in again; it holds the required proof.
     pub fn ended(&self, id: &str) -> Option<Arc<Session>> {
         let session = self.sessions.get(&read(id)?)?;
-        (session.standing.again().is_some() && !self.is_past(&session, self.clock.now())).then_some(session)
+        (session.standing.again().is_some() && !self.is_past(&session, self.clock.now()))
+            .then_some(session)
     }
 
     /// Returns the live session without recording a use: asking for its end must not postpone it.
@@ -297,7 +326,9 @@ impl SessionStore {
 
     /// Returns these organizations' live sessions. Scans all sessions: not for the request path.
     pub fn of_organizations(&self, organizations: &HashSet<Guid>) -> Vec<Arc<Session>> {
-        let belongs = |it: &Arc<Session>| it.identity().member.as_ref().is_some_and(|it| organizations.contains(&it.organization));
+        let belongs = |it: &Arc<Session>| {
+            it.identity().member.as_ref().is_some_and(|it| organizations.contains(&it.organization))
+        };
         self.live(self.sessions.iter().map(|it| it.1).filter(belongs))
     }
 
@@ -322,12 +353,16 @@ impl SessionStore {
     pub fn revoke(&self, whom: &PersonSelector) -> Result<EndedSessions, AmbiguousPerson> {
         let mut people = match &whom.user {
             PersonName::Object(oid) => self.people(self.index.by_object(*oid)),
-            PersonName::Name(name) => self.people(self.sessions.iter().map(|it| it.1).filter(|it| is_called(it, name))),
+            PersonName::Name(name) => {
+                self.people(self.sessions.iter().map(|it| it.1).filter(|it| is_called(it, name)))
+            }
         };
         people.retain(|it| whom.tenant.is_none_or(|tenant| it.tid == tenant));
         match people.as_slice() {
             [] => Ok(EndedSessions { person: None, sessions: 0 }),
-            [person] => Ok(EndedSessions { person: Some(*person), sessions: self.end_all_of(*person) }),
+            [person] => {
+                Ok(EndedSessions { person: Some(*person), sessions: self.end_all_of(*person) })
+            }
             _ => Err(AmbiguousPerson(people)),
         }
     }
@@ -386,7 +421,13 @@ fn read(id: &str) -> Option<SessionKey> {
 /// Cannot equal the digest of a cookie, because the input has another length.
 fn client_sign_in_key(client_sign_in: Guid) -> SessionKey {
     let mut out = [0; 32];
-    out.copy_from_slice(digest(&SHA256, &[b"sign-in on a client of the app's own ".as_slice(), client_sign_in.bytes()].concat()).as_ref());
+    out.copy_from_slice(
+        digest(
+            &SHA256,
+            &[b"sign-in on a client of the app's own ".as_slice(), client_sign_in.bytes()].concat(),
+        )
+        .as_ref(),
+    );
     out
 }
 

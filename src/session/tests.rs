@@ -57,7 +57,13 @@ fn store(clock: &Clock, capacity: u64) -> SessionStore {
     SessionStore::new(&config, clock.clone(), crate::seal::random::system())
 }
 
-fn begin(store: &SessionStore, who: PersonKey, name: &str, sid: Option<&str>, session_state: Option<&str>) -> Secret {
+fn begin(
+    store: &SessionStore,
+    who: PersonKey,
+    name: &str,
+    sid: Option<&str>,
+    session_state: Option<&str>,
+) -> Secret {
     store.create(VerifiedUser::pretended(identity(who, name, sid)), None, None, session_state).0
 }
 
@@ -79,11 +85,20 @@ fn sessions_end_by_the_sid_of_the_token_and_of_the_callback_and_no_other_does() 
         assert_eq!(store.end_by_sid(sid), 0, "{sid:?}");
     }
     assert_eq!(store.end_by_sid("two"), 1);
-    assert_eq!((lives(&store, &both), lives(&store, &again), lives(&store, &callback)), (true, true, false));
+    assert_eq!(
+        (lives(&store, &both), lives(&store, &again), lives(&store, &callback)),
+        (true, true, false)
+    );
     assert_eq!(store.end_by_sid("one"), 2);
-    assert_eq!((lives(&store, &both), lives(&store, &again), lives(&store, &other)), (false, false, true));
+    assert_eq!(
+        (lives(&store, &both), lives(&store, &again), lives(&store, &other)),
+        (false, false, true)
+    );
     assert!(told.is_cancelled(), "what hangs on it goes on");
-    assert_eq!((store.end_by_sid("one"), store.end_by_sid("another"), store.end_by_sid("two")), (0, 0, 0));
+    assert_eq!(
+        (store.end_by_sid("one"), store.end_by_sid("another"), store.end_by_sid("two")),
+        (0, 0, 0)
+    );
 }
 
 #[test]
@@ -108,20 +123,38 @@ fn an_operator_means_one_person_or_nobody_ends() {
     let one = begin(&store, maya, "maya@contoso.com", None, None);
     let whom = |user: &str, tenant: Option<&str>| PersonSelector::parse(user, tenant).unwrap();
     let nobody = EndedSessions { person: None, sessions: 0 };
-    for (user, tenant) in [("tom@contoso.com", None), ("aya@contoso.com", None), (TOM, None), (MAYA, Some(ELSEWHERE)), ("maya@contoso.com", Some(ELSEWHERE))] {
+    for (user, tenant) in [
+        ("tom@contoso.com", None),
+        ("aya@contoso.com", None),
+        (TOM, None),
+        (MAYA, Some(ELSEWHERE)),
+        ("maya@contoso.com", Some(ELSEWHERE)),
+    ] {
         assert_eq!(store.revoke(&whom(user, tenant)), Ok(nobody), "{user} {tenant:?}");
     }
     // In another tenant, a person has the same name, or the same object ID.
     let lent = begin(&store, tom, "maya@contoso.com", None, None);
-    assert_eq!(store.revoke(&whom("maya@contoso.com", None)), Err(AmbiguousPerson(vec![maya, tom])));
+    assert_eq!(
+        store.revoke(&whom("maya@contoso.com", None)),
+        Err(AmbiguousPerson(vec![maya, tom]))
+    );
     let same = begin(&store, person(MAYA, ELSEWHERE), "x@y", None, None);
-    assert_eq!(store.revoke(&whom(MAYA, None)), Err(AmbiguousPerson(vec![person(MAYA, ELSEWHERE), maya])));
+    assert_eq!(
+        store.revoke(&whom(MAYA, None)),
+        Err(AmbiguousPerson(vec![person(MAYA, ELSEWHERE), maya]))
+    );
     assert!(lives(&store, &one) && lives(&store, &lent) && lives(&store, &same));
-    assert_eq!(store.revoke(&whom("MAYA@Contoso.com", Some(HOME))), Ok(EndedSessions { person: Some(maya), sessions: 1 }));
+    assert_eq!(
+        store.revoke(&whom("MAYA@Contoso.com", Some(HOME))),
+        Ok(EndedSessions { person: Some(maya), sessions: 1 })
+    );
     assert!(!lives(&store, &one) && lives(&store, &lent) && lives(&store, &same));
     // A name ends every session of the person, including one that started with an earlier name.
     let older = begin(&store, tom, "thomas@contoso.com", None, None);
-    assert_eq!(store.revoke(&whom("maya@contoso.com", None)), Ok(EndedSessions { person: Some(tom), sessions: 2 }));
+    assert_eq!(
+        store.revoke(&whom("maya@contoso.com", None)),
+        Ok(EndedSessions { person: Some(tom), sessions: 2 })
+    );
     assert!(!lives(&store, &older) && lives(&store, &same));
 }
 
@@ -131,7 +164,10 @@ fn what_is_over_by_itself_is_counted_by_nobody() {
     let store = store(&clock, 100);
     begin(&store, person(MAYA, HOME), "maya@contoso.com", Some("one"), None);
     clock.shift(601);
-    assert_eq!(store.revoke(&PersonSelector::parse("maya@contoso.com", None).unwrap()), Ok(EndedSessions { person: None, sessions: 0 }));
+    assert_eq!(
+        store.revoke(&PersonSelector::parse("maya@contoso.com", None).unwrap()),
+        Ok(EndedSessions { person: None, sessions: 0 })
+    );
     assert_eq!(store.end_by_sid("one"), 0);
 }
 
@@ -139,7 +175,12 @@ fn what_is_over_by_itself_is_counted_by_nobody() {
 fn a_refreshed_token_does_not_change_by_what_a_session_is_found() {
     let store = store(&Clock::system(), 100);
     let maya = person(MAYA, HOME);
-    let (id, session) = store.create(VerifiedUser::pretended(identity(maya, "maya", Some("one"))), None, None, None);
+    let (id, session) = store.create(
+        VerifiedUser::pretended(identity(maya, "maya", Some("one"))),
+        None,
+        None,
+        None,
+    );
     session.renew(VerifiedUser::pretended(identity(maya, "maya.new", Some("two")))).unwrap();
     assert_eq!((store.end_by_sid("two"), store.end_by_sid("one")), (0, 1));
     assert!(!lives(&store, &id));
@@ -155,7 +196,8 @@ fn nothing_is_kept_of_sessions_that_are_over_however_they_ended() {
     }
     store.settle();
     assert_eq!((store.count(), store.places()), (50, 150));
-    let ids: Vec<_> = (0..20).map(|_| begin(&store, person(TOM, HOME), "tom", Some("tom"), None)).collect();
+    let ids: Vec<_> =
+        (0..20).map(|_| begin(&store, person(TOM, HOME), "tom", Some("tom"), None)).collect();
     store.end(ids[0].expose()).unwrap();
     assert_eq!(store.end_by_sid("tom"), 19);
     store.settle();
@@ -166,12 +208,25 @@ fn nothing_is_kept_of_sessions_that_are_over_however_they_ended() {
 }
 
 fn begin_of(store: &SessionStore, who: Guid, organization: Guid) -> Secret {
-    let member = DirectoryMember { person: who, role: "worker".into(), organization, code: "contoso".into() };
-    store.create(VerifiedUser::pretended(identity(person(MAYA, HOME), "maya", None)), Some(member), None, None).0
+    let member = DirectoryMember {
+        person: who,
+        role: "worker".into(),
+        organization,
+        code: "contoso".into(),
+    };
+    store
+        .create(
+            VerifiedUser::pretended(identity(person(MAYA, HOME), "maya", None)),
+            Some(member),
+            None,
+            None,
+        )
+        .0
 }
 
 #[test]
-fn sessions_are_found_by_the_person_and_the_organization_of_the_directory_and_end_by_when_they_began() {
+fn sessions_are_found_by_the_person_and_the_organization_of_the_directory_and_end_by_when_they_began()
+ {
     let clock = Clock::system();
     let store = store(&clock, 100);
     // One object ID at Entra is a different person in each of two companies, and no person without
@@ -182,13 +237,26 @@ fn sessions_are_found_by_the_person_and_the_organization_of_the_directory_and_en
     clock.shift(10);
     let now = clock.now();
     let late = begin_of(&store, guid(MAYA), ours);
-    assert_eq!((store.of_person(guid(MAYA)).len(), store.of_person(guid(TOM)).len(), store.of_person(ours).len()), (2, 1, 0));
+    assert_eq!(
+        (
+            store.of_person(guid(MAYA)).len(),
+            store.of_person(guid(TOM)).len(),
+            store.of_person(ours).len()
+        ),
+        (2, 1, 0)
+    );
     assert_eq!(store.of_organizations(&[ours].into()).len(), 2);
     assert_eq!(store.of_organizations(&[ours, theirs].into()).len(), 3);
     assert_eq!(store.of_organizations(&[guid(MAYA)].into()).len(), 0);
     assert_eq!(store.end_all_of_person(guid(MAYA), Some(now - 1)), 1);
-    assert_eq!([&early, &late, &other, &stranger].map(|it| lives(&store, it)), [false, true, true, true]);
-    assert_eq!((store.end_all_of_person(guid(MAYA), Some(now)), store.end_all_of_person(guid(MAYA), None)), (1, 0));
+    assert_eq!(
+        [&early, &late, &other, &stranger].map(|it| lives(&store, it)),
+        [false, true, true, true]
+    );
+    assert_eq!(
+        (store.end_all_of_person(guid(MAYA), Some(now)), store.end_all_of_person(guid(MAYA), None)),
+        (1, 0)
+    );
     assert_eq!([&late, &other, &stranger].map(|it| lives(&store, it)), [false, true, true]);
     store.settle();
     assert_eq!(store.places(), 3, "a session that ended is forgotten everywhere");
@@ -198,7 +266,11 @@ fn sessions_are_found_by_the_person_and_the_organization_of_the_directory_and_en
 fn the_sessions_of_an_organization_are_found_among_very_many_in_a_moment() {
     let store = store(&Clock::system(), 200_000);
     for it in 0..100_000_u32 {
-        begin_of(&store, Guid::from_random([it.to_be_bytes(); 4].concat().try_into().unwrap()), if it % 10 == 0 { guid(HOME) } else { guid(ELSEWHERE) });
+        begin_of(
+            &store,
+            Guid::from_random([it.to_be_bytes(); 4].concat().try_into().unwrap()),
+            if it % 10 == 0 { guid(HOME) } else { guid(ELSEWHERE) },
+        );
     }
     let began = std::time::Instant::now();
     assert_eq!(store.of_organizations(&[guid(HOME)].into()).len(), 10_000);
@@ -208,8 +280,13 @@ fn the_sessions_of_an_organization_are_found_among_very_many_in_a_moment() {
 #[test]
 fn whoever_signs_in_again_and_again_makes_room_among_their_own_sessions() {
     let clock = Clock::system();
-    let config =
-        config::session::SessionConfig { secrets: Vec::new(), idle: Duration::from_mins(10), lifetime: Duration::from_hours(1), capacity: 1000, per_person: 3 };
+    let config = config::session::SessionConfig {
+        secrets: Vec::new(),
+        idle: Duration::from_mins(10),
+        lifetime: Duration::from_hours(1),
+        capacity: 1000,
+        per_person: 3,
+    };
     let store = SessionStore::new(&config, clock.clone(), crate::seal::random::system());
     let tom = begin(&store, person(TOM, HOME), "tom", None, None);
     // The same object ID in another tenant is another person.
@@ -223,6 +300,9 @@ fn whoever_signs_in_again_and_again_makes_room_among_their_own_sessions() {
     assert!(lives(&store, &all[0]));
     clock.shift(1);
     all.push(begin(&store, person(MAYA, HOME), "maya", None, None));
-    assert_eq!(all.iter().map(|it| lives(&store, it)).collect::<Vec<_>>(), [true, false, true, true]);
+    assert_eq!(
+        all.iter().map(|it| lives(&store, it)).collect::<Vec<_>>(),
+        [true, false, true, true]
+    );
     assert!(lives(&store, &tom) && lives(&store, &abroad));
 }

@@ -76,7 +76,14 @@ impl CodeAttempts {
     /// Creates a counter without refused codes.
     pub fn new(clock: Clock) -> Self {
         let idle = Duration::from_secs(2 * WINDOW_SECONDS);
-        Self { windows: Cache::builder().max_capacity(MAX_COUNTED_CLIENTS).eviction_policy(EvictionPolicy::lru()).time_to_idle(idle).build(), clock }
+        Self {
+            windows: Cache::builder()
+                .max_capacity(MAX_COUNTED_CLIENTS)
+                .eviction_policy(EvictionPolicy::lru())
+                .time_to_idle(idle)
+                .build(),
+            clock,
+        }
     }
 
     /// Waits until the client's code may be redeemed.
@@ -89,7 +96,8 @@ impl CodeAttempts {
             let _waiting = window.waiting.try_acquire().ok()?;
             timeout(MAX_WAIT, Arc::clone(&window.attempts).acquire_owned()).await.ok()?.ok()
         };
-        let rest = || WINDOW_SECONDS.saturating_sub(self.clock.now().abs_diff(window.started_at)).max(1);
+        let rest =
+            || WINDOW_SECONDS.saturating_sub(self.clock.now().abs_diff(window.started_at)).max(1);
         match waited.await {
             Some(permit) => Ok(CodeAttempt { permit: Some(permit), window }),
             None => Err(rest()),
@@ -102,7 +110,8 @@ impl CodeAttempts {
             person @ CodeSource::Person(..) => person,
         };
         let now = self.clock.now();
-        let entry = self.windows.get_with(key, || Arc::new(Mutex::new(Arc::new(AttemptWindow::new(now)))));
+        let entry =
+            self.windows.get_with(key, || Arc::new(Mutex::new(Arc::new(AttemptWindow::new(now)))));
         let mut window = entry.lock().unwrap_or_else(PoisonError::into_inner);
         if now.abs_diff(window.started_at) >= WINDOW_SECONDS {
             *window = Arc::new(AttemptWindow::new(now));
@@ -113,7 +122,12 @@ impl CodeAttempts {
 
 impl AttemptWindow {
     fn new(began: u64) -> Self {
-        Self { started_at: began, attempts: Arc::new(Semaphore::new(MAX_WRONG_CODES)), waiting: Semaphore::new(MAX_WAITING_CODES), wrong: AtomicUsize::new(0) }
+        Self {
+            started_at: began,
+            attempts: Arc::new(Semaphore::new(MAX_WRONG_CODES)),
+            waiting: Semaphore::new(MAX_WAITING_CODES),
+            wrong: AtomicUsize::new(0),
+        }
     }
 }
 
@@ -139,10 +153,12 @@ mod tests {
     use super::*;
     use futures_util::FutureExt as _;
 
-    const HERE: CodeSource = CodeSource::Address(Some(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1))));
+    const HERE: CodeSource =
+        CodeSource::Address(Some(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1))));
 
     #[tokio::test]
-    async fn of_many_wrong_codes_at_once_no_more_than_that_are_redeemed_and_any_number_of_right_ones() {
+    async fn of_many_wrong_codes_at_once_no_more_than_that_are_redeemed_and_any_number_of_right_ones()
+     {
         let clock = Clock::system();
         let attempts = Arc::new(CodeAttempts::new(clock.clone()));
         let all = |right: bool| {
@@ -160,7 +176,11 @@ mod tests {
         assert_eq!(all(false).await.iter().flatten().count(), MAX_WRONG_CODES);
         assert!(attempts.start(HERE).await.is_err_and(|it| (1..=WINDOW_SECONDS).contains(&it)));
         let person = CodeSource::Person(Guid::PERSONAL, Guid::PERSONAL);
-        for other in [person, CodeSource::Address(Some("192.0.2.2".parse().unwrap())), CodeSource::Address(None)] {
+        for other in [
+            person,
+            CodeSource::Address(Some("192.0.2.2".parse().unwrap())),
+            CodeSource::Address(None),
+        ] {
             attempts.start(other).await.unwrap().release();
         }
         clock.shift(60);
@@ -183,7 +203,10 @@ mod tests {
         for _ in 0..MAX_WAITING_CODES {
             tokio::task::yield_now().await;
         }
-        assert!(attempts.start(HERE).now_or_never().is_some_and(|it| it.is_err()), "it waits beyond the limit");
+        assert!(
+            attempts.start(HERE).now_or_never().is_some_and(|it| it.is_err()),
+            "it waits beyond the limit"
+        );
         held.into_iter().for_each(CodeAttempt::release);
         assert!(waiting.join_all().await.iter().all(Result::is_ok));
     }

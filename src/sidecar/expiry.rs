@@ -13,7 +13,12 @@ const CHECK_INTERVAL: Duration = Duration::from_hours(1);
 
 /// Logs a warning for each expiring credential once a day until `stop`; `own` returns the expiry of
 /// the credential in `[entra]`.
-pub async fn warn(directory: Option<Directory>, own: impl Fn() -> Option<u64>, clock: Clock, stop: CancellationToken) {
+pub async fn warn(
+    directory: Option<Directory>,
+    own: impl Fn() -> Option<u64>,
+    clock: Clock,
+    stop: CancellationToken,
+) {
     let (mut warned, mut pause) = (None, Duration::ZERO);
     while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
         pause = CHECK_INTERVAL;
@@ -31,13 +36,19 @@ pub async fn warn(directory: Option<Directory>, own: impl Fn() -> Option<u64>, c
                 all.iter().for_each(|it| warn_of(it, now));
                 warned = Some(now / SECONDS_PER_DAY);
             }
-            Err(cause) => tracing::warn!(%cause, "cannot look up the expiry of organizations' credentials"),
+            Err(cause) => {
+                tracing::warn!(%cause, "cannot look up the expiry of organizations' credentials")
+            }
         }
     }
 }
 
 fn warn_of_own(ends: Option<u64>, now: u64) {
-    let Some(days) = ends.and_then(|it| i64::try_from(it).ok()).and_then(|it| days_if_expiring(it, now)) else { return };
+    let Some(days) =
+        ends.and_then(|it| i64::try_from(it).ok()).and_then(|it| days_if_expiring(it, now))
+    else {
+        return;
+    };
     if days < 0 {
         tracing::error!("the [entra] certificate has expired");
     } else {
@@ -57,7 +68,8 @@ fn warn_of(organization: &Organization, now: u64) {
 
 /// Returns the number of days until the expiry if it is soon and the organization is on.
 fn expires(organization: &Organization, now: u64) -> Option<i64> {
-    days_if_expiring(organization.credential_ends?, now).filter(|_| organization.state == OrganizationState::On)
+    days_if_expiring(organization.credential_ends?, now)
+        .filter(|_| organization.state == OrganizationState::On)
 }
 
 #[cfg(test)]
@@ -94,9 +106,14 @@ mod tests {
     #[test]
     fn it_is_warned_from_thirty_days_before_and_as_long_as_people_sign_in_by_it() {
         let in_days = |days: i64| Some(i64::try_from(NOW).unwrap() + days * 86_400 + 60);
-        for (ends, expected) in
-            [(None, None), (in_days(31), None), (in_days(30), Some(30)), (in_days(0), Some(0)), (in_days(-1), Some(-1)), (in_days(-90), Some(-90))]
-        {
+        for (ends, expected) in [
+            (None, None),
+            (in_days(31), None),
+            (in_days(30), Some(30)),
+            (in_days(0), Some(0)),
+            (in_days(-1), Some(-1)),
+            (in_days(-90), Some(-90)),
+        ] {
             assert_eq!(expires(&organization(OrganizationState::On, ends), NOW), expected);
             assert_eq!(expires(&organization(OrganizationState::Off, ends), NOW), None);
         }

@@ -62,7 +62,11 @@ impl GuessCounter {
     /// counted more often, and a new client could guess without a limit.
     fn with_capacity(clients: u64, clock: Clock) -> Self {
         let idle = Duration::from_secs(2 * WINDOW_SECONDS);
-        let seen = Cache::builder().max_capacity(clients).eviction_policy(EvictionPolicy::lru()).time_to_idle(idle).build();
+        let seen = Cache::builder()
+            .max_capacity(clients)
+            .eviction_policy(EvictionPolicy::lru())
+            .time_to_idle(idle)
+            .build();
         Self { counts: seen, clock }
     }
 
@@ -143,14 +147,23 @@ mod tests {
     fn requests_that_other_sites_cause_use_up_no_limit_of_our_own_pages() {
         let guesses = GuessCounter::new(Clock::system());
         let other = GuessingClient { source: RequestSource::Other, ..own("192.0.2.1") };
-        let counted = (0..2 * MAX_WRONG_GUESSES).filter(|_| guesses.was_wrong(other).is_ok()).count();
+        let counted =
+            (0..2 * MAX_WRONG_GUESSES).filter(|_| guesses.was_wrong(other).is_ok()).count();
         assert_eq!((counted, guesses.waits(other).is_some()), (MAX_WRONG_GUESSES as usize, true));
-        assert_eq!((guesses.waits(own("192.0.2.1")), guesses.record(own("192.0.2.1"), true)), (None, Ok(())));
+        assert_eq!(
+            (guesses.waits(own("192.0.2.1")), guesses.record(own("192.0.2.1"), true)),
+            (None, Ok(()))
+        );
         // But not in the other direction: links are not a second limit for a client that has used
         // up the first.
-        let counted = (0..2 * MAX_WRONG_GUESSES).filter(|_| guesses.was_wrong(own("192.0.2.2")).is_ok()).count();
+        let counted = (0..2 * MAX_WRONG_GUESSES)
+            .filter(|_| guesses.was_wrong(own("192.0.2.2")).is_ok())
+            .count();
         let other = GuessingClient { source: RequestSource::Other, ..own("192.0.2.2") };
-        assert_eq!((counted, guesses.record(other, true).is_err(), guesses.was_wrong(other).is_err()), (MAX_WRONG_GUESSES as usize, true, true));
+        assert_eq!(
+            (counted, guesses.record(other, true).is_err(), guesses.was_wrong(other).is_err()),
+            (MAX_WRONG_GUESSES as usize, true, true)
+        );
     }
 
     /// With the cache's default policy (TinyLFU), a full table dropped new clients, which could
@@ -169,7 +182,10 @@ mod tests {
             counted += usize::from(guesses.was_wrong(own("192.0.2.1")).is_ok());
             guesses.counts.run_pending_tasks();
         }
-        assert_eq!((counted, guesses.waits(own("192.0.2.1")).is_some()), (MAX_WRONG_GUESSES as usize, true));
+        assert_eq!(
+            (counted, guesses.waits(own("192.0.2.1")).is_some()),
+            (MAX_WRONG_GUESSES as usize, true)
+        );
         assert_eq!(guesses.counts.entry_count(), 100);
     }
 
@@ -182,11 +198,22 @@ mod tests {
             assert_eq!(guesses.waits(ip("2001:db8::1")), None);
             assert_eq!(guesses.was_wrong(ip("2001:db8::1")), Ok(()));
         }
-        assert!(guesses.was_wrong(ip("2001:db8::2")).is_err() && guesses.record(ip("2001:db8::2"), true).is_err());
+        assert!(
+            guesses.was_wrong(ip("2001:db8::2")).is_err()
+                && guesses.record(ip("2001:db8::2"), true).is_err()
+        );
         assert_eq!(guesses.record(ip("192.0.2.1"), true), Ok(()));
-        assert!(guesses.waits(ip("2001:db8::ffff")).is_some_and(|it| (1..=WINDOW_SECONDS).contains(&it)));
+        assert!(
+            guesses
+                .waits(ip("2001:db8::ffff"))
+                .is_some_and(|it| (1..=WINDOW_SECONDS).contains(&it))
+        );
         assert_eq!(
-            (guesses.waits(ip("2001:db8:0:1::1")), guesses.waits(ip("192.0.2.1")), guesses.waits(GuessingClient { address: None, source: RequestSource::Own })),
+            (
+                guesses.waits(ip("2001:db8:0:1::1")),
+                guesses.waits(ip("192.0.2.1")),
+                guesses.waits(GuessingClient { address: None, source: RequestSource::Own })
+            ),
             (None, None, None)
         );
         clock.shift(60);
@@ -200,7 +227,11 @@ mod tests {
         let guesses = GuessCounter::new(Clock::system());
         let from = own("192.0.2.1");
         let told = std::thread::scope(|scope| {
-            let all: Vec<_> = (0..8).map(|_| scope.spawn(|| (0..100).filter(|_| guesses.was_wrong(from).is_ok()).count())).collect();
+            let all: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| (0..100).filter(|_| guesses.was_wrong(from).is_ok()).count())
+                })
+                .collect();
             all.into_iter().map(|it| it.join().unwrap()).sum::<usize>()
         });
         assert_eq!(told, MAX_WRONG_GUESSES as usize);

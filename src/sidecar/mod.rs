@@ -159,7 +159,13 @@ pub enum Error {
 
 impl Process {
     /// Creates the initial state of a process.
-    pub fn new(config: &Config, clock: Clock, random: RandomSource, log: Log, environment: Vec<(String, String)>) -> Self {
+    pub fn new(
+        config: &Config,
+        clock: Clock,
+        random: RandomSource,
+        log: Log,
+        environment: Vec<(String, String)>,
+    ) -> Self {
         let background = TaskTracker::new();
         Self {
             memberships: Arc::new(MembershipCache::new(clock.clone(), background.clone())),
@@ -191,7 +197,8 @@ impl Process {
     pub async fn opened(self, config: &Config) -> Result<Self, Error> {
         let Some(wanted) = &config.directory else { return Ok(self) };
         let keyring = Keyring::new(&config.session.secrets, &self.random);
-        let directory = Directory::open(wanted, &keyring, self.clock.clone(), self.random.clone()).await?;
+        let directory =
+            Directory::open(wanted, &keyring, self.clock.clone(), self.random.clone()).await?;
         Ok(Self { directory: Some(directory), ..self })
     }
 }
@@ -203,22 +210,45 @@ impl Sidecar {
     /// `Error` names the section that cannot be used.
     pub fn new(config: &Config, process: Process) -> Result<(Self, Vec<String>), Error> {
         let site = config.server.site.clone();
-        let fresh = (!config.session.secrets.is_empty()).then(|| Keyring::new(&config.session.secrets, &process.random));
+        let fresh = (!config.session.secrets.is_empty())
+            .then(|| Keyring::new(&config.session.secrets, &process.random));
         // `[session] secrets` may have changed since the database was opened.
-        let directory = process.directory.map(|it| fresh.as_ref().map_or(it.clone(), |keyring| it.sealed_by(keyring)));
+        let directory = process
+            .directory
+            .map(|it| fresh.as_ref().map_or(it.clone(), |keyring| it.sealed_by(keyring)));
         let process = Process { directory, ..process };
         let keyring = fresh.as_ref().unwrap_or(&process.keyring);
         let seal = |purpose| Envelope::new(keyring, purpose, &process.random);
-        let domains = Arc::new(TenantDomains::new(config.entra.domains().chain(config.access.domains())));
+        let domains =
+            Arc::new(TenantDomains::new(config.entra.domains().chain(config.access.domains())));
         let policy = Policy::compile(&config.access, Arc::clone(&domains));
         let named = policy.named().map(str::to_owned).collect();
         let (clock, random) = (process.clock.clone(), process.random.clone());
         let audiences = config.upstream.routes.iter().map(|it| it.audience.as_deref());
-        let audiences = RouteAudiences::new(config.upstream.routes(), audiences, &config.headers.assertion.audience);
-        let headers = IdentityHeaderWriter::new(&config.headers, site.origin(), named, audiences, SigningKeys::new(keyring)?, clock.clone(), random.clone());
+        let audiences = RouteAudiences::new(
+            config.upstream.routes(),
+            audiences,
+            &config.headers.assertion.audience,
+        );
+        let headers = IdentityHeaderWriter::new(
+            &config.headers,
+            site.origin(),
+            named,
+            audiences,
+            SigningKeys::new(keyring)?,
+            clock.clone(),
+            random.clone(),
+        );
         let passes = config.native.as_ref().map(|it| {
             let place = format!("{}/native", site.prefix());
-            AccessTokens::new(keyring, site.origin(), &place, it.access_token.as_secs(), clock.clone(), random.clone())
+            AccessTokens::new(
+                keyring,
+                site.origin(),
+                &place,
+                it.access_token.as_secs(),
+                clock.clone(),
+                random.clone(),
+            )
         });
         let passes = passes.transpose()?;
         let client = HttpClient::new(config.entra.ca_file.as_deref(), &process.environment)?;
@@ -232,8 +262,10 @@ impl Sidecar {
             };
             Arc::new(OrganizationRegistry::new(directory, place, clock.clone(), random.clone()))
         });
-        let entra = Entra::new(&config.entra, site.redirect_uri(), domains, clock, random, client, custom);
-        let asks_entra = config.directory.as_ref().is_some_and(|it| it.unknown == UnknownIdentifier::AskEntra);
+        let entra =
+            Entra::new(&config.entra, site.redirect_uri(), domains, clock, random, client, custom);
+        let asks_entra =
+            config.directory.as_ref().is_some_and(|it| it.unknown == UnknownIdentifier::AskEntra);
         let (pages, warnings) = Pages::new(config.pages.templates.as_deref());
         let sidecar = Self {
             names: CookieNames::new(site.is_https()),
@@ -262,6 +294,10 @@ impl Sidecar {
 
     /// Returns all sign-ins: the one from `[entra]` and those of the organizations.
     pub fn authorities(&self) -> Authorities {
-        Authorities { policy: Arc::clone(&self.policy), entra: Arc::clone(&self.entra), organizations: self.organizations.clone() }
+        Authorities {
+            policy: Arc::clone(&self.policy),
+            entra: Arc::clone(&self.entra),
+            organizations: self.organizations.clone(),
+        }
     }
 }

@@ -12,7 +12,9 @@ use crate::base::identity::DirectoryMember;
 use crate::base::random::RandomSource;
 use crate::config::directory::domain_of;
 use crate::config::entra::{AllowedTenants, EntraConfig as Config, TenantConfig};
-use crate::directory::organization::{ConnectionCredential, EntraConnection, Organization, UNREAD_REASON};
+use crate::directory::organization::{
+    ConnectionCredential, EntraConnection, Organization, UNREAD_REASON,
+};
 use crate::directory::organization_credential::OrganizationCredential;
 use crate::directory::recent::FinishedSignIn;
 use crate::directory::{self, Directory};
@@ -115,24 +117,41 @@ impl Authorities {
     pub async fn of(&self, member: Option<&DirectoryMember>) -> Result<Arc<Entra>, Error> {
         let Some(member) = member else { return Ok(Arc::clone(&self.entra)) };
         let organizations = self.organizations.as_ref().ok_or(Error::NotSetUp)?;
-        let organization = organizations.directory.organization_by_id(member.organization).await?.ok_or(Error::NotSetUp)?;
+        let organization = organizations
+            .directory
+            .organization_by_id(member.organization)
+            .await?
+            .ok_or(Error::NotSetUp)?;
         organizations.entra(&organization).await
     }
 
     /// The same as `of`, but only if the organization is loaded.
     pub fn known(&self, member: Option<&DirectoryMember>) -> Option<Arc<Entra>> {
         let Some(member) = member else { return Some(Arc::clone(&self.entra)) };
-        self.organizations.as_ref()?.loaded.get(&member.organization).map(|it| Arc::clone(&it.entra))
+        self.organizations
+            .as_ref()?
+            .loaded
+            .get(&member.organization)
+            .map(|it| Arc::clone(&it.entra))
     }
 }
 
 impl OrganizationRegistry {
     /// Creates an empty registry; opens no connection.
-    pub fn new(directory: Directory, place: OrganizationDefaults, clock: Clock, random: RandomSource) -> Self {
+    pub fn new(
+        directory: Directory,
+        place: OrganizationDefaults,
+        clock: Clock,
+        random: RandomSource,
+    ) -> Self {
         Self {
             directory,
             defaults: place,
-            loaded: Cache::builder().max_capacity(MAX_LOADED_ORGANIZATIONS).eviction_policy(EvictionPolicy::lru()).time_to_idle(IDLE_TIMEOUT).build(),
+            loaded: Cache::builder()
+                .max_capacity(MAX_LOADED_ORGANIZATIONS)
+                .eviction_policy(EvictionPolicy::lru())
+                .time_to_idle(IDLE_TIMEOUT)
+                .build(),
             clock,
             random,
             writing: Semaphore::new(MAX_WAITING_WRITES),
@@ -175,17 +194,32 @@ impl OrganizationRegistry {
                      restore the secret that sealed them, or set the credentials again"
                 );
             }
-            Err(cause) => tracing::error!(%cause, "cannot check whether all organizations' credentials can be opened"),
+            Err(cause) => {
+                tracing::error!(%cause, "cannot check whether all organizations' credentials can be opened")
+            }
         }
     }
 
     /// Handles the outcome of a redemption at an organization: a new credential that worked becomes
     /// the current one, and the refusal of a new credential is recorded. No request waits for this;
     /// if the database does not answer, the next sign-in has the same outcome.
-    pub async fn credential_used(&self, organization: Guid, entra: &Arc<Entra>, by: &CredentialUsed) {
-        let (CredentialUsed::New | CredentialUsed::CurrentAfterRefusal(_) | CredentialUsed::NewUnreadable) = by else { return };
+    pub async fn credential_used(
+        &self,
+        organization: Guid,
+        entra: &Arc<Entra>,
+        by: &CredentialUsed,
+    ) {
+        let (CredentialUsed::New
+        | CredentialUsed::CurrentAfterRefusal(_)
+        | CredentialUsed::NewUnreadable) = by
+        else {
+            return;
+        };
         // If the connection has changed in the meantime, the next sign-in handles it.
-        let Some(known) = self.loaded.get(&organization).filter(|it| Arc::ptr_eq(&it.entra, entra)) else { return };
+        let Some(known) = self.loaded.get(&organization).filter(|it| Arc::ptr_eq(&it.entra, entra))
+        else {
+            return;
+        };
         let Some(new) = &known.by.new else { return };
         let noted = match by {
             CredentialUsed::Current => Ok(()),
@@ -221,9 +255,21 @@ impl OrganizationRegistry {
     /// Why the tenant is unknown.
     pub async fn tenant_of(&self, domain: &str) -> Result<Guid, UnknownTenant> {
         let tenant = TenantConfig::Domain(domain_of(domain).ok_or(UnknownTenant::NoDomain)?);
-        let config = Config { tenant, allowed_tenants: AllowedTenants::default(), ..self.defaults.entra.clone() };
+        let config = Config {
+            tenant,
+            allowed_tenants: AllowedTenants::default(),
+            ..self.defaults.entra.clone()
+        };
         let OrganizationDefaults { redirect_uri, client, custom, .. } = self.defaults.clone();
-        let entra = Entra::new(&config, redirect_uri, Arc::default(), self.clock.clone(), self.random.clone(), client, custom);
+        let entra = Entra::new(
+            &config,
+            redirect_uri,
+            Arc::default(),
+            self.clock.clone(),
+            self.random.clone(),
+            client,
+            custom,
+        );
         match entra.discovered().await {
             Ok(it) => it.tenant.ok_or(UnknownTenant::Unknown),
             Err(entra::Error::Refused(_)) => Err(UnknownTenant::Unknown),
@@ -241,11 +287,17 @@ impl OrganizationRegistry {
 
     /// Returns the credential to send to Entra; the operator's token is in the file from `[entra]`.
     fn credential(&self, proof: &OrganizationCredential) -> Result<ClientCredential, Error> {
-        let operators = || self.defaults.entra.federated_token.clone().map(ClientCredential::Federated);
+        let operators =
+            || self.defaults.entra.federated_token.clone().map(ClientCredential::Federated);
         proof.own().or_else(operators).ok_or(Error::NoToken)
     }
 
-    fn register(&self, id: Guid, by: EntraConnection, before: Option<&Entra>) -> Result<Arc<Entra>, Error> {
+    fn register(
+        &self,
+        id: Guid,
+        by: EntraConnection,
+        before: Option<&Entra>,
+    ) -> Result<Arc<Entra>, Error> {
         let config = Config {
             tenant: TenantConfig::Id(by.tenant),
             client_id: by.client_id,
@@ -258,7 +310,16 @@ impl OrganizationRegistry {
         };
         let OrganizationDefaults { redirect_uri, client, custom, .. } = self.defaults.clone();
         // The domains in rules are resolved once, with `[entra]`.
-        let entra = Entra::new(&config, redirect_uri, Arc::default(), self.clock.clone(), self.random.clone(), client, custom).beside_others();
+        let entra = Entra::new(
+            &config,
+            redirect_uri,
+            Arc::default(),
+            self.clock.clone(),
+            self.random.clone(),
+            client,
+            custom,
+        )
+        .beside_others();
         let entra = match &by.new {
             Some(new) => match self.credential(&new.proof) {
                 Ok(credential) => entra.with_waiting(credential),
@@ -275,7 +336,14 @@ impl OrganizationRegistry {
         }
         let (entra, stop) = (Arc::new(entra), CancellationToken::new());
         tokio::spawn(Arc::clone(&entra).keep_fresh(stop.clone()));
-        self.loaded.insert(id, Arc::new(RegisteredOrganization { by, entra: Arc::clone(&entra), _fresh: stop.drop_guard() }));
+        self.loaded.insert(
+            id,
+            Arc::new(RegisteredOrganization {
+                by,
+                entra: Arc::clone(&entra),
+                _fresh: stop.drop_guard(),
+            }),
+        );
         Ok(entra)
     }
 }

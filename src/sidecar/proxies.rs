@@ -24,7 +24,8 @@ impl UntrustedProxies {
     /// Whether one more request should be searched.
     pub fn check(&self) -> bool {
         // Reads first, so that requests do not write to a counter that has reached its limit.
-        self.checks.load(Ordering::Relaxed) < MAX_CHECKS && self.checks.fetch_add(1, Ordering::Relaxed) < MAX_CHECKS
+        self.checks.load(Ordering::Relaxed) < MAX_CHECKS
+            && self.checks.fetch_add(1, Ordering::Relaxed) < MAX_CHECKS
     }
 
     /// Whether to warn the operator of this peer, which sent such a header.
@@ -47,7 +48,12 @@ mod tests {
     fn each_of_a_few_peers_is_warned_of_once() {
         let proxies = UntrustedProxies::default();
         let peer = |it: u8| Some(IpAddr::from([192, 0, 2, it]));
-        assert!(proxies.is_new(peer(1)) && !proxies.is_new(peer(1)) && proxies.is_new(None) && !proxies.is_new(None));
+        assert!(
+            proxies.is_new(peer(1))
+                && !proxies.is_new(peer(1))
+                && proxies.is_new(None)
+                && !proxies.is_new(None)
+        );
         assert_eq!((0..100).filter(|it| proxies.is_new(peer(*it))).count(), MAX_PEERS - 2);
     }
 

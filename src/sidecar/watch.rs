@@ -69,20 +69,47 @@ struct ChangeBatch {
 
 impl DirectoryWatch {
     /// Creates a watch without changes, which start from now: no one is signed in yet.
-    pub fn new(directory: Directory, store: Arc<SessionStore>, metrics: Arc<Metrics>, clock: Clock, random: RandomSource) -> Self {
+    pub fn new(
+        directory: Directory,
+        store: Arc<SessionStore>,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+        random: RandomSource,
+    ) -> Self {
         let heard = clock.now();
-        Self { directory, store, metrics, clock, random, last_answer: heard, seen: HashMap::new(), silent: false }
+        Self {
+            directory,
+            store,
+            metrics,
+            clock,
+            random,
+            last_answer: heard,
+            seen: HashMap::new(),
+            silent: false,
+        }
     }
 
     /// Follows the directory until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
-            let pause = POLL_INTERVAL_MS - u64::from(u16::from_be_bytes(self.random.bytes())) % (POLL_INTERVAL_MS / 10);
-            if stop.run_until_cancelled(tokio::time::sleep(Duration::from_millis(pause))).await.is_none() {
+            let pause = POLL_INTERVAL_MS
+                - u64::from(u16::from_be_bytes(self.random.bytes())) % (POLL_INTERVAL_MS / 10);
+            if stop
+                .run_until_cancelled(tokio::time::sleep(Duration::from_millis(pause)))
+                .await
+                .is_none()
+            {
                 return;
             }
-            let Some(outcome) = stop.run_until_cancelled(tokio::time::timeout(POLL_TIMEOUT, self.poll())).await else { return };
-            self.report(outcome.unwrap_or_else(|_| Err(Error::Database("does not answer in time".to_owned()))));
+            let Some(outcome) =
+                stop.run_until_cancelled(tokio::time::timeout(POLL_TIMEOUT, self.poll())).await
+            else {
+                return;
+            };
+            self.report(
+                outcome
+                    .unwrap_or_else(|_| Err(Error::Database("does not answer in time".to_owned()))),
+            );
         }
     }
 
@@ -107,7 +134,11 @@ impl DirectoryWatch {
         let news = self.news(since, now).await?;
         self.follow(&news).await?;
         for (id, at) in news.rows {
-            self.seen.entry(id).and_modify(|it| it.again = true).or_insert(SeenChange { at, followed: now, again: false });
+            self.seen.entry(id).and_modify(|it| it.again = true).or_insert(SeenChange {
+                at,
+                followed: now,
+                again: false,
+            });
         }
         // Includes a margin, because a clock that is set back queries them again.
         self.seen.retain(|_, it| it.at.saturating_add(LOOKBACK_SECONDS) >= since);
@@ -120,7 +151,9 @@ impl DirectoryWatch {
         let mut last: Option<DirectoryChange> = None;
         loop {
             let page = self.directory.changed(since, last.as_ref()).await?;
-            page.iter().filter(|it| self.is_news(it, now)).for_each(|it| news.take(it, self.since_of(it, now)));
+            page.iter()
+                .filter(|it| self.is_news(it, now))
+                .for_each(|it| news.take(it, self.since_of(it, now)));
             if u32::try_from(page.len()).is_ok_and(|it| it < MAX_CHANGES_PER_PAGE) {
                 return Ok(news);
             }
@@ -129,7 +162,9 @@ impl DirectoryWatch {
     }
 
     fn is_news(&self, it: &DirectoryChange, now: u64) -> bool {
-        self.seen.get(&it.id).is_none_or(|it| !it.again && now >= it.followed.saturating_add(REPEAT_SECONDS))
+        self.seen
+            .get(&it.id)
+            .is_none_or(|it| !it.again && now >= it.followed.saturating_add(REPEAT_SECONDS))
     }
 
     /// Returns the time up to which a signed-out person's sessions end: according to the other
@@ -141,14 +176,21 @@ impl DirectoryWatch {
     }
 
     async fn follow(&self, news: &ChangeBatch) -> Result<(), Error> {
-        let signed_out: usize = news.signed_out.iter().map(|(person, by)| self.store.end_all_of_person(*person, Some(*by))).sum();
+        let signed_out: usize = news
+            .signed_out
+            .iter()
+            .map(|(person, by)| self.store.end_all_of_person(*person, Some(*by)))
+            .sum();
         if signed_out > 0 {
             self.metrics.directory_ended("signed_out", signed_out);
             tracing::info!(ended = signed_out, "sessions ended: person signed out everywhere");
         }
         let sessions = self.sessions(news).await;
         let over = self.over(&sessions).await?;
-        let people: HashSet<Guid> = sessions.iter().filter_map(|it| it.identity().member.as_ref().map(|it| it.person)).collect();
+        let people: HashSet<Guid> = sessions
+            .iter()
+            .filter_map(|it| it.identity().member.as_ref().map(|it| it.person))
+            .collect();
         let people: Vec<Guid> = people.into_iter().collect();
         let standings = self.directory.person_statuses(&people).await?;
         let mut ended = 0;
@@ -156,13 +198,15 @@ impl DirectoryWatch {
             // Some sessions are found through both the person and the organization.
             let who = session.identity();
             let Some(member) = who.member.clone().filter(|_| !session.is_over()) else { continue };
-            match standings
-                .get(&member.person)
-                .filter(|it| it.is_enabled_for(who.tid, who.oid) && !session.client_sign_in().is_some_and(|it| over.contains(&it)))
-            {
-                Some(now) => {
-                    session.set_member(&DirectoryMember { role: now.role.as_str().into(), code: now.code.as_str().into(), ..DirectoryMember::clone(&member) })
-                }
+            match standings.get(&member.person).filter(|it| {
+                it.is_enabled_for(who.tid, who.oid)
+                    && !session.client_sign_in().is_some_and(|it| over.contains(&it))
+            }) {
+                Some(now) => session.set_member(&DirectoryMember {
+                    role: now.role.as_str().into(),
+                    code: now.code.as_str().into(),
+                    ..DirectoryMember::clone(&member)
+                }),
                 None => {
                     self.store.end_held(session);
                     ended += 1;
@@ -171,7 +215,10 @@ impl DirectoryWatch {
         }
         if ended > 0 {
             self.metrics.directory_ended("off", ended);
-            tracing::info!(ended, "sessions ended: person or organization switched off, or tokens revoked");
+            tracing::info!(
+                ended,
+                "sessions ended: person or organization switched off, or tokens revoked"
+            );
         }
         Ok(())
     }
@@ -186,10 +233,12 @@ impl DirectoryWatch {
     /// Returns the live sessions that the changes concern. An organization's sessions require a
     /// scan of all sessions, which runs apart from other work.
     async fn sessions(&self, news: &ChangeBatch) -> Vec<Arc<Session>> {
-        let mut found: Vec<_> = news.people.iter().flat_map(|it| self.store.of_person(*it)).collect();
+        let mut found: Vec<_> =
+            news.people.iter().flat_map(|it| self.store.of_person(*it)).collect();
         if !news.organizations.is_empty() {
             let (store, organizations) = (Arc::clone(&self.store), news.organizations.clone());
-            let more = tokio::task::spawn_blocking(move || store.of_organizations(&organizations)).await;
+            let more =
+                tokio::task::spawn_blocking(move || store.of_organizations(&organizations)).await;
             found.extend(more.unwrap_or_default());
         }
         found

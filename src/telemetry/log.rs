@@ -69,7 +69,10 @@ struct Waiting {
 
 impl Waiting {
     fn has_work(&self) -> bool {
-        !self.lines.is_empty() || !self.flushed.is_empty() || self.dropped > self.reported || self.is_over
+        !self.lines.is_empty()
+            || !self.flushed.is_empty()
+            || self.dropped > self.reported
+            || self.is_over
     }
 }
 
@@ -151,7 +154,15 @@ impl Log {
     /// # Errors
     /// Returns an error if the thread cannot be started.
     pub fn start(config: &TelemetryConfig, to: impl Write + Send + 'static) -> io::Result<Self> {
-        let waiting = Waiting { lines: Vec::new(), under_way: 0, is_idle: false, flushed: Vec::new(), dropped: 0, reported: 0, is_over: false };
+        let waiting = Waiting {
+            lines: Vec::new(),
+            under_way: 0,
+            is_idle: false,
+            flushed: Vec::new(),
+            dropped: 0,
+            reported: 0,
+            is_over: false,
+        };
         let queue = Arc::new(LogQueue { waiting: Mutex::new(waiting), wake: Condvar::new() });
         let writer = Arc::clone(&queue);
         std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.write(to))?;
@@ -208,7 +219,9 @@ impl Log {
     fn send(&self, mut line: Vec<u8>) {
         if line.len() >= MAX_LINE_BYTES {
             // Cuts at the first byte of a character (UTF-8).
-            let end = (0..MAX_LINE_BYTES).rev().find(|it| line.get(*it).is_some_and(|it| it & 0xc0 != 0x80));
+            let end = (0..MAX_LINE_BYTES)
+                .rev()
+                .find(|it| line.get(*it).is_some_and(|it| it & 0xc0 != 0x80));
             line.truncate(end.unwrap_or_default());
         }
         line.push(b'\n');
@@ -248,7 +261,10 @@ impl LogQueue {
             drop(waiting);
             let _ = to.write_all(&lines);
             if lost > 0 {
-                let _ = writeln!(to, r#"{{"event":"log_lines_dropped","level":"WARN","count":{lost}}}"#);
+                let _ = writeln!(
+                    to,
+                    r#"{{"event":"log_lines_dropped","level":"WARN","count":{lost}}}"#
+                );
             }
             let _ = to.flush();
             lines.clear();
@@ -329,9 +345,19 @@ fn text(out: &mut Vec<u8>, it: &RequestRecord<'_>) -> io::Result<()> {
 
 fn refused_as_text(it: &RefusedSignInRecord<'_>) -> String {
     let code = it.aadsts.map(|it| format!(" AADSTS{it}")).unwrap_or_default();
-    let pairs = [("suberror", it.suberror), ("correlation_id", it.correlation_id), ("trace_id", it.trace_id), ("remedy", it.remedy), ("place", it.place)];
-    let rest: String = pairs.iter().filter_map(|(name, value)| Some(format!(" {name}={:?}", (*value)?))).collect();
-    format!("{} {} {}{code} whose={}{rest} id={}", it.level, it.event, it.error, it.whose, it.request_id)
+    let pairs = [
+        ("suberror", it.suberror),
+        ("correlation_id", it.correlation_id),
+        ("trace_id", it.trace_id),
+        ("remedy", it.remedy),
+        ("place", it.place),
+    ];
+    let rest: String =
+        pairs.iter().filter_map(|(name, value)| Some(format!(" {name}={:?}", (*value)?))).collect();
+    format!(
+        "{} {} {}{code} whose={}{rest} id={}",
+        it.level, it.event, it.error, it.whose, it.request_id
+    )
 }
 
 #[cfg(test)]
@@ -371,8 +397,12 @@ mod tests {
         assert_eq!(text.lines().filter(|it| it.starts_with('x')).count(), kept);
         // In one line or in two: the writer may get to its first lines only after some were
         // dropped.
-        let told =
-            text.lines().filter_map(|it| it.strip_prefix(r#"{"event":"log_lines_dropped","level":"WARN","count":"#)?.strip_suffix('}')?.parse::<u64>().ok());
+        let told = text.lines().filter_map(|it| {
+            it.strip_prefix(r#"{"event":"log_lines_dropped","level":"WARN","count":"#)?
+                .strip_suffix('}')?
+                .parse::<u64>()
+                .ok()
+        });
         assert_eq!(told.sum::<u64>(), count - kept as u64);
     }
 
@@ -389,12 +419,22 @@ mod tests {
                 Ok(())
             }
         }
-        let log = Log::start(&TelemetryConfig { log: LogFormat::Text, level: LogLevel::Info }, Reader(written)).unwrap();
+        let log = Log::start(
+            &TelemetryConfig { log: LogFormat::Text, level: LogLevel::Info },
+            Reader(written),
+        )
+        .unwrap();
         log.send("€".repeat(MAX_LINE_BYTES).into_bytes());
         log.finish();
         drop(log);
         let text = String::from_utf8(read.iter().flatten().collect()).unwrap();
-        assert!(text.len() <= MAX_LINE_BYTES && text.len() > MAX_LINE_BYTES - 4 && text.ends_with("€\n"), "{}", text.len());
+        assert!(
+            text.len() <= MAX_LINE_BYTES
+                && text.len() > MAX_LINE_BYTES - 4
+                && text.ends_with("€\n"),
+            "{}",
+            text.len()
+        );
     }
 
     #[test]
@@ -414,6 +454,9 @@ mod tests {
             place: None,
         };
         let text = refused_as_text(&it);
-        assert_eq!(text, "WARN sign_in_refused invalid_client AADSTS7000222 whose=app-owner correlation_id=\"c\" remedy=\"Create a new client secret.\" id=r1");
+        assert_eq!(
+            text,
+            "WARN sign_in_refused invalid_client AADSTS7000222 whose=app-owner correlation_id=\"c\" remedy=\"Create a new client secret.\" id=r1"
+        );
     }
 }

@@ -63,28 +63,74 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("entrada");
         let requests = Family::default();
-        let duration = Histogram::new([0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0]);
+        let duration =
+            Histogram::new([0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0]);
         let sign_ins = Family::default();
         let rechecks = Family::default();
         let refusals = Family::default();
-        let (lookups, directory_ended, directory_silent) = (Family::default(), Family::default(), Gauge::default());
+        let (lookups, directory_ended, directory_silent) =
+            (Family::default(), Family::default(), Gauge::default());
         let grants = Family::default();
         let (connections_refused, log_lines_dropped) = (Family::default(), Counter::default());
         let sessions = Gauge::default();
         let entra_rests = Gauge::default();
         registry.register("requests", "Requests answered, by route and status", requests.clone());
-        registry.register("request_duration_seconds", "Time from the head of a request to the head of its response", duration.clone());
-        registry.register("sign_ins", "Sign-ins that returned from Entra, by outcome", sign_ins.clone());
-        registry.register("sign_in_refusals", "Sign-ins that Entra refused, by the party that can fix it", refusals.clone());
-        registry.register("rechecks", "Rechecks of live sessions with Entra, by outcome", rechecks.clone());
-        registry.register("directory_lookups", "Lookups of usernames and company codes that people typed, by outcome", lookups.clone());
-        registry.register("native_token_requests", "Token requests from native clients, by outcome", grants.clone());
-        registry.register("directory_sessions_ended", "Sessions that ended because of a change in the directory, by cause", directory_ended.clone());
-        registry.register("directory_unreachable", "1 while changes in the directory are not being received, otherwise 0", directory_silent.clone());
-        registry.register("connections_refused", "Connections that were not served, by cause", connections_refused.clone());
-        registry.register("log_lines_dropped", "Log lines that were dropped because their reader was too slow", log_lines_dropped.clone());
+        registry.register(
+            "request_duration_seconds",
+            "Time from the head of a request to the head of its response",
+            duration.clone(),
+        );
+        registry.register(
+            "sign_ins",
+            "Sign-ins that returned from Entra, by outcome",
+            sign_ins.clone(),
+        );
+        registry.register(
+            "sign_in_refusals",
+            "Sign-ins that Entra refused, by the party that can fix it",
+            refusals.clone(),
+        );
+        registry.register(
+            "rechecks",
+            "Rechecks of live sessions with Entra, by outcome",
+            rechecks.clone(),
+        );
+        registry.register(
+            "directory_lookups",
+            "Lookups of usernames and company codes that people typed, by outcome",
+            lookups.clone(),
+        );
+        registry.register(
+            "native_token_requests",
+            "Token requests from native clients, by outcome",
+            grants.clone(),
+        );
+        registry.register(
+            "directory_sessions_ended",
+            "Sessions that ended because of a change in the directory, by cause",
+            directory_ended.clone(),
+        );
+        registry.register(
+            "directory_unreachable",
+            "1 while changes in the directory are not being received, otherwise 0",
+            directory_silent.clone(),
+        );
+        registry.register(
+            "connections_refused",
+            "Connections that were not served, by cause",
+            connections_refused.clone(),
+        );
+        registry.register(
+            "log_lines_dropped",
+            "Log lines that were dropped because their reader was too slow",
+            log_lines_dropped.clone(),
+        );
         registry.register("sessions", "Sessions in memory", sessions.clone());
-        registry.register("entra_backoff", "1 while Entra does not answer and requests to it are paused, otherwise 0", entra_rests.clone());
+        registry.register(
+            "entra_backoff",
+            "1 while Entra does not answer and requests to it are paused, otherwise 0",
+            entra_rests.clone(),
+        );
         let passed_on = OnceLock::new();
         Self {
             registry,
@@ -146,7 +192,9 @@ impl Metrics {
 
     /// Counts sessions that ended because of a change in the directory.
     pub fn directory_ended(&self, cause: &'static str, sessions: usize) {
-        self.directory_ended.get_or_create(&CauseLabels { cause }).inc_by(u64::try_from(sessions).unwrap_or_default());
+        self.directory_ended
+            .get_or_create(&CauseLabels { cause })
+            .inc_by(u64::try_from(sessions).unwrap_or_default());
     }
 
     /// Counts a connection that was rejected.

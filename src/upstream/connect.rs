@@ -42,7 +42,9 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> AppIo for T {}
 
 /// Limits the connections of this process to all apps: a single HTTP/2 client causes as many as it
 /// has streams, and must not use up the file handles with which other clients are accepted.
-static CONNECTION_PERMITS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(handles::max_connections().min(Semaphore::MAX_PERMITS))));
+static CONNECTION_PERMITS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
+    Arc::new(Semaphore::new(handles::max_connections().min(Semaphore::MAX_PERMITS)))
+});
 
 /// A connection to an app, with its permit from `CONNECTION_PERMITS`.
 struct CountedConnection {
@@ -51,17 +53,29 @@ struct CountedConnection {
 }
 
 impl AsyncRead for CountedConnection {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_read(context, buffer)
     }
 }
 
 impl AsyncWrite for CountedConnection {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(context, bytes)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write_vectored(context, parts)
     }
 
@@ -81,11 +95,19 @@ impl AsyncWrite for CountedConnection {
 impl AppDialer {
     pub(super) fn new(to: &AppAddress, config: &Config) -> Result<Self, BadUpstream> {
         let route = match to {
-            AppAddress::Http { host, port } | AppAddress::H2c { host, port } => DialRoute::Tcp { host: host.clone(), port: *port },
+            AppAddress::Http { host, port } | AppAddress::H2c { host, port } => {
+                DialRoute::Tcp { host: host.clone(), port: *port }
+            }
             AppAddress::Unix(path) => DialRoute::Unix(path.clone()),
             AppAddress::Https { host, port } => {
-                let name = ServerName::try_from(host.clone()).map_err(|_| BadUpstream::Name(host.clone()))?;
-                DialRoute::Tls { host: host.clone(), port: *port, name, connector: TlsConnector::from(Arc::new(tls(config)?)) }
+                let name = ServerName::try_from(host.clone())
+                    .map_err(|_| BadUpstream::Name(host.clone()))?;
+                DialRoute::Tls {
+                    host: host.clone(),
+                    port: *port,
+                    name,
+                    connector: TlsConnector::from(Arc::new(tls(config)?)),
+                }
             }
         };
         Ok(Self { route, timeout: config.connect_timeout })
@@ -97,7 +119,8 @@ impl AppDialer {
         let io = self.open().await?;
         let mut builder = http1::Builder::new();
         builder.max_buf_size(MAX_HEAD_BYTES);
-        let (sender, connection) = builder.handshake(TokioIo::new(io)).await.map_err(Error::of_hyper)?;
+        let (sender, connection) =
+            builder.handshake(TokioIo::new(io)).await.map_err(Error::of_hyper)?;
         // Errors are reported to the request that waits for a response.
         tokio::spawn(async move { drop(connection.with_upgrades().await) });
         Ok(sender)
@@ -107,15 +130,20 @@ impl AppDialer {
     pub(super) async fn http2(&self) -> Result<http2::SendRequest<RequestBody>, Error> {
         let io = self.open().await?;
         let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder.timer(TokioTimer::new()).max_header_list_size(64 * 1024).keep_alive_interval(Duration::from_secs(20));
-        let (sender, connection) = builder.handshake(TokioIo::new(io)).await.map_err(Error::of_hyper)?;
+        builder
+            .timer(TokioTimer::new())
+            .max_header_list_size(64 * 1024)
+            .keep_alive_interval(Duration::from_secs(20));
+        let (sender, connection) =
+            builder.handshake(TokioIo::new(io)).await.map_err(Error::of_hyper)?;
         tokio::spawn(async move { drop(connection.await) });
         Ok(sender)
     }
 
     async fn open(&self) -> Result<CountedConnection, Error> {
         let opening = async {
-            let place = Arc::clone(&CONNECTION_PERMITS).acquire_owned().await.map_err(io::Error::other)?;
+            let place =
+                Arc::clone(&CONNECTION_PERMITS).acquire_owned().await.map_err(io::Error::other)?;
             Ok(CountedConnection { io: self.dial().await?, _permit: place })
         };
         match tokio::time::timeout(self.timeout, opening).await {
@@ -128,7 +156,9 @@ impl AppDialer {
         match &self.route {
             DialRoute::Tcp { host, port } => Ok(Box::new(tcp(host, *port).await?)),
             DialRoute::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
-            DialRoute::Tls { host, port, name, connector } => Ok(Box::new(connector.connect(name.clone(), tcp(host, *port).await?).await?)),
+            DialRoute::Tls { host, port, name, connector } => {
+                Ok(Box::new(connector.connect(name.clone(), tcp(host, *port).await?).await?))
+            }
         }
     }
 }
@@ -143,7 +173,10 @@ fn tls(config: &Config) -> Result<ClientConfig, BadUpstream> {
     let roots = roots(config.ca_file.as_deref())?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let bad = |it: rustls::Error| BadUpstream::Certificate(it.to_string());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(bad)?.with_root_certificates(roots);
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(bad)?
+        .with_root_certificates(roots);
     let mut tls = match &config.client_certificate {
         Some(files) => {
             let (chain, key) = pair(files)?;
@@ -155,9 +188,15 @@ fn tls(config: &Config) -> Result<ClientConfig, BadUpstream> {
     Ok(tls)
 }
 
-fn pair(files: &TlsFiles) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), BadUpstream> {
-    let bad = |path: &std::path::Path, cause: rustls::pki_types::pem::Error| BadUpstream::Certificate(format!("{}: {cause}", path.display()));
-    let chain = CertificateDer::pem_file_iter(&files.certificate).and_then(Iterator::collect).map_err(|it| bad(&files.certificate, it))?;
+fn pair(
+    files: &TlsFiles,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), BadUpstream> {
+    let bad = |path: &std::path::Path, cause: rustls::pki_types::pem::Error| {
+        BadUpstream::Certificate(format!("{}: {cause}", path.display()))
+    };
+    let chain = CertificateDer::pem_file_iter(&files.certificate)
+        .and_then(Iterator::collect)
+        .map_err(|it| bad(&files.certificate, it))?;
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|it| bad(&files.key, it))?;
     Ok((chain, key))
 }
@@ -165,7 +204,9 @@ fn pair(files: &TlsFiles) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer
 impl std::fmt::Debug for AppDialer {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.route {
-            DialRoute::Tcp { host, port } | DialRoute::Tls { host, port, .. } => write!(out, "{host}:{port}"),
+            DialRoute::Tcp { host, port } | DialRoute::Tls { host, port, .. } => {
+                write!(out, "{host}:{port}")
+            }
             DialRoute::Unix(path) => write!(out, "unix:{}", path.display()),
         }
     }

@@ -48,7 +48,15 @@ pub(super) struct RequestDeadline<'a> {
 impl<'a> RequestDeadline<'a> {
     pub(super) fn new(timeout: Duration, progress: Option<&'a BodyProgress>) -> Self {
         let began = Instant::now();
-        Self { started_at: began, until: began + timeout, told: None, told_times: 0, timeout, progress, frames: 0 }
+        Self {
+            started_at: began,
+            until: began + timeout,
+            told: None,
+            told_times: 0,
+            timeout,
+            progress,
+            frames: 0,
+        }
     }
 
     /// Notifies this observer while the request is in progress.
@@ -67,7 +75,10 @@ impl<'a> RequestDeadline<'a> {
     }
 
     /// Waits with a separate timer, for operations that are rare or shared with other requests.
-    pub(super) async fn run<T>(&mut self, mut it: Pin<&mut impl Future<Output = T>>) -> Result<T, Error> {
+    pub(super) async fn run<T>(
+        &mut self,
+        mut it: Pin<&mut impl Future<Output = T>>,
+    ) -> Result<T, Error> {
         loop {
             match timeout_at(self.next(), it.as_mut()).await {
                 Ok(outcome) => return Ok(outcome),
@@ -77,7 +88,11 @@ impl<'a> RequestDeadline<'a> {
     }
 
     /// Waits with the connection's timer.
-    pub(super) async fn run_with_timer<T>(&mut self, timer: &mut ConnectionTimer, mut it: Pin<&mut impl Future<Output = T>>) -> Result<T, Error> {
+    pub(super) async fn run_with_timer<T>(
+        &mut self,
+        timer: &mut ConnectionTimer,
+        mut it: Pin<&mut impl Future<Output = T>>,
+    ) -> Result<T, Error> {
         poll_fn(|context| {
             loop {
                 if let Poll::Ready(outcome) = it.as_mut().poll(context) {
@@ -92,7 +107,11 @@ impl<'a> RequestDeadline<'a> {
 
     /// Returns when the next action is due, unless the response comes first.
     fn next(&self) -> Instant {
-        if self.told.is_some() { self.until.min(self.started_at + CHECK_EVERY * (self.told_times + 1)) } else { self.until }
+        if self.told.is_some() {
+            self.until.min(self.started_at + CHECK_EVERY * (self.told_times + 1))
+        } else {
+            self.until
+        }
     }
 
     fn goes_on(&mut self) -> Result<(), Error> {
@@ -134,7 +153,9 @@ mod tests {
         tokio::time::sleep(SHORT / 2).await;
         // The timer fires in the middle of this request, which still gets its full time.
         let begin = Instant::now();
-        let ended = RequestDeadline::new(SHORT, None).run_with_timer(&mut timer, pin!(pending::<()>())).await;
+        let ended = RequestDeadline::new(SHORT, None)
+            .run_with_timer(&mut timer, pin!(pending::<()>()))
+            .await;
         assert!(matches!(ended, Err(Error::ResponseTimeout)));
         assert!(begin.elapsed() >= SHORT);
     }
@@ -142,7 +163,9 @@ mod tests {
     #[tokio::test]
     async fn one_that_has_less_time_than_the_last_is_not_given_more() {
         let mut timer = RequestDeadline::new(Duration::from_secs(600), None).timer();
-        let ended = RequestDeadline::new(SHORT, None).run_with_timer(&mut timer, pin!(pending::<()>())).await;
+        let ended = RequestDeadline::new(SHORT, None)
+            .run_with_timer(&mut timer, pin!(pending::<()>()))
+            .await;
         assert!(matches!(ended, Err(Error::ResponseTimeout)));
     }
 

@@ -59,9 +59,13 @@ impl Error {
     pub fn fault(&self) -> FaultSide {
         match self {
             Self::ConnectTimeout | Self::ResponseTimeout => FaultSide::Slow,
-            Self::ClientStalled | Self::ClientBroke | Self::SessionEnded | Self::NotAllowed => FaultSide::Client,
+            Self::ClientStalled | Self::ClientBroke | Self::SessionEnded | Self::NotAllowed => {
+                FaultSide::Client
+            }
             Self::UpgradeToH2c => FaultSide::NotSupported,
-            Self::Connect(_) | Self::Broken(_) | Self::Upgrade | Self::Unsendable(_) => FaultSide::Unreachable,
+            Self::Connect(_) | Self::Broken(_) | Self::Upgrade | Self::Unsendable(_) => {
+                FaultSide::Unreachable
+            }
         }
     }
 

@@ -25,7 +25,8 @@ pub(super) fn write(headers: &mut HeaderMap, proxy_context: &ProxyContext) {
     let chain_end = text.len();
     forwarded(&mut text, proxy_context, proto);
     let forwarded_end = text.len();
-    let traced = headers.get(TRACEPARENT).is_some_and(is_traceparent) && headers.get_all(TRACEPARENT).iter().count() == 1;
+    let traced = headers.get(TRACEPARENT).is_some_and(is_traceparent)
+        && headers.get_all(TRACEPARENT).iter().count() == 1;
     if !traced {
         traceparent(&mut text, &proxy_context.request_id);
     }
@@ -126,7 +127,12 @@ fn is_traceparent(value: &HeaderValue) -> bool {
     let some = |it: &[u8]| it.iter().any(|it| *it != b'0');
     match parts.as_slice() {
         [b"00", trace, parent, flags] => {
-            (trace.len(), parent.len(), flags.len()) == (32, 16, 2) && hex(trace) && hex(parent) && hex(flags) && some(trace) && some(parent)
+            (trace.len(), parent.len(), flags.len()) == (32, 16, 2)
+                && hex(trace)
+                && hex(parent)
+                && hex(flags)
+                && some(trace)
+                && some(parent)
         }
         _ => false,
     }
@@ -139,7 +145,11 @@ mod tests {
     #[test]
     fn a_trace_goes_on_and_nonsense_is_replaced() {
         let proxy_context = ProxyContext::sample();
-        for (theirs, kept) in [("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", true), ("00-0-0-1", false), ("junk", false)] {
+        for (theirs, kept) in [
+            ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", true),
+            ("00-0-0-1", false),
+            ("junk", false),
+        ] {
             let mut headers = HeaderMap::new();
             headers.insert(TRACEPARENT, HeaderValue::from_static(theirs));
             write(&mut headers, &proxy_context);
@@ -155,11 +165,17 @@ mod tests {
         let mut headers = HeaderMap::new();
         write(&mut headers, &proxy_context);
         assert_eq!(headers.get("x-forwarded-for").unwrap(), "192.0.2.1");
-        assert_eq!(headers.get("forwarded").unwrap(), "for=192.0.2.1;host=\"app.example.com\";proto=https");
+        assert_eq!(
+            headers.get("forwarded").unwrap(),
+            "for=192.0.2.1;host=\"app.example.com\";proto=https"
+        );
         proxy_context.chain = Some(HeaderValue::from_static("1.2.3.4"));
         proxy_context.client = Some("2001:db8::1".parse().unwrap());
         write(&mut headers, &proxy_context);
         assert_eq!(headers.get("x-forwarded-for").unwrap(), "1.2.3.4, 192.0.2.1");
-        assert_eq!(headers.get("forwarded").unwrap(), "for=\"[2001:db8::1]\";host=\"app.example.com\";proto=https");
+        assert_eq!(
+            headers.get("forwarded").unwrap(),
+            "for=\"[2001:db8::1]\";host=\"app.example.com\";proto=https"
+        );
     }
 }

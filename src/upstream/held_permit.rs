@@ -25,7 +25,12 @@ pub trait PermitCheck: Clone + Send + Sync + Unpin + 'static {
     ///
     /// # Errors
     /// The reason why the permit no longer holds, for the log.
-    fn still_holds(&self, target: &Target, session: &Arc<Session>, used: bool) -> Result<(), &'static str>;
+    fn still_holds(
+        &self,
+        target: &Target,
+        session: &Arc<Session>,
+        used: bool,
+    ) -> Result<(), &'static str>;
 }
 
 /// The permit of a request with a session, kept until its body or its response has ended.
@@ -45,16 +50,40 @@ pub(super) struct HeldPermit<C> {
 impl<C: PermitCheck> HeldPermit<C> {
     /// Creates the permit of a response. Returns nothing without a session: such a response is
     /// public.
-    pub(super) fn new(identity: IdentityHeaders, check: C, request_id: HeaderValue) -> Option<Self> {
+    pub(super) fn new(
+        identity: IdentityHeaders,
+        check: C,
+        request_id: HeaderValue,
+    ) -> Option<Self> {
         let (target, session) = identity.into_permit().into_parts();
-        Some(Self { is_upload: false, target, session: session?, check, request_id, used: false, checked_at: None })
+        Some(Self {
+            is_upload: false,
+            target,
+            session: session?,
+            check,
+            request_id,
+            used: false,
+            checked_at: None,
+        })
     }
 
     /// Creates the permit of a request body: it may end before the response begins, or after the
     /// response has ended.
-    pub(super) fn of_upload(identity: &IdentityHeaders, check: &C, request_id: &HeaderValue) -> Option<Self> {
+    pub(super) fn of_upload(
+        identity: &IdentityHeaders,
+        check: &C,
+        request_id: &HeaderValue,
+    ) -> Option<Self> {
         let (target, session) = (identity.target().clone(), Arc::clone(identity.session()?));
-        Some(Self { is_upload: true, target, session, check: check.clone(), request_id: request_id.clone(), used: false, checked_at: None })
+        Some(Self {
+            is_upload: true,
+            target,
+            session,
+            check: check.clone(),
+            request_id: request_id.clone(),
+            used: false,
+            checked_at: None,
+        })
     }
 
     /// Whether the session ended while the app was preparing a slow response.

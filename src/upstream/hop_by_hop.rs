@@ -4,7 +4,8 @@ use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TE};
 
 /// Header names that are not hop-by-hop even if `Connection` lists them: a client must not be able
 /// to remove them (RFC 9110 section 7.6.1: "MUST NOT").
-const END_TO_END_NAMES: [&str; 6] = ["host", "content-length", "content-type", "authorization", "cookie", "origin"];
+const END_TO_END_NAMES: [&str; 6] =
+    ["host", "content-length", "content-type", "authorization", "cookie", "origin"];
 
 /// Removes hop-by-hop headers and all headers that `Connection` names. Must be called before
 /// Entrada's headers are written.
@@ -48,7 +49,9 @@ pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
 fn listed(value: &HeaderValue) -> impl Iterator<Item = HeaderName> {
     // Almost every client lists this name, which is removed anyway.
     let further = tokens(value).filter(|it| !it.eq_ignore_ascii_case("keep-alive"));
-    further.filter_map(|it| HeaderName::from_bytes(it.as_bytes()).ok()).filter(|it| !END_TO_END_NAMES.contains(&it.as_str()))
+    further
+        .filter_map(|it| HeaderName::from_bytes(it.as_bytes()).ok())
+        .filter(|it| !END_TO_END_NAMES.contains(&it.as_str()))
 }
 
 fn tokens(value: &HeaderValue) -> impl Iterator<Item = &str> {

@@ -96,7 +96,11 @@ impl Upstream {
         Ok(Self {
             app: ProxiedApp::new(&config.destination, config)?,
             routes: config.routes(),
-            apps: config.routes.iter().map(|it| ProxiedApp::new(&it.destination, config)).collect::<Result<_, BadUpstream>>()?,
+            apps: config
+                .routes
+                .iter()
+                .map(|it| ProxiedApp::new(&it.destination, config))
+                .collect::<Result<_, BadUpstream>>()?,
             host: config.host,
             response_timeout: config.response_timeout,
             body_timeout: limits.body_timeout,
@@ -121,28 +125,39 @@ impl Upstream {
         check: C,
     ) -> impl Future<Output = Result<Response<Body>, Error>> + Send + use<'_, C> {
         let request_id = proxy_context.request_id.clone();
-        let OutgoingRequest { app, request, progress, upgrade } = self.leaving(parts, body, &identity, proxy_context, &check);
+        let OutgoingRequest { app, request, progress, upgrade } =
+            self.leaving(parts, body, &identity, proxy_context, &check);
         let held = HeldPermit::new(identity, check, request_id);
         async move {
             let under_way = held.as_ref().map(|it| it as &dyn UnderWay);
             match &app.link {
                 AppLink::Two(_) if upgrade.is_some() => Err(Error::UpgradeToH2c),
                 AppLink::Two(shared) => {
-                    let mut deadline = RequestDeadline::new(self.response_timeout, progress.as_ref()).telling(under_way);
-                    let sent = deadline.run(Box::pin(app.send_two(shared, request)).as_mut()).await?;
-                    let response = sent.map_err(|error| error.or_client(progress.as_ref().and_then(BodyProgress::broke)))?;
+                    let mut deadline =
+                        RequestDeadline::new(self.response_timeout, progress.as_ref())
+                            .telling(under_way);
+                    let sent =
+                        deadline.run(Box::pin(app.send_two(shared, request)).as_mut()).await?;
+                    let response = sent.map_err(|error| {
+                        error.or_client(progress.as_ref().and_then(BodyProgress::broke))
+                    })?;
                     still_in_time(held.as_ref(), deadline.started_at())?;
                     Ok(self.coming(response, None, held))
                 }
                 AppLink::One(pool) => {
-                    let deadline = RequestDeadline::new(self.response_timeout, progress.as_ref()).telling(under_way);
+                    let deadline = RequestDeadline::new(self.response_timeout, progress.as_ref())
+                        .telling(under_way);
                     let began = deadline.started_at();
                     let (response, connection) = app.send_one(pool, request, deadline).await?;
                     still_in_time(held.as_ref(), began)?;
                     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                         return self.switch(*upgrade.ok_or(Error::Upgrade)?, response, held);
                     }
-                    Ok(self.coming(response, Some(BorrowedConnection::new(Arc::clone(pool), connection, progress)), held))
+                    Ok(self.coming(
+                        response,
+                        Some(BorrowedConnection::new(Arc::clone(pool), connection, progress)),
+                        held,
+                    ))
                 }
             }
         }
@@ -156,25 +171,45 @@ impl Upstream {
         proxy_context: ProxyContext,
         check: &C,
     ) -> OutgoingRequest<'_> {
-        let app = self.routes.find(identity.target()).and_then(|it| self.apps.get(it)).unwrap_or(&self.app);
-        let (body, progress) = RequestBody::new(body, self.body_timeout, identity, check, &proxy_context.request_id);
+        let app = self
+            .routes
+            .find(identity.target())
+            .and_then(|it| self.apps.get(it))
+            .unwrap_or(&self.app);
+        let (body, progress) =
+            RequestBody::new(body, self.body_timeout, identity, check, &proxy_context.request_id);
         let mut request = Request::new(body);
         std::mem::swap(request.method_mut(), &mut parts.method);
         std::mem::swap(request.headers_mut(), &mut parts.headers);
         std::mem::swap(request.extensions_mut(), &mut parts.extensions);
         // The permit's target, byte for byte.
         *request.uri_mut() = Uri::from(identity.target().path_and_query().clone());
-        let upgrade = if proxy_context.upgrade { UpgradeProtocol::of(&mut request, &proxy_context.request_id) } else { None };
+        let upgrade = if proxy_context.upgrade {
+            UpgradeProtocol::of(&mut request, &proxy_context.request_id)
+        } else {
+            None
+        };
         self.dress(request.headers_mut(), app, identity, &proxy_context);
         if let Some(upgrade) = &upgrade {
             upgrade.write_request(&mut request);
         }
-        OutgoingRequest { app, request, progress, upgrade: upgrade.map(|it| Box::new((it, proxy_context))) }
+        OutgoingRequest {
+            app,
+            request,
+            progress,
+            upgrade: upgrade.map(|it| Box::new((it, proxy_context))),
+        }
     }
 
     /// Turns the client's headers into the app's. The order matters: headers that `Connection`
     /// names are removed before Entrada's are written.
-    fn dress(&self, headers: &mut HeaderMap, app: &ProxiedApp, identity: &IdentityHeaders, proxy_context: &ProxyContext) {
+    fn dress(
+        &self,
+        headers: &mut HeaderMap,
+        app: &ProxiedApp,
+        identity: &IdentityHeaders,
+        proxy_context: &ProxyContext,
+    ) {
         let trailers = matches!(app.link, AppLink::Two(_)) && hop_by_hop::takes_trailers(headers);
         hop_by_hop::strip(headers);
         // Allocates once instead of twice.
@@ -194,13 +229,21 @@ impl Upstream {
         headers.insert(HOST, host);
     }
 
-    fn coming<C: PermitCheck>(&self, response: Response<Incoming>, returning: Option<BorrowedConnection>, held: Option<HeldPermit<C>>) -> Response<Body> {
+    fn coming<C: PermitCheck>(
+        &self,
+        response: Response<Incoming>,
+        returning: Option<BorrowedConnection>,
+        held: Option<HeldPermit<C>>,
+    ) -> Response<Body> {
         let (mut parts, body) = response.into_parts();
         hop_by_hop::strip(&mut parts.headers);
         // The version, too, applies to one hop only.
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
-        Response::from_parts(parts, Body::stream(ResponseBody::new(body, self.stream_timeout, returning, held)))
+        Response::from_parts(
+            parts,
+            Body::stream(ResponseBody::new(body, self.stream_timeout, returning, held)),
+        )
     }
 
     fn switch<C: PermitCheck>(
@@ -210,7 +253,12 @@ impl Upstream {
         held: Option<HeldPermit<C>>,
     ) -> Result<Response<Body>, Error> {
         let (answer, client, app) = upgrade.switched(response)?;
-        proxy_context.tunnels.join(client, app, held.map(HeldPermit::into_ends), self.stream_timeout);
+        proxy_context.tunnels.join(
+            client,
+            app,
+            held.map(HeldPermit::into_ends),
+            self.stream_timeout,
+        );
         Ok(answer.map(|()| Body::empty()))
     }
 }
@@ -218,12 +266,19 @@ impl Upstream {
 impl ProxiedApp {
     fn new(to: &AppAddress, config: &Config) -> Result<Self, BadUpstream> {
         let text = match to {
-            AppAddress::Http { host, port } | AppAddress::H2c { host, port } | AppAddress::Https { host, port } => authority(host, *port),
+            AppAddress::Http { host, port }
+            | AppAddress::H2c { host, port }
+            | AppAddress::Https { host, port } => authority(host, *port),
             AppAddress::Unix(_) => "localhost".to_owned(),
         };
-        let link = if matches!(to, AppAddress::H2c { .. }) { AppLink::Two(Mutex::default()) } else { AppLink::One(Arc::default()) };
+        let link = if matches!(to, AppAddress::H2c { .. }) {
+            AppLink::Two(Mutex::default())
+        } else {
+            AppLink::One(Arc::default())
+        };
         let host = HeaderValue::from_str(&text).map_err(|_| BadUpstream::Name(text.clone()))?;
-        let authority = Authority::try_from(text.as_str()).map_err(|_| BadUpstream::Name(text.clone()))?;
+        let authority =
+            Authority::try_from(text.as_str()).map_err(|_| BadUpstream::Name(text.clone()))?;
         Ok(Self { dial: AppDialer::new(to, config)?, authority, host, link })
     }
 
@@ -236,13 +291,24 @@ impl ProxiedApp {
         *request.version_mut() = Version::HTTP_11;
         async move {
             while let Some((mut connection, WasIdle(rested))) = pool.take(deadline.started_at()) {
-                if !connection.sender.is_ready() && deadline.run_with_timer(&mut connection.timer, pin!(connection.sender.ready())).await?.is_err() {
+                if !connection.sender.is_ready()
+                    && deadline
+                        .run_with_timer(&mut connection.timer, pin!(connection.sender.ready()))
+                        .await?
+                        .is_err()
+                {
                     continue;
                 }
                 // A copy is expensive, and the app does not close a connection in constant use as
                 // idle.
                 let spare = if rested { repeatable(&request).map(Box::new) } else { None };
-                match deadline.run_with_timer(&mut connection.timer, pin!(connection.sender.try_send_request(request))).await? {
+                match deadline
+                    .run_with_timer(
+                        &mut connection.timer,
+                        pin!(connection.sender.try_send_request(request)),
+                    )
+                    .await?
+                {
                     Ok(response) => return Ok((response, connection)),
                     // The app had closed the connection. A request that was not sent, or that may
                     // be repeated, is sent once more on a new connection.
@@ -259,24 +325,51 @@ impl ProxiedApp {
         }
     }
 
-    async fn connect(&self, request: Request<RequestBody>, mut deadline: RequestDeadline<'_>) -> Result<(Response<Incoming>, PooledConnection), Error> {
+    async fn connect(
+        &self,
+        request: Request<RequestBody>,
+        mut deadline: RequestDeadline<'_>,
+    ) -> Result<(Response<Incoming>, PooledConnection), Error> {
         let mut sender = deadline.run(pin!(self.dial.http1())).await??;
         let mut timer = deadline.timer();
-        let response = deadline.run_with_timer(&mut timer, pin!(sender.send_request(request))).await?.map_err(Error::of_hyper)?;
+        let response = deadline
+            .run_with_timer(&mut timer, pin!(sender.send_request(request)))
+            .await?
+            .map_err(Error::of_hyper)?;
         Ok((response, PooledConnection { sender, timer }))
     }
 
-    async fn send_two(&self, shared: &Mutex<Option<http2::SendRequest<RequestBody>>>, mut request: Request<RequestBody>) -> Result<Response<Incoming>, Error> {
-        let path = request.uri().path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
-        *request.uri_mut() = Uri::builder().scheme(Scheme::HTTP).authority(self.authority_for(&request)).path_and_query(path).build()?;
+    async fn send_two(
+        &self,
+        shared: &Mutex<Option<http2::SendRequest<RequestBody>>>,
+        mut request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, Error> {
+        let path =
+            request.uri().path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+        *request.uri_mut() = Uri::builder()
+            .scheme(Scheme::HTTP)
+            .authority(self.authority_for(&request))
+            .path_and_query(path)
+            .build()?;
         request.headers_mut().remove(HOST);
         *request.version_mut() = Version::HTTP_2;
-        let live = || shared.lock().unwrap_or_else(PoisonError::into_inner).clone().filter(|it| !it.is_closed());
+        let live = || {
+            shared
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone()
+                .filter(|it| !it.is_closed())
+        };
         if let Some(mut sender) = live() {
             let spare = repeatable(&request);
             match sender.try_send_request(request).await {
                 Ok(response) => return Ok(response),
-                Err(mut error) => request = error.take_message().or(spare).ok_or_else(|| Error::of_hyper(error.into_error()))?,
+                Err(mut error) => {
+                    request = error
+                        .take_message()
+                        .or(spare)
+                        .ok_or_else(|| Error::of_hyper(error.into_error()))?
+                }
             }
         }
         // Two concurrent requests without a connection open one each. The later one is kept.
@@ -287,13 +380,21 @@ impl ProxiedApp {
 
     /// Returns the host for `:authority` in HTTP/2 (RFC 9113 section 8.3.1).
     fn authority_for(&self, request: &Request<RequestBody>) -> Authority {
-        let host = request.headers().get(HOST).and_then(|it| Authority::try_from(it.as_bytes()).ok());
+        let host =
+            request.headers().get(HOST).and_then(|it| Authority::try_from(it.as_bytes()).ok());
         host.unwrap_or_else(|| self.authority.clone())
     }
 }
 
-fn still_in_time<C: PermitCheck>(held: Option<&HeldPermit<C>>, began: Instant) -> Result<(), Error> {
-    if held.is_some_and(|it| it.expired_before_answer(began)) { Err(Error::SessionEnded) } else { Ok(()) }
+fn still_in_time<C: PermitCheck>(
+    held: Option<&HeldPermit<C>>,
+    began: Instant,
+) -> Result<(), Error> {
+    if held.is_some_and(|it| it.expired_before_answer(began)) {
+        Err(Error::SessionEnded)
+    } else {
+        Ok(())
+    }
 }
 
 fn authority(host: &str, port: u16) -> String {
@@ -302,8 +403,14 @@ fn authority(host: &str, port: u16) -> String {
 
 /// Returns a copy of a request that may be repeated (RFC 9110 section 9.2.2) and has no body.
 fn repeatable(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let idempotent = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE);
-    if !idempotent || !http_body::Body::is_end_stream(request.body()) || request.headers().contains_key(http::header::UPGRADE) {
+    let idempotent = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
+    );
+    if !idempotent
+        || !http_body::Body::is_end_stream(request.body())
+        || request.headers().contains_key(http::header::UPGRADE)
+    {
         return None;
     }
     let mut copy = Request::new(RequestBody::empty());

@@ -51,14 +51,20 @@ pub(super) struct BorrowedConnection {
 }
 
 impl BorrowedConnection {
-    pub(super) fn new(pool: Arc<ConnectionPool>, connection: PooledConnection, sent: Option<BodyProgress>) -> Self {
+    pub(super) fn new(
+        pool: Arc<ConnectionPool>,
+        connection: PooledConnection,
+        sent: Option<BodyProgress>,
+    ) -> Self {
         Self { pool, connection, sent }
     }
 
     /// Returns the connection to the pool after the response has ended. If the app responded before
     /// it read the whole body, the connection cannot be reused.
     pub(super) fn give_back(self) {
-        if self.sent.as_ref().is_none_or(BodyProgress::is_whole) && !self.connection.sender.is_closed() {
+        if self.sent.as_ref().is_none_or(BodyProgress::is_whole)
+            && !self.connection.sender.is_closed()
+        {
             self.pool.put(self.connection);
         }
     }

@@ -65,12 +65,19 @@ impl BodyProgress {
         self.0.0.store(how, Ordering::Release);
     }
 
-    fn breaks(&self, how: u8, broke: RequestBodyError) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn breaks(
+        &self,
+        how: u8,
+        broke: RequestBodyError,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.ended(how);
         Poll::Ready(Some(Err(boxed(broke))))
     }
 
-    fn is_refused<C: PermitCheck>(&self, held: &HeldPermit<C>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn is_refused<C: PermitCheck>(
+        &self,
+        held: &HeldPermit<C>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if held.session_is_over() {
             self.breaks(BODY_SESSION_ENDED, RequestBodyError::SessionEnded)
         } else {
@@ -102,8 +109,15 @@ impl RequestBody {
             return (Self::empty(), None);
         }
         let progress = BodyProgress::default();
-        let (stripper, held) = (identity.stripper(), HeldPermit::of_upload(identity, check, request_id));
-        let carried = Carried { from, stall: Stall::new(timeout), stripper, progress: progress.clone(), held };
+        let (stripper, held) =
+            (identity.stripper(), HeldPermit::of_upload(identity, check, request_id));
+        let carried = Carried {
+            from,
+            stall: Stall::new(timeout),
+            stripper,
+            progress: progress.clone(),
+            held,
+        };
         (Self(Some(Box::pin(carried))), Some(progress))
     }
 
@@ -117,7 +131,10 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.0.as_mut().map_or(Poll::Ready(None), |it| it.as_mut().poll_frame(context))
     }
 
@@ -134,13 +151,22 @@ impl<C: PermitCheck> Body for Carried<C> {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut this = self.project();
         let polled = this.from.as_mut().poll_frame(context);
         if polled.is_pending() {
             loop {
-                match ready!(this.stall.as_mut().poll_every(context, this.held.as_ref().map(|_| CHECK_EVERY))) {
-                    InterruptedWait::TimedOut => return this.progress.breaks(BODY_STALLED, RequestBodyError::Stalled),
+                match ready!(
+                    this.stall
+                        .as_mut()
+                        .poll_every(context, this.held.as_ref().map(|_| CHECK_EVERY))
+                ) {
+                    InterruptedWait::TimedOut => {
+                        return this.progress.breaks(BODY_STALLED, RequestBodyError::Stalled);
+                    }
                     InterruptedWait::CheckDue => {
                         if let Some(held) = this.held.as_mut()
                             && !held.still_holds()

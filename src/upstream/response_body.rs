@@ -28,7 +28,12 @@ pin_project! {
 }
 
 impl<C: PermitCheck> ResponseBody<C> {
-    pub(super) fn new(from: Incoming, timeout: Duration, mut returning: Option<BorrowedConnection>, held: Option<HeldPermit<C>>) -> Self {
+    pub(super) fn new(
+        from: Incoming,
+        timeout: Duration,
+        mut returning: Option<BorrowedConnection>,
+        held: Option<HeldPermit<C>>,
+    ) -> Self {
         if from.is_end_stream() {
             return_connection(&mut returning);
         }
@@ -46,14 +51,25 @@ impl<C: PermitCheck> Body for ResponseBody<C> {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut this = self.project();
         let polled = this.from.as_mut().poll_frame(context);
         if polled.is_pending() {
             loop {
-                match ready!(this.stall.as_mut().poll_every(context, this.held.as_ref().map(|_| CHECK_EVERY))) {
+                match ready!(
+                    this.stall
+                        .as_mut()
+                        .poll_every(context, this.held.as_ref().map(|_| CHECK_EVERY))
+                ) {
                     InterruptedWait::TimedOut => return Poll::Ready(Some(Err(boxed(AppStalled)))),
-                    InterruptedWait::CheckDue if this.held.as_mut().is_some_and(|it| !it.still_holds()) => return Poll::Ready(Some(Err(boxed(PermitRevoked)))),
+                    InterruptedWait::CheckDue
+                        if this.held.as_mut().is_some_and(|it| !it.still_holds()) =>
+                    {
+                        return Poll::Ready(Some(Err(boxed(PermitRevoked))));
+                    }
                     InterruptedWait::CheckDue => {}
                 }
             }

@@ -34,7 +34,11 @@ impl Stall {
     }
 
     /// Waits until the time limit, interrupted at the interval `every`.
-    pub(super) fn poll_every(self: Pin<&mut Self>, context: &mut Context<'_>, every: Option<Duration>) -> Poll<InterruptedWait> {
+    pub(super) fn poll_every(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        every: Option<Duration>,
+    ) -> Poll<InterruptedWait> {
         let mut this = self.project();
         let next = |now: Instant, until: Instant| every.map_or(until, |it| until.min(now + it));
         let until = match *this.until {

@@ -39,7 +39,13 @@ impl TunnelTracker {
 
     /// Joins two upgraded connections until one side closes, `ends` ends the tunnel, or no bytes
     /// are transferred for `silence`.
-    pub(super) fn join(&self, client: OnUpgrade, app: OnUpgrade, ends: Option<TunnelEnd>, silence: Duration) {
+    pub(super) fn join(
+        &self,
+        client: OnUpgrade,
+        app: OnUpgrade,
+        ends: Option<TunnelEnd>,
+        silence: Duration,
+    ) {
         let end = self.end.clone();
         let (told, goes_on) = ends.map(|it| (it.cancelled, it.check)).unzip();
         self.tasks.spawn(async move {
@@ -116,23 +122,37 @@ impl<T> ActivityNote<T> {
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for ActivityNote<T> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         let polled = Pin::new(&mut self.io).poll_read(context, into);
         self.note(polled)
     }
 }
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for ActivityNote<T> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         let polled = Pin::new(&mut self.io).poll_write(context, bytes);
         self.note(polled)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_flush(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.io).poll_flush(context)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_shutdown(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(context)
     }
 }

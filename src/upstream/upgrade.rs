@@ -31,7 +31,13 @@ impl UpgradeProtocol {
         if request.method() == Method::CONNECT {
             // The request ID has sixteen characters and is new for each request, so it serves as
             // the nonce of RFC 6455 section 4.1.
-            let nonce: Vec<u8> = request_id.as_bytes().iter().copied().chain(std::iter::repeat(b'0')).take(16).collect();
+            let nonce: Vec<u8> = request_id
+                .as_bytes()
+                .iter()
+                .copied()
+                .chain(std::iter::repeat(b'0'))
+                .take(16)
+                .collect();
             let key = HeaderValue::from_str(&STANDARD.encode(nonce)).ok()?;
             return Some(Self { client, protocol: WEBSOCKET, key: Some(key) });
         }
@@ -56,7 +62,10 @@ impl UpgradeProtocol {
     }
 
     /// The app has switched protocols: returns the client's response and both ends to join.
-    pub(super) fn switched(self, mut response: Response<Incoming>) -> Result<(Response<()>, OnUpgrade, OnUpgrade), Error> {
+    pub(super) fn switched(
+        self,
+        mut response: Response<Incoming>,
+    ) -> Result<(Response<()>, OnUpgrade, OnUpgrade), Error> {
         let theirs = response.headers().get(UPGRADE).cloned().ok_or(Error::Upgrade)?;
         if !theirs.as_bytes().eq_ignore_ascii_case(self.protocol.as_bytes()) {
             return Err(Error::Upgrade);
@@ -80,6 +89,7 @@ impl UpgradeProtocol {
 /// HTTP/2 has no `Sec-WebSocket-Accept`. Entrada sent the key, so it checks the value.
 fn accepted(key: &HeaderValue, headers: &mut HeaderMap) -> Result<(), Error> {
     let said = headers.remove(SEC_WEBSOCKET_ACCEPT).ok_or(Error::Upgrade)?;
-    let expected = STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), ACCEPT_MAGIC].concat()));
+    let expected = STANDARD
+        .encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), ACCEPT_MAGIC].concat()));
     if said.as_bytes() == expected.as_bytes() { Ok(()) } else { Err(Error::Upgrade) }
 }

@@ -31,7 +31,9 @@ impl Body {
     }
 
     /// A body that is streamed.
-    pub fn stream(stream: impl http_body::Body<Data = Bytes, Error = BoxError> + Send + 'static) -> Self {
+    pub fn stream(
+        stream: impl http_body::Body<Data = Bytes, Error = BoxError> + Send + 'static,
+    ) -> Self {
         Self(BodyKind::Stream(Box::pin(stream)))
     }
 }
@@ -40,7 +42,10 @@ impl http_body::Body for Body {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut self.0 {
             BodyKind::Full(text) => Poll::Ready(text.take().map(|it| Ok(Frame::data(it)))),
             BodyKind::Stream(stream) => stream.as_mut().poll_frame(context),
@@ -56,7 +61,9 @@ impl http_body::Body for Body {
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            BodyKind::Full(text) => SizeHint::with_exact(text.as_ref().map_or(0, |it| it.len() as u64)),
+            BodyKind::Full(text) => {
+                SizeHint::with_exact(text.as_ref().map_or(0, |it| it.len() as u64))
+            }
             BodyKind::Stream(stream) => stream.size_hint(),
         }
     }

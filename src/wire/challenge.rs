@@ -53,7 +53,9 @@ fn read(line: &str) -> Vec<Challenge> {
                 after
             }
             _ => {
-                let Some((scheme, after)) = token(rest).filter(|it| !it.1.starts_with('=')) else { break };
+                let Some((scheme, after)) = token(rest).filter(|it| !it.1.starts_with('=')) else {
+                    break;
+                };
                 all.push(Challenge { scheme: scheme.to_owned(), parameters: Vec::new() });
                 after_word(after.trim_start_matches(BLANK_CHARS))
             }
@@ -65,14 +67,17 @@ fn read(line: &str) -> Vec<Challenge> {
 
 /// Splits off a token (RFC 9110 section 5.6.2).
 fn token(text: &str) -> Option<(&str, &str)> {
-    let end = text.find(|it: char| !(it.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(it))).unwrap_or(text.len());
+    let end = text
+        .find(|it: char| !(it.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(it)))
+        .unwrap_or(text.len());
     text.split_at_checked(end).filter(|it| !it.0.is_empty())
 }
 
 /// Splits off `name = value`, with a token or a quoted string as the value.
 fn parameter(text: &str) -> Option<(&str, String, &str)> {
     let (name, rest) = token(text)?;
-    let rest = rest.trim_start_matches(BLANK_CHARS).strip_prefix('=')?.trim_start_matches(BLANK_CHARS);
+    let rest =
+        rest.trim_start_matches(BLANK_CHARS).strip_prefix('=')?.trim_start_matches(BLANK_CHARS);
     let (value, rest) = match rest.strip_prefix('"') {
         Some(quoted) => unquoted(quoted)?,
         // Unquoted Base64 is not a token, but has only one reading.
@@ -103,7 +108,10 @@ fn unquoted(text: &str) -> Option<(String, &str)> {
 
 /// The rest after the single word that some schemes have in place of parameters (`Negotiate`).
 fn after_word(text: &str) -> &str {
-    let alone = |rest: &str| rest.trim_start_matches(BLANK_CHARS).is_empty() || rest.trim_start_matches(BLANK_CHARS).starts_with(',');
+    let alone = |rest: &str| {
+        rest.trim_start_matches(BLANK_CHARS).is_empty()
+            || rest.trim_start_matches(BLANK_CHARS).starts_with(',')
+    };
     match word(text) {
         Some((_, rest)) if alone(rest) && parameter(text).is_none() => rest,
         _ => text,
@@ -116,7 +124,8 @@ mod tests {
 
     fn told(line: &str) -> String {
         let one = |it: &Challenge| {
-            let parameters: Vec<_> = it.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let parameters: Vec<_> =
+                it.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
             format!("{}[{}]", it.scheme, parameters.join("|"))
         };
         read(line).iter().map(one).collect::<Vec<_>>().join(" ")
@@ -125,9 +134,18 @@ mod tests {
     #[test]
     fn challenges_are_told_apart_however_they_are_written() {
         for (line, read) in [
-            (r#"Bearer realm="", error="insufficient_claims", claims="e30=""#, r"Bearer[realm=|error=insufficient_claims|claims=e30=]"),
-            (r#"bearer error=insufficient_claims,claims=e30="#, "bearer[error=insufficient_claims|claims=e30=]"),
-            (r#"Basic realm="a, Bearer error=\"x\"", Bearer error = "y""#, r#"Basic[realm=a, Bearer error="x"] Bearer[error=y]"#),
+            (
+                r#"Bearer realm="", error="insufficient_claims", claims="e30=""#,
+                r"Bearer[realm=|error=insufficient_claims|claims=e30=]",
+            ),
+            (
+                r#"bearer error=insufficient_claims,claims=e30="#,
+                "bearer[error=insufficient_claims|claims=e30=]",
+            ),
+            (
+                r#"Basic realm="a, Bearer error=\"x\"", Bearer error = "y""#,
+                r#"Basic[realm=a, Bearer error="x"] Bearer[error=y]"#,
+            ),
             (r#"Negotiate oYG2==, NTLM, Bearer error="y""#, "Negotiate[] NTLM[] Bearer[error=y]"),
             ("Negotiate", "Negotiate[]"),
             ("Negotiate abc==", "Negotiate[]"),
@@ -145,10 +163,17 @@ mod tests {
     fn a_parameter_that_stands_twice_is_none_and_case_does_not_count() {
         let all = read(r#"BEARER Error="x", claims="1", CLAIMS="2""#);
         let [one] = all.as_slice() else { panic!("{all:?}") };
-        assert!(one.is("bearer") && one.parameter("error") == Some("x") && one.parameter("claims").is_none());
+        assert!(
+            one.is("bearer")
+                && one.parameter("error") == Some("x")
+                && one.parameter("claims").is_none()
+        );
         let mut headers = HeaderMap::new();
         headers.append(WWW_AUTHENTICATE, "Negotiate".parse().unwrap());
-        headers.append(WWW_AUTHENTICATE, format!("Bearer a=\"{}\"", "x".repeat(MAX_LINE_BYTES)).parse().unwrap());
+        headers.append(
+            WWW_AUTHENTICATE,
+            format!("Bearer a=\"{}\"", "x".repeat(MAX_LINE_BYTES)).parse().unwrap(),
+        );
         headers.append(WWW_AUTHENTICATE, "Bearer b=1".parse().unwrap());
         assert_eq!(challenges(&headers).len(), 2);
     }

@@ -88,19 +88,32 @@ impl HttpClient {
     ///
     /// # Errors
     /// Returns an error if the root certificates, TLS or the proxy cannot be used.
-    pub fn new(ca_file: Option<&Path>, environment: &[(String, String)]) -> Result<Self, BadHttpClient> {
+    pub fn new(
+        ca_file: Option<&Path>,
+        environment: &[(String, String)],
+    ) -> Result<Self, BadHttpClient> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let config =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
         let config = config.with_root_certificates(tls::roots(ca_file)?).with_no_client_auth();
         let direct = DirectClient::from((tcp(), config.clone()));
         let variable = |upper: &str| {
             let lower = upper.to_ascii_lowercase();
-            let named = |name: &str| environment.iter().find(|it| it.0 == name).map_or("", |it| it.1.trim());
-            [named(upper), named(&lower)].into_iter().find(|it| !it.is_empty()).unwrap_or_default().to_owned()
+            let named = |name: &str| {
+                environment.iter().find(|it| it.0 == name).map_or("", |it| it.1.trim())
+            };
+            [named(upper), named(&lower)]
+                .into_iter()
+                .find(|it| !it.is_empty())
+                .unwrap_or_default()
+                .to_owned()
         };
         let proxy = match variable("HTTPS_PROXY") {
             address if address.is_empty() => None,
-            address => Some(HttpProxy::new(&address, &variable("NO_PROXY"), &direct, &config).ok_or(BadHttpClient::Proxy)?),
+            address => Some(
+                HttpProxy::new(&address, &variable("NO_PROXY"), &direct, &config)
+                    .ok_or(BadHttpClient::Proxy)?,
+            ),
         };
         Ok(Self { direct: pool().build(direct), proxy })
     }
@@ -113,18 +126,26 @@ impl HttpClient {
     pub async fn send(&self, request: Request<impl Into<Bytes>>) -> Result<Response<Bytes>, Error> {
         let request = request.map(|it| Full::new(it.into()));
         let local = request.uri().host().is_some_and(is_loopback);
-        if request.uri().scheme_str() != Some("https") && !(local && request.uri().scheme_str() == Some("http")) {
+        if request.uri().scheme_str() != Some("https")
+            && !(local && request.uri().scheme_str() == Some("http"))
+        {
             return Err(Error::Address);
         }
         let exchange = async {
-            let proxy = self.proxy.as_ref().filter(|it| !local && it.matcher.intercept(request.uri()).is_some());
+            let proxy = self
+                .proxy
+                .as_ref()
+                .filter(|it| !local && it.matcher.intercept(request.uri()).is_some());
             let (head, body) = match proxy {
                 Some(proxy) => proxy.tunneled.request(request).await,
                 None => self.direct.request(request).await,
             }
-            .map_err(|it| if it.is_connect() { Error::Connect(chain(&it)) } else { Error::Broken(chain(&it)) })?
+            .map_err(|it| {
+                if it.is_connect() { Error::Connect(chain(&it)) } else { Error::Broken(chain(&it)) }
+            })?
             .into_parts();
-            let body = Limited::new(body, MAX_BODY_BYTES).collect().await.map_err(|it| broken(&*it))?;
+            let body =
+                Limited::new(body, MAX_BODY_BYTES).collect().await.map_err(|it| broken(&*it))?;
             Ok(Response::from_parts(head, body.to_bytes()))
         };
         tokio::time::timeout(TOTAL_TIMEOUT, exchange).await.map_err(|_| Error::Timeout)?
@@ -132,10 +153,18 @@ impl HttpClient {
 }
 
 impl HttpProxy {
-    fn new(address: &str, no_proxy: &str, direct: &DirectClient, config: &ClientConfig) -> Option<Self> {
+    fn new(
+        address: &str,
+        no_proxy: &str,
+        direct: &DirectClient,
+        config: &ClientConfig,
+    ) -> Option<Self> {
         // Without exceptions here, to learn the meaning of the address for any host that is
         // requested later.
-        let intercept = Matcher::builder().https(address).build().intercept(&Uri::from_static("https://host.invalid/"))?;
+        let intercept = Matcher::builder()
+            .https(address)
+            .build()
+            .intercept(&Uri::from_static("https://host.invalid/"))?;
         let tunnel = tunnel(&intercept, direct)?;
         let matcher = Matcher::builder().https(address).no(no_proxy).build();
         let tunneled = pool().build(TunneledClient::from((tunnel, config.clone())));
@@ -191,7 +220,8 @@ mod tests {
     use tokio::net::TcpListener;
 
     fn client(environment: &[(&str, &str)]) -> Result<HttpClient, BadHttpClient> {
-        let environment: Vec<_> = environment.iter().map(|it| (it.0.to_owned(), it.1.to_owned())).collect();
+        let environment: Vec<_> =
+            environment.iter().map(|it| (it.0.to_owned(), it.1.to_owned())).collect();
         HttpClient::new(None, &environment)
     }
 
@@ -217,15 +247,26 @@ mod tests {
     #[tokio::test]
     async fn plain_http_stays_on_this_machine() {
         let client = client(&[]).unwrap();
-        for uri in ["http://192.0.2.1/", "http://example.com/", "http://127.0.0.1.example.com/", "/", "ftp://127.0.0.1/"] {
+        for uri in [
+            "http://192.0.2.1/",
+            "http://example.com/",
+            "http://127.0.0.1.example.com/",
+            "/",
+            "ftp://127.0.0.1/",
+        ] {
             assert_eq!(ask(&client, uri).await.unwrap_err(), Error::Address, "{uri}");
         }
     }
 
     #[tokio::test]
     async fn a_redirect_is_an_answer_and_is_not_followed() {
-        let (port, _) = one(b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 2\r\n\r\nok".to_vec()).await;
-        let response = ask(&client(&[]).unwrap(), &format!("http://127.0.0.1:{port}/")).await.unwrap();
+        let (port, _) = one(
+            b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 2\r\n\r\nok"
+                .to_vec(),
+        )
+        .await;
+        let response =
+            ask(&client(&[]).unwrap(), &format!("http://127.0.0.1:{port}/")).await.unwrap();
         assert_eq!((response.status().as_u16(), &response.body()[..]), (302, &b"ok"[..]));
     }
 
@@ -235,14 +276,18 @@ mod tests {
         for length in [format!("content-length: {}\r\n", body.len()), String::new()] {
             let answer = [format!("HTTP/1.1 200 OK\r\n{length}\r\n").as_bytes(), &body].concat();
             let (port, _) = one(answer).await;
-            assert_eq!(ask(&client(&[]).unwrap(), &format!("http://127.0.0.1:{port}/")).await.unwrap_err(), Error::TooLarge);
+            assert_eq!(
+                ask(&client(&[]).unwrap(), &format!("http://127.0.0.1:{port}/")).await.unwrap_err(),
+                Error::TooLarge
+            );
         }
     }
 
     #[tokio::test]
     async fn an_https_host_is_asked_through_the_proxy_with_its_password() {
         let (port, heard) = one(b"HTTP/1.1 403 Forbidden\r\n\r\n".to_vec()).await;
-        let client = client(&[("https_proxy", &format!("http://maya:secret@127.0.0.1:{port}"))]).unwrap();
+        let client =
+            client(&[("https_proxy", &format!("http://maya:secret@127.0.0.1:{port}"))]).unwrap();
         let error = ask(&client, "https://login.example.com/x").await.unwrap_err();
         assert!(matches!(&error, Error::Connect(_)), "{error}");
         assert!(!error.to_string().contains("secret"), "{error}");
@@ -256,9 +301,16 @@ mod tests {
         let made = rcgen::generate_simple_self_signed(["login.example.com".to_owned()]).unwrap();
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), made.cert.pem()).unwrap();
-        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-        let config = rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider())).with_safe_default_protocol_versions().unwrap();
-        let config = config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+        let key =
+            rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let config =
+            rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap();
+        let config = config
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
         let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", proxy.local_addr().unwrap());
         tokio::spawn(async move {
@@ -267,12 +319,22 @@ mod tests {
                 let mut head = vec![0; 4096];
                 let _ = stream.read(&mut head).await;
                 stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await.unwrap();
-                let Ok(mut stream) = tokio_rustls::TlsAcceptor::from(Arc::new(config.clone())).accept(stream).await else { continue };
+                let Ok(mut stream) =
+                    tokio_rustls::TlsAcceptor::from(Arc::new(config.clone())).accept(stream).await
+                else {
+                    continue;
+                };
                 let _ = stream.read(&mut head).await;
-                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\ninner").await.unwrap();
+                stream
+                    .write_all(
+                        b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\ninner",
+                    )
+                    .await
+                    .unwrap();
             }
         });
-        let client = HttpClient::new(Some(file.path()), &[("HTTPS_PROXY".to_owned(), address)]).unwrap();
+        let client =
+            HttpClient::new(Some(file.path()), &[("HTTPS_PROXY".to_owned(), address)]).unwrap();
         assert_eq!(&ask(&client, "https://login.example.com/").await.unwrap().body()[..], b"inner");
         let error = ask(&client, "https://other.example.com/").await.unwrap_err();
         assert!(error.to_string().contains("certificate"), "{error}");
@@ -284,7 +346,10 @@ mod tests {
         let address = format!("http://{}", proxy.local_addr().unwrap());
         let client = client(&[("HTTPS_PROXY", &address), ("NO_PROXY", "example.invalid")]).unwrap();
         let (port, _) = one(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec()).await;
-        assert_eq!(ask(&client, &format!("http://localhost:{port}/")).await.unwrap().status().as_u16(), 200);
+        assert_eq!(
+            ask(&client, &format!("http://localhost:{port}/")).await.unwrap().status().as_u16(),
+            200
+        );
         assert!(ask(&client, "https://login.example.invalid/").await.is_err());
         assert!(ask(&client, "https://127.0.0.1:1/").await.is_err());
         let asked = tokio::time::timeout(Duration::from_millis(50), proxy.accept()).await;

@@ -51,7 +51,10 @@ impl CookieNames {
     /// Whether a name has exactly the form that `pending` produces for one of our `state` values.
     pub fn is_pending(&self, name: &str) -> bool {
         let suffix = name.strip_prefix(self.session.as_str()).and_then(|it| it.strip_prefix("-s-"));
-        suffix.is_some_and(|it| it.len() == PENDING_SUFFIX_BYTES && it.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_')))
+        suffix.is_some_and(|it| {
+            it.len() == PENDING_SUFFIX_BYTES
+                && it.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_'))
+        })
     }
 
     /// Name of the cookie that counts the browser's recent sign-in attempts.
@@ -78,9 +81,15 @@ impl CookieNames {
 
     /// Builds a `Set-Cookie` value that lasts for `seconds`, or for the browser session if `None`.
     pub fn set(&self, name: &str, value: &str, seconds: Option<u64>) -> Option<HeaderValue> {
-        let mut built = Cookie::build((name, value)).path("/").http_only(true).secure(self.secure).same_site(SameSite::Lax);
+        let mut built = Cookie::build((name, value))
+            .path("/")
+            .http_only(true)
+            .secure(self.secure)
+            .same_site(SameSite::Lax);
         if let Some(seconds) = seconds {
-            built = built.max_age(cookie::time::Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX)));
+            built = built.max_age(cookie::time::Duration::seconds(
+                i64::try_from(seconds).unwrap_or(i64::MAX),
+            ));
         }
         HeaderValue::from_str(&built.to_string()).ok()
     }
@@ -160,7 +169,8 @@ impl CookieLines {
 pub fn app_cookies(headers: &HeaderMap) -> HeaderValue {
     let lines: Vec<_> = headers.get_all(COOKIE).iter().filter_map(strip_own).collect();
     let joined = lines.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
-    HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)).unwrap_or(HeaderValue::from_static(""))
+    HeaderValue::from_maybe_shared(bytes::Bytes::from(joined))
+        .unwrap_or(HeaderValue::from_static(""))
 }
 
 fn strip_own(line: &HeaderValue) -> Option<HeaderValue> {
@@ -171,7 +181,11 @@ fn strip_own(line: &HeaderValue) -> Option<HeaderValue> {
         }
         left.extend_from_slice(pair);
     }
-    if left.is_empty() { None } else { HeaderValue::from_maybe_shared(bytes::Bytes::from(left)).ok() }
+    if left.is_empty() {
+        None
+    } else {
+        HeaderValue::from_maybe_shared(bytes::Bytes::from(left)).ok()
+    }
 }
 
 /// Drops cookies that the app tries to set under our names.
@@ -179,7 +193,12 @@ pub fn guard(headers: &mut HeaderMap) {
     if !headers.get_all(SET_COOKIE).iter().any(|it| is_ours_in(it.as_bytes(), b'=')) {
         return;
     }
-    let theirs: Vec<_> = headers.get_all(SET_COOKIE).iter().filter(|it| !is_ours_in(it.as_bytes(), b'=')).cloned().collect();
+    let theirs: Vec<_> = headers
+        .get_all(SET_COOKIE)
+        .iter()
+        .filter(|it| !is_ours_in(it.as_bytes(), b'='))
+        .cloned()
+        .collect();
     headers.remove(SET_COOKIE);
     for line in theirs {
         headers.append(SET_COOKIE, line);
@@ -199,7 +218,10 @@ fn pairs(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
 /// Whether a pair has one of our names; some servers read the value of a cookie without a name as
 /// its name.
 fn is_ours_in(pair: &[u8], end: u8) -> bool {
-    let name = pair.split(|it| *it == end || *it == b';').find(|it| !it.trim_ascii().is_empty()).unwrap_or_default();
+    let name = pair
+        .split(|it| *it == end || *it == b';')
+        .find(|it| !it.trim_ascii().is_empty())
+        .unwrap_or_default();
     CookieNames::is_ours(name.trim_ascii())
 }
 
@@ -228,11 +250,26 @@ mod tests {
     #[test]
     fn finds_ours_among_theirs_and_sees_doubles() {
         let names = CookieNames::new(true);
-        assert_eq!(find(&request(&["a=b; __Host-entrada=xyz; c"]), names.session()), CookieMatch::One("xyz"));
-        assert_eq!(find(&request(&["a=b", "__Host-entrada=xyz"]), names.session()), CookieMatch::One("xyz"));
-        assert_eq!(find(&request(&["__Host-entrada=1; __Host-entrada=2"]), names.session()), CookieMatch::Several);
-        assert_eq!(find(&request(&["__Host-entrada=1", "__Host-entrada=1"]), names.session()), CookieMatch::Several);
-        assert_eq!(find(&request(&["__host-entrada=1; x__Host-entrada=1"]), names.session()), CookieMatch::None);
+        assert_eq!(
+            find(&request(&["a=b; __Host-entrada=xyz; c"]), names.session()),
+            CookieMatch::One("xyz")
+        );
+        assert_eq!(
+            find(&request(&["a=b", "__Host-entrada=xyz"]), names.session()),
+            CookieMatch::One("xyz")
+        );
+        assert_eq!(
+            find(&request(&["__Host-entrada=1; __Host-entrada=2"]), names.session()),
+            CookieMatch::Several
+        );
+        assert_eq!(
+            find(&request(&["__Host-entrada=1", "__Host-entrada=1"]), names.session()),
+            CookieMatch::Several
+        );
+        assert_eq!(
+            find(&request(&["__host-entrada=1; x__Host-entrada=1"]), names.session()),
+            CookieMatch::None
+        );
     }
 
     #[test]
@@ -246,16 +283,31 @@ mod tests {
 
     #[test]
     fn every_cookie_is_listed_in_its_order() {
-        let all: Vec<_> = all(&request(&["a=1; b=2=3;c", "d=4"])).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        assert_eq!(all, [("a", "1"), ("b", "2=3"), ("d", "4")].map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let all: Vec<_> = all(&request(&["a=1; b=2=3;c", "d=4"]))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        assert_eq!(
+            all,
+            [("a", "1"), ("b", "2=3"), ("d", "4")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        );
     }
 
     #[test]
     fn each_kind_of_ours_has_a_name_of_its_own() {
         for (https, prefix) in [(true, "__Host-entrada"), (false, "entrada")] {
             let names = CookieNames::new(https);
-            let all = [names.session().to_owned(), names.pending("12345678abc"), names.rounds(), names.organization(), names.visit()];
-            assert_eq!(all, ["", "-s-12345678", "-r", "-o", "-v"].map(|it| format!("{prefix}{it}")));
+            let all = [
+                names.session().to_owned(),
+                names.pending("12345678abc"),
+                names.rounds(),
+                names.organization(),
+                names.visit(),
+            ];
+            assert_eq!(
+                all,
+                ["", "-s-12345678", "-r", "-o", "-v"].map(|it| format!("{prefix}{it}"))
+            );
             assert!(all.iter().all(CookieNames::is_ours));
         }
     }
@@ -297,16 +349,25 @@ mod tests {
     fn a_sign_in_under_way_has_a_name_of_one_form() {
         let names = CookieNames::new(true);
         assert!(names.is_pending(&names.pending("aB3_-xyz0123")));
-        for name in
-            ["__Host-entrada-s-", "__Host-entrada-s-1234567", "__Host-entrada-s-123456789", "__Host-entrada-s-1234 678", "entrada-s-12345678", "__Host-entrada"]
-        {
+        for name in [
+            "__Host-entrada-s-",
+            "__Host-entrada-s-1234567",
+            "__Host-entrada-s-123456789",
+            "__Host-entrada-s-1234 678",
+            "entrada-s-12345678",
+            "__Host-entrada",
+        ] {
             assert!(!names.is_pending(name), "{name}");
         }
     }
 
     #[test]
     fn the_app_sees_its_own_cookies_only() {
-        let mut headers = request(&["a=b; __Host-entrada=xyz;c=d", "entrada=1; entrada-s-12345678=x", "=entrada; e=f"]);
+        let mut headers = request(&[
+            "a=b; __Host-entrada=xyz;c=d",
+            "entrada=1; entrada-s-12345678=x",
+            "=entrada; e=f",
+        ]);
         headers.append(COOKIE, HeaderValue::from_bytes(b"g=\xff; entrada-r=1").unwrap());
         hide(&mut headers);
         let left: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
@@ -316,7 +377,13 @@ mod tests {
     #[test]
     fn the_app_sets_none_under_our_names() {
         let mut headers = HeaderMap::new();
-        for line in ["a=b; Path=/", "__Host-entrada=x; Path=/", " entrada =x", "=entrada=x", "entrada; Path=/"] {
+        for line in [
+            "a=b; Path=/",
+            "__Host-entrada=x; Path=/",
+            " entrada =x",
+            "=entrada=x",
+            "entrada; Path=/",
+        ] {
             headers.append(SET_COOKIE, HeaderValue::from_str(line).unwrap());
         }
         guard(&mut headers);

@@ -36,7 +36,9 @@ pub struct FormFields(Vec<(String, Zeroizing<String>)>);
 /// # Errors
 /// Returns `Error::Broken` if the form is too long, too slow or incomplete.
 pub async fn bytes(body: Incoming) -> Result<Bytes, Error> {
-    let body = tokio::time::timeout(FORM_TIMEOUT, Limited::new(body, MAX_FORM_BYTES).collect()).await.map_err(|_| Error::Broken)?;
+    let body = tokio::time::timeout(FORM_TIMEOUT, Limited::new(body, MAX_FORM_BYTES).collect())
+        .await
+        .map_err(|_| Error::Broken)?;
     Ok(body.map_err(|_| Error::Broken)?.to_bytes())
 }
 
@@ -93,14 +95,21 @@ mod tests {
     #[test]
     fn a_form_gives_what_was_sent_and_what_was_typed() {
         let form = FormFields::parse(b"a=+x+&b=&c=+&d=%C3%A4").unwrap();
-        assert_eq!((form.sent("a"), form.typed("a"), form.text("a")), (Some(" x "), Some("x"), "x"));
-        assert_eq!((form.sent("b"), form.sent("c"), form.typed("c"), form.text("c")), (None, Some(" "), None, ""));
+        assert_eq!(
+            (form.sent("a"), form.typed("a"), form.text("a")),
+            (Some(" x "), Some("x"), "x")
+        );
+        assert_eq!(
+            (form.sent("b"), form.sent("c"), form.typed("c"), form.text("c")),
+            (None, Some(" "), None, "")
+        );
         assert_eq!((form.text("d"), form.sent("e")), ("\u{e4}", None));
     }
 
     #[test]
     fn a_form_of_very_many_names_is_none() {
-        let names = |count: usize| (0..count).map(|it| format!("n{it}=")).collect::<Vec<_>>().join("&");
+        let names =
+            |count: usize| (0..count).map(|it| format!("n{it}=")).collect::<Vec<_>>().join("&");
         assert!(FormFields::parse(names(MAX_FIELDS).as_bytes()).is_ok());
         assert_eq!(FormFields::parse(names(MAX_FIELDS + 1).as_bytes()).err(), Some(Error::Broken));
     }

@@ -74,7 +74,13 @@ pub fn why_http(headers: &HeaderMap, origin: &RequestOrigin) -> PlainHttpReason 
 
 /// The first front-proxy header in a request; it is ignored if the peer is not trusted.
 pub fn ignored_header(headers: &HeaderMap) -> Option<&'static str> {
-    let names = ["x-forwarded-for", "forwarded", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"];
+    let names = [
+        "x-forwarded-for",
+        "forwarded",
+        "x-forwarded-proto",
+        "x-forwarded-host",
+        "x-forwarded-port",
+    ];
     names.into_iter().find(|it| headers.contains_key(*it))
 }
 
@@ -82,7 +88,14 @@ pub fn ignored_header(headers: &HeaderMap) -> Option<&'static str> {
 /// address.
 pub fn read(headers: &HeaderMap, peer: &Peer, trust: &TrustedProxies) -> RequestOrigin {
     if !is_trusted(peer, trust) {
-        return RequestOrigin { client: peer.ip(), peer: peer.ip(), https: None, host: None, chain: None, trusted: false };
+        return RequestOrigin {
+            client: peer.ip(),
+            peer: peer.ip(),
+            https: None,
+            host: None,
+            chain: None,
+            trusted: false,
+        };
     }
     let chain = listed(headers, "x-forwarded-for");
     let https = match only(headers, "x-forwarded-proto").map(HeaderValue::as_bytes) {
@@ -91,7 +104,14 @@ pub fn read(headers: &HeaderMap, peer: &Peer, trust: &TrustedProxies) -> Request
         _ => None,
     };
     let client = chain.as_ref().and_then(|it| client(it, trust)).or(peer.ip());
-    RequestOrigin { client, peer: peer.ip(), https, host: only(headers, "x-forwarded-host").cloned(), chain, trusted: true }
+    RequestOrigin {
+        client,
+        peer: peer.ip(),
+        https,
+        host: only(headers, "x-forwarded-host").cloned(),
+        chain,
+        trusted: true,
+    }
 }
 
 /// Reads the target that nginx asks about: `X-Original-URL` or `X-Original-URI`, and
@@ -103,12 +123,18 @@ pub fn read(headers: &HeaderMap, peer: &Peer, trust: &TrustedProxies) -> Request
 ///
 /// # Errors
 /// Returns a `ForwardAuthError` with the reason why the request cannot be judged.
-pub fn from_nginx(headers: &HeaderMap, origin: &RequestOrigin, strictness: PathStrictness) -> Result<ForwardAuthRequest, ForwardAuthError> {
+pub fn from_nginx(
+    headers: &HeaderMap,
+    origin: &RequestOrigin,
+    strictness: PathStrictness,
+) -> Result<ForwardAuthRequest, ForwardAuthError> {
     if !origin.trusted {
         return Err(ForwardAuthError::Untrusted);
     }
-    let method = once(headers, "x-original-method")?.ok_or(ForwardAuthError::Header("X-Original-Method"))?;
-    let method = Method::from_bytes(method.as_bytes()).map_err(|_| ForwardAuthError::Header("X-Original-Method"))?;
+    let method =
+        once(headers, "x-original-method")?.ok_or(ForwardAuthError::Header("X-Original-Method"))?;
+    let method = Method::from_bytes(method.as_bytes())
+        .map_err(|_| ForwardAuthError::Header("X-Original-Method"))?;
     let uri = once(headers, "x-original-uri")?;
     let url = once(headers, "x-original-url")?.map(split_url).transpose()?;
     let (host, path) = match (uri, url) {
@@ -138,7 +164,10 @@ fn split_url(url: &str) -> Result<(&str, &str), ForwardAuthError> {
     rest.split_at_checked(split).ok_or(bad)
 }
 
-fn once<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, ForwardAuthError> {
+fn once<'a>(
+    headers: &'a HeaderMap,
+    name: &'static str,
+) -> Result<Option<&'a str>, ForwardAuthError> {
     let mut values = headers.get_all(name).iter();
     let first = values.next();
     if values.next().is_some() {
@@ -190,7 +219,10 @@ fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|it| it.split_once(']')).map(|(it, _)| it);
     let parsed = match bare {
         Some(bare) => bare.parse().ok(),
-        None => text.parse().ok().or_else(|| text.parse::<std::net::SocketAddr>().ok().map(|it| it.ip())),
+        None => text
+            .parse()
+            .ok()
+            .or_else(|| text.parse::<std::net::SocketAddr>().ok().map(|it| it.ip())),
     };
     parsed.map(|it: IpAddr| it.to_canonical())
 }
@@ -217,11 +249,25 @@ mod tests {
 
     #[test]
     fn a_stranger_speaks_for_nobody() {
-        let origin =
-            read(&headers(&[("x-forwarded-for", "1.2.3.4"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "evil")]), &peer("192.0.2.1"), &trust());
+        let origin = read(
+            &headers(&[
+                ("x-forwarded-for", "1.2.3.4"),
+                ("x-forwarded-proto", "https"),
+                ("x-forwarded-host", "evil"),
+            ]),
+            &peer("192.0.2.1"),
+            &trust(),
+        );
         assert_eq!(
             origin,
-            RequestOrigin { client: peer("192.0.2.1").ip(), peer: peer("192.0.2.1").ip(), https: None, host: None, chain: None, trusted: false }
+            RequestOrigin {
+                client: peer("192.0.2.1").ip(),
+                peer: peer("192.0.2.1").ip(),
+                https: None,
+                host: None,
+                chain: None,
+                trusted: false
+            }
         );
     }
 
@@ -241,7 +287,11 @@ mod tests {
 
     #[test]
     fn the_lines_of_a_chain_are_one_list_in_their_order() {
-        let lines = headers(&[("x-forwarded-for", "6.6.6.6, 1.2.3.4"), ("x-forwarded-for", "10.0.0.7"), ("x-forwarded-for", "10.0.0.8")]);
+        let lines = headers(&[
+            ("x-forwarded-for", "6.6.6.6, 1.2.3.4"),
+            ("x-forwarded-for", "10.0.0.7"),
+            ("x-forwarded-for", "10.0.0.8"),
+        ]);
         let origin = read(&lines, &peer("10.0.0.1"), &trust());
         assert_eq!(origin.client, Some("1.2.3.4".parse().unwrap()));
         assert_eq!(origin.chain.unwrap(), "6.6.6.6, 1.2.3.4, 10.0.0.7, 10.0.0.8");
@@ -249,22 +299,44 @@ mod tests {
         assert_eq!((stranger.client, stranger.chain), (peer("192.0.2.1").ip(), None));
         // The line that the proxy added counts, regardless of the client's own line.
         let forged = headers(&[("x-forwarded-for", "10.0.0.9"), ("x-forwarded-for", "1.2.3.4")]);
-        assert_eq!(read(&forged, &peer("10.0.0.1"), &trust()).client, Some("1.2.3.4".parse().unwrap()));
+        assert_eq!(
+            read(&forged, &peer("10.0.0.1"), &trust()).client,
+            Some("1.2.3.4".parse().unwrap())
+        );
     }
 
     #[test]
     fn a_header_that_stands_twice_is_worth_nothing() {
-        let origin = read(&headers(&[("x-forwarded-proto", "https"), ("x-forwarded-proto", "http")]), &peer("10.0.0.1"), &trust());
+        let origin = read(
+            &headers(&[("x-forwarded-proto", "https"), ("x-forwarded-proto", "http")]),
+            &peer("10.0.0.1"),
+            &trust(),
+        );
         assert_eq!(origin.https, None);
     }
 
     #[test]
     fn a_trusted_peer_says_whether_the_client_spoke_https() {
-        for (proto, https) in [("https", Some(true)), ("wss", Some(true)), ("http", Some(false)), ("ws", Some(false)), ("HTTPS", None), ("", None)] {
-            assert_eq!(read(&headers(&[("x-forwarded-proto", proto)]), &peer("10.0.0.1"), &trust()).https, https, "{proto}");
+        for (proto, https) in [
+            ("https", Some(true)),
+            ("wss", Some(true)),
+            ("http", Some(false)),
+            ("ws", Some(false)),
+            ("HTTPS", None),
+            ("", None),
+        ] {
+            assert_eq!(
+                read(&headers(&[("x-forwarded-proto", proto)]), &peer("10.0.0.1"), &trust()).https,
+                https,
+                "{proto}"
+            );
         }
-        let origin = read(&headers(&[("x-forwarded-host", "a.example")]), &peer("10.0.0.1"), &trust());
-        assert_eq!((origin.host.unwrap(), origin.https, origin.trusted), (HeaderValue::from_static("a.example"), None, true));
+        let origin =
+            read(&headers(&[("x-forwarded-host", "a.example")]), &peer("10.0.0.1"), &trust());
+        assert_eq!(
+            (origin.host.unwrap(), origin.https, origin.trusted),
+            (HeaderValue::from_static("a.example"), None, true)
+        );
     }
 
     #[test]
@@ -285,42 +357,99 @@ mod tests {
             (headers(&[("x-forwarded-proto", "gopher")]), "10.0.0.1", PlainHttpReason::NotSaid),
             (headers(&[]), "10.0.0.1", PlainHttpReason::NotSaid),
         ] {
-            assert_eq!(why_http(&headers, &read(&headers, &peer(ip), &trust())), why, "{headers:?} {ip}");
+            assert_eq!(
+                why_http(&headers, &read(&headers, &peer(ip), &trust())),
+                why,
+                "{headers:?} {ip}"
+            );
         }
     }
 
     #[test]
     fn each_header_of_a_front_proxy_is_found() {
-        for name in ["x-forwarded-for", "forwarded", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"] {
+        for name in [
+            "x-forwarded-for",
+            "forwarded",
+            "x-forwarded-proto",
+            "x-forwarded-host",
+            "x-forwarded-port",
+        ] {
             assert_eq!(ignored_header(&headers(&[("accept", "*/*"), (name, "x")])), Some(name));
         }
-        assert_eq!(ignored_header(&headers(&[("x-forwarded-prefix", "/"), ("x-real-ip", "6.6.6.6")])), None);
+        assert_eq!(
+            ignored_header(&headers(&[("x-forwarded-prefix", "/"), ("x-real-ip", "6.6.6.6")])),
+            None
+        );
     }
 
     #[test]
     fn nginx_is_heard_only_with_its_own_headers_once_each() {
-        let ask = |pairs: &[(&'static str, &str)], ip| from_nginx(&headers(pairs), &read(&HeaderMap::new(), &peer(ip), &trust()), PathStrictness::Strict);
-        let good = ask(&[("x-original-uri", "/a?b"), ("x-original-method", "POST")], "10.0.0.1").unwrap();
+        let ask = |pairs: &[(&'static str, &str)], ip| {
+            from_nginx(
+                &headers(pairs),
+                &read(&HeaderMap::new(), &peer(ip), &trust()),
+                PathStrictness::Strict,
+            )
+        };
+        let good =
+            ask(&[("x-original-uri", "/a?b"), ("x-original-method", "POST")], "10.0.0.1").unwrap();
         assert_eq!((good.target.method().as_str(), good.target.path()), ("POST", "/a"));
-        let url = ask(&[("x-original-url", "https://app.example/a"), ("x-original-method", "GET")], "10.0.0.1").unwrap();
+        let url = ask(
+            &[("x-original-url", "https://app.example/a"), ("x-original-method", "GET")],
+            "10.0.0.1",
+        )
+        .unwrap();
         assert_eq!((url.target.path(), url.host.as_deref()), ("/a", Some("app.example")));
-        let both = ask(&[("x-original-uri", "/a?b"), ("x-original-url", "http://h:1/a?b"), ("x-original-method", "GET")], "10.0.0.1").unwrap();
-        assert_eq!((both.target.path_and_query().as_str(), both.host.as_deref()), ("/a?b", Some("h:1")));
+        let both = ask(
+            &[
+                ("x-original-uri", "/a?b"),
+                ("x-original-url", "http://h:1/a?b"),
+                ("x-original-method", "GET"),
+            ],
+            "10.0.0.1",
+        )
+        .unwrap();
+        assert_eq!(
+            (both.target.path_and_query().as_str(), both.host.as_deref()),
+            ("/a?b", Some("h:1"))
+        );
         for url in ["ftp://h/a", "https://h", "//h/a", "/a"] {
             let outcome = ask(&[("x-original-url", url), ("x-original-method", "GET")], "10.0.0.1");
             assert_eq!(outcome, Err(ForwardAuthError::Header("X-Original-URL")), "{url}");
         }
-        assert_eq!(ask(&[("x-original-method", "GET")], "10.0.0.1"), Err(ForwardAuthError::Header("X-Original-URI")));
-        assert_eq!(ask(&[("x-original-uri", "/a"), ("x-original-method", "GET")], "192.0.2.1"), Err(ForwardAuthError::Untrusted));
-        assert!(matches!(ask(&[("x-original-uri", "/a")], "10.0.0.1"), Err(ForwardAuthError::Header(_))));
+        assert_eq!(
+            ask(&[("x-original-method", "GET")], "10.0.0.1"),
+            Err(ForwardAuthError::Header("X-Original-URI"))
+        );
+        assert_eq!(
+            ask(&[("x-original-uri", "/a"), ("x-original-method", "GET")], "192.0.2.1"),
+            Err(ForwardAuthError::Untrusted)
+        );
         assert!(matches!(
-            ask(&[("x-original-uri", "/a"), ("x-original-uri", "/b"), ("x-original-method", "GET")], "10.0.0.1"),
+            ask(&[("x-original-uri", "/a")], "10.0.0.1"),
             Err(ForwardAuthError::Header(_))
         ));
         assert!(matches!(
-            ask(&[("x-original-uri", "/a"), ("x-original-url", "http://h/b"), ("x-original-method", "GET")], "10.0.0.1"),
+            ask(
+                &[("x-original-uri", "/a"), ("x-original-uri", "/b"), ("x-original-method", "GET")],
+                "10.0.0.1"
+            ),
             Err(ForwardAuthError::Header(_))
         ));
-        assert!(matches!(ask(&[("x-original-uri", "/a/../b"), ("x-original-method", "GET")], "10.0.0.1"), Err(ForwardAuthError::Ambiguous(_))));
+        assert!(matches!(
+            ask(
+                &[
+                    ("x-original-uri", "/a"),
+                    ("x-original-url", "http://h/b"),
+                    ("x-original-method", "GET")
+                ],
+                "10.0.0.1"
+            ),
+            Err(ForwardAuthError::Header(_))
+        ));
+        assert!(matches!(
+            ask(&[("x-original-uri", "/a/../b"), ("x-original-method", "GET")], "10.0.0.1"),
+            Err(ForwardAuthError::Ambiguous(_))
+        ));
     }
 }

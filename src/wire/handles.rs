@@ -38,7 +38,13 @@ mod tests {
 
     #[test]
     fn clients_and_the_app_share_what_is_left_beside_the_reserve() {
-        for (limit, connections) in [(Some(0), 1), (Some(256), 1), (Some(1024), 384), (Some(65_536), 32_640), (None, usize::MAX)] {
+        for (limit, connections) in [
+            (Some(0), 1),
+            (Some(256), 1),
+            (Some(1024), 384),
+            (Some(65_536), 32_640),
+            (None, usize::MAX),
+        ] {
             assert_eq!(share(limit), connections, "{limit:?}");
         }
     }

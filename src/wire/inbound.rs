@@ -6,7 +6,9 @@ use crate::base::ids::RequestIds;
 use crate::base::language::Language;
 use crate::base::target::{AmbiguousTarget, PathStrictness, Target};
 use crate::config::server::TrustedProxies;
-use http::header::{ACCEPT, ACCEPT_LANGUAGE, CONNECTION, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    ACCEPT, ACCEPT_LANGUAGE, CONNECTION, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING, UPGRADE,
+};
 use http::request::Parts;
 use http::{HeaderName, Method, Version};
 
@@ -68,22 +70,51 @@ impl InboundRequest {
     ///
     /// # Errors
     /// Returns an `InboundError` if two servers could disagree on its meaning.
-    pub fn read(parts: &Parts, peer: &Peer, trust: &TrustedProxies, strictness: PathStrictness, ids: &RequestIds) -> Result<Self, InboundError> {
-        if parts.headers.get_all(TRANSFER_ENCODING).iter().enumerate().any(|(at, it)| at > 0 || !it.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+    pub fn read(
+        parts: &Parts,
+        peer: &Peer,
+        trust: &TrustedProxies,
+        strictness: PathStrictness,
+        ids: &RequestIds,
+    ) -> Result<Self, InboundError> {
+        if parts
+            .headers
+            .get_all(TRANSFER_ENCODING)
+            .iter()
+            .enumerate()
+            .any(|(at, it)| at > 0 || !it.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        {
             return Err(InboundError::Framing);
         }
         let host = host(parts)?;
-        let connect = parts.method == Method::CONNECT && parts.extensions.get::<hyper::ext::Protocol>().is_some_and(|it| it.as_str() == "websocket");
+        let connect = parts.method == Method::CONNECT
+            && parts
+                .extensions
+                .get::<hyper::ext::Protocol>()
+                .is_some_and(|it| it.as_str() == "websocket");
         // RFC 8441: an extended CONNECT requests a resource as GET does, so it is judged as GET.
         let method = if connect { &Method::GET } else { &parts.method };
         let target = Target::read(method, &parts.uri, strictness)?;
         let origin = forwarded::read(&parts.headers, peer, trust);
         let https = origin.https.unwrap_or(peer.tls);
         let upgrade = connect || asks_to_upgrade(parts);
-        let caller = if upgrade { CallerKind::Script } else { kind_of_caller(&parts.method, &parts.headers) };
+        let caller = if upgrade {
+            CallerKind::Script
+        } else {
+            kind_of_caller(&parts.method, &parts.headers)
+        };
         let request_id = HeaderValue::from_bytes(&ids.next()).map_err(|_| InboundError::Host)?;
         let host = origin.host.clone().unwrap_or(host);
-        Ok(Self { target, host, origin, https, caller, request_id, upgrade, language: Language::default() })
+        Ok(Self {
+            target,
+            host,
+            origin,
+            https,
+            caller,
+            request_id,
+            upgrade,
+            language: Language::default(),
+        })
     }
 
     /// The request ID as text.
@@ -102,8 +133,14 @@ fn host(parts: &Parts) -> Result<HeaderValue, InboundError> {
     let authority = parts.uri.authority().map(|it| it.as_str());
     match (line, authority) {
         (Some(line), None) => Ok(line.clone()),
-        (Some(line), Some(authority)) if line.as_bytes().eq_ignore_ascii_case(authority.as_bytes()) => Ok(line.clone()),
-        (None, Some(authority)) if parts.version >= Version::HTTP_2 => HeaderValue::from_str(authority).map_err(|_| InboundError::Host),
+        (Some(line), Some(authority))
+            if line.as_bytes().eq_ignore_ascii_case(authority.as_bytes()) =>
+        {
+            Ok(line.clone())
+        }
+        (None, Some(authority)) if parts.version >= Version::HTTP_2 => {
+            HeaderValue::from_str(authority).map_err(|_| InboundError::Host)
+        }
         _ => Err(InboundError::Host),
     }
 }
@@ -112,19 +149,38 @@ fn host(parts: &Parts) -> Result<HeaderValue, InboundError> {
 /// requests would follow without being judged.
 fn asks_to_upgrade(parts: &Parts) -> bool {
     let mut lines = parts.headers.get_all(UPGRADE).iter();
-    let (Some(protocol), None) = (lines.next().and_then(|it| it.to_str().ok()), lines.next()) else { return false };
-    let begins = |it: &str, with: &str| it.get(..with.len()).is_some_and(|it| it.eq_ignore_ascii_case(with));
-    let http = protocol.split(',').map(str::trim).any(|it| ["h2", "http", "tls"].iter().any(|with| begins(it, with)));
-    let named = parts.headers.get_all(CONNECTION).iter().filter_map(|it| it.to_str().ok()).flat_map(|it| it.split(','));
-    parts.version == Version::HTTP_11 && !http && named.map(str::trim).any(|it| it.eq_ignore_ascii_case("upgrade"))
+    let (Some(protocol), None) = (lines.next().and_then(|it| it.to_str().ok()), lines.next())
+    else {
+        return false;
+    };
+    let begins =
+        |it: &str, with: &str| it.get(..with.len()).is_some_and(|it| it.eq_ignore_ascii_case(with));
+    let http = protocol
+        .split(',')
+        .map(str::trim)
+        .any(|it| ["h2", "http", "tls"].iter().any(|with| begins(it, with)));
+    let named = parts
+        .headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|it| it.to_str().ok())
+        .flat_map(|it| it.split(','));
+    parts.version == Version::HTTP_11
+        && !http
+        && named.map(str::trim).any(|it| it.eq_ignore_ascii_case("upgrade"))
 }
 
 /// Determines the kind of caller from the browser's Fetch Metadata headers and from `Accept`.
 pub fn kind_of_caller(method: &Method, headers: &HeaderMap) -> CallerKind {
     let text = |name: HeaderName| headers.get(name).and_then(|it| it.to_str().ok());
     // Checked in this order and only as far as needed: each check is a search in every request.
-    let early = || text(SEC_PURPOSE).or_else(|| text(PURPOSE)).is_some_and(|it| it.contains("prefetch") || it.contains("prerender"));
-    let html = || headers.get_all(ACCEPT).iter().filter_map(|it| it.to_str().ok()).any(accepts_html);
+    let early = || {
+        text(SEC_PURPOSE)
+            .or_else(|| text(PURPOSE))
+            .is_some_and(|it| it.contains("prefetch") || it.contains("prerender"))
+    };
+    let html =
+        || headers.get_all(ACCEPT).iter().filter_map(|it| it.to_str().ok()).any(accepts_html);
     let navigates = || match text(SEC_FETCH_MODE) {
         Some(mode) => mode == "navigate",
         None => html() && text(X_REQUESTED_WITH).is_none(),
@@ -149,7 +205,8 @@ fn accepts_html(accept: &str) -> bool {
     accept.split(',').any(|it| {
         let mut parts = it.split(';').map(str::trim);
         let kind = parts.next().unwrap_or_default();
-        let html = kind.eq_ignore_ascii_case("text/html") || kind.eq_ignore_ascii_case("application/xhtml+xml");
+        let html = kind.eq_ignore_ascii_case("text/html")
+            || kind.eq_ignore_ascii_case("application/xhtml+xml");
         html && !parts.any(|it| matches!(it, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
     })
 }
@@ -162,7 +219,13 @@ mod tests {
     fn read(request: http::request::Builder) -> Result<InboundRequest, InboundError> {
         let parts = request.body(()).unwrap().into_parts().0;
         let peer = Peer { address: Some("192.0.2.1:1".parse().unwrap()), tls: false };
-        InboundRequest::read(&parts, &peer, &TrustedProxies::default(), PathStrictness::Strict, &RequestIds::new(&crate::seal::random::system()))
+        InboundRequest::read(
+            &parts,
+            &peer,
+            &TrustedProxies::default(),
+            PathStrictness::Strict,
+            &RequestIds::new(&crate::seal::random::system()),
+        )
     }
 
     #[test]
@@ -170,19 +233,46 @@ mod tests {
         assert!(read(Request::get("/").header("host", "a")).is_ok());
         assert!(read(Request::get("http://a/").header("host", "A")).is_ok());
         assert_eq!(read(Request::get("/")).unwrap_err(), InboundError::Host);
-        assert_eq!(read(Request::get("/").header("host", "a").header("host", "a")).unwrap_err(), InboundError::Host);
-        assert_eq!(read(Request::get("http://b/").header("host", "a")).unwrap_err(), InboundError::Host);
+        assert_eq!(
+            read(Request::get("/").header("host", "a").header("host", "a")).unwrap_err(),
+            InboundError::Host
+        );
+        assert_eq!(
+            read(Request::get("http://b/").header("host", "a")).unwrap_err(),
+            InboundError::Host
+        );
         assert!(read(Request::get("http://b/").version(Version::HTTP_2)).is_ok());
-        assert!(matches!(read(Request::builder().method("CONNECT").uri("a:443").header("host", "a:443")), Err(InboundError::Target(_))));
+        assert!(matches!(
+            read(Request::builder().method("CONNECT").uri("a:443").header("host", "a:443")),
+            Err(InboundError::Target(_))
+        ));
     }
 
     #[test]
     fn no_upgrade_leads_to_requests_that_nobody_judges() {
-        let upgrade = |protocol: &str| read(Request::get("/").header("host", "a").header("connection", "upgrade").header("upgrade", protocol)).unwrap().upgrade;
+        let upgrade = |protocol: &str| {
+            read(
+                Request::get("/")
+                    .header("host", "a")
+                    .header("connection", "upgrade")
+                    .header("upgrade", protocol),
+            )
+            .unwrap()
+            .upgrade
+        };
         for protocol in ["websocket", "mine/1", "WebSocket"] {
             assert!(upgrade(protocol), "{protocol}");
         }
-        for protocol in ["h2c", "H2C", "TLS/1.0", "tls/1.3", "TLS", "HTTP/2.0", "websocket, TLS/1.0", "websocket, h2c"] {
+        for protocol in [
+            "h2c",
+            "H2C",
+            "TLS/1.0",
+            "tls/1.3",
+            "TLS",
+            "HTTP/2.0",
+            "websocket, TLS/1.0",
+            "websocket, h2c",
+        ] {
             assert!(!upgrade(protocol), "{protocol}");
         }
     }
@@ -198,7 +288,10 @@ mod tests {
         };
         assert_eq!(caller("GET", &[("sec-fetch-mode", "navigate")]), CallerKind::Navigation);
         assert_eq!(caller("GET", &[("accept", "text/html,*/*;q=0.8")]), CallerKind::Navigation);
-        assert_eq!(caller("POST", &[("accept", "text/html"), ("sec-fetch-mode", "navigate")]), CallerKind::Form);
+        assert_eq!(
+            caller("POST", &[("accept", "text/html"), ("sec-fetch-mode", "navigate")]),
+            CallerKind::Form
+        );
         for script in [
             &[("sec-fetch-mode", "cors"), ("accept", "text/html")][..],
             &[("accept", "*/*")],
@@ -206,7 +299,11 @@ mod tests {
             &[("accept", "text/html;q=0")],
             &[("accept", "text/html"), ("x-requested-with", "XMLHttpRequest")],
             &[("sec-fetch-mode", "navigate"), ("sec-purpose", "prefetch")],
-            &[("accept", "text/html"), ("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")],
+            &[
+                ("accept", "text/html"),
+                ("connection", "keep-alive, Upgrade"),
+                ("upgrade", "websocket"),
+            ],
         ] {
             assert_eq!(caller("GET", script), CallerKind::Script, "{script:?}");
         }

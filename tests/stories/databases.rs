@@ -20,10 +20,24 @@ async fn people_sign_in_by_username_and_by_code_and_are_out_when_switched_off() 
     let id = town.knows(MAYA, "contoso", "admin").await;
     let mut maya = town.world.browser();
     let page = town.comes(&mut maya, MAYA, MAYA).await;
-    assert_eq!((page.status, page.app_heard("x-entrada-person"), page.app_heard("x-entrada-role").as_str()), (200, id, "admin"), "{}", page.body);
+    assert_eq!(
+        (
+            page.status,
+            page.app_heard("x-entrada-person"),
+            page.app_heard("x-entrada-role").as_str()
+        ),
+        (200, id, "admin"),
+        "{}",
+        page.body
+    );
     let mut frida = town.world.browser();
     let page = town.comes(&mut frida, "Fabrikam", FRIDA).await;
-    assert_eq!((page.status, page.app_heard("x-entrada-role").as_str()), (200, "worker"), "{}", page.body);
+    assert_eq!(
+        (page.status, page.app_heard("x-entrada-role").as_str()),
+        (200, "worker"),
+        "{}",
+        page.body
+    );
     let made = town.directory().person(&Username::parse(FRIDA).unwrap()).await.unwrap().unwrap();
     assert_eq!(made.id.to_string(), page.app_heard("x-entrada-person"));
     assert_eq!(town.types(&mut town.world.browser(), "nobody@nowhere.example").await.status, 404);
@@ -60,7 +74,12 @@ async fn a_hundred_first_sign_ins_at_once_make_one_person() {
     assert_eq!(people.len(), 100);
     people.dedup();
     assert_eq!(people.len(), 1);
-    let fabrikam = town.directory().organization(&CompanyCode::parse("fabrikam").unwrap()).await.unwrap().unwrap();
+    let fabrikam = town
+        .directory()
+        .organization(&CompanyCode::parse("fabrikam").unwrap())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(town.directory().count(fabrikam.id).await.unwrap(), 1);
 }
 

@@ -61,23 +61,40 @@ impl FloodedProgram {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("entrada.toml");
         std::fs::write(&file, world.text_for(port, admin)).unwrap();
-        let limit = launch.open_files.map_or(String::new(), |(soft, hard)| format!("ulimit -Sn {soft} && ulimit -Hn {hard} && "));
+        let limit = launch.open_files.map_or(String::new(), |(soft, hard)| {
+            format!("ulimit -Sn {soft} && ulimit -Hn {hard} && ")
+        });
         let process = Command::new("sh")
-            .args(["-c", &format!("{limit}exec \"$@\""), "sh", env!("CARGO_BIN_EXE_entrada"), "run", "--config"])
+            .args([
+                "-c",
+                &format!("{limit}exec \"$@\""),
+                "sh",
+                env!("CARGO_BIN_EXE_entrada"),
+                "run",
+                "--config",
+            ])
             .arg(&file)
             .env("STORY_CLIENT_SECRET", CLIENT_SECRET)
             .env("STORY_SEAL", SEAL)
             .stdout(match launch.output {
                 ProgramOutput::Discarded => Stdio::null(),
                 ProgramOutput::Stalled => Stdio::piped(),
-                ProgramOutput::Kept => std::fs::File::create(directory.path().join("log")).unwrap().into(),
+                ProgramOutput::Kept => {
+                    std::fs::File::create(directory.path().join("log")).unwrap().into()
+                }
             })
             .stderr(std::fs::File::create(directory.path().join("said")).unwrap())
             .spawn()
             .unwrap();
         let host = world.public_url.split_once("://").unwrap().1.to_owned();
         let admin = SocketAddr::from(([127, 0, 0, 1], admin));
-        let program = Self { address: SocketAddr::from(([127, 0, 0, 1], port)), host, admin, process, directory };
+        let program = Self {
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            host,
+            admin,
+            process,
+            directory,
+        };
         for _ in 0..500 {
             if is_ready(admin).await {
                 return program;
@@ -100,7 +117,8 @@ impl FloodedProgram {
 
     /// Its figures, as Prometheus reads them.
     pub async fn figures(&self) -> String {
-        talk(self.admin, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await
+        talk(self.admin, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .await
     }
 
     /// Processor time of all its threads so far, also of those that have ended, in seconds.
@@ -117,7 +135,11 @@ impl FloodedProgram {
 
     /// Sends a signal by its short name.
     pub fn is_told(&self, signal: &str) {
-        let status = Command::new("kill").arg(format!("-{signal}")).arg(self.process.id().to_string()).status().unwrap();
+        let status = Command::new("kill")
+            .arg(format!("-{signal}"))
+            .arg(self.process.id().to_string())
+            .status()
+            .unwrap();
         assert!(status.success());
     }
 
@@ -147,7 +169,10 @@ impl FloodedProgram {
 
 async fn is_ready(admin: SocketAddr) -> bool {
     let Ok(mut stream) = TcpStream::connect(admin).await else { return false };
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET /readyz HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n")
+        .await
+        .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.is_ok() && answer.starts_with("HTTP/1.1 200")
 }
@@ -164,7 +189,8 @@ async fn gigabytes_stream_both_ways_and_the_program_does_not_grow() {
     let before = program.weighs();
     let mut most = before;
     let stream = TcpStream::connect(program.address).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     let mut uploaded = tokio::spawn(sender.send_request(upload(&program.host, size)));
     let response = loop {
@@ -177,7 +203,8 @@ async fn gigabytes_stream_both_ways_and_the_program_does_not_grow() {
     assert!(String::from_utf8_lossy(&said).contains(&format!("\"bytes\":{size}")));
 
     sender.ready().await.unwrap();
-    let request = Request::get(format!("/public/download?bytes={size}")).header("host", &program.host);
+    let request =
+        Request::get(format!("/public/download?bytes={size}")).header("host", &program.host);
     let request = request.body(BodyExt::boxed(Full::new(Bytes::new()))).unwrap();
     let mut body = sender.send_request(request).await.unwrap().into_body();
     let (mut count, mut measured) = (0, 0);
@@ -200,7 +227,10 @@ fn upload(host: &str, size: u64) -> Request<BoxBody<Bytes, Infallible>> {
         let block = block.clone();
         async move { (sent < size).then(|| (Ok(Frame::data(block)), sent + BLOCK)) }
     });
-    Request::post("/public/upload").header("host", host).body(BodyExt::boxed(StreamBody::new(Box::pin(frames)))).unwrap()
+    Request::post("/public/upload")
+        .header("host", host)
+        .body(BodyExt::boxed(StreamBody::new(Box::pin(frames))))
+        .unwrap()
 }
 
 #[tokio::test]
@@ -234,7 +264,11 @@ async fn two_thousand_connections_at_rest_cost_little_and_block_nobody() {
 
 #[tokio::test]
 async fn a_flood_beyond_the_last_place_is_told_at_once_and_passes() {
-    let world = World::with(WorldPlan { server: "[server.limits]\nconnections = 50".into(), ..WorldPlan::default() }).await;
+    let world = World::with(WorldPlan {
+        server: "[server.limits]\nconnections = 50".into(),
+        ..WorldPlan::default()
+    })
+    .await;
     let program = FloodedProgram::start(&world).await;
     let mut held = Vec::new();
     for _ in 0..50 {
@@ -262,18 +296,27 @@ async fn a_flood_beyond_the_last_place_is_told_at_once_and_passes() {
 
 #[tokio::test]
 async fn a_download_that_nobody_takes_is_dropped_and_the_app_is_freed() {
-    let world = World::with(WorldPlan { server: "[server.limits]\nbody_timeout = \"1s\"".into(), ..WorldPlan::default() }).await;
+    let world = World::with(WorldPlan {
+        server: "[server.limits]\nbody_timeout = \"1s\"".into(),
+        ..WorldPlan::default()
+    })
+    .await;
     let program = FloodedProgram::start(&world).await;
     assert!(program.serves().await);
     let before = program.weighs();
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut stream = socket.connect(program.address).await.unwrap();
-    stream.write_all(program.get("/public/download?bytes=1073741824", "close").as_bytes()).await.unwrap();
+    stream
+        .write_all(program.get("/public/download?bytes=1073741824", "close").as_bytes())
+        .await
+        .unwrap();
     // The client sleeps; a dropped connection shows as its end, long before the gigabyte is through.
     tokio::time::sleep(Duration::from_secs(4)).await;
     let mut heard = Vec::new();
-    let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut heard)).await.expect("the connection was not dropped");
+    let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut heard))
+        .await
+        .expect("the connection was not dropped");
     assert!(heard.starts_with(b"HTTP/1.1 200") || read.is_err());
     assert!((heard.len() as u64) < 64 * MIB, "{} bytes", heard.len());
     assert!(program.weighs().saturating_sub(before) < 64 * MIB);

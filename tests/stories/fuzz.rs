@@ -23,7 +23,10 @@ enum Change {
 }
 
 fn seeds(name: &str) -> Vec<Vec<u8>> {
-    let mut files: Vec<_> = fs::read_dir(root().join("fuzz/corpus").join(name)).unwrap().map(|it| it.unwrap().path()).collect();
+    let mut files: Vec<_> = fs::read_dir(root().join("fuzz/corpus").join(name))
+        .unwrap()
+        .map(|it| it.unwrap().path())
+        .collect();
     files.sort();
     assert!(files.len() >= 3, "{name} has too few seeds");
     files.iter().map(|it| fs::read(it).unwrap()).collect()
@@ -69,7 +72,8 @@ fn tries(name: &str, holds: properties::Holds, cases: u32) {
     for seed in &seeds {
         holds(seed);
     }
-    let strategy = (proptest::sample::select(seeds), proptest::collection::vec(change(), 0..8)).prop_map(|(seed, changes)| changed(seed, &changes));
+    let strategy = (proptest::sample::select(seeds), proptest::collection::vec(change(), 0..8))
+        .prop_map(|(seed, changes)| changed(seed, &changes));
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let outcome = TestRunner::new(config).run(&strategy, |bytes| {
         holds(&bytes);
@@ -93,8 +97,14 @@ fn whatever_one_connection_sends_the_program_serves_others_and_lets_nothing_thro
 
 #[test]
 fn every_property_has_its_fuzz_target() {
-    let manifest: toml::Table = fs::read_to_string(root().join("fuzz/Cargo.toml")).unwrap().parse().unwrap();
-    let mut targets: Vec<_> = manifest["bin"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect();
+    let manifest: toml::Table =
+        fs::read_to_string(root().join("fuzz/Cargo.toml")).unwrap().parse().unwrap();
+    let mut targets: Vec<_> = manifest["bin"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["name"].as_str().unwrap().to_owned())
+        .collect();
     let mut properties: Vec<_> = properties::ALL.iter().map(|it| it.0.to_owned()).collect();
     targets.sort();
     properties.sort();

@@ -29,7 +29,11 @@ fn groups(numbers: std::ops::RangeInclusive<u32>) -> Vec<String> {
 }
 
 /// Looks again and again until it is so.
-async fn soon(browser: &mut TestBrowser, path: &str, holds: impl Fn(&crate::world::browser::BrowserPage) -> bool) {
+async fn soon(
+    browser: &mut TestBrowser,
+    path: &str,
+    holds: impl Fn(&crate::world::browser::BrowserPage) -> bool,
+) {
     for _ in 0..200 {
         let page = browser.asks("GET", path, SCRIPT).await;
         if holds(&page) {
@@ -50,10 +54,14 @@ async fn p6_a_person_in_600_groups_passes_a_group_rule_and_the_app_hears_of_them
     assert!(page.app_heard("x-forwarded-groups").starts_with(FIRST));
     assert_eq!(page.app_heard("x-forwarded-groups-truncated"), "true");
     let claims = page.app_heard("x-entrada-assertion");
-    let claims = jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&claims).unwrap().claims;
+    let claims =
+        jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&claims).unwrap().claims;
     assert_eq!(claims["groups"][0], FIRST);
     let told = grace.asks("GET", "/oauth2/userinfo", SCRIPT).await.json();
-    assert_eq!((told["groups"].as_array().unwrap().len(), &told["groups_truncated"]), (600, &false.into()));
+    assert_eq!(
+        (told["groups"].as_array().unwrap().len(), &told["groups_truncated"]),
+        (600, &false.into())
+    );
     let control = world.emulator.control();
     assert_eq!((control.graph_calls(), control.refresh_calls()), (PAGES, 1));
 }
@@ -65,7 +73,10 @@ async fn p6_the_groups_of_whoever_has_few_stand_in_the_token_and_graph_is_not_as
     assert_eq!(maya.visits("/group/x").await.status, 200);
     let mut tom = world.signed_in("tom@contoso.example").await;
     assert_eq!(tom.visits("/group/x").await.status, 403);
-    assert_eq!((world.emulator.control().graph_calls(), world.emulator.control().refresh_calls()), (0, 0));
+    assert_eq!(
+        (world.emulator.control().graph_calls(), world.emulator.control().refresh_calls()),
+        (0, 0)
+    );
 }
 
 #[tokio::test]
@@ -75,7 +86,11 @@ async fn p6_a_graph_that_wants_rest_is_given_it_and_asked_again() {
     let mut grace = world.signed_in(GRACES).await;
     let began = Instant::now();
     assert_eq!(grace.visits("/group/x").await.status, 200);
-    assert!(began.elapsed() >= Duration::from_millis(900) && began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() >= Duration::from_millis(900) && began.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        began.elapsed()
+    );
     assert_eq!(world.emulator.control().graph_calls(), 1 + PAGES);
     assert_eq!(world.emulator.control().reused_refresh_tokens(), 0);
 }
@@ -91,7 +106,11 @@ async fn p6_while_graph_is_down_a_new_session_hears_503_and_a_live_one_goes_on_f
     let mut fresh = world.signed_in(GRACES).await;
     let page = fresh.visits("/group/x").await;
     assert_eq!(page.status, 503, "{}", page.body);
-    assert!(page.body.contains("Your groups are not known") && page.body.contains("Microsoft Graph"), "{}", page.body);
+    assert!(
+        page.body.contains("Your groups are not known") && page.body.contains("Microsoft Graph"),
+        "{}",
+        page.body
+    );
     let problem = fresh.asks("GET", "/group/x", SCRIPT).await;
     assert_eq!((problem.status, problem.header("retry-after")), (503, "5"));
     assert!(problem.json()["detail"].as_str().unwrap().contains("Microsoft Graph"));
@@ -104,8 +123,15 @@ async fn p6_while_graph_is_down_a_new_session_hears_503_and_a_live_one_goes_on_f
     world.later(RECHECK);
     assert_eq!(live.visits("/group/x").await.status, 503);
     let page = live.visits("/x").await;
-    assert_eq!((page.status, page.app_heard("x-forwarded-groups-truncated")), (200, "true".to_owned()));
-    assert!(control.graph_calls() < PAGES + 15, "{} calls while it was down", control.graph_calls());
+    assert_eq!(
+        (page.status, page.app_heard("x-forwarded-groups-truncated")),
+        (200, "true".to_owned())
+    );
+    assert!(
+        control.graph_calls() < PAGES + 15,
+        "{} calls while it was down",
+        control.graph_calls()
+    );
     control.clear_graph();
     world.later(130);
     assert_eq!(live.visits("/group/x").await.status, 200);
@@ -143,13 +169,19 @@ async fn a_request_that_goes_away_takes_nothing_with_it() {
     let host = world.public_url.split_once("://").unwrap().1;
     for _ in 0..3 {
         let mut gone = tokio::net::TcpStream::connect(world.address).await.unwrap();
-        let request = format!("GET /group/x HTTP/1.1\r\nHost: {host}\r\nCookie: {}\r\n\r\n", grace.cookie_header());
+        let request = format!(
+            "GET /group/x HTTP/1.1\r\nHost: {host}\r\nCookie: {}\r\n\r\n",
+            grace.cookie_header()
+        );
         gone.write_all(request.as_bytes()).await.unwrap();
         tokio::time::sleep(Duration::from_millis(50)).await;
         drop(gone);
     }
     assert_eq!(grace.visits("/group/x").await.status, 200);
-    assert_eq!((control.refresh_calls(), control.graph_calls(), control.reused_refresh_tokens()), (1, PAGES, 0));
+    assert_eq!(
+        (control.refresh_calls(), control.graph_calls(), control.reused_refresh_tokens()),
+        (1, PAGES, 0)
+    );
 }
 
 #[tokio::test]
@@ -161,13 +193,18 @@ async fn where_no_rule_needs_groups_nobody_waits_and_headers_follow_when_they_ar
     let began = Instant::now();
     let page = grace.visits("/x").await;
     assert!(began.elapsed() < Duration::from_millis(600), "{:?}", began.elapsed());
-    assert_eq!((page.app_heard("x-forwarded-groups"), page.app_heard("x-forwarded-groups-truncated")), (String::new(), "true".to_owned()));
+    assert_eq!(
+        (page.app_heard("x-forwarded-groups"), page.app_heard("x-forwarded-groups-truncated")),
+        (String::new(), "true".to_owned())
+    );
     control.set_groups(GRACE, groups(1..=2));
-    soon(&mut grace, "/x", |it| it.app_heard("x-forwarded-groups") == groups(1..=2).join(",")).await;
+    soon(&mut grace, "/x", |it| it.app_heard("x-forwarded-groups") == groups(1..=2).join(","))
+        .await;
     let page = grace.visits("/x").await;
     assert!(page.app_heard("x-forwarded-groups-truncated").is_empty());
     let claims = page.app_heard("x-entrada-assertion");
-    let claims = jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&claims).unwrap().claims;
+    let claims =
+        jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&claims).unwrap().claims;
     assert_eq!(claims["groups"], serde_json::json!(groups(1..=2)));
 }
 
@@ -180,7 +217,10 @@ async fn a_list_of_groups_that_leads_elsewhere_or_never_ends_is_refused_as_a_who
         let page = grace.visits("/group/x").await;
         assert_eq!(page.status, 503, "{fault:?} {}", page.body);
         let page = grace.visits("/x").await;
-        assert_eq!((page.app_heard("x-forwarded-groups"), page.app_heard("x-forwarded-groups-truncated")), (String::new(), "true".to_owned()));
+        assert_eq!(
+            (page.app_heard("x-forwarded-groups"), page.app_heard("x-forwarded-groups-truncated")),
+            (String::new(), "true".to_owned())
+        );
         assert!(world.emulator.control().graph_calls() <= 120, "{fault:?}");
     }
 }
@@ -192,7 +232,12 @@ async fn without_the_permission_the_page_says_what_an_admin_has_to_agree_to() {
     let mut grace = world.signed_in(GRACES).await;
     let page = grace.visits("/group/x").await;
     assert_eq!(page.status, 503, "{}", page.body);
-    assert!(page.body.contains("User.Read") && page.body.contains("Grant the delegated Microsoft Graph permission"), "{}", page.body);
+    assert!(
+        page.body.contains("User.Read")
+            && page.body.contains("Grant the delegated Microsoft Graph permission"),
+        "{}",
+        page.body
+    );
     assert!(world.logged().await.contains("was not granted User.Read"));
     // Nobody hammers Graph meanwhile; what was agreed to is noticed without a new sign-in.
     for _ in 0..10 {
@@ -209,7 +254,8 @@ async fn whom_graph_is_refused_for_does_not_take_the_turn_of_those_who_ask_about
     let world = World::start().await;
     let control = world.emulator.control();
     assert!(control.refuse_refresh(GRACE, 65_001));
-    let (mut maya, mut grace) = (world.signed_in("maya@contoso.example").await, world.signed_in(GRACES).await);
+    let (mut maya, mut grace) =
+        (world.signed_in("maya@contoso.example").await, world.signed_in(GRACES).await);
     assert_eq!(grace.asks("GET", "/group/x", SCRIPT).await.status, 503);
     world.later(61);
     control.token_answer(TokenFault::Html(503), 1);
@@ -240,7 +286,10 @@ async fn groups_off_tells_nobody_any() {
     for person in ["maya@contoso.example", GRACES] {
         let mut browser = world.signed_in(person).await;
         let page = browser.visits("/x").await;
-        assert_eq!((page.app_heard("x-forwarded-groups"), page.app_heard("x-forwarded-groups-truncated")), (String::new(), String::new()));
+        assert_eq!(
+            (page.app_heard("x-forwarded-groups"), page.app_heard("x-forwarded-groups-truncated")),
+            (String::new(), String::new())
+        );
     }
     assert_eq!(world.emulator.control().graph_calls(), 0);
 }
@@ -294,7 +343,10 @@ async fn refresh_tokens_that_are_good_for_once_are_shared_by_recheck_and_graph()
         let (refreshed, told) = (control.refresh_calls(), control.graph_calls());
         world.later(RECHECK);
         let host = world.public_url.split_once("://").unwrap().1;
-        let request = format!("GET /group/x HTTP/1.1\r\nHost: {host}\r\nCookie: {}\r\nConnection: close\r\n\r\n", grace.cookie_header());
+        let request = format!(
+            "GET /group/x HTTP/1.1\r\nHost: {host}\r\nCookie: {}\r\nConnection: close\r\n\r\n",
+            grace.cookie_header()
+        );
         let asked: Vec<_> = (0..20)
             .map(|_| {
                 tokio::spawn({
@@ -306,8 +358,15 @@ async fn refresh_tokens_that_are_good_for_once_are_shared_by_recheck_and_graph()
         for answer in asked {
             assert_eq!(raw::status(&answer.await.unwrap()), 200, "round {round}");
         }
-        soon(&mut grace, "/group/x", |_| control.refresh_calls() >= refreshed + 2 && control.graph_calls() == told + PAGES).await;
-        assert_eq!((control.refresh_calls(), control.reused_refresh_tokens()), (refreshed + 2, 0), "round {round}");
+        soon(&mut grace, "/group/x", |_| {
+            control.refresh_calls() >= refreshed + 2 && control.graph_calls() == told + PAGES
+        })
+        .await;
+        assert_eq!(
+            (control.refresh_calls(), control.reused_refresh_tokens()),
+            (refreshed + 2, 0),
+            "round {round}"
+        );
     }
 }
 
@@ -315,18 +374,27 @@ async fn refresh_tokens_that_are_good_for_once_are_shared_by_recheck_and_graph()
 async fn p6_the_pointer_in_a_token_is_never_followed() {
     let proxy = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     // Whatever is not on this machine would be asked through it.
-    let world = World::with(WorldPlan { proxy: Some(format!("http://{}", proxy.local_addr().unwrap())), ..WorldPlan::default() }).await;
+    let world = World::with(WorldPlan {
+        proxy: Some(format!("http://{}", proxy.local_addr().unwrap())),
+        ..WorldPlan::default()
+    })
+    .await;
     let mut grace = world.signed_in(GRACES).await;
     assert_eq!(grace.visits("/group/x").await.status, 200);
     world.emulator.control().graph(GraphFault::ForeignLink, UNTIL_CLEARED);
     world.later(RECHECK);
     assert_eq!(grace.visits("/group/x").await.status, 200);
-    assert!(tokio::time::timeout(Duration::from_millis(300), proxy.accept()).await.is_err(), "another host was asked");
+    assert!(
+        tokio::time::timeout(Duration::from_millis(300), proxy.accept()).await.is_err(),
+        "another host was asked"
+    );
 }
 
 #[tokio::test]
 async fn p8_a_scope_of_another_api_does_not_get_in_the_way_of_graph() {
-    let world = World::with(entra("scopes = [\"api://11112222-bbbb-3333-cccc-4444dddd5555/access\"]")).await;
+    let world =
+        World::with(entra("scopes = [\"api://11112222-bbbb-3333-cccc-4444dddd5555/access\"]"))
+            .await;
     let mut grace = world.signed_in(GRACES).await;
     assert_eq!(grace.visits("/group/x").await.status, 200);
     assert_eq!(world.emulator.control().graph_calls(), PAGES);

@@ -6,8 +6,17 @@ use std::fs;
 /// Instructions with continued lines joined: name and the rest.
 fn instructions() -> Vec<(String, String)> {
     let text = fs::read_to_string(root().join("Dockerfile")).unwrap();
-    let lines = text.lines().filter(|it| !it.trim_start().starts_with('#')).collect::<Vec<_>>().join("\n").replace("\\\n", " ");
-    lines.lines().filter_map(|it| it.trim().split_once(' ')).map(|(name, rest)| (name.to_owned(), rest.trim().to_owned())).collect()
+    let lines = text
+        .lines()
+        .filter(|it| !it.trim_start().starts_with('#'))
+        .collect::<Vec<_>>()
+        .join("\n")
+        .replace("\\\n", " ");
+    lines
+        .lines()
+        .filter_map(|it| it.trim().split_once(' '))
+        .map(|(name, rest)| (name.to_owned(), rest.trim().to_owned()))
+        .collect()
 }
 
 /// The instructions of the image that is shipped: those of the last stage.
@@ -28,12 +37,15 @@ fn the_image_is_built_by_the_makefiles_own_release() {
     assert!(instructions().iter().any(|it| it.0 == "RUN" && it.1.contains("make release")));
     let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
     assert!(makefile.contains("\nrelease:\n\tbenches/pgo.sh\n"));
-    assert!(shipped().iter().any(|it| it.0 == "COPY" && it.1.contains("--from=build") && it.1.contains("target/dist/entrada")));
+    assert!(shipped().iter().any(|it| it.0 == "COPY"
+        && it.1.contains("--from=build")
+        && it.1.contains("target/dist/entrada")));
 }
 
 #[test]
 fn the_compiler_is_the_one_that_the_manifest_asks_for() {
-    let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    let manifest: toml::Table =
+        fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
     let version = manifest["package"]["rust-version"].as_str().unwrap();
     assert!(instructions()[0].1.starts_with(&format!("rust:{version}")), "{}", instructions()[0].1);
 }
@@ -51,9 +63,17 @@ fn every_base_has_a_version_and_none_is_the_newest() {
 fn the_shipped_image_has_no_shell_and_runs_as_nobody_in_particular() {
     assert!(only("FROM").contains("distroless"));
     let user = only("USER");
-    let id: u32 = user.split(':').next().unwrap().parse().expect("a number, so that an orchestrator can see that it is not root");
+    let id: u32 = user
+        .split(':')
+        .next()
+        .unwrap()
+        .parse()
+        .expect("a number, so that an orchestrator can see that it is not root");
     assert!(id > 0);
-    assert!(!shipped().iter().any(|it| it.0 == "RUN" || it.0 == "VOLUME"), "nothing is run in the shipped image, and nothing is written");
+    assert!(
+        !shipped().iter().any(|it| it.0 == "RUN" || it.0 == "VOLUME"),
+        "nothing is run in the shipped image, and nothing is written"
+    );
 }
 
 #[test]
@@ -70,7 +90,14 @@ fn it_listens_for_others_and_answers_for_its_health() {
 fn no_secret_of_a_developer_gets_into_the_build() {
     let ignored = fs::read_to_string(root().join(".dockerignore")).unwrap();
     let lines: Vec<_> = ignored.lines().collect();
-    assert_eq!(lines.iter().find(|it| !it.starts_with('#') && !it.is_empty()), Some(&"*"), "everything is left out first");
+    assert_eq!(
+        lines.iter().find(|it| !it.starts_with('#') && !it.is_empty()),
+        Some(&"*"),
+        "everything is left out first"
+    );
     let let_in: Vec<_> = lines.iter().filter_map(|it| it.strip_prefix('!')).collect();
-    assert_eq!(let_in, ["Cargo.lock", "Cargo.toml", "Makefile", "benches", "config.example.toml", "src"]);
+    assert_eq!(
+        let_in,
+        ["Cargo.lock", "Cargo.toml", "Makefile", "benches", "config.example.toml", "src"]
+    );
 }

@@ -18,11 +18,18 @@ const PAST_GRACE: i64 = 5 * 3600;
 async fn events(world: &World, browser: &TestBrowser) -> TcpStream {
     let mut io = TcpStream::connect(world.address).await.unwrap();
     let host = world.public_url.split_once("://").unwrap().1;
-    let request = format!("GET /group/events HTTP/1.1\r\nHost: {host}\r\nCookie: {}\r\n\r\n", browser.cookie_header());
+    let request = format!(
+        "GET /group/events HTTP/1.1\r\nHost: {host}\r\nCookie: {}\r\n\r\n",
+        browser.cookie_header()
+    );
     io.write_all(request.as_bytes()).await.unwrap();
     let mut begun = [0; 1024];
     let count = io.read(&mut begun).await.unwrap();
-    assert!(begun[..count].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&begun[..count]));
+    assert!(
+        begun[..count].starts_with(b"HTTP/1.1 200"),
+        "{}",
+        String::from_utf8_lossy(&begun[..count])
+    );
     io
 }
 
@@ -38,9 +45,15 @@ async fn an_answer_ends_once_its_person_is_out_of_the_group_though_no_other_requ
     let world = World::start().await;
     let grace = world.signed_in(GRACES).await;
     let mut stream = events(&world, &grace).await;
-    world.emulator.control().set_groups(GRACE, (2..=600).map(|it| format!("0a1b2c3d-0000-4000-8000-{it:012x}")).collect());
+    world.emulator.control().set_groups(
+        GRACE,
+        (2..=600).map(|it| format!("0a1b2c3d-0000-4000-8000-{it:012x}")).collect(),
+    );
     world.later(RECHECK);
-    assert!(ends_within(&mut stream, Duration::from_secs(10)).await, "it went on without the group");
+    assert!(
+        ends_within(&mut stream, Duration::from_secs(10)).await,
+        "it went on without the group"
+    );
 }
 
 #[tokio::test]
@@ -51,20 +64,34 @@ async fn an_answer_ends_when_its_groups_are_too_old_to_be_believed() {
     let mut stream = events(&world, &grace).await;
     world.emulator.control().graph(GraphFault::Down, UNTIL_CLEARED);
     world.later(RECHECK);
-    assert!(!ends_within(&mut stream, Duration::from_secs(3)).await, "an outage of Graph ends nothing at once");
+    assert!(
+        !ends_within(&mut stream, Duration::from_secs(3)).await,
+        "an outage of Graph ends nothing at once"
+    );
     world.later(RECHECK);
-    assert!(ends_within(&mut stream, Duration::from_secs(10)).await, "groups of two rechecks ago were believed");
+    assert!(
+        ends_within(&mut stream, Duration::from_secs(10)).await,
+        "groups of two rechecks ago were believed"
+    );
     assert!(told.text().contains("its groups are no longer known"), "{}", told.text());
 }
 
 #[tokio::test]
 async fn an_answer_that_ends_with_the_grace_is_logged_as_such() {
     let told = CapturedEvents::listens();
-    let world = World::with(WorldPlan { session: "idle = \"10h\"\nlifetime = \"12h\"".into(), ..WorldPlan::default() }).await;
+    let world = World::with(WorldPlan {
+        session: "idle = \"10h\"\nlifetime = \"12h\"".into(),
+        ..WorldPlan::default()
+    })
+    .await;
     let grace = world.signed_in(GRACES).await;
     let mut stream = events(&world, &grace).await;
     world.emulator.control().token_answer(TokenFault::Html(503), UNTIL_CLEARED);
     world.later(PAST_GRACE);
     assert!(ends_within(&mut stream, Duration::from_secs(10)).await, "it went on past the grace");
-    assert!(told.text().contains("Entra has not answered for longer than entra.recheck_grace"), "{}", told.text());
+    assert!(
+        told.text().contains("Entra has not answered for longer than entra.recheck_grace"),
+        "{}",
+        told.text()
+    );
 }

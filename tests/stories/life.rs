@@ -14,8 +14,14 @@ fn get(world: &World, path: &str) -> String {
 
 #[tokio::test]
 async fn a_silent_or_slow_connection_is_closed_and_a_working_one_is_not() {
-    let world = World::with(WorldPlan { server: "[server.limits]\nheader_timeout = \"1s\"\nidle_timeout = \"2s\"".into(), ..WorldPlan::default() }).await;
-    for bytes in [&b""[..], b"P", b"GET /public/x HTTP/1.1\r\nHos", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+    let world = World::with(WorldPlan {
+        server: "[server.limits]\nheader_timeout = \"1s\"\nidle_timeout = \"2s\"".into(),
+        ..WorldPlan::default()
+    })
+    .await;
+    for bytes in
+        [&b""[..], b"P", b"GET /public/x HTTP/1.1\r\nHos", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
+    {
         let began = Instant::now();
         talk_for(world.address, bytes, Duration::from_secs(15)).await;
         assert!(began.elapsed() < Duration::from_secs(9), "{bytes:?} was never closed");
@@ -27,18 +33,28 @@ async fn a_silent_or_slow_connection_is_closed_and_a_working_one_is_not() {
 
 #[tokio::test]
 async fn beyond_the_last_place_a_client_is_told_to_come_again() {
-    let world = World::with(WorldPlan { server: "[server.limits]\nconnections = 3".into(), ..WorldPlan::default() }).await;
+    let world = World::with(WorldPlan {
+        server: "[server.limits]\nconnections = 3".into(),
+        ..WorldPlan::default()
+    })
+    .await;
     let mut held = Vec::new();
     for _ in 0..3 {
         let mut stream = TcpStream::connect(world.address).await.unwrap();
-        stream.write_all(get(&world, "/public/x").replace("close", "keep-alive").as_bytes()).await.unwrap();
+        stream
+            .write_all(get(&world, "/public/x").replace("close", "keep-alive").as_bytes())
+            .await
+            .unwrap();
         let mut buffer = [0; 64];
         stream.read_exact(&mut buffer).await.unwrap();
         held.push(stream);
     }
     let began = Instant::now();
     let answer = talk(world.address, &get(&world, "/public/x")).await;
-    assert!(answer.starts_with("HTTP/1.1 503") && answer.to_lowercase().contains("retry-after"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 503") && answer.to_lowercase().contains("retry-after"),
+        "{answer}"
+    );
     assert!(began.elapsed() < Duration::from_secs(1));
     drop(held);
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -50,10 +66,20 @@ async fn heads_that_are_too_big_are_refused() {
     let world = World::start().await;
     let long = "x".repeat(100_000);
     let host = world.public_url.split_once("://").unwrap().1;
-    let answer = talk(world.address, &format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nX-Long: {long}\r\n\r\n")).await;
+    let answer = talk(
+        world.address,
+        &format!(
+            "GET /public/x HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nX-Long: {long}\r\n\r\n"
+        ),
+    )
+    .await;
     assert_eq!(raw::status(&answer), 431);
     let many: String = (0..200).map(|at| format!("X-{at}: 1\r\n")).collect();
-    let answer = talk(world.address, &format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{many}\r\n")).await;
+    let answer = talk(
+        world.address,
+        &format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{many}\r\n"),
+    )
+    .await;
     assert_eq!(raw::status(&answer), 431);
     assert_eq!(world.app.seen.count(), 0);
 }
@@ -67,13 +93,17 @@ async fn draining_finishes_what_is_under_way_and_ends_the_rest_at_the_deadline()
     });
     // A tunnel that nobody closes, and a connection that rests.
     let mut tunnel = TcpStream::connect(world.address).await.unwrap();
-    let upgrade = get(&world, "/public/raw-upgrade").replace("Connection: close", "Connection: upgrade\r\nUpgrade: mine");
+    let upgrade = get(&world, "/public/raw-upgrade")
+        .replace("Connection: close", "Connection: upgrade\r\nUpgrade: mine");
     tunnel.write_all(upgrade.as_bytes()).await.unwrap();
     let mut buffer = [0; 12];
     tunnel.read_exact(&mut buffer).await.unwrap();
     assert_eq!(&buffer, b"HTTP/1.1 101");
     let mut resting = TcpStream::connect(world.address).await.unwrap();
-    resting.write_all(get(&world, "/public/x").replace("close", "keep-alive").as_bytes()).await.unwrap();
+    resting
+        .write_all(get(&world, "/public/x").replace("close", "keep-alive").as_bytes())
+        .await
+        .unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
     let began = Instant::now();
     world.shutdown.cancel();
@@ -82,9 +112,15 @@ async fn draining_finishes_what_is_under_way_and_ends_the_rest_at_the_deadline()
     let ready = talk(world.admin, &get(&world, "/readyz")).await;
     assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("draining"), "{ready}");
     let mut rest = Vec::new();
-    tokio::time::timeout(Duration::from_millis(1000), resting.read_to_end(&mut rest)).await.expect("a resting connection was kept").unwrap();
+    tokio::time::timeout(Duration::from_millis(1000), resting.read_to_end(&mut rest))
+        .await
+        .expect("a resting connection was kept")
+        .unwrap();
     assert!(slow.await.unwrap().starts_with("HTTP/1.1 200"));
-    tokio::time::timeout(Duration::from_secs(8), world.served.take().unwrap()).await.expect("the drain did not end").unwrap();
+    tokio::time::timeout(Duration::from_secs(8), world.served.take().unwrap())
+        .await
+        .expect("the drain did not end")
+        .unwrap();
     assert!(began.elapsed() >= Duration::from_millis(2800), "the tunnel was not given its time");
     let mut rest = Vec::new();
     tunnel.read_to_end(&mut rest).await.unwrap_or_default();
@@ -105,10 +141,16 @@ async fn a_reload_takes_new_rules_and_keeps_the_people() {
     let warnings = world.service.reload(&changed).await.unwrap();
     assert_eq!(warnings, ["server.shutdown_grace changed; restart entrada to apply it"]);
     // It does not take a second reload for granted what the first one could not do, and it is content where all is as it began.
-    assert_eq!(world.service.reload(&changed).await.unwrap(), ["server.shutdown_grace changed; restart entrada to apply it"]);
+    assert_eq!(
+        world.service.reload(&changed).await.unwrap(),
+        ["server.shutdown_grace changed; restart entrada to apply it"]
+    );
     assert!(world.service.reload(&world.changed("[server]", "[server]")).await.unwrap().is_empty());
     // What cannot be used keeps the old one.
-    let broken = world.changed("[upstream]\nurl = \"http:", "[upstream]\nca_file = \"Cargo.toml\"\nurl = \"https:");
+    let broken = world.changed(
+        "[upstream]\nurl = \"http:",
+        "[upstream]\nca_file = \"Cargo.toml\"\nurl = \"https:",
+    );
     assert!(world.service.reload(&broken).await.is_err());
     assert_eq!(maya.visits("/x").await.status, 200);
 }
@@ -123,9 +165,13 @@ async fn a_reload_of_headers_is_heard_at_once_and_no_value_slips_under_another_n
     let changed = world.changed(headers, "custom = { \"X-Department\" = \"department\" }\n[headers.assertion]\naudience = \"another\"");
     world.service.reload(&changed).await.unwrap();
     let page = maya.visits("/x").await;
-    assert_eq!((page.app_heard("x-employee-id"), page.app_heard("x-department")), (String::new(), String::new()));
+    assert_eq!(
+        (page.app_heard("x-employee-id"), page.app_heard("x-department")),
+        (String::new(), String::new())
+    );
     let claims = page.app_heard("x-entrada-assertion");
-    let claims = jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&claims).unwrap().claims;
+    let claims =
+        jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&claims).unwrap().claims;
     assert_eq!(claims["aud"], "another");
 }
 
@@ -160,11 +206,18 @@ async fn the_admin_listener_tells_health_readiness_and_figures_and_the_data_list
     assert!(talk(world.admin, &get(&world, "/healthz")).await.starts_with("HTTP/1.1 200"));
     assert!(talk(world.admin, &get(&world, "/readyz")).await.starts_with("HTTP/1.1 200"));
     let metrics = talk(world.admin, &get(&world, "/metrics")).await;
-    assert!(metrics.contains("entrada_requests_total{") && metrics.contains("entrada_sign_ins_total{outcome=\"signed_in\"} 1"), "{metrics}");
+    assert!(
+        metrics.contains("entrada_requests_total{")
+            && metrics.contains("entrada_sign_ins_total{outcome=\"signed_in\"} 1"),
+        "{metrics}"
+    );
     assert!(!metrics.contains("maya") && !metrics.contains("00aa00aa"));
     assert!(talk(world.admin, &get(&world, "/x")).await.starts_with("HTTP/1.1 404"));
     for path in ["/healthz", "/readyz", "/metrics"] {
-        assert!(talk(world.address, &get(&world, path)).await.starts_with("HTTP/1.1 401"), "{path}");
+        assert!(
+            talk(world.address, &get(&world, path)).await.starts_with("HTTP/1.1 401"),
+            "{path}"
+        );
     }
 }
 
@@ -188,10 +241,14 @@ async fn one_line_a_request_with_the_reference_of_the_answer() {
 async fn it_listens_on_a_unix_socket_too() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("entrada.sock");
-    let plan = WorldPlan { server: format!("listen = \"unix:{}\"\ntrusted_proxies = [\"unix\"]", path.display()), ..WorldPlan::default() };
+    let plan = WorldPlan {
+        server: format!("listen = \"unix:{}\"\ntrusted_proxies = [\"unix\"]", path.display()),
+        ..WorldPlan::default()
+    };
     let world = World::with(plan).await;
     let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();
-    let request = get(&world, "/public/x").replace("Connection", "X-Forwarded-For: 192.0.2.9\r\nConnection");
+    let request =
+        get(&world, "/public/x").replace("Connection", "X-Forwarded-For: 192.0.2.9\r\nConnection");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();

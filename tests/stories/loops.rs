@@ -19,7 +19,12 @@ async fn signs_in_until_told(browser: &mut TestBrowser) -> BrowserPage {
 
 /// The cause on the page of a loop.
 fn cause(page: &BrowserPage) -> &str {
-    assert!(page.status == 400 && page.body.contains("<h1>Sign-in keeps looping</h1>"), "no loop: {} {}", page.status, page.body);
+    assert!(
+        page.status == 400 && page.body.contains("<h1>Sign-in keeps looping</h1>"),
+        "no loop: {} {}",
+        page.status,
+        page.body
+    );
     page.body.split_once("<dt>Cause</dt><dd>").unwrap().1.split_once('<').unwrap().0
 }
 
@@ -41,7 +46,11 @@ async fn p5_cookies_that_do_not_come_back() {
     maya.visits("/x").await;
     let page = signs_in_until_told(&mut maya).await;
     assert_eq!(cause(&page), "cookie-not-returned");
-    assert!(page.body.contains("does not return our cookies") && page.body.contains("<dd>You</dd>"), "{}", page.body);
+    assert!(
+        page.body.contains("does not return our cookies") && page.body.contains("<dd>You</dd>"),
+        "{}",
+        page.body
+    );
     assert_eq!(page.way.len(), 2, "it is not sent on: {:?}", page.way);
 }
 
@@ -59,7 +68,11 @@ async fn p5_another_host_than_the_public_one() {
     assert!(maya.opens(&elsewhere).await.is_the_sign_in_at_entra());
     let page = maya.signs_in_as(PERSON).await;
     assert_eq!(cause(&page), "other-host");
-    assert!(page.body.contains(&format!("Go to localhost:{}", world.address.port())), "{}", page.body);
+    assert!(
+        page.body.contains(&format!("Go to localhost:{}", world.address.port())),
+        "{}",
+        page.body
+    );
     // The same where the session at the public name is lost as well.
     let mut tom = world.browser();
     for _ in 0..3 {
@@ -81,7 +94,12 @@ async fn p5_http_where_the_sign_in_is_for_https() {
         ("trusted_proxies = [\"127.0.0.1\"]", Some("http"), "as reported by the proxy in front"),
     ] {
         let port = free_port();
-        let plan = WorldPlan { port: Some(port), public_url: Some(format!("https://localhost:{port}")), server: server.into(), ..WorldPlan::default() };
+        let plan = WorldPlan {
+            port: Some(port),
+            public_url: Some(format!("https://localhost:{port}")),
+            server: server.into(),
+            ..WorldPlan::default()
+        };
         let world = World::with(plan).await;
         let mut maya = world.browser();
         // A browser keeps no __Host- cookie that came by http.
@@ -90,7 +108,11 @@ async fn p5_http_where_the_sign_in_is_for_https() {
         maya.visits("/x").await;
         let page = signs_in_until_told(&mut maya).await;
         assert_eq!(cause(&page), "http-not-https", "{proto:?}");
-        assert!(page.body.contains(told) && page.body.contains("trusted_proxies"), "{told}: {}", page.body);
+        assert!(
+            page.body.contains(told) && page.body.contains("trusted_proxies"),
+            "{told}: {}",
+            page.body
+        );
     }
 }
 
@@ -116,7 +138,11 @@ async fn p5_an_app_that_sends_signed_in_people_to_sign_in() {
     }
     let page = maya.visits("/oauth2/start?rd=/x").await;
     assert_eq!(cause(&page), "app");
-    assert!(page.body.contains("You are signed in, but the app sends you to sign in again"), "{}", page.body);
+    assert!(
+        page.body.contains("You are signed in, but the app sends you to sign in again"),
+        "{}",
+        page.body
+    );
     // Whoever is signed in can still use the app, and the time heals it.
     assert_eq!(maya.visits("/x").await.status, 200);
     world.later(61);
@@ -143,11 +169,20 @@ async fn p5_where_the_cause_cannot_be_told_it_says_what_was_ruled_out() {
     let mut maya = world.browser();
     let page = loses_its_session(&world, &mut maya).await;
     assert_eq!(cause(&page), "unknown");
-    assert!(page.body.contains("These checks found no cause") && page.body.contains("the clock are right"), "{}", page.body);
+    assert!(
+        page.body.contains("These checks found no cause")
+            && page.body.contains("the clock are right"),
+        "{}",
+        page.body
+    );
     assert!(page.body.contains("cookie received, but it opens no session"), "{}", page.body);
     // A program hears the same.
     let json = maya.asks("GET", "/oauth2/start?rd=/x", SCRIPT).await.json();
-    assert_eq!((json["cause"].as_str(), json["cookies"].as_str(), json["status"].as_u64()), (Some("unknown"), Some("returned"), Some(400)), "{json}");
+    assert_eq!(
+        (json["cause"].as_str(), json["cookies"].as_str(), json["status"].as_u64()),
+        (Some("unknown"), Some("returned"), Some(400)),
+        "{json}"
+    );
     assert!(world.logged().await.contains("sign-in loop: unknown"));
 }
 
@@ -164,12 +199,21 @@ async fn p5_forbidden_is_no_loop() {
 async fn choosing_another_account_again_and_again_is_no_loop() {
     let world = World::start().await;
     let mut browser = world.browser();
-    for person in ["maya@contoso.example", "tom@contoso.example", "maya@contoso.example", "tom@contoso.example", "maya@contoso.example", "tom@contoso.example"]
-    {
+    for person in [
+        "maya@contoso.example",
+        "tom@contoso.example",
+        "maya@contoso.example",
+        "tom@contoso.example",
+        "maya@contoso.example",
+        "tom@contoso.example",
+    ] {
         let page = browser.visits("/oauth2/start?rd=/x&prompt=select_account").await;
         assert!(page.is_the_sign_in_at_entra(), "{} {}", page.status, page.body);
         let page = browser.signs_in_as(person).await;
-        assert_eq!((page.status, page.app_heard("x-forwarded-preferred-username").as_str()), (200, person));
+        assert_eq!(
+            (page.status, page.app_heard("x-forwarded-preferred-username").as_str()),
+            (200, person)
+        );
     }
 }
 
@@ -178,7 +222,9 @@ async fn choosing_another_account_again_and_again_is_no_loop() {
 async fn p4_cookies_of_sign_ins_neither_pile_up_nor_go_missing_for_good() {
     let world = World::start().await;
     let mut maya = world.browser();
-    let under_way = |it: &TestBrowser| it.cookie_names().iter().filter(|it| it.starts_with("entrada-s-")).count();
+    let under_way = |it: &TestBrowser| {
+        it.cookie_names().iter().filter(|it| it.starts_with("entrada-s-")).count()
+    };
     for at in 0..30 {
         let page = maya.asks("GET", &format!("/api/{at}"), SCRIPT).await;
         assert_eq!((page.status, page.headers.contains_key("set-cookie")), (401, false));
@@ -195,7 +241,12 @@ async fn p4_cookies_of_sign_ins_neither_pile_up_nor_go_missing_for_good() {
     let callback = maya.stops_at_the_callback(PERSON, oldest).await;
     world.later(61);
     let page = maya.opens(&callback).await;
-    assert!(page.is_the_sign_in_at_entra() || page.status == 200, "it is begun again: {} {}", page.status, page.body);
+    assert!(
+        page.is_the_sign_in_at_entra() || page.status == 200,
+        "it is begun again: {} {}",
+        page.status,
+        page.body
+    );
     let page = if page.is_the_sign_in_at_entra() { maya.signs_in_as(PERSON).await } else { page };
     assert_eq!(page.app_heard("x-forwarded-name"), "Maya Okafor");
     // Whoever has a session goes on with it, whatever became of the cookie.

@@ -38,12 +38,16 @@ impl NginxFront {
     async fn with(change: impl FnOnce(WorldPlan) -> WorldPlan) -> Option<Self> {
         let program = outside::tool("nginx")?;
         let port = free_port();
-        let plan =
-            WorldPlan { public_url: Some(format!("http://localhost:{port}")), server: "trusted_proxies = [\"127.0.0.1\"]".into(), ..WorldPlan::default() };
+        let plan = WorldPlan {
+            public_url: Some(format!("http://localhost:{port}")),
+            server: "trusted_proxies = [\"127.0.0.1\"]".into(),
+            ..WorldPlan::default()
+        };
         let world = World::with(change(plan)).await;
         let directory = tempfile::tempdir().unwrap();
         for file in ["nginx.conf", "entrada.conf", "entrada_headers.conf"] {
-            let text = std::fs::read_to_string(outside::root().join("examples/nginx").join(file)).unwrap();
+            let text =
+                std::fs::read_to_string(outside::root().join("examples/nginx").join(file)).unwrap();
             std::fs::write(directory.path().join(file), ported(&text, port, &world)).unwrap();
         }
         let log = std::fs::File::create(directory.path().join("log")).unwrap();
@@ -57,14 +61,22 @@ impl NginxFront {
             .stderr(log)
             .spawn()
             .unwrap();
-        let front = Self { address: SocketAddr::from(([127, 0, 0, 1], port)), world, nginx, _directory: directory };
+        let front = Self {
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            world,
+            nginx,
+            _directory: directory,
+        };
         for _ in 0..500 {
             if TcpStream::connect(front.address).await.is_ok() {
                 return Some(front);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("nginx did not start: {}", std::fs::read_to_string(front._directory.path().join("log")).unwrap());
+        panic!(
+            "nginx did not start: {}",
+            std::fs::read_to_string(front._directory.path().join("log")).unwrap()
+        );
     }
 
     fn browser(&self) -> TestBrowser {
@@ -83,17 +95,27 @@ impl NginxFront {
     }
 
     async fn raw(&self, line: &str, more: &str) -> String {
-        talk(self.address, &format!("{line} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{more}\r\n", self.host())).await
+        talk(
+            self.address,
+            &format!("{line} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{more}\r\n", self.host()),
+        )
+        .await
     }
 }
 
 /// The ports of the example are those of this world; and nothing is written outside of its folder.
 fn ported(text: &str, port: u16, world: &World) -> String {
-    let places = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|it| format!("{it}_temp_path {it};\n"));
-    let ports = [("8080", port), ("4180", world.address.port()), ("3000", world.app.address.port())];
+    let places = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|it| format!("{it}_temp_path {it};\n"));
+    let ports =
+        [("8080", port), ("4180", world.address.port()), ("3000", world.app.address.port())];
     // In two steps: a port of this world may begin like one of the example's.
-    let marked = ports.iter().fold(text.to_owned(), |text, it| text.replace(&format!("127.0.0.1:{}", it.0), &format!("<{}>", it.0)));
-    let text = ports.iter().fold(marked, |text, it| text.replace(&format!("<{}>", it.0), &format!("127.0.0.1:{}", it.1)));
+    let marked = ports.iter().fold(text.to_owned(), |text, it| {
+        text.replace(&format!("127.0.0.1:{}", it.0), &format!("<{}>", it.0))
+    });
+    let text = ports.iter().fold(marked, |text, it| {
+        text.replace(&format!("<{}>", it.0), &format!("127.0.0.1:{}", it.1))
+    });
     text.replace("http {\n", &format!("http {{\naccess_log off;\n{}", places.concat()))
 }
 
@@ -129,20 +151,45 @@ async fn a_stranger_is_sent_to_sign_in_and_comes_back_to_his_page() {
 #[tokio::test]
 async fn a_rule_that_wants_a_stronger_proof_leads_through_entra_to_the_page() {
     let strong = "[[access.rule]]\npath = \"/strong/**\"\nallow = { acrs = [\"c1\"] }\n";
-    let Some(front) = NginxFront::with(|plan| WorldPlan { more: format!("{RULES}{strong}"), ..plan }).await else { return };
+    let Some(front) =
+        NginxFront::with(|plan| WorldPlan { more: format!("{RULES}{strong}"), ..plan }).await
+    else {
+        return;
+    };
     let mut maya = front.signed_in("maya@contoso.example").await;
     let script = maya.asks("GET", "/strong/x", SCRIPT).await;
     assert_eq!((script.status, script.header("location")), (401, ""));
-    assert!(script.header("www-authenticate").starts_with("Bearer error=\"insufficient_claims\", claims=\""), "{}", script.header("www-authenticate"));
+    assert!(
+        script
+            .header("www-authenticate")
+            .starts_with("Bearer error=\"insufficient_claims\", claims=\""),
+        "{}",
+        script.header("www-authenticate")
+    );
     let page = maya.asks("GET", "/strong/x", NAVIGATION).await;
-    assert_eq!((page.status, page.header("location")), (302, &*format!("{}/oauth2/start?rd=%2Fstrong%2Fx&acrs=c1", front.world.public_url)));
+    assert_eq!(
+        (page.status, page.header("location")),
+        (302, &*format!("{}/oauth2/start?rd=%2Fstrong%2Fx&acrs=c1", front.world.public_url))
+    );
     let page = maya.visits("/strong/x").await;
-    assert_eq!((page.status, page.path_and_query()), (200, "/strong/x".to_owned()), "{}", page.body);
-    assert!(page.way.iter().any(|it| it.query_pairs().any(|it| it.0 == "claims" && it.1.contains("\"c1\""))));
+    assert_eq!(
+        (page.status, page.path_and_query()),
+        (200, "/strong/x".to_owned()),
+        "{}",
+        page.body
+    );
+    assert!(
+        page.way
+            .iter()
+            .any(|it| it.query_pairs().any(|it| it.0 == "claims" && it.1.contains("\"c1\"")))
+    );
     assert_eq!(maya.asks("GET", "/strong/x", SCRIPT).await.status, 200);
     // A stranger is asked for it at once.
     let page = front.browser().asks("GET", "/strong/x", NAVIGATION).await;
-    assert_eq!(page.header("location"), format!("{}/oauth2/start?rd=%2Fstrong%2Fx&acrs=c1", front.world.public_url));
+    assert_eq!(
+        page.header("location"),
+        format!("{}/oauth2/start?rd=%2Fstrong%2Fx&acrs=c1", front.world.public_url)
+    );
 }
 
 #[tokio::test]
@@ -156,9 +203,25 @@ async fn the_redirect_is_not_stored_and_a_script_hears_401() {
     let form = maya.posts("/x", FORM, "typed=1").await;
     let api = maya.asks("GET", "/api/x", NAVIGATION).await;
     let script = maya.asks("GET", "/x", SCRIPT).await;
-    let prefetch = maya.asks("GET", "/x", &[("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-purpose", "prefetch")]).await;
-    for page in [form, api, script, prefetch, maya.asks("OPTIONS", "/x", SCRIPT).await, maya.asks("DELETE", "/x", SCRIPT).await] {
-        assert_eq!((page.status, page.header("location"), page.header("cache-control")), (401, "", "no-store"));
+    let prefetch = maya
+        .asks(
+            "GET",
+            "/x",
+            &[("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-purpose", "prefetch")],
+        )
+        .await;
+    for page in [
+        form,
+        api,
+        script,
+        prefetch,
+        maya.asks("OPTIONS", "/x", SCRIPT).await,
+        maya.asks("DELETE", "/x", SCRIPT).await,
+    ] {
+        assert_eq!(
+            (page.status, page.header("location"), page.header("cache-control")),
+            (401, "", "no-store")
+        );
         assert_eq!(page.header("www-authenticate"), "Entrada realm=\"app\"");
     }
     assert_eq!(front.world.app.seen.count(), 0);
@@ -171,12 +234,19 @@ async fn the_assertion_verifies() {
     let assertion = maya.visits("/x").await.app_heard("x-entrada-assertion");
     let keys = maya.asks("GET", "/oauth2/jwks.json", SCRIPT).await.json();
     let header = jsonwebtoken::decode_header(&assertion).unwrap();
-    let key = keys["keys"].as_array().unwrap().iter().find(|it| it["kid"] == header.kid.as_deref().unwrap()).unwrap();
-    let key = jsonwebtoken::DecodingKey::from_jwk(&serde_json::from_value(key.clone()).unwrap()).unwrap();
+    let key = keys["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|it| it["kid"] == header.kid.as_deref().unwrap())
+        .unwrap();
+    let key =
+        jsonwebtoken::DecodingKey::from_jwk(&serde_json::from_value(key.clone()).unwrap()).unwrap();
     let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
     rules.set_audience(&[&front.world.public_url]);
     rules.set_issuer(&[&front.world.public_url]);
-    let claims = jsonwebtoken::decode::<serde_json::Value>(&assertion, &key, &rules).unwrap().claims;
+    let claims =
+        jsonwebtoken::decode::<serde_json::Value>(&assertion, &key, &rules).unwrap().claims;
     assert_eq!(claims["email"], "maya@contoso.example");
     assert_eq!(claims["roles"], serde_json::json!(["Admin"]));
 }
@@ -233,32 +303,60 @@ async fn what_a_client_makes_up_never_arrives() {
     let mut names: Vec<String> = Vec::new();
     for name in NAMES {
         let shouted = name.to_uppercase();
-        names.extend([(*name).to_owned(), shouted, name.replace('-', "_"), name.replacen('-', "_", 1), name.replace('-', "."), name.replace('-', "~")]);
+        names.extend([
+            (*name).to_owned(),
+            shouted,
+            name.replace('-', "_"),
+            name.replacen('-', "_", 1),
+            name.replace('-', "."),
+            name.replace('-', "~"),
+        ]);
     }
     let lies: Vec<String> = names.iter().map(|it| format!("{it}: planted\r\n")).collect();
     // nginx takes so many at a time.
     for lies in lies.chunks(40) {
-        for (path, cookie) in
-            [("/x", ines.cookie_header()), ("/public/x", ines.cookie_header()), ("/public/x", String::new()), ("/live/public", ines.cookie_header())]
-        {
-            let answer = front.raw(&format!("GET {path}"), &format!("Cookie: {cookie}\r\n{}", lies.concat())).await;
+        for (path, cookie) in [
+            ("/x", ines.cookie_header()),
+            ("/public/x", ines.cookie_header()),
+            ("/public/x", String::new()),
+            ("/live/public", ines.cookie_header()),
+        ] {
+            let answer = front
+                .raw(&format!("GET {path}"), &format!("Cookie: {cookie}\r\n{}", lies.concat()))
+                .await;
             assert_eq!(raw::status(&answer), 200, "{answer}");
             assert!(!answer.contains("planted"), "{path}: {answer}");
         }
     }
     // A person without an e-mail address has none, and a stranger is nobody, whoever he says he is.
     let mut stranger = front.browser();
-    let page = stranger.asks("GET", "/public/x", &[("x-auth-request-user", "maya"), ("x-auth-request-email", "maya@contoso.example")]).await;
+    let page = stranger
+        .asks(
+            "GET",
+            "/public/x",
+            &[("x-auth-request-user", "maya"), ("x-auth-request-email", "maya@contoso.example")],
+        )
+        .await;
     assert_eq!(page.status, 200);
     let heard = page.json()["headers"].to_string();
-    assert!(!heard.contains("x-auth-request") && !heard.contains("assertion") && !heard.contains("maya"), "{heard}");
+    assert!(
+        !heard.contains("x-auth-request")
+            && !heard.contains("assertion")
+            && !heard.contains("maya"),
+        "{heard}"
+    );
 }
 
 /// What the example has to blank is what the program owns: a new name may not be forgotten there.
 #[test]
 fn every_name_of_ours_is_set_or_blanked_by_the_example() {
-    let text = std::fs::read_to_string(outside::root().join("examples/nginx/entrada_headers.conf")).unwrap().to_lowercase();
-    let set: Vec<_> = text.lines().filter_map(|it| it.strip_prefix("proxy_set_header ")?.split(' ').next()).collect();
+    let text = std::fs::read_to_string(outside::root().join("examples/nginx/entrada_headers.conf"))
+        .unwrap()
+        .to_lowercase();
+    let set: Vec<_> = text
+        .lines()
+        .filter_map(|it| it.strip_prefix("proxy_set_header ")?.split(' ').next())
+        .collect();
     for name in NAMES {
         assert!(set.contains(name), "{name}");
     }
@@ -293,7 +391,9 @@ async fn a_forged_question_opens_nothing() {
     for lie in [
         format!("X-Original-URL: {public}\r\n"),
         "X-Original-URI: /public/x\r\n".to_owned(),
-        format!("X-Original-URL: {public}\r\nX-Original-URI: /public/x\r\nX-Original-Method: GET\r\n"),
+        format!(
+            "X-Original-URL: {public}\r\nX-Original-URI: /public/x\r\nX-Original-Method: GET\r\n"
+        ),
         format!("X_Original_URL: {public}\r\n"),
         "X-Forwarded-Uri: /public/x\r\nX-Forwarded-Method: GET\r\n".to_owned(),
         "X-Forwarded-Host: evil.example\r\nX-Forwarded-For: 127.0.0.1\r\n".to_owned(),
@@ -302,7 +402,8 @@ async fn a_forged_question_opens_nothing() {
         let lie = lie.replace("Connection: X", "Connection: close, X");
         let stranger = front.raw("GET /admin/x", &lie).await;
         assert_eq!(raw::status(&stranger), 401, "{lie}: {stranger}");
-        let unfit = front.raw("GET /admin/x", &format!("{lie}Cookie: {}\r\n", tom.cookie_header())).await;
+        let unfit =
+            front.raw("GET /admin/x", &format!("{lie}Cookie: {}\r\n", tom.cookie_header())).await;
         assert_eq!(raw::status(&unfit), 403, "{lie}: {unfit}");
     }
     assert_eq!(front.world.app.seen.count(), before);
@@ -327,7 +428,10 @@ async fn the_rules_decide_by_the_path_and_method_that_were_asked() {
     let mut grace = front.signed_in("grace@contoso.example").await;
     assert_eq!(grace.visits("/group/x").await.status, 403);
     let log = front.world.logged().await;
-    assert!(log.contains("\"route\":\"forward_auth\"") && log.contains("groups that are unknown"), "{log}");
+    assert!(
+        log.contains("\"route\":\"forward_auth\"") && log.contains("groups that are unknown"),
+        "{log}"
+    );
 }
 
 #[tokio::test]
@@ -361,7 +465,11 @@ async fn a_path_that_nginx_and_the_app_read_differently_is_refused() {
 async fn nobody_but_nginx_asks_the_question() {
     let Some(front) = NginxFront::start().await else { return };
     let maya = front.signed_in("maya@contoso.example").await;
-    let forged = format!("Cookie: {}\r\nX-Original-URL: {}/x\r\nX-Original-Method: GET\r\n", maya.cookie_header(), front.world.public_url);
+    let forged = format!(
+        "Cookie: {}\r\nX-Original-URL: {}/x\r\nX-Original-Method: GET\r\n",
+        maya.cookie_header(),
+        front.world.public_url
+    );
     for path in [
         "/oauth2/auth",
         "/oauth2/auth/nginx",
@@ -381,7 +489,14 @@ async fn nobody_but_nginx_asks_the_question() {
 
 #[tokio::test]
 async fn a_caller_that_is_not_trusted_is_no_front_proxy() {
-    let Some(front) = NginxFront::with(|plan| WorldPlan { server: "trusted_proxies = [\"192.0.2.1\"]".into(), ..plan }).await else { return };
+    let Some(front) = NginxFront::with(|plan| WorldPlan {
+        server: "trusted_proxies = [\"192.0.2.1\"]".into(),
+        ..plan
+    })
+    .await
+    else {
+        return;
+    };
     let mut maya = front.browser();
     assert_eq!(maya.asks("GET", "/public/x", NAVIGATION).await.status, 403);
     assert!(front.world.logged().await.contains("not one of [server] trusted_proxies"));
@@ -391,7 +506,11 @@ async fn a_caller_that_is_not_trusted_is_no_front_proxy() {
 #[tokio::test]
 async fn another_site_of_the_same_nginx_is_not_judged_by_our_rules() {
     let Some(front) = NginxFront::start().await else { return };
-    let answer = talk(front.address, "GET /public/x HTTP/1.1\r\nHost: other.example\r\nConnection: close\r\n\r\n").await;
+    let answer = talk(
+        front.address,
+        "GET /public/x HTTP/1.1\r\nHost: other.example\r\nConnection: close\r\n\r\n",
+    )
+    .await;
     assert_eq!(raw::status(&answer), 403);
     let answer = talk(front.address, "GET /public/x HTTP/1.0\r\nConnection: close\r\n\r\n").await;
     assert_eq!(raw::status(&answer), 403);
@@ -406,7 +525,10 @@ async fn a_body_goes_to_the_app_and_not_to_entrada() {
     let page = maya.posts("/x", SCRIPT, &body).await;
     assert_eq!((page.status, page.json()["bytes"].as_u64()), (200, Some(300_000)), "{}", page.body);
     // A question with a body would be answered while the body is still coming, and the connection closed under it.
-    let chunked = format!("Cookie: {}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n", maya.cookie_header());
+    let chunked = format!(
+        "Cookie: {}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n",
+        maya.cookie_header()
+    );
     let answer = front.raw("POST /x", &chunked).await;
     assert!(answer.contains("\"bytes\":5"), "{answer}");
 }
@@ -420,11 +542,18 @@ async fn a_web_socket_goes_through_and_not_from_another_site() {
     socket.send(Message::text("hello")).await.unwrap();
     assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("hello"));
     assert!(web_socket(&front, &maya.cookie_header(), None).await.is_ok());
-    assert_eq!(web_socket(&front, &maya.cookie_header(), Some("https://evil.example")).await.unwrap_err(), 403);
+    assert_eq!(
+        web_socket(&front, &maya.cookie_header(), Some("https://evil.example")).await.unwrap_err(),
+        403
+    );
     assert_eq!(web_socket(&front, "", Some(&own)).await.unwrap_err(), 401);
 }
 
-async fn web_socket(front: &NginxFront, cookie: &str, origin: Option<&str>) -> Result<tokio_tungstenite::WebSocketStream<TcpStream>, u16> {
+async fn web_socket(
+    front: &NginxFront,
+    cookie: &str,
+    origin: Option<&str>,
+) -> Result<tokio_tungstenite::WebSocketStream<TcpStream>, u16> {
     use tungstenite::client::IntoClientRequest as _;
     let mut request = format!("ws://{}/live/ws", front.host()).into_client_request().unwrap();
     let mut more = HeaderMap::new();
@@ -433,7 +562,9 @@ async fn web_socket(front: &NginxFront, cookie: &str, origin: Option<&str>) -> R
         more.insert(HeaderName::from_static("origin"), origin.parse().unwrap());
     }
     request.headers_mut().extend(more);
-    match tokio_tungstenite::client_async(request, TcpStream::connect(front.address).await.unwrap()).await {
+    match tokio_tungstenite::client_async(request, TcpStream::connect(front.address).await.unwrap())
+        .await
+    {
         Ok((socket, _)) => Ok(socket),
         Err(tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
         Err(error) => panic!("{error}"),
@@ -457,13 +588,25 @@ async fn while_entrada_is_down_nothing_is_open() {
 #[tokio::test]
 async fn names_beyond_ascii_and_many_groups_fit_through() {
     let rules = format!("{RULES}\n[headers.assertion]\naudience = \"an app\"\n");
-    let Some(front) = NginxFront::with(|plan| WorldPlan { more: rules, ..plan }).await else { return };
+    let Some(front) = NginxFront::with(|plan| WorldPlan { more: rules, ..plan }).await else {
+        return;
+    };
     let mut zoe = front.signed_in("zoe@contoso.example").await;
-    assert!(zoe.visits("/x").await.app_heard("x-auth-request-name").starts_with("Zo%C3%AB %C5%81ukasiewicz"));
+    assert!(
+        zoe.visits("/x")
+            .await
+            .app_heard("x-auth-request-name")
+            .starts_with("Zo%C3%AB %C5%81ukasiewicz")
+    );
     let mut grace = front.signed_in("grace@contoso.example").await;
     let page = grace.visits("/x").await;
     assert_eq!(page.app_heard("x-auth-request-groups-truncated"), "true");
-    let claims = page.app_heard("x-entrada-assertion").split('.').nth(1).map(|it| URL_SAFE_NO_PAD.decode(it).unwrap()).unwrap();
+    let claims = page
+        .app_heard("x-entrada-assertion")
+        .split('.')
+        .nth(1)
+        .map(|it| URL_SAFE_NO_PAD.decode(it).unwrap())
+        .unwrap();
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&claims).unwrap()["aud"], "an app");
     // Cookies of the app as large as nginx takes them.
     let cookie = format!("Cookie: {}; big={}\r\n", grace.cookie_header(), "c".repeat(7000));

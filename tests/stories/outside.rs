@@ -16,7 +16,11 @@ pub fn root() -> &'static Path {
 pub fn tool(name: &str) -> Option<PathBuf> {
     let (own, servers) = (root().join("target/tools"), PathBuf::from("/usr/sbin"));
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::iter::once(own).chain(std::env::split_paths(&path)).chain([servers]).map(|it| it.join(name)).find(|it| it.is_file());
+    let found = std::iter::once(own)
+        .chain(std::env::split_paths(&path))
+        .chain([servers])
+        .map(|it| it.join(name))
+        .find(|it| it.is_file());
     found.or_else(|| skip(name))
 }
 
@@ -39,8 +43,16 @@ pub fn there(path: &str) -> Option<PathBuf> {
 fn skip(name: &str) -> Option<PathBuf> {
     let listed = unavailable(name);
     let ci = std::env::var("CI").is_ok_and(|it| it == "true");
-    assert!(!ci || listed.is_some(), "{name} is not there, and with CI=true nothing may be skipped: run tests/outside/setup.sh");
-    let line = format!("{name}: {}\n", listed.unwrap_or_else(|| "not on this machine; `make setup` gets it or says why not".to_owned()));
+    assert!(
+        !ci || listed.is_some(),
+        "{name} is not there, and with CI=true nothing may be skipped: run tests/outside/setup.sh"
+    );
+    let line = format!(
+        "{name}: {}\n",
+        listed.unwrap_or_else(
+            || "not on this machine; `make setup` gets it or says why not".to_owned()
+        )
+    );
     // Not by eprintln!, which the test runner keeps to itself when a test passes.
     std::io::stderr().write_all(format!("SKIPPED {line}").as_bytes()).unwrap();
     let file = OpenOptions::new().create(true).append(true).open(root().join("target/skipped.txt"));

@@ -18,34 +18,60 @@ async fn town() -> OrganizationsWorld {
     let place = tempfile::tempdir().unwrap();
     let database = format!("sqlite:{}", place.path().join("people.db").display());
     let evilco = company_of_file("evilco", CONTOSO).replace(CLIENT_ID, EVILCO_CLIENT_ID);
-    let more = format!("[directory]\ndatabase = \"{database}\"\n{}{evilco}{RULES}", company_of_file("contoso", CONTOSO));
+    let more = format!(
+        "[directory]\ndatabase = \"{database}\"\n{}{evilco}{RULES}",
+        company_of_file("contoso", CONTOSO)
+    );
     let evilco = EmulatedRegistration {
         tenant: CONTOSO.to_owned(),
         client_id: EVILCO_CLIENT_ID.to_owned(),
         client_secret: CLIENT_SECRET.to_owned(),
         secret_id: "77778888-ffff-9999-aaaa-0000bbbb1111".to_owned(),
     };
-    OrganizationsWorld { world: World::with(WorldPlan { more, registrations: vec![evilco], ..WorldPlan::default() }).await, place }
+    OrganizationsWorld {
+        world: World::with(WorldPlan { more, registrations: vec![evilco], ..WorldPlan::default() })
+            .await,
+        place,
+    }
 }
 
 impl OrganizationsWorld {
     /// The role Admin and a group, as a registration's owner gives them to anyone.
     fn gives_everything(&self, person: &str) {
-        let oid = self.world.emulator.people().iter().find(|it| it.user_name == person).unwrap().oid.clone();
+        let oid = self
+            .world
+            .emulator
+            .people()
+            .iter()
+            .find(|it| it.user_name == person)
+            .unwrap()
+            .oid
+            .clone();
         self.world.emulator.control().set_roles(&oid, vec!["Admin".to_owned()]);
-        self.world.emulator.control().set_groups(&oid, vec!["0a1b2c3d-0000-4000-8000-000000000001".to_owned()]);
+        self.world
+            .emulator
+            .control()
+            .set_groups(&oid, vec!["0a1b2c3d-0000-4000-8000-000000000001".to_owned()]);
     }
 
     async fn signed_in_at(&self, company: &str, person: &str) -> TestBrowser {
         let mut browser = self.world.browser();
         let page = self.comes(&mut browser, company, person).await;
-        assert_eq!((page.status, page.app_heard("x-entrada-organization").as_str()), (200, company), "{}", page.body);
+        assert_eq!(
+            (page.status, page.app_heard("x-entrada-organization").as_str()),
+            (200, company),
+            "{}",
+            page.body
+        );
         browser
     }
 }
 
 async fn statuses(browser: &mut TestBrowser) -> [u16; 2] {
-    [browser.asks("GET", "/admin/x", SCRIPT).await.status, browser.asks("GET", "/group/x", SCRIPT).await.status]
+    [
+        browser.asks("GET", "/admin/x", SCRIPT).await.status,
+        browser.asks("GET", "/group/x", SCRIPT).await.status,
+    ]
 }
 
 // A rule with `roles` and `tenants` accepted the app roles of every registration in the tenant.
@@ -53,7 +79,8 @@ async fn statuses(browser: &mut TestBrowser) -> [u16; 2] {
 async fn attack_an_app_role_of_another_registration_in_the_same_tenant_opens_nothing() {
     let town = town().await;
     town.gives_everything(TOM);
-    let (mut maya, mut tom) = (town.signed_in_at("contoso", MAYA).await, town.signed_in_at("evilco", TOM).await);
+    let (mut maya, mut tom) =
+        (town.signed_in_at("contoso", MAYA).await, town.signed_in_at("evilco", TOM).await);
     assert_eq!(statuses(&mut maya).await, [200, 200]);
     // The group is the tenant's, whichever registration tells it.
     assert_eq!(statuses(&mut tom).await, [403, 200]);
@@ -61,7 +88,10 @@ async fn attack_an_app_role_of_another_registration_in_the_same_tenant_opens_not
     // The rules do not depend on `check`: a table without organizations lets nobody in by a role.
     let mut config = town.world.changed(named, &format!("{named}, tenants = [\"{CONTOSO}\"]"));
     let Allow::Tables(tables) = &mut config.access.rules[0].allow else { panic!("a table") };
-    assert_eq!((tables[0].organizations.drain(..).count(), tables[0].tenants.as_slice()), (1, &[TenantName::Id(Guid::parse(CONTOSO).unwrap())][..]));
+    assert_eq!(
+        (tables[0].organizations.drain(..).count(), tables[0].tenants.as_slice()),
+        (1, &[TenantName::Id(Guid::parse(CONTOSO).unwrap())][..])
+    );
     assert_eq!(town.world.service.reload(&config).await.unwrap(), Vec::<String>::new());
     assert_eq!(statuses(&mut tom).await, [403, 200]);
     assert_eq!(statuses(&mut maya).await, [403, 200]);
@@ -72,10 +102,22 @@ async fn attack_what_was_proven_for_one_organization_is_not_taken_over_by_anothe
     let town = town().await;
     let mut maya = town.world.browser();
     let proves = async |browser: &mut TestBrowser, company: &str, acrs: &str| {
-        let shown = browser.visits(&format!("/oauth2/start?rd=/x&organization={company}&acrs={acrs}")).await;
-        let page = if shown.is_the_sign_in_at_entra() { browser.signs_in_as(MAYA).await } else { shown };
-        assert_eq!((page.status, page.app_heard("x-entrada-organization").as_str()), (200, company), "{}", page.body);
-        let claims = jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&page.app_heard("x-entrada-assertion")).unwrap().claims;
+        let shown = browser
+            .visits(&format!("/oauth2/start?rd=/x&organization={company}&acrs={acrs}"))
+            .await;
+        let page =
+            if shown.is_the_sign_in_at_entra() { browser.signs_in_as(MAYA).await } else { shown };
+        assert_eq!(
+            (page.status, page.app_heard("x-entrada-organization").as_str()),
+            (200, company),
+            "{}",
+            page.body
+        );
+        let claims = jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(
+            &page.app_heard("x-entrada-assertion"),
+        )
+        .unwrap()
+        .claims;
         claims["acrs"].to_string()
     };
     assert_eq!(proves(&mut maya, "evilco", "c1").await, "[\"c1\"]");

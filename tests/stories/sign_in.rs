@@ -42,7 +42,13 @@ async fn what_is_asked_of_entra_is_a_code_with_pkce_state_and_nonce() {
     for scope in ["openid", "profile", "email"] {
         assert!(asked["scope"].split(' ').any(|it| it == scope));
     }
-    let cookie = page.headers.get_all("set-cookie").iter().map(|it| it.to_str().unwrap()).find(|it| it.starts_with("entrada-s-")).unwrap();
+    let cookie = page
+        .headers
+        .get_all("set-cookie")
+        .iter()
+        .map(|it| it.to_str().unwrap())
+        .find(|it| it.starts_with("entrada-s-"))
+        .unwrap();
     for part in ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=600"] {
         assert!(cookie.contains(part), "{cookie}");
     }
@@ -194,21 +200,33 @@ async fn entra_may_be_down_at_the_start_and_later() {
     let page = maya.visits("/x").await;
     assert_eq!(page.status, 503, "{}", page.body);
     assert!(page.headers.contains_key("retry-after"));
-    let ready = crate::world::raw::talk(world.admin, "GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    let ready = crate::world::raw::talk(
+        world.admin,
+        "GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    )
+    .await;
     assert_eq!(crate::world::raw::status(&ready), 503, "{ready}");
     // A page that is open to anyone works all the same.
     assert_eq!(maya.visits("/public/x").await.status, 200);
 
     world.emulator.control().be_down(false);
     world.is_ready().await;
-    let ready = crate::world::raw::talk(world.admin, "GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    let ready = crate::world::raw::talk(
+        world.admin,
+        "GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    )
+    .await;
     assert_eq!(crate::world::raw::status(&ready), 200, "{ready}");
     let mut maya = world.signed_in("maya@contoso.example").await;
 
     // A later outage takes nobody's session and not the readiness.
     world.emulator.control().be_down(true);
     assert_eq!(maya.visits("/y").await.status, 200);
-    let ready = crate::world::raw::talk(world.admin, "GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    let ready = crate::world::raw::talk(
+        world.admin,
+        "GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    )
+    .await;
     assert_eq!(crate::world::raw::status(&ready), 200);
 }
 
@@ -218,12 +236,18 @@ async fn whom_entra_refuses_reads_why_and_whose_move_it_is() {
     let mut bruno = world.browser();
     // What Entra tells in the callback; its own page keeps most codes, consent comes back.
     for (query, words) in [
-        ("error=access_denied&error_description=AADSTS65004%3A+User+declined+to+consent", "You canceled the sign-in"),
+        (
+            "error=access_denied&error_description=AADSTS65004%3A+User+declined+to+consent",
+            "You canceled the sign-in",
+        ),
         (
             "error=invalid_request&error_description=AADSTS50105%3A+not+assigned+Trace+ID%3A+11111111-2222-3333-4444-555555555555+Correlation+ID%3A+99999999-2222-3333-4444-555555555555",
             "You are not assigned to this app",
         ),
-        ("error=interaction_required&error_description=AADSTS53003%3A+%3Cscript%3Ealert(1)%3C%2Fscript%3E", "Your organization does not allow this sign-in"),
+        (
+            "error=interaction_required&error_description=AADSTS53003%3A+%3Cscript%3Ealert(1)%3C%2Fscript%3E",
+            "Your organization does not allow this sign-in",
+        ),
     ] {
         let page = bruno.until("/x", "authorize").await;
         let state = page.url.query_pairs().find(|it| it.0 == "state").unwrap().1.into_owned();
@@ -246,7 +270,10 @@ async fn every_person_of_the_tenant_is_told_as_what_they_are() {
     let mut zoe = world.signed_in("zoe@contoso.example").await;
     let name = zoe.visits("/").await.app_heard("x-forwarded-name");
     assert!(name.is_ascii());
-    assert_eq!(percent_encoding::percent_decode_str(&name).decode_utf8().unwrap(), "Zoë Łukasiewicz 山田");
+    assert_eq!(
+        percent_encoding::percent_decode_str(&name).decode_utf8().unwrap(),
+        "Zoë Łukasiewicz 山田"
+    );
     let mut tom = world.signed_in("tom@contoso.example").await;
     assert!(tom.visits("/").await.app_heard_all("x-forwarded-roles").is_empty());
     world.signed_in("priya@fabrikam.example").await;
@@ -254,7 +281,8 @@ async fn every_person_of_the_tenant_is_told_as_what_they_are() {
 
 #[tokio::test]
 async fn guests_can_be_kept_out() {
-    let world = World::with(WorldPlan { entra: "guests = false".into(), ..WorldPlan::default() }).await;
+    let world =
+        World::with(WorldPlan { entra: "guests = false".into(), ..WorldPlan::default() }).await;
     let mut priya = world.browser();
     priya.visits("/").await;
     let page = priya.signs_in_as("priya@fabrikam.example").await;
@@ -271,7 +299,10 @@ async fn the_session_id_is_new_at_each_sign_in_and_a_planted_one_is_never_taken(
     assert!(first.len() == 43 && "entrada=".len() + first.len() < 200);
     maya.visits("/oauth2/start?rd=/again&prompt=select_account").await;
     let page = maya.signs_in_as("tom@contoso.example").await;
-    assert_eq!((page.path_and_query(), page.app_heard("x-forwarded-name")), ("/again".to_owned(), "Tom Becker".to_owned()));
+    assert_eq!(
+        (page.path_and_query(), page.app_heard("x-forwarded-name")),
+        ("/again".to_owned(), "Tom Becker".to_owned())
+    );
     let second = maya.cookie("entrada").unwrap();
     assert_ne!(first, second);
     // The old id is worth nothing.
@@ -299,7 +330,11 @@ async fn a_planted_name_that_is_no_header_stops_no_sign_in() {
 
 #[tokio::test]
 async fn asking_how_long_a_session_lasts_does_not_make_it_last() {
-    let world = World::with(WorldPlan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..WorldPlan::default() }).await;
+    let world = World::with(WorldPlan {
+        session: "idle = \"10m\"\nlifetime = \"1h\"".into(),
+        ..WorldPlan::default()
+    })
+    .await;
     let mut maya = world.signed_in("maya@contoso.example").await;
     for _ in 0..2 {
         world.later(290);
@@ -313,7 +348,13 @@ async fn asking_how_long_a_session_lasts_does_not_make_it_last() {
 async fn a_posted_callback_is_sent_round_by_get() {
     let world = World::start().await;
     let mut maya = world.browser();
-    let page = maya.posts("/oauth2/callback", &[("origin", "https://login.microsoftonline.com"), ("accept", "text/html")], "code=abc&state=def").await;
+    let page = maya
+        .posts(
+            "/oauth2/callback",
+            &[("origin", "https://login.microsoftonline.com"), ("accept", "text/html")],
+            "code=abc&state=def",
+        )
+        .await;
     assert_eq!(page.status, 303);
     assert_eq!(page.header("location"), "/oauth2/callback?code=abc&state=def");
     let page = maya.posts("/oauth2/callback", NAVIGATION, "code=abc&code=abd&state=def").await;
@@ -322,7 +363,11 @@ async fn a_posted_callback_is_sent_round_by_get() {
 
 #[tokio::test]
 async fn the_callback_can_be_anywhere_of_ours() {
-    let world = World::with(WorldPlan { entra: "redirect_path = \"/v1/callback\"".into(), ..WorldPlan::default() }).await;
+    let world = World::with(WorldPlan {
+        entra: "redirect_path = \"/v1/callback\"".into(),
+        ..WorldPlan::default()
+    })
+    .await;
     let mut maya = world.browser();
     maya.visits("/reports").await;
     let page = maya.signs_in_as("maya@contoso.example").await;
@@ -332,7 +377,11 @@ async fn the_callback_can_be_anywhere_of_ours() {
 
 #[tokio::test]
 async fn a_session_goes_idle_and_ends() {
-    let world = World::with(WorldPlan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..WorldPlan::default() }).await;
+    let world = World::with(WorldPlan {
+        session: "idle = \"10m\"\nlifetime = \"1h\"".into(),
+        ..WorldPlan::default()
+    })
+    .await;
     let mut maya = world.signed_in("maya@contoso.example").await;
     for _ in 0..6 {
         world.later(540);
@@ -364,13 +413,19 @@ async fn scripts_learn_who_is_signed_in_and_apps_the_keys() {
     let header = jsonwebtoken::decode_header(&assertion).unwrap();
     assert_eq!(header.typ.as_deref(), Some("entrada+jwt"));
     let jwks: jsonwebtoken::jwk::JwkSet = serde_json::from_str(&keys.body).unwrap();
-    let key = jsonwebtoken::DecodingKey::from_jwk(jwks.find(header.kid.as_deref().unwrap()).unwrap()).unwrap();
+    let key =
+        jsonwebtoken::DecodingKey::from_jwk(jwks.find(header.kid.as_deref().unwrap()).unwrap())
+            .unwrap();
     let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
     rules.set_audience(&[&world.public_url]);
     rules.set_issuer(&[&world.public_url]);
     rules.set_required_spec_claims(&["exp", "nbf", "aud", "iss", "sub"]);
-    let claims = jsonwebtoken::decode::<serde_json::Value>(&assertion, &key, &rules).unwrap().claims;
-    assert_eq!(claims["sub"], format!("00aa00aa-bb11-cc22-dd33-44ee44ee0001.{}", world.emulator.tenant_id()));
+    let claims =
+        jsonwebtoken::decode::<serde_json::Value>(&assertion, &key, &rules).unwrap().claims;
+    assert_eq!(
+        claims["sub"],
+        format!("00aa00aa-bb11-cc22-dd33-44ee44ee0001.{}", world.emulator.tenant_id())
+    );
     assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 300);
     assert!(claims["groups"].is_array() && claims["roles"] == serde_json::json!(["Admin"]));
     assert!(claims.get("email_verified").is_none(), "Entra did not vouch for it");
@@ -397,8 +452,17 @@ async fn who_is_told_what_when_signed_out() {
     assert!(page.body.contains("/oauth2/start?rd=%2Fx"), "{}", page.body);
     // A rule that says 401 never redirects; a prefetch does not either.
     assert_eq!(someone.asks("GET", "/api/x", NAVIGATION).await.status, 401);
-    assert_eq!(someone.asks("GET", "/x", &[("sec-purpose", "prefetch"), ("sec-fetch-mode", "navigate")]).await.status, 401);
-    assert_eq!(someone.asks("OPTIONS", "/x", &[("access-control-request-method", "GET")]).await.status, 401);
+    assert_eq!(
+        someone
+            .asks("GET", "/x", &[("sec-purpose", "prefetch"), ("sec-fetch-mode", "navigate")])
+            .await
+            .status,
+        401
+    );
+    assert_eq!(
+        someone.asks("OPTIONS", "/x", &[("access-control-request-method", "GET")]).await.status,
+        401
+    );
     let page = someone.asks("GET", "/x", NAVIGATION).await;
     assert_eq!((page.status, page.header("cache-control")), (302, "no-store"));
     assert_eq!(world.app.seen.count(), 0);

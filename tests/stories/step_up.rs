@@ -44,11 +44,16 @@ fn went_to_entra(page: &BrowserPage) -> bool {
 }
 
 fn assertion(page: &BrowserPage) -> Value {
-    jsonwebtoken::dangerous::insecure_decode::<Value>(&page.app_heard("x-entrada-assertion")).unwrap().claims
+    jsonwebtoken::dangerous::insecure_decode::<Value>(&page.app_heard("x-entrada-assertion"))
+        .unwrap()
+        .claims
 }
 
 fn challenge(claims: &str) -> String {
-    format!("Bearer realm=\"\", error=\"insufficient_claims\", claims=\"{}\"", STANDARD.encode(claims))
+    format!(
+        "Bearer realm=\"\", error=\"insufficient_claims\", claims=\"{}\"",
+        STANDARD.encode(claims)
+    )
 }
 
 #[tokio::test]
@@ -59,7 +64,12 @@ async fn a_rule_sends_a_person_to_entra_for_the_proof_and_back_to_her_page() {
     assert_eq!(assertion(&page).get("acrs"), None);
     let before = maya.cookie("entrada").unwrap();
     let page = maya.visits("/strong/box?a=1").await;
-    assert_eq!((page.status, page.path_and_query()), (200, "/strong/box?a=1".to_owned()), "{}", page.body);
+    assert_eq!(
+        (page.status, page.path_and_query()),
+        (200, "/strong/box?a=1".to_owned()),
+        "{}",
+        page.body
+    );
     assert_eq!(asked(&page).as_deref(), Some(C1));
     assert!(hint(&page).is_some());
     assert_eq!(assertion(&page)["acrs"], json!(["c1"]));
@@ -69,7 +79,10 @@ async fn a_rule_sends_a_person_to_entra_for_the_proof_and_back_to_her_page() {
     assert!(!went_to_entra(&maya.visits("/strong/other").await));
     let page = maya.visits("/payers").await;
     assert_eq!(page.status, 200, "{}", page.body);
-    assert_eq!(asked(&page).as_deref(), Some(r#"{"id_token":{"acrs":{"essential":true,"values":["c2","c3"]}}}"#));
+    assert_eq!(
+        asked(&page).as_deref(),
+        Some(r#"{"id_token":{"acrs":{"essential":true,"values":["c2","c3"]}}}"#)
+    );
     assert_eq!(assertion(&page)["acrs"], json!(["c1", "c2", "c3"]));
 }
 
@@ -77,14 +90,20 @@ async fn a_rule_sends_a_person_to_entra_for_the_proof_and_back_to_her_page() {
 async fn a_script_or_a_form_hears_401_with_the_challenge_and_where_to_begin() {
     let world = world().await;
     let mut maya = world.signed_in(MAYA).await;
-    let claims = format!("Bearer error=\"insufficient_claims\", claims=\"{}\"", STANDARD.encode(C1));
+    let claims =
+        format!("Bearer error=\"insufficient_claims\", claims=\"{}\"", STANDARD.encode(C1));
     let begin = format!("{}/oauth2/start?rd=%2Fstrong%2Fx&acrs=c1", world.public_url);
     let page = maya.asks("GET", "/strong/x", SCRIPT).await;
     assert_eq!((page.status, page.header("www-authenticate")), (401, claims.as_str()));
     assert_eq!((&page.json()["sign_in_url"], &page.json()["acrs"]), (&json!(begin), &json!("c1")));
     let page = maya.posts("/strong/x", FORM, "typed=1").await;
     assert_eq!((page.status, page.header("www-authenticate")), (401, claims.as_str()));
-    assert!(page.body.contains("Please confirm your identity") && page.body.contains("/oauth2/start?rd="), "{}", page.body);
+    assert!(
+        page.body.contains("Please confirm your identity")
+            && page.body.contains("/oauth2/start?rd="),
+        "{}",
+        page.body
+    );
     // A rule that redirects nobody does not redirect for this either.
     let page = maya.asks("GET", "/api-strong/x", NAVIGATION).await;
     assert_eq!((page.status, page.header("www-authenticate")), (401, claims.as_str()));
@@ -144,7 +163,10 @@ async fn somebody_else_who_comes_back_is_simply_signed_in() {
     let page = browser.visits("/oauth2/start?rd=%2Fx&acrs=c2&prompt=select_account").await;
     assert!(page.is_the_sign_in_at_entra(), "{}", page.body);
     let page = browser.signs_in_as(TOM).await;
-    assert_eq!((page.app_heard("x-forwarded-preferred-username"), &assertion(&page)["acrs"]), (TOM.to_owned(), &json!(["c2"])));
+    assert_eq!(
+        (page.app_heard("x-forwarded-preferred-username"), &assertion(&page)["acrs"]),
+        (TOM.to_owned(), &json!(["c2"]))
+    );
     // Nor is anything taken over from a session that is over.
     let mut maya = world.signed_in(MAYA).await;
     maya.visits("/strong/x").await;
@@ -160,9 +182,18 @@ async fn entra_that_brings_no_proof_ends_on_a_page_that_says_whose_move_it_is() 
     world.emulator.control().wrong(TokenDefect::NoContext);
     let page = maya.visits("/strong/x").await;
     assert_eq!((page.status, asked(&page).as_deref()), (403, Some(C1)));
-    assert!(page.body.contains("You do not have access to this page yet") && page.body.contains("Conditional Access"), "{}", page.body);
+    assert!(
+        page.body.contains("You do not have access to this page yet")
+            && page.body.contains("Conditional Access"),
+        "{}",
+        page.body
+    );
     assert!(page.body.contains("<dd>c1</dd>"), "{}", page.body);
-    assert_eq!(page.way.iter().filter(|it| it.path().ends_with("/authorize")).count(), 1, "no second round");
+    assert_eq!(
+        page.way.iter().filter(|it| it.path().ends_with("/authorize")).count(),
+        1,
+        "no second round"
+    );
     // She is signed in for the rest, and the proof can still be brought.
     assert_eq!(maya.visits("/x").await.app_heard("x-forwarded-preferred-username"), MAYA);
     assert_eq!(maya.visits("/strong/x").await.status, 200);
@@ -174,10 +205,20 @@ async fn a_step_up_that_fails_leaves_her_signed_in_as_she_was() {
     let world = world().await;
     let mut maya = world.signed_in(MAYA).await;
     let before = maya.cookie("entrada").unwrap();
-    let refused = InjectedRefusal { error: "invalid_grant".to_owned(), code: 53003, suberror: None, claims: None };
+    let refused = InjectedRefusal {
+        error: "invalid_grant".to_owned(),
+        code: 53003,
+        suberror: None,
+        claims: None,
+    };
     world.emulator.control().refuse_next_token(refused);
     let page = maya.visits("/strong/x").await;
-    assert!(page.status == 403 && page.body.contains("AADSTS53003"), "{} {}", page.status, page.body);
+    assert!(
+        page.status == 403 && page.body.contains("AADSTS53003"),
+        "{} {}",
+        page.status,
+        page.body
+    );
     // The way to try again asks for the same.
     assert!(page.body.contains("/oauth2/start?rd=%2Fstrong%2Fx&amp;acrs=c1"), "{}", page.body);
     assert_eq!(maya.cookie("entrada").unwrap(), before);
@@ -191,10 +232,18 @@ async fn what_was_proven_outlives_a_refreshed_token_that_does_not_name_it() {
     let first = assertion(&maya.visits("/strong/x").await);
     world.later(120);
     let refreshed = maya.asks("POST", "/oauth2/session/refresh", SCRIPT).await;
-    assert_eq!((refreshed.status, world.emulator.control().refresh_calls()), (200, 1), "{}", refreshed.body);
+    assert_eq!(
+        (refreshed.status, world.emulator.control().refresh_calls()),
+        (200, 1),
+        "{}",
+        refreshed.body
+    );
     let page = maya.visits("/strong/x").await;
     assert!(!went_to_entra(&page), "an endless step-up");
-    assert_eq!((&assertion(&page)["acrs"], &assertion(&page)["auth_time"]), (&json!(["c1"]), &first["auth_time"]));
+    assert_eq!(
+        (&assertion(&page)["acrs"], &assertion(&page)["auth_time"]),
+        (&json!(["c1"]), &first["auth_time"])
+    );
 }
 
 #[tokio::test]
@@ -224,10 +273,18 @@ async fn a_challenge_of_the_app_leads_to_entra_and_back() {
     let mut maya = world.signed_in(MAYA).await;
     // As Microsoft's libraries write it: of the access token, among other challenges.
     let claims = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
-    let more = format!("Negotiate // Basic realm=\"a, b\", bearer Error=insufficient_claims, CLAIMS={}", URL_SAFE_NO_PAD.encode(claims));
+    let more = format!(
+        "Negotiate // Basic realm=\"a, b\", bearer Error=insufficient_claims, CLAIMS={}",
+        URL_SAFE_NO_PAD.encode(claims)
+    );
     maya.says = vec![("x-story-challenge", more)];
     let page = maya.visits("/app/challenge?x=1").await;
-    assert_eq!((page.status, page.path_and_query()), (200, "/app/challenge?x=1".to_owned()), "{}", page.body);
+    assert_eq!(
+        (page.status, page.path_and_query()),
+        (200, "/app/challenge?x=1".to_owned()),
+        "{}",
+        page.body
+    );
     let sent: Value = serde_json::from_str(&asked(&page).unwrap()).unwrap();
     assert_eq!(sent["access_token"], sent["id_token"]);
     assert_eq!(sent["id_token"]["acrs"], json!({"essential": true, "value": "c1"}));
@@ -272,7 +329,10 @@ async fn a_401_that_is_no_claims_challenge_goes_through_as_it_is() {
     ] {
         maya.says = vec![("x-story-challenge", said.clone())];
         let page = maya.visits("/app/challenge").await;
-        assert_eq!((page.status, page.body.as_str(), page.header("www-authenticate")), (401, "the app wants more", said.as_str()));
+        assert_eq!(
+            (page.status, page.body.as_str(), page.header("www-authenticate")),
+            (401, "the app wants more", said.as_str())
+        );
         assert!(!went_to_entra(&page));
     }
     assert!(world.logged().await.contains("cannot read the app's claims challenge"));
@@ -285,16 +345,31 @@ async fn an_app_that_never_has_enough_ends_no_one_in_a_loop() {
     // The same once more: one step-up, then the app's own words.
     maya.says = vec![("x-story-challenge", challenge(C1))];
     let page = maya.visits("/app/challenge-always").await;
-    assert_eq!((page.status, page.body.as_str(), went_to_entra(&page)), (401, "the app wants more", true));
+    assert_eq!(
+        (page.status, page.body.as_str(), went_to_entra(&page)),
+        (401, "the app wants more", true)
+    );
     assert!(!went_to_entra(&maya.visits("/app/challenge-always").await));
-    assert!(world.logged().await.contains("the app repeats a claims challenge that was just satisfied"));
+    assert!(
+        world.logged().await.contains("the app repeats a claims challenge that was just satisfied")
+    );
     // Later it may want it anew.
     world.later(61);
     assert!(went_to_entra(&maya.visits("/app/challenge-always").await));
     // Another each time: the page of a loop, after three rounds within a minute.
     world.later(61);
-    maya.says = vec![("x-story-challenge", "Bearer error=\"insufficient_claims\", claims=\"{other}\"".to_owned())];
+    maya.says = vec![(
+        "x-story-challenge",
+        "Bearer error=\"insufficient_claims\", claims=\"{other}\"".to_owned(),
+    )];
     let page = maya.visits("/app/challenge-other").await;
-    assert_eq!((page.status, page.way.iter().filter(|it| it.path().ends_with("/authorize")).count()), (400, 3));
-    assert!(page.body.contains("Sign-in keeps looping") && page.body.contains("<dd>app</dd>"), "{}", page.body);
+    assert_eq!(
+        (page.status, page.way.iter().filter(|it| it.path().ends_with("/authorize")).count()),
+        (400, 3)
+    );
+    assert!(
+        page.body.contains("Sign-in keeps looping") && page.body.contains("<dd>app</dd>"),
+        "{}",
+        page.body
+    );
 }

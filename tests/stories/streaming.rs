@@ -22,18 +22,29 @@ fn host(world: &World) -> &str {
 /// A stream of events over HTTP/1.1, begun.
 async fn events1(world: &World, path: &str, browser: &TestBrowser) -> TcpStream {
     let mut io = TcpStream::connect(world.address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\n\r\n", host(world), browser.cookie_header());
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\n\r\n",
+        host(world),
+        browser.cookie_header()
+    );
     io.write_all(request.as_bytes()).await.unwrap();
     let mut begun = [0; 1024];
     let count = io.read(&mut begun).await.unwrap();
-    assert!(begun[..count].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&begun[..count]));
+    assert!(
+        begun[..count].starts_with(b"HTTP/1.1 200"),
+        "{}",
+        String::from_utf8_lossy(&begun[..count])
+    );
     io
 }
 
 /// The same over HTTP/2.
 async fn events2(world: &World, path: &str, browser: &TestBrowser) -> Incoming {
     let mut sender = raw::http2(world.address).await;
-    let request = Request::get(format!("http://{}{path}", host(world))).header("cookie", browser.cookie_header()).body(Full::<Bytes>::default()).unwrap();
+    let request = Request::get(format!("http://{}{path}", host(world)))
+        .header("cookie", browser.cookie_header())
+        .body(Full::<Bytes>::default())
+        .unwrap();
     let response = sender.send_request(request).await.unwrap();
     assert_eq!(response.status(), 200);
     // The connection lives as long as the one that may ask on it.
@@ -48,7 +59,9 @@ async fn events2(world: &World, path: &str, browser: &TestBrowser) -> Incoming {
 async fn ends1(mut io: TcpStream) -> (Duration, bool) {
     let begun = Instant::now();
     let mut heard = Vec::new();
-    let read = tokio::time::timeout(PROMISED * 2, io.read_to_end(&mut heard)).await.expect("the answer outlived its session");
+    let read = tokio::time::timeout(PROMISED * 2, io.read_to_end(&mut heard))
+        .await
+        .expect("the answer outlived its session");
     (begun.elapsed(), read.is_err() || !heard.ends_with(b"0\r\n\r\n"))
 }
 
@@ -63,7 +76,9 @@ async fn ends2(mut body: Incoming) -> (Duration, bool) {
             }
         }
     };
-    let cut_off = tokio::time::timeout(PROMISED * 2, until_the_end).await.expect("the answer outlived its session");
+    let cut_off = tokio::time::timeout(PROMISED * 2, until_the_end)
+        .await
+        .expect("the answer outlived its session");
     (begun.elapsed(), cut_off)
 }
 
@@ -73,10 +88,18 @@ async fn a_stream_of_events_ends_with_its_session_over_both_versions_and_the_log
     let told = crate::world::CapturedEvents::listens();
     let world = World::start().await;
     let mut maya = world.signed_in(MAYA).await;
-    let (one, two, silent) = (events1(&world, "/events", &maya).await, events2(&world, "/events", &maya).await, events2(&world, "/half", &maya).await);
-    let (open, mut open2) = (events1(&world, "/public/events", &world.browser()).await, events2(&world, "/public/events", &world.browser()).await);
+    let (one, two, silent) = (
+        events1(&world, "/events", &maya).await,
+        events2(&world, "/events", &maya).await,
+        events2(&world, "/half", &maya).await,
+    );
+    let (open, mut open2) = (
+        events1(&world, "/public/events", &world.browser()).await,
+        events2(&world, "/public/events", &world.browser()).await,
+    );
     maya.posts("/oauth2/sign_out", NAVIGATION, "").await;
-    let ((after1, cut1), (after2, cut2), (after3, cut3)) = tokio::join!(ends1(one), ends2(two), ends2(silent));
+    let ((after1, cut1), (after2, cut2), (after3, cut3)) =
+        tokio::join!(ends1(one), ends2(two), ends2(silent));
     println!("HTTP/1.1 after {after1:?}, HTTP/2 after {after2:?}, a silent one after {after3:?}");
     assert!(cut1 && cut2 && cut3);
     assert!(after1 < PROMISED && after2 < PROMISED && after3 < PROMISED);
@@ -104,7 +127,11 @@ async fn an_answer_ends_when_the_rules_no_longer_let_its_person_in() {
 
 #[tokio::test]
 async fn bytes_that_reach_the_client_are_use_and_the_lifetime_ends_an_answer_all_the_same() {
-    let world = World::with(WorldPlan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..WorldPlan::default() }).await;
+    let world = World::with(WorldPlan {
+        session: "idle = \"10m\"\nlifetime = \"1h\"".into(),
+        ..WorldPlan::default()
+    })
+    .await;
     let mut maya = world.signed_in(MAYA).await;
     let mut stream = events2(&world, "/events", &maya).await;
     for _ in 0..3 {
@@ -121,7 +148,11 @@ async fn bytes_that_reach_the_client_are_use_and_the_lifetime_ends_an_answer_all
 
 #[tokio::test]
 async fn a_silent_answer_does_not_keep_its_session_alive() {
-    let world = World::with(WorldPlan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..WorldPlan::default() }).await;
+    let world = World::with(WorldPlan {
+        session: "idle = \"10m\"\nlifetime = \"1h\"".into(),
+        ..WorldPlan::default()
+    })
+    .await;
     let maya = world.signed_in(MAYA).await;
     let stream = events2(&world, "/half", &maya).await;
     tokio::time::sleep(Duration::from_millis(1500)).await;
@@ -133,7 +164,11 @@ async fn a_silent_answer_does_not_keep_its_session_alive() {
 async fn an_answer_whose_head_comes_after_its_session_has_ended_is_not_passed_on() {
     let world = World::start().await;
     let mut maya = world.signed_in(MAYA).await;
-    let request = format!("GET /held HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nConnection: close\r\n\r\n", host(&world), maya.cookie_header());
+    let request = format!(
+        "GET /held HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nConnection: close\r\n\r\n",
+        host(&world),
+        maya.cookie_header()
+    );
     let (address, before) = (world.address, world.app.seen.count());
     let asked = tokio::spawn(async move { talk(address, &request).await });
     while world.app.seen.count() == before {
@@ -146,15 +181,26 @@ async fn an_answer_whose_head_comes_after_its_session_has_ended_is_not_passed_on
     let answer = asked.await.unwrap();
     assert_eq!(raw::status(&answer), 401);
     // The app had the request: who is told that it was not passed on, sends it twice.
-    assert!(answer.contains("may have arrived") && !answer.contains("was not passed on"), "{answer}");
+    assert!(
+        answer.contains("may have arrived") && !answer.contains("was not passed on"),
+        "{answer}"
+    );
 }
 
 /// An answer that took the app longer than `[session] idle` was withheld, since the session had gone idle over it.
 #[tokio::test]
 async fn a_request_that_the_app_works_on_is_use() {
-    let world = World::with(WorldPlan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..WorldPlan::default() }).await;
+    let world = World::with(WorldPlan {
+        session: "idle = \"10m\"\nlifetime = \"1h\"".into(),
+        ..WorldPlan::default()
+    })
+    .await;
     let mut maya = world.signed_in(MAYA).await;
-    let request = format!("GET /held HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nConnection: close\r\n\r\n", host(&world), maya.cookie_header());
+    let request = format!(
+        "GET /held HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nConnection: close\r\n\r\n",
+        host(&world),
+        maya.cookie_header()
+    );
     let address = world.address;
     let asked = tokio::spawn(async move { talk(address, &request).await });
     for _ in 0..2 {
@@ -170,7 +216,11 @@ async fn a_request_that_the_app_works_on_is_use() {
 /// An upload of somebody, begun.
 async fn upload(world: &World, browser: &TestBrowser) -> TcpStream {
     let mut io = TcpStream::connect(world.address).await.unwrap();
-    let head = format!("POST /upload HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nTransfer-Encoding: chunked\r\n\r\n", host(world), browser.cookie_header());
+    let head = format!(
+        "POST /upload HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nTransfer-Encoding: chunked\r\n\r\n",
+        host(world),
+        browser.cookie_header()
+    );
     io.write_all(head.as_bytes()).await.unwrap();
     io
 }
@@ -181,7 +231,9 @@ async fn uploads(io: &mut TcpStream, time: Duration) -> Option<String> {
     while begun.elapsed() < time {
         // It fails where the answer is here already.
         let _ = io.write_all(b"4\r\nmore\r\n").await;
-        if let Ok(count) = tokio::time::timeout(Duration::from_millis(200), io.read(&mut answer)).await {
+        if let Ok(count) =
+            tokio::time::timeout(Duration::from_millis(200), io.read(&mut answer)).await
+        {
             return Some(String::from_utf8_lossy(&answer[..count.unwrap()]).into_owned());
         }
     }
@@ -191,7 +243,11 @@ async fn uploads(io: &mut TcpStream, time: Duration) -> Option<String> {
 /// An upload of more than `[session] idle` was cut off although bytes flowed, and one of more than `lifetime` was not.
 #[tokio::test]
 async fn an_upload_is_use_and_the_lifetime_ends_it_all_the_same() {
-    let world = World::with(WorldPlan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..WorldPlan::default() }).await;
+    let world = World::with(WorldPlan {
+        session: "idle = \"10m\"\nlifetime = \"1h\"".into(),
+        ..WorldPlan::default()
+    })
+    .await;
     let mut maya = world.signed_in(MAYA).await;
     let mut io = upload(&world, &maya).await;
     for _ in 0..2 {
@@ -216,7 +272,11 @@ async fn an_upload_ends_when_the_rules_no_longer_let_its_person_in() {
     world.service.reload(&changed).await.unwrap();
     let answer = uploads(&mut io, PROMISED).await.expect("the upload outlived its permit");
     assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("may have arrived"), "{answer}");
-    assert!(told.text().contains("upload cut off: the access rules no longer allow it"), "{}", told.text());
+    assert!(
+        told.text().contains("upload cut off: the access rules no longer allow it"),
+        "{}",
+        told.text()
+    );
 }
 
 #[tokio::test]
@@ -224,7 +284,11 @@ async fn an_upload_ends_with_its_session_too() {
     let world = World::start().await;
     let mut maya = world.signed_in(MAYA).await;
     let mut io = TcpStream::connect(world.address).await.unwrap();
-    let head = format!("POST /upload HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nTransfer-Encoding: chunked\r\n\r\n", host(&world), maya.cookie_header());
+    let head = format!(
+        "POST /upload HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nTransfer-Encoding: chunked\r\n\r\n",
+        host(&world),
+        maya.cookie_header()
+    );
     io.write_all(head.as_bytes()).await.unwrap();
     io.write_all(b"4\r\nsent\r\n").await.unwrap();
     tokio::time::sleep(Duration::from_millis(1100)).await;
@@ -234,8 +298,12 @@ async fn an_upload_ends_with_its_session_too() {
     let count = tokio::time::timeout(PROMISED, io.read(&mut answer)).await.unwrap().unwrap();
     let answer = String::from_utf8_lossy(&answer[..count]).into_owned();
     assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
-    assert!(answer.contains("may have arrived") && !answer.contains("was not passed on"), "{answer}");
+    assert!(
+        answer.contains("may have arrived") && !answer.contains("was not passed on"),
+        "{answer}"
+    );
     // The next one is refused at its head.
-    let again = talk(world.address, &head.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")).await;
+    let again =
+        talk(world.address, &head.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")).await;
     assert_eq!(raw::status(&again), 401);
 }

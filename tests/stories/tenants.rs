@@ -27,7 +27,13 @@ allow = { roles = ["Admin"], tenants = ["fabrikam.example"] }
 
 async fn world(tenant: &str, allowed: &str) -> World {
     let entra = format!("tenant = \"{tenant}\"\nallowed_tenants = {allowed}");
-    World::with(WorldPlan { entra, more: RULES.to_owned(), headers: "send = [\"x-forwarded\", \"x-auth-request\"]".to_owned(), ..WorldPlan::default() }).await
+    World::with(WorldPlan {
+        entra,
+        more: RULES.to_owned(),
+        headers: "send = [\"x-forwarded\", \"x-auth-request\"]".to_owned(),
+        ..WorldPlan::default()
+    })
+    .await
 }
 
 /// Where a sign-in of that person ends.
@@ -38,7 +44,11 @@ async fn comes(world: &World, person: &str) -> BrowserPage {
 }
 
 fn claims(page: &BrowserPage) -> serde_json::Value {
-    jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&page.app_heard("x-entrada-assertion")).unwrap().claims
+    jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(
+        &page.app_heard("x-entrada-assertion"),
+    )
+    .unwrap()
+    .claims
 }
 
 #[tokio::test]
@@ -49,9 +59,21 @@ async fn people_of_a_tenant_that_is_allowed_come_in_and_others_read_whose_move_i
         assert_eq!((page.status, page.app_heard("x-forwarded-tenant").as_str()), (200, CONTOSO));
         let page = comes(&world, FRIDA).await;
         assert_eq!(page.status, 403);
-        assert!(page.body.contains("This app is not open to people from your company or school"), "{}", page.body);
-        assert!(page.body.contains("allowed_tenants") && page.body.contains(FABRIKAM), "{}", page.body);
-        assert!(page.body.contains("prompt=select_account"), "no way to another account: {}", page.body);
+        assert!(
+            page.body.contains("This app is not open to people from your company or school"),
+            "{}",
+            page.body
+        );
+        assert!(
+            page.body.contains("allowed_tenants") && page.body.contains(FABRIKAM),
+            "{}",
+            page.body
+        );
+        assert!(
+            page.body.contains("prompt=select_account"),
+            "no way to another account: {}",
+            page.body
+        );
         assert_eq!(world.app.seen.count(), 1, "the app heard of her");
         // A tenant is not let in by the guest that it has sent: at organizations she signs in at home.
         assert_eq!(comes(&world, PRIYA).await.status, 403);
@@ -73,12 +95,25 @@ async fn personal_accounts_come_in_only_where_they_are_named() {
     let refused = world("common", "[\"*\"]").await;
     let page = comes(&refused, PETRA).await;
     assert_eq!(page.status, 403);
-    assert!(page.body.contains("This is a personal account") && page.body.contains("Sign in with your work or school account"), "{}", page.body);
+    assert!(
+        page.body.contains("This is a personal account")
+            && page.body.contains("Sign in with your work or school account"),
+        "{}",
+        page.body
+    );
     assert_eq!(comes(&refused, MAYA).await.status, 200);
-    for (tenant, allowed) in [("common", "[\"consumers\"]".to_owned()), ("common", format!("[\"*\", \"{PERSONAL}\"]")), ("consumers", "[]".to_owned())] {
+    for (tenant, allowed) in [
+        ("common", "[\"consumers\"]".to_owned()),
+        ("common", format!("[\"*\", \"{PERSONAL}\"]")),
+        ("consumers", "[]".to_owned()),
+    ] {
         let world = world(tenant, &allowed).await;
         let page = comes(&world, PETRA).await;
-        assert_eq!((page.status, page.app_heard("x-forwarded-tenant").as_str()), (200, PERSONAL), "{tenant} {allowed}");
+        assert_eq!(
+            (page.status, page.app_heard("x-forwarded-tenant").as_str()),
+            (200, PERSONAL),
+            "{tenant} {allowed}"
+        );
         assert!(claims(&page).get("guest").is_none());
     }
     let world = world("common", "[\"consumers\"]").await;
@@ -97,7 +132,8 @@ async fn a_guest_comes_in_as_one_or_stays_outside() {
     assert!(claims(&maya.visits("/x").await).get("guest").is_none());
     assert_eq!(maya.asks("GET", "/oauth2/userinfo", SCRIPT).await.json()["guest"], false);
 
-    let world = World::with(WorldPlan { entra: "guests = false".into(), ..WorldPlan::default() }).await;
+    let world =
+        World::with(WorldPlan { entra: "guests = false".into(), ..WorldPlan::default() }).await;
     let page = comes(&world, PRIYA).await;
     assert_eq!(page.status, 403);
     assert!(page.body.contains("does not allow guests"), "{}", page.body);
@@ -137,11 +173,22 @@ async fn attack_24_two_people_with_one_address_in_two_tenants_are_two() {
         for name in ["x-forwarded-email", "x-auth-request-email"] {
             assert_eq!(page.app_heard(name), "");
         }
-        assert!(claims(page).get("email").is_none() && claims(page).get("email_verified").is_none());
+        assert!(
+            claims(page).get("email").is_none() && claims(page).get("email_verified").is_none()
+        );
     }
     let frida = comes(&world, FRIDA).await;
-    assert_eq!((frida.app_heard("x-forwarded-email").as_str(), frida.app_heard("x-auth-request-email").as_str()), (FRIDA, FRIDA));
-    assert_eq!((claims(&frida)["email"].as_str(), &claims(&frida)["email_verified"]), (Some(FRIDA), &serde_json::Value::Bool(true)));
+    assert_eq!(
+        (
+            frida.app_heard("x-forwarded-email").as_str(),
+            frida.app_heard("x-auth-request-email").as_str()
+        ),
+        (FRIDA, FRIDA)
+    );
+    assert_eq!(
+        (claims(&frida)["email"].as_str(), &claims(&frida)["email_verified"]),
+        (Some(FRIDA), &serde_json::Value::Bool(true))
+    );
 }
 
 #[tokio::test]
@@ -157,7 +204,8 @@ async fn pain_p7_nobody_needs_an_address_to_sign_in() {
 #[tokio::test]
 async fn a_rule_means_the_tenant_that_it_names() {
     let world = world("organizations", "[\"*\"]").await;
-    let frida = world.emulator.people().iter().find(|it| it.user_name == FRIDA).unwrap().oid.clone();
+    let frida =
+        world.emulator.people().iter().find(|it| it.user_name == FRIDA).unwrap().oid.clone();
     world.emulator.control().set_roles(&frida, vec!["Admin".to_owned()]);
     for (person, path, status) in [
         (MAYA, "/contoso/x", 200),
@@ -185,7 +233,11 @@ async fn a_tenant_that_refuses_the_app_keeps_nobody_from_asking_about_the_people
         assert_eq!(frida.asks("POST", "/oauth2/session/refresh", SCRIPT).await.status, 503);
     }
     assert!(control.refresh_calls() > 0);
-    assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200, "she is served while Entra is asked");
+    assert_eq!(
+        maya.asks("GET", "/api/x", SCRIPT).await.status,
+        200,
+        "she is served while Entra is asked"
+    );
     for _ in 0..200 {
         if maya.asks("GET", "/api/x", SCRIPT).await.status == 401 {
             return;
@@ -246,7 +298,9 @@ async fn a_domain_is_asked_for_once_and_a_misspelled_one_keeps_nobody_else_out()
 
 #[tokio::test]
 async fn a_thousand_tokens_with_unknown_keys_ask_for_the_keys_twice_a_minute() {
-    let world = std::sync::Arc::new(World::with(WorldPlan { time_stands: true, ..WorldPlan::default() }).await);
+    let world = std::sync::Arc::new(
+        World::with(WorldPlan { time_stands: true, ..WorldPlan::default() }).await,
+    );
     let before = world.emulator.control().keys_calls();
     // Time goes on by half a minute in the middle: a whole minute of attack.
     for half in 0..2 {

@@ -8,7 +8,10 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
@@ -49,10 +52,14 @@ impl TestAuthority {
     /// Writes `<file>.crt` and `<file>.key`.
     fn makes(&self, file: &str, name: &str) -> (PathBuf, PathBuf) {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate().unwrap();
         let made = params.signed_by(&key, &self.issuer).unwrap();
-        let paths = (self.directory.path().join(format!("{file}.crt")), self.directory.path().join(format!("{file}.key")));
+        let paths = (
+            self.directory.path().join(format!("{file}.crt")),
+            self.directory.path().join(format!("{file}.key")),
+        );
         std::fs::write(&paths.0, made.pem()).unwrap();
         std::fs::write(&paths.1, key.serialize_pem()).unwrap();
         paths
@@ -65,9 +72,14 @@ impl TestAuthority {
     }
 
     /// Believes this authority, and nobody else.
-    fn client(&self, versions: &[&'static SupportedProtocolVersion], alpn: &[&str]) -> Arc<ClientConfig> {
+    fn client(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+        alpn: &[&str],
+    ) -> Arc<ClientConfig> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+        let config =
+            ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
         let mut config = config.with_root_certificates(self.roots()).with_no_client_auth();
         config.alpn_protocols = alpn.iter().map(|it| it.as_bytes().to_vec()).collect();
         // Each connection shows the certificate.
@@ -79,14 +91,23 @@ impl TestAuthority {
     fn app(&self, name: &str, clients: Option<&Self>) -> ServerConfig {
         let (chain, key) = self.makes("app", name);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().unwrap();
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap();
         let builder = match clients {
-            Some(clients) => {
-                builder.with_client_cert_verifier(WebPkiClientVerifier::builder_with_provider(Arc::new(clients.roots()), provider).build().unwrap())
-            }
+            Some(clients) => builder.with_client_cert_verifier(
+                WebPkiClientVerifier::builder_with_provider(Arc::new(clients.roots()), provider)
+                    .build()
+                    .unwrap(),
+            ),
             None => builder.with_no_client_auth(),
         };
-        builder.with_single_cert(vec![CertificateDer::from_pem_file(chain).unwrap()], PrivateKeyDer::from_pem_file(key).unwrap()).unwrap()
+        builder
+            .with_single_cert(
+                vec![CertificateDer::from_pem_file(chain).unwrap()],
+                PrivateKeyDer::from_pem_file(key).unwrap(),
+            )
+            .unwrap()
     }
 }
 
@@ -99,11 +120,24 @@ pub async fn https_world(authority: &TestAuthority) -> World {
 async fn https_world_with(authority: &TestAuthority, tls: &str) -> World {
     let (certificate, key) = authority.makes("tls", "localhost");
     let port = free_port();
-    let server = format!("tls = {{ certificate = \"{}\", key = \"{}\"{tls} }}", certificate.display(), key.display());
-    World::with(WorldPlan { server, port: Some(port), public_url: Some(format!("https://localhost:{port}")), ..WorldPlan::default() }).await
+    let server = format!(
+        "tls = {{ certificate = \"{}\", key = \"{}\"{tls} }}",
+        certificate.display(),
+        key.display()
+    );
+    World::with(WorldPlan {
+        server,
+        port: Some(port),
+        public_url: Some(format!("https://localhost:{port}")),
+        ..WorldPlan::default()
+    })
+    .await
 }
 
-async fn connect(world: &World, config: Arc<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
+async fn connect(
+    world: &World,
+    config: Arc<ClientConfig>,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(world.address).await.unwrap();
     TlsConnector::from(config).connect(ServerName::try_from("localhost").unwrap(), stream).await
 }
@@ -126,8 +160,12 @@ async fn a_person_signs_in_over_tls_that_ends_here() {
     assert!(maya.cookie("__Host-entrada").is_some());
     // In clear there is nobody.
     let host = world.public_url.split_once("://").unwrap().1;
-    let heard =
-        talk_for(world.address, format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes(), Duration::from_secs(5)).await;
+    let heard = talk_for(
+        world.address,
+        format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes(),
+        Duration::from_secs(5),
+    )
+    .await;
     assert!(!heard.contains("HTTP/1.1 200"), "{heard}");
 }
 
@@ -139,20 +177,35 @@ async fn both_versions_of_http_and_of_tls_are_spoken_and_the_hybrid_key_exchange
     for versions in [&[&rustls::version::TLS13][..], &[&rustls::version::TLS12]] {
         let mut stream = connect(&world, authority.client(versions, &["http/1.1"])).await.unwrap();
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
-        stream.write_all(format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+        stream
+            .write_all(
+                format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+                    .as_bytes(),
+            )
+            .await
+            .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         assert_eq!(raw::status(&answer), 200);
     }
-    let stream = connect(&world, authority.client(rustls::ALL_VERSIONS, &["h2", "http/1.1"])).await.unwrap();
+    let stream =
+        connect(&world, authority.client(rustls::ALL_VERSIONS, &["h2", "http/1.1"])).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-    assert_eq!(stream.get_ref().1.negotiated_key_exchange_group().unwrap().name(), rustls::NamedGroup::X25519MLKEM768);
-    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    assert_eq!(
+        stream.get_ref().1.negotiated_key_exchange_group().unwrap().name(),
+        rustls::NamedGroup::X25519MLKEM768
+    );
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
     tokio::spawn(connection);
-    let request = Request::get(format!("https://{host}/public/x")).body(Full::<Bytes>::default()).unwrap();
+    let request =
+        Request::get(format!("https://{host}/public/x")).body(Full::<Bytes>::default()).unwrap();
     let response = sender.send_request(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
-    let said: serde_json::Value = serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap();
+    let said: serde_json::Value =
+        serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap();
     assert!(said["headers"].to_string().contains("[\"x-forwarded-proto\",\"https\"]"), "{said}");
     // A client that knows no protocol of ours gets none.
     assert!(connect(&world, authority.client(rustls::ALL_VERSIONS, &["spdy/3"])).await.is_err());
@@ -180,22 +233,45 @@ async fn strict_transport_security_is_on_every_answer_over_our_own_tls() {
     let world = https_world_with(&authority, ", hsts = \"2d\"").await;
     let host = world.public_url.split_once("://").unwrap().1.to_owned();
     let stream = connect(&world, authority.client(rustls::ALL_VERSIONS, &["h2"])).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
     tokio::spawn(connection);
     let mut browser = https_browser(&world, &authority);
-    let values = |headers: &http::HeaderMap| headers.get_all(HSTS).iter().map(|it| it.to_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let values = |headers: &http::HeaderMap| {
+        headers.get_all(HSTS).iter().map(|it| it.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
     let own = [("/public/own-hsts", 200)];
     for (path, status) in ANSWERED.into_iter().chain(own) {
-        let expected = if path.ends_with("own-hsts") { "max-age=1; includeSubDomains" } else { "max-age=172800" };
+        let expected = if path.ends_with("own-hsts") {
+            "max-age=1; includeSubDomains"
+        } else {
+            "max-age=172800"
+        };
         let page = browser.asks("GET", path, NAVIGATION).await;
         let status = if path == "/api/x" || path == "/nobody/x" { page.status } else { status };
-        assert_eq!((page.status, values(&page.headers)), (status, vec![expected.to_owned()]), "{path}");
-        let request = Request::get(format!("https://{host}{path}")).header("accept", "text/html").header("sec-fetch-mode", "navigate");
-        let response = sender.send_request(request.body(Full::<Bytes>::default()).unwrap()).await.unwrap();
-        assert_eq!((response.status().as_u16(), values(response.headers())), (status, vec![expected.to_owned()]), "{path}");
+        assert_eq!(
+            (page.status, values(&page.headers)),
+            (status, vec![expected.to_owned()]),
+            "{path}"
+        );
+        let request = Request::get(format!("https://{host}{path}"))
+            .header("accept", "text/html")
+            .header("sec-fetch-mode", "navigate");
+        let response =
+            sender.send_request(request.body(Full::<Bytes>::default()).unwrap()).await.unwrap();
+        assert_eq!(
+            (response.status().as_u16(), values(response.headers())),
+            (status, vec![expected.to_owned()]),
+            "{path}"
+        );
     }
     // Another host, a head that is too large, and a page for somebody who is signed in and may not.
-    assert_eq!(browser.asks("GET", "/x", &[("host", "other.example")]).await.header(HSTS), "max-age=172800");
+    assert_eq!(
+        browser.asks("GET", "/x", &[("host", "other.example")]).await.header(HSTS),
+        "max-age=172800"
+    );
     let large = "x".repeat(70_000);
     let page = browser.asks("GET", "/x", &[("x-large", &large)]).await;
     assert_eq!((page.status, page.header(HSTS)), (431, "max-age=172800"));
@@ -218,20 +294,34 @@ async fn strict_transport_security_is_never_sent_in_clear_or_unasked() {
         certificate.display(),
         key.display()
     );
-    let world = World::with(WorldPlan { server, port: Some(port), public_url: Some(format!("https://localhost:{port}")), ..WorldPlan::default() }).await;
+    let world = World::with(WorldPlan {
+        server,
+        port: Some(port),
+        public_url: Some(format!("https://localhost:{port}")),
+        ..WorldPlan::default()
+    })
+    .await;
     for (path, _) in ANSWERED {
         let mut stream = UnixStream::connect(&socket).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n\r\n");
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 ") && !answer.to_lowercase().contains(HSTS), "{answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 ") && !answer.to_lowercase().contains(HSTS),
+            "{answer}"
+        );
     }
     let mut browser = https_browser(&world, &authority);
     assert_eq!(browser.asks("GET", "/public/x", SCRIPT).await.header(HSTS), "max-age=172800");
     // Without the key there is none, over TLS either.
     let world = https_world(&authority).await;
-    assert_eq!(https_browser(&world, &authority).asks("GET", "/public/x", SCRIPT).await.headers.get(HSTS), None);
+    assert_eq!(
+        https_browser(&world, &authority).asks("GET", "/public/x", SCRIPT).await.headers.get(HSTS),
+        None
+    );
 }
 
 #[tokio::test]
@@ -243,7 +333,10 @@ async fn a_renewed_certificate_is_shown_without_a_restart() {
     let shows = async |authority: &TestAuthority| {
         let stream = TcpStream::connect(program.address).await.unwrap();
         let config = authority.client(rustls::ALL_VERSIONS, &["http/1.1"]);
-        TlsConnector::from(config).connect(ServerName::try_from("localhost").unwrap(), stream).await.is_ok()
+        TlsConnector::from(config)
+            .connect(ServerName::try_from("localhost").unwrap(), stream)
+            .await
+            .is_ok()
     };
     assert!(shows(&old).await && !shows(&new).await);
     let (certificate, key) = new.makes("tls", "localhost");
@@ -267,7 +360,8 @@ async fn a_renewed_certificate_is_shown_without_a_restart() {
 async fn through(authority: &TestAuthority, app: ServerConfig, upstream: &str) -> (u16, World) {
     let echo = EchoApp::start().await;
     let port = echo.on_tls(app).await.port();
-    let upstream = format!("url = \"https://localhost:{port}\"\n{upstream}").replace("CA", &authority.ca_file().display().to_string());
+    let upstream = format!("url = \"https://localhost:{port}\"\n{upstream}")
+        .replace("CA", &authority.ca_file().display().to_string());
     let world = World::with(WorldPlan { upstream, ..WorldPlan::default() }).await;
     let page = world.browser().asks("GET", "/public/x", SCRIPT).await;
     let reached = echo.seen.count();
@@ -280,9 +374,11 @@ async fn an_app_behind_tls_is_believed_only_by_its_name_and_its_authority() {
     let authority = TestAuthority::new();
     let ca = "ca_file = \"CA\"";
     assert_eq!(through(&authority, authority.app("localhost", None), ca).await.0, 200);
-    for (app, upstream) in
-        [(authority.app("localhost", None), ""), (authority.app("other.example", None), ca), (TestAuthority::new().app("localhost", None), ca)]
-    {
+    for (app, upstream) in [
+        (authority.app("localhost", None), ""),
+        (authority.app("other.example", None), ca),
+        (TestAuthority::new().app("localhost", None), ca),
+    ] {
         let (status, world) = through(&authority, app, upstream).await;
         assert_eq!(status, 502);
         let log = world.logged().await;
@@ -295,7 +391,11 @@ async fn an_app_that_asks_for_a_certificate_is_shown_the_one_of_the_configuratio
     let authority = TestAuthority::new();
     let show = |file: &str, authority: &TestAuthority| {
         let (certificate, key) = authority.makes(file, "entrada.example");
-        format!("ca_file = \"CA\"\nclient_certificate = {{ certificate = \"{}\", key = \"{}\" }}", certificate.display(), key.display())
+        format!(
+            "ca_file = \"CA\"\nclient_certificate = {{ certificate = \"{}\", key = \"{}\" }}",
+            certificate.display(),
+            key.display()
+        )
     };
     let asking = || authority.app("localhost", Some(&authority));
     assert_eq!(through(&authority, asking(), &show("client", &authority)).await.0, 200);
@@ -309,20 +409,47 @@ async fn every_kind_of_listener_serves_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("entrada.sock");
     let (port, six) = (free_port(), free_port());
-    let listen = format!("listen = [\"127.0.0.1:{port}\", \"[::1]:{six}\", \"unix:{}\"]\ntrusted_proxies = [\"unix\"]", socket.display());
+    let listen = format!(
+        "listen = [\"127.0.0.1:{port}\", \"[::1]:{six}\", \"unix:{}\"]\ntrusted_proxies = [\"unix\"]",
+        socket.display()
+    );
     let host = format!("localhost:{port}");
-    let world = World::with(WorldPlan { server: listen, port: Some(port), public_url: Some(format!("http://{host}")), ..WorldPlan::default() }).await;
-    let request = format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-For: 192.0.2.9\r\nConnection: close\r\n\r\n");
+    let world = World::with(WorldPlan {
+        server: listen,
+        port: Some(port),
+        public_url: Some(format!("http://{host}")),
+        ..WorldPlan::default()
+    })
+    .await;
+    let request = format!(
+        "GET /public/x HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-For: 192.0.2.9\r\nConnection: close\r\n\r\n"
+    );
     let four = talk_for(world.address, request.as_bytes(), Duration::from_secs(5)).await;
-    assert!(raw::status(&four) == 200 && four.contains("[\"x-forwarded-for\",\"127.0.0.1\"]"), "{four}");
-    let six = talk_for(SocketAddr::new("::1".parse().unwrap(), six), request.as_bytes(), Duration::from_secs(5)).await;
-    assert!(raw::status(&six) == 200 && six.contains("[\"x-forwarded-for\",\"::1\"]") && six.contains("for=\\\"[::1]\\\""), "{six}");
+    assert!(
+        raw::status(&four) == 200 && four.contains("[\"x-forwarded-for\",\"127.0.0.1\"]"),
+        "{four}"
+    );
+    let six = talk_for(
+        SocketAddr::new("::1".parse().unwrap(), six),
+        request.as_bytes(),
+        Duration::from_secs(5),
+    )
+    .await;
+    assert!(
+        raw::status(&six) == 200
+            && six.contains("[\"x-forwarded-for\",\"::1\"]")
+            && six.contains("for=\\\"[::1]\\\""),
+        "{six}"
+    );
     // Whoever may open the socket speaks for the client, where the configuration says so.
     let mut stream = UnixStream::connect(&socket).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
-    assert!(raw::status(&answer) == 200 && answer.contains("[\"x-forwarded-for\",\"192.0.2.9\"]"), "{answer}");
+    assert!(
+        raw::status(&answer) == 200 && answer.contains("[\"x-forwarded-for\",\"192.0.2.9\"]"),
+        "{answer}"
+    );
     assert_eq!(world.app.seen.count(), 3);
     drop(world);
     for _ in 0..100 {
@@ -347,21 +474,37 @@ const ENTRA: &str = "login.story.example";
 impl TlsTunnels {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let out = Self { address: listener.local_addr().unwrap(), asked: Arc::default(), unplugged: Arc::default(), leads_to: Arc::default() };
-        let (asked, unplugged, leads_to) = (Arc::clone(&out.asked), Arc::clone(&out.unplugged), Arc::clone(&out.leads_to));
+        let out = Self {
+            address: listener.local_addr().unwrap(),
+            asked: Arc::default(),
+            unplugged: Arc::default(),
+            leads_to: Arc::default(),
+        };
+        let (asked, unplugged, leads_to) =
+            (Arc::clone(&out.asked), Arc::clone(&out.unplugged), Arc::clone(&out.leads_to));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 if unplugged.load(Ordering::SeqCst) {
                     continue;
                 }
-                tokio::spawn(tunnel(stream, Arc::clone(&asked), Arc::clone(&unplugged), Arc::clone(&leads_to)));
+                tokio::spawn(tunnel(
+                    stream,
+                    Arc::clone(&asked),
+                    Arc::clone(&unplugged),
+                    Arc::clone(&leads_to),
+                ));
             }
         });
         out
     }
 }
 
-async fn tunnel(mut stream: TcpStream, asked: Arc<AtomicUsize>, unplugged: Arc<AtomicBool>, leads_to: Arc<std::sync::Mutex<Option<SocketAddr>>>) {
+async fn tunnel(
+    mut stream: TcpStream,
+    asked: Arc<AtomicUsize>,
+    unplugged: Arc<AtomicBool>,
+    leads_to: Arc<std::sync::Mutex<Option<SocketAddr>>>,
+) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let Ok(byte) = stream.read_u8().await else { return };
@@ -369,7 +512,10 @@ async fn tunnel(mut stream: TcpStream, asked: Arc<AtomicUsize>, unplugged: Arc<A
     }
     let head = String::from_utf8(head).unwrap();
     assert!(head.starts_with(&format!("CONNECT {ENTRA}:443 HTTP/1.1\r\n")), "{head}");
-    assert!(head.contains(&format!("Proxy-Authorization: Basic {PASSWORD_IN_BASE64}\r\n")), "{head}");
+    assert!(
+        head.contains(&format!("Proxy-Authorization: Basic {PASSWORD_IN_BASE64}\r\n")),
+        "{head}"
+    );
     asked.fetch_add(1, Ordering::SeqCst);
     let leads_to = *leads_to.lock().unwrap();
     let Some(leads_to) = leads_to else {
@@ -393,14 +539,23 @@ async fn a_sign_in_reaches_entra_through_the_companys_proxy_and_fails_closed_wit
     let entra_port = free_port();
     *tunnels.leads_to.lock().unwrap() = Some(SocketAddr::from(([127, 0, 0, 1], entra_port)));
     let proxy = format!("http://story:pass-of-the-proxy@{}", tunnels.address);
-    let world = World::with(WorldPlan { entra_name: Some(ENTRA.into()), entra_port: Some(entra_port), proxy: Some(proxy), ..WorldPlan::default() }).await;
+    let world = World::with(WorldPlan {
+        entra_name: Some(ENTRA.into()),
+        entra_port: Some(entra_port),
+        proxy: Some(proxy),
+        ..WorldPlan::default()
+    })
+    .await;
     let mut maya = world.browser();
     maya.tls = Some(believing(world.entra_ca.as_deref().unwrap()));
     maya.entra = Some(SocketAddr::from(([127, 0, 0, 1], entra_port)));
     let page = maya.visits("/x").await;
     assert_eq!(page.url.host_str(), Some(ENTRA));
     let page = maya.signs_in_as("maya@contoso.example").await;
-    assert_eq!((page.status, page.app_heard("x-forwarded-email").as_str()), (200, "maya@contoso.example"));
+    assert_eq!(
+        (page.status, page.app_heard("x-forwarded-email").as_str()),
+        (200, "maya@contoso.example")
+    );
     assert!(tunnels.asked.load(Ordering::SeqCst) > 0);
 
     // Unplugged: whoever is in stays in, nobody else comes in, and nobody is let in without being known.
@@ -418,7 +573,10 @@ async fn a_sign_in_reaches_entra_through_the_companys_proxy_and_fails_closed_wit
     assert!(tom.cookie("entrada").is_none());
     assert_eq!(world.app.seen.count(), before);
     let log = world.logged().await;
-    assert!(!log.contains("pass-of-the-proxy") && !log.contains(PASSWORD_IN_BASE64), "the proxy's password is in the log");
+    assert!(
+        !log.contains("pass-of-the-proxy") && !log.contains(PASSWORD_IN_BASE64),
+        "the proxy's password is in the log"
+    );
     // Plugged in again, the next sign-in works.
     tunnels.unplugged.store(false, Ordering::SeqCst);
     tom.visits("/x").await;
@@ -429,7 +587,9 @@ fn believing(ca: &Path) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
     Arc::new(config.with_root_certificates(roots).with_no_client_auth())
 }
 
@@ -476,11 +636,16 @@ async fn a_redirect_of_the_authority_is_not_followed() {
             let head = String::from_utf8_lossy(&head[..read]).into_owned();
             let path = head.split(' ').nth(1).unwrap_or("/").to_owned();
             count.fetch_add(1, Ordering::SeqCst);
-            let answer = format!("HTTP/1.1 307 Temporary Redirect\r\nLocation: {entra}{path}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let answer = format!(
+                "HTTP/1.1 307 Temporary Redirect\r\nLocation: {entra}{path}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            );
             let _ = stream.write_all(answer.as_bytes()).await;
         }
     });
-    let config = world.changed(&format!("authority = \"{}\"", world.emulator.authority()), &format!("authority = \"http://{address}\""));
+    let config = world.changed(
+        &format!("authority = \"{}\"", world.emulator.authority()),
+        &format!("authority = \"http://{address}\""),
+    );
     let before = world.emulator.control().discovery_calls();
     world.service.reload(&config).await.unwrap();
     assert!(asked.load(Ordering::SeqCst) > 0);

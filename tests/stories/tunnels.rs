@@ -24,19 +24,30 @@ async fn a_web_socket_carries_messages_and_ends_with_its_session() {
     assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("hello"));
     // Signing out ends it at once.
     maya.posts("/oauth2/sign_out", NAVIGATION, "").await;
-    let end = tokio::time::timeout(Duration::from_secs(5), socket.next()).await.expect("the tunnel outlived its session");
+    let end = tokio::time::timeout(Duration::from_secs(5), socket.next())
+        .await
+        .expect("the tunnel outlived its session");
     assert!(end.is_none_or(|it| it.is_err() || it.is_ok_and(|it| it.is_close())));
     // Nor does it open again, nor from another site's page, nor for a stranger.
     assert_eq!(web_socket(&world, "/ws", &cookie, Some(&world.public_url)).await.unwrap_err(), 401);
     let tom = world.signed_in("tom@contoso.example").await;
-    assert_eq!(web_socket(&world, "/ws", &tom.cookie_header(), Some("https://evil.example")).await.unwrap_err(), 403);
+    assert_eq!(
+        web_socket(&world, "/ws", &tom.cookie_header(), Some("https://evil.example"))
+            .await
+            .unwrap_err(),
+        403
+    );
     assert_eq!(web_socket(&world, "/admin/ws", &tom.cookie_header(), None).await.unwrap_err(), 403);
     assert!(web_socket(&world, "/ws", &tom.cookie_header(), None).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_web_socket_keeps_its_session_alive_while_somebody_speaks_and_ends_with_its_life() {
-    let world = World::with(WorldPlan { session: "idle = \"10m\"\nlifetime = \"1h\"".into(), ..WorldPlan::default() }).await;
+    let world = World::with(WorldPlan {
+        session: "idle = \"10m\"\nlifetime = \"1h\"".into(),
+        ..WorldPlan::default()
+    })
+    .await;
     let mut maya = world.signed_in("maya@contoso.example").await;
     let mut socket = web_socket(&world, "/ws", &maya.cookie_header(), None).await.unwrap();
     for _ in 0..2 {
@@ -47,14 +58,20 @@ async fn a_web_socket_keeps_its_session_alive_while_somebody_speaks_and_ends_wit
     }
     assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200);
     world.later(3600);
-    let end = tokio::time::timeout(Duration::from_secs(8), socket.next()).await.expect("the tunnel outlived its session");
+    let end = tokio::time::timeout(Duration::from_secs(8), socket.next())
+        .await
+        .expect("the tunnel outlived its session");
     assert!(end.is_none_or(|it| it.is_err() || it.is_ok_and(|it| it.is_close())));
 }
 
 /// In real time: the cache that holds the sessions has an idle clock of its own, which no test can move.
 #[tokio::test]
 async fn a_busy_web_socket_keeps_its_session_in_the_cache_too() {
-    let world = World::with(WorldPlan { session: "idle = \"10s\"\nlifetime = \"1m\"".into(), ..WorldPlan::default() }).await;
+    let world = World::with(WorldPlan {
+        session: "idle = \"10s\"\nlifetime = \"1m\"".into(),
+        ..WorldPlan::default()
+    })
+    .await;
     let mut maya = world.signed_in("maya@contoso.example").await;
     let mut socket = web_socket(&world, "/ws", &maya.cookie_header(), None).await.unwrap();
     for _ in 0..15 {
@@ -68,7 +85,12 @@ async fn a_busy_web_socket_keeps_its_session_in_the_cache_too() {
 pub type Socket = tokio_tungstenite::WebSocketStream<TcpStream>;
 
 /// Opens a WebSocket with that cookie; the status where it is refused.
-pub async fn web_socket(world: &World, path: &str, cookie: &str, origin: Option<&str>) -> Result<Socket, u16> {
+pub async fn web_socket(
+    world: &World,
+    path: &str,
+    cookie: &str,
+    origin: Option<&str>,
+) -> Result<Socket, u16> {
     use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
     let mut request = format!("ws://{}{path}", authority(world)).into_client_request().unwrap();
     request.headers_mut().insert("cookie", cookie.parse().unwrap());
@@ -78,7 +100,9 @@ pub async fn web_socket(world: &World, path: &str, cookie: &str, origin: Option<
     let stream = TcpStream::connect(world.address).await.unwrap();
     match tokio_tungstenite::client_async(request, stream).await {
         Ok((socket, _)) => Ok(socket),
-        Err(tokio_tungstenite::tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
+        Err(tokio_tungstenite::tungstenite::Error::Http(response)) => {
+            Err(response.status().as_u16())
+        }
         Err(error) => panic!("{error}"),
     }
 }
@@ -88,12 +112,17 @@ async fn any_other_upgrade_is_a_tunnel_and_neither_h2c_nor_tls_is_one() {
     let world = World::start().await;
     let host = authority(&world);
     let mut stream = TcpStream::connect(world.address).await.unwrap();
-    let request = format!("GET /public/raw-upgrade HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: my-protocol/1\r\n\r\nfirst bytes");
+    let request = format!(
+        "GET /public/raw-upgrade HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: my-protocol/1\r\n\r\nfirst bytes"
+    );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut heard = String::new();
     let mut buffer = [0; 1024];
     while !heard.contains("first bytes") {
-        let count = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut buffer)).await.unwrap().unwrap();
+        let count = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut buffer))
+            .await
+            .unwrap()
+            .unwrap();
         assert!(count > 0, "{heard}");
         heard.push_str(&String::from_utf8_lossy(&buffer[..count]));
     }
@@ -107,7 +136,9 @@ async fn any_other_upgrade_is_a_tunnel_and_neither_h2c_nor_tls_is_one() {
     assert!(!answer.contains("\"upgrade\"") && !answer.contains("http2-settings"), "{answer}");
     // So would TLS within the connection (RFC 2817).
     for protocol in ["TLS/1.0", "tls/1.3", "TLS/1.0, HTTP/1.1"] {
-        let request = format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\nConnection: close, Upgrade\r\nUpgrade: {protocol}\r\n\r\n");
+        let request = format!(
+            "GET /public/x HTTP/1.1\r\nHost: {host}\r\nConnection: close, Upgrade\r\nUpgrade: {protocol}\r\n\r\n"
+        );
         let answer = talk(world.address, &request).await;
         assert_eq!(raw::status(&answer), 200, "{protocol}: {answer}");
         assert!(!answer.contains("\"upgrade\""), "{protocol}: {answer}");
@@ -119,7 +150,12 @@ async fn a_web_socket_over_http2_reaches_an_http1_app() {
     let world = World::start().await;
     let maya = world.signed_in("maya@contoso.example").await;
     let stream = TcpStream::connect(world.address).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http2::handshake::<_, _, Full<Bytes>>(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http2::handshake::<_, _, Full<Bytes>>(
+        TokioExecutor::new(),
+        TokioIo::new(stream),
+    )
+    .await
+    .unwrap();
     tokio::spawn(connection);
     tokio::time::sleep(Duration::from_millis(100)).await;
     let ask = |path: &str, cookie: &str| {
@@ -138,7 +174,9 @@ async fn a_web_socket_over_http2_reaches_an_http1_app() {
     assert_eq!(response.headers()["x-user-heard"], "00aa00aa-bb11-cc22-dd33-44ee44ee0001");
     let upgraded = hyper::upgrade::on(response).await.unwrap();
     let role = tokio_tungstenite::tungstenite::protocol::Role::Client;
-    let mut socket = tokio_tungstenite::WebSocketStream::from_raw_socket(TokioIo::new(upgraded), role, None).await;
+    let mut socket =
+        tokio_tungstenite::WebSocketStream::from_raw_socket(TokioIo::new(upgraded), role, None)
+            .await;
     socket.send(Message::text("over two")).await.unwrap();
     assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("over two"));
     let response = sender.send_request(ask("/read/ws", "")).await.unwrap();

@@ -20,7 +20,9 @@ const AUDIENCE: &str = "https://app.example.com/api";
 
 #[test]
 fn node_verifies_the_assertion() {
-    if let (Some(node), Some(program)) = (outside::tool("node"), outside::there("target/verify/node/verify.mjs")) {
+    if let (Some(node), Some(program)) =
+        (outside::tool("node"), outside::there("target/verify/node/verify.mjs"))
+    {
         judges_rightly(|| arguments(&node, &[&program]));
     }
 }
@@ -28,7 +30,9 @@ fn node_verifies_the_assertion() {
 #[test]
 fn python_verifies_the_assertion() {
     if let Some(python) = outside::python() {
-        judges_rightly(|| arguments(&python, &[&outside::root().join("docs/verify/python/verify.py")]));
+        judges_rightly(|| {
+            arguments(&python, &[&outside::root().join("docs/verify/python/verify.py")])
+        });
     }
 }
 
@@ -48,9 +52,13 @@ fn rust_verifies_the_assertion() {
 
 #[test]
 fn java_verifies_the_assertion() {
-    if let (Some(java), Some(folder)) = (outside::tool("java"), outside::there("target/verify/java")) {
+    if let (Some(java), Some(folder)) =
+        (outside::tool("java"), outside::there("target/verify/java"))
+    {
         let class_path = format!("{}:{}/lib/*", folder.display(), folder.display());
-        judges_rightly(|| arguments(&java, &[Path::new("-cp"), Path::new(&class_path), Path::new("Verify")]));
+        judges_rightly(|| {
+            arguments(&java, &[Path::new("-cp"), Path::new(&class_path), Path::new("Verify")])
+        });
     }
 }
 
@@ -59,7 +67,14 @@ fn csharp_verifies_the_assertion() {
     if let Some(dotnet) = outside::tool("dotnet") {
         let project = outside::root().join("docs/verify/csharp/verify.csproj");
         let artifacts = outside::root().join("target/verify/csharp");
-        let options = ["run", "--artifacts-path", artifacts.to_str().unwrap(), "--project", project.to_str().unwrap()].map(Path::new);
+        let options = [
+            "run",
+            "--artifacts-path",
+            artifacts.to_str().unwrap(),
+            "--project",
+            project.to_str().unwrap(),
+        ]
+        .map(Path::new);
         judges_rightly(|| arguments(&dotnet, &options));
     }
 }
@@ -101,15 +116,28 @@ fn judges_rightly(program: impl Fn() -> Command) {
     for (what, assertion) in bad(&keys) {
         let refused = run(&assertion);
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert_eq!(refused.status.code(), Some(1), "{what} passed: {said}{}", String::from_utf8_lossy(&refused.stdout));
+        assert_eq!(
+            refused.status.code(),
+            Some(1),
+            "{what} passed: {said}{}",
+            String::from_utf8_lossy(&refused.stdout)
+        );
         assert!(said.contains("refused"), "{what}: {said}");
         assert!(refused.stdout.is_empty(), "{what}");
     }
 }
 
 fn run(mut command: Command, jwks: &str, assertion: &str) -> Output {
-    command.env("ENTRADA_JWKS_URL", jwks).env("ENTRADA_ISSUER", ISSUER).env("ENTRADA_AUDIENCE", AUDIENCE);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    command
+        .env("ENTRADA_JWKS_URL", jwks)
+        .env("ENTRADA_ISSUER", ISSUER)
+        .env("ENTRADA_AUDIENCE", AUDIENCE);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     // A program that refuses early may not read on.
     let _ = child.stdin.take().unwrap().write_all(assertion.as_bytes());
     child.wait_with_output().unwrap()
@@ -145,7 +173,8 @@ fn bad(keys: &SigningKeys) -> Vec<(&'static str, String)> {
         signed(keys, "entrada+jwt", &claims)
     };
     let good = signed(keys, "entrada+jwt", &claims());
-    let [header, body, signature] = <[&str; 3]>::try_from(good.split('.').collect::<Vec<_>>()).unwrap();
+    let [header, body, signature] =
+        <[&str; 3]>::try_from(good.split('.').collect::<Vec<_>>()).unwrap();
     let swapped = URL_SAFE_NO_PAD.encode(json!({"iss": ISSUER, "aud": AUDIENCE, "sub": "somebody else", "nbf": now, "exp": now + 300}).to_string());
     vec![
         ("another audience", with("aud", json!("https://other.example.com"))),
@@ -157,7 +186,14 @@ fn bad(keys: &SigningKeys) -> Vec<(&'static str, String)> {
         ("one for no audience", without("aud")),
         ("one by no issuer", without("iss")),
         ("another kind of token", signed(keys, "JWT", &claims())),
-        ("a key of somebody else", signed(&crate::verify::keys("another secret of thirty-two bytes!"), "entrada+jwt", &claims())),
+        (
+            "a key of somebody else",
+            signed(
+                &crate::verify::keys("another secret of thirty-two bytes!"),
+                "entrada+jwt",
+                &claims(),
+            ),
+        ),
         ("a key of somebody else under our id", under_our_id(keys)),
         ("other claims under the same signature", format!("{header}.{swapped}.{signature}")),
         ("no signature", format!("{header}.{body}.")),
@@ -171,22 +207,32 @@ fn bad(keys: &SigningKeys) -> Vec<(&'static str, String)> {
 fn under_our_id(keys: &SigningKeys) -> String {
     let other = crate::verify::keys("another secret of thirty-two bytes!");
     let theirs = signed(&other, "entrada+jwt", &claims());
-    let header = URL_SAFE_NO_PAD.encode(json!({"alg": "ES256", "typ": "entrada+jwt", "kid": keys.kid()}).to_string());
+    let header = URL_SAFE_NO_PAD
+        .encode(json!({"alg": "ES256", "typ": "entrada+jwt", "kid": keys.kid()}).to_string());
     format!("{header}.{}", theirs.split_once('.').unwrap().1)
 }
 
 fn unsigned(keys: &SigningKeys) -> String {
     let part = |it: Value| URL_SAFE_NO_PAD.encode(it.to_string());
-    format!("{}.{}.", part(json!({"alg": "none", "typ": "entrada+jwt", "kid": keys.kid()})), part(claims()))
+    format!(
+        "{}.{}.",
+        part(json!({"alg": "none", "typ": "entrada+jwt", "kid": keys.kid()})),
+        part(claims())
+    )
 }
 
 /// RFC 8725 2.1: HS256 with what everybody knows.
 fn by_password(keys: &SigningKeys) -> String {
     let part = |it: Value| URL_SAFE_NO_PAD.encode(it.to_string());
     let jwks: Value = serde_json::from_str(keys.jwks()).unwrap();
-    let coordinate = |name: &str| URL_SAFE_NO_PAD.decode(jwks["keys"][0][name].as_str().unwrap()).unwrap();
+    let coordinate =
+        |name: &str| URL_SAFE_NO_PAD.decode(jwks["keys"][0][name].as_str().unwrap()).unwrap();
     let point = [&[4][..], &coordinate("x"), &coordinate("y")].concat();
-    let signed = format!("{}.{}", part(json!({"alg": "HS256", "typ": "entrada+jwt", "kid": keys.kid()})), part(claims()));
+    let signed = format!(
+        "{}.{}",
+        part(json!({"alg": "HS256", "typ": "entrada+jwt", "kid": keys.kid()})),
+        part(claims())
+    );
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &point), signed.as_bytes());
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag))
 }
@@ -195,7 +241,10 @@ fn by_password(keys: &SigningKeys) -> String {
 fn serve(jwks: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/oauth2/jwks.json", listener.local_addr().unwrap());
-    let answer = format!("HTTP/1.1 200 OK\r\ncontent-type: application/jwk-set+json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{jwks}", jwks.len());
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/jwk-set+json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{jwks}",
+        jwks.len()
+    );
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();

@@ -36,7 +36,12 @@ impl TwoReplicas {
     async fn on(database: &str, place: tempfile::TempDir) -> Self {
         let more = format!("[directory]\ndatabase = \"{database}\"\n");
         let first = World::with(WorldPlan { more: more.clone(), ..WorldPlan::default() }).await;
-        let second = World::with(WorldPlan { more, headers: "send = [\"x-forwarded\"]".to_owned(), ..WorldPlan::default() }).await;
+        let second = World::with(WorldPlan {
+            more,
+            headers: "send = [\"x-forwarded\"]".to_owned(),
+            ..WorldPlan::default()
+        })
+        .await;
         let pair = Self { first, second, place };
         for (code, tenant) in [("contoso", CONTOSO), ("fabrikam", FABRIKAM)] {
             pair.first.directory().add_organization(company(code, tenant), "story").await.unwrap();
@@ -61,9 +66,18 @@ impl TwoReplicas {
     /// `entrada` with the configuration of the first replica, in a process of its own.
     async fn types(&self, line: &str) {
         let file = self.place.path().join("entrada.toml");
-        std::fs::write(&file, self.first.text_for(self.first.address.port(), self.first.admin.port())).unwrap();
+        std::fs::write(
+            &file,
+            self.first.text_for(self.first.address.port(), self.first.admin.port()),
+        )
+        .unwrap();
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_entrada"));
-        command.args(line.split_whitespace()).arg("--config").arg(&file).env("STORY_CLIENT_SECRET", CLIENT_SECRET).env("STORY_SEAL", SEAL);
+        command
+            .args(line.split_whitespace())
+            .arg("--config")
+            .arg(&file)
+            .env("STORY_CLIENT_SECRET", CLIENT_SECRET)
+            .env("STORY_SEAL", SEAL);
         let out = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     }
@@ -111,7 +125,10 @@ async fn whoever_is_switched_off_at_one_replica_is_out_at_the_other_with_pages_c
 
 async fn is_out_at_the_other(pair: TwoReplicas) {
     let (mut maya, mut tom) = (pair.signed_in(MAYA).await, pair.signed_in(TOM).await);
-    let mut socket = web_socket(&pair.second, "/ws", &maya.cookie_header(), Some(&pair.second.public_url)).await.unwrap();
+    let mut socket =
+        web_socket(&pair.second, "/ws", &maya.cookie_header(), Some(&pair.second.public_url))
+            .await
+            .unwrap();
     pair.first.changes_person(MAYA, off()).await;
     ends(&mut socket).await;
     assert_eq!(status(&mut maya).await, 401);
@@ -126,13 +143,29 @@ async fn is_out_at_the_other(pair: TwoReplicas) {
 #[tokio::test]
 async fn an_organization_that_is_switched_off_is_out_everywhere_and_no_other_one_is() {
     let pair = TwoReplicas::start().await;
-    let (mut maya, mut tom, mut frida) = (pair.signed_in(MAYA).await, pair.signed_in(TOM).await, pair.signed_in(FRIDA).await);
-    let mut socket = web_socket(&pair.second, "/ws", &tom.cookie_header(), Some(&pair.second.public_url)).await.unwrap();
-    pair.first.directory().change_code(&CompanyCode::parse("fabrikam").unwrap(), &CompanyCode::parse("fabrikam-eu").unwrap(), 9, "story").await.unwrap();
+    let (mut maya, mut tom, mut frida) =
+        (pair.signed_in(MAYA).await, pair.signed_in(TOM).await, pair.signed_in(FRIDA).await);
+    let mut socket =
+        web_socket(&pair.second, "/ws", &tom.cookie_header(), Some(&pair.second.public_url))
+            .await
+            .unwrap();
+    pair.first
+        .directory()
+        .change_code(
+            &CompanyCode::parse("fabrikam").unwrap(),
+            &CompanyCode::parse("fabrikam-eu").unwrap(),
+            9,
+            "story",
+        )
+        .await
+        .unwrap();
     pair.first.turns("contoso", OrganizationState::Off).await;
     ends(&mut socket).await;
     assert_eq!((status(&mut maya).await, status(&mut tom).await), (401, 401));
-    soon("the new code", async || hears(&mut frida, "x-entrada-organization").await == "fabrikam-eu").await;
+    soon("the new code", async || {
+        hears(&mut frida, "x-entrada-organization").await == "fabrikam-eu"
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -142,10 +175,21 @@ async fn a_role_and_a_sign_out_everywhere_are_heard_of_at_the_other_replica() {
     pair.first.changes_person(MAYA, role("admin")).await;
     soon("the role", async || hears(&mut maya, "x-entrada-role").await == "admin").await;
     // An import tells the history of its people together.
-    let contoso = pair.first.directory().organization(&CompanyCode::parse("contoso").unwrap()).await.unwrap().unwrap();
-    pair.first.directory().import(&contoso, format!("username,role\n{TOM},owner\n").as_bytes(), "story", |_| ()).await.unwrap();
+    let contoso = pair
+        .first
+        .directory()
+        .organization(&CompanyCode::parse("contoso").unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    pair.first
+        .directory()
+        .import(&contoso, format!("username,role\n{TOM},owner\n").as_bytes(), "story", |_| ())
+        .await
+        .unwrap();
     soon("the role of the file", async || hears(&mut tom, "x-entrada-role").await == "owner").await;
-    let person = pair.first.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
+    let person =
+        pair.first.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
     let acting = AdminScope { organization: contoso.id, person: None, by: "story".to_owned() };
     pair.first.directory().apply_action(&acting, person.id, &PersonAction::SignOut).await.unwrap();
     soon("Maya is out", async || status(&mut maya).await == 401).await;
@@ -162,8 +206,10 @@ async fn a_sign_out_everywhere_counts_at_a_replica_whose_clock_is_ahead() {
     pair.second.later(40);
     let mut maya = pair.signed_in(MAYA).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let person = pair.first.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
-    let acting = AdminScope { organization: person.organization, person: None, by: "story".to_owned() };
+    let person =
+        pair.first.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
+    let acting =
+        AdminScope { organization: person.organization, person: None, by: "story".to_owned() };
     pair.first.directory().apply_action(&acting, person.id, &PersonAction::SignOut).await.unwrap();
     soon("Maya is out", async || status(&mut maya).await == 401).await;
     let mut again = pair.signed_in(MAYA).await;
@@ -199,15 +245,21 @@ async fn what_was_changed_while_a_replica_could_not_ask_counts_when_it_can_again
     sqlx::raw_sql(hidden).execute(&mut database).await.unwrap();
     pair.second.later(900);
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!((status(&mut maya).await, status(&mut tom).await), (200, 200), "an outage signs nobody out");
+    assert_eq!(
+        (status(&mut maya).await, status(&mut tom).await),
+        (200, 200),
+        "an outage signs nobody out"
+    );
     assert!(figures(&pair).await.contains("entrada_directory_unreachable 1\n"));
     sqlx::raw_sql("ALTER TABLE away RENAME TO audit").execute(&mut database).await.unwrap();
     soon("Maya is out", async || status(&mut maya).await == 401).await;
     assert_eq!(status(&mut tom).await, 200);
     let figures = figures(&pair).await;
-    for line in
-        ["entrada_directory_unreachable 0", "entrada_directory_sessions_ended_total{cause=\"off\"} 1", "entrada_directory_lookups_total{outcome=\"found\"} 2"]
-    {
+    for line in [
+        "entrada_directory_unreachable 0",
+        "entrada_directory_sessions_ended_total{cause=\"off\"} 1",
+        "entrada_directory_lookups_total{outcome=\"found\"} 2",
+    ] {
         assert!(figures.contains(line), "{line}: {figures}");
     }
 }

@@ -6,7 +6,9 @@ use crate::{layers, shape};
 
 /// Returns a crate with these files, `path: text` each, and the parents that declare them.
 fn tree(files: &[(&str, &str)]) -> SourceTree {
-    SourceTree::new(files.iter().map(|(path, text)| (format!("src/{path}"), (*text).to_owned())).collect())
+    SourceTree::new(
+        files.iter().map(|(path, text)| (format!("src/{path}"), (*text).to_owned())).collect(),
+    )
 }
 
 /// Returns a crate with two modules, `flow` above `wire`; `wire/inbound.rs` holds the text.
@@ -19,7 +21,10 @@ fn wire(text: &str) -> SourceTree {
         ("config/entra.rs", "pub struct Entra;"),
         ("flow/mod.rs", "pub mod route; pub fn handle() {}"),
         ("flow/route.rs", "pub struct Route;"),
-        ("wire/mod.rs", "pub mod inbound; pub mod peer; pub struct Own; pub use peer::Peer as Reexported;"),
+        (
+            "wire/mod.rs",
+            "pub mod inbound; pub mod peer; pub struct Own; pub use peer::Peer as Reexported;",
+        ),
         ("wire/peer.rs", "pub struct Peer;"),
         ("wire/inbound.rs", text),
     ])
@@ -95,7 +100,11 @@ fn what_only_looks_like_an_import_up_passes() {
 
 #[test]
 fn modules_on_one_layer_do_not_know_each_other() {
-    let both = tree(&[("lib.rs", "pub mod wire; pub mod seal;"), ("wire.rs", "use crate::seal::X;"), ("seal.rs", "pub struct X;")]);
+    let both = tree(&[
+        ("lib.rs", "pub mod wire; pub mod seal;"),
+        ("wire.rs", "use crate::seal::X;"),
+        ("seal.rs", "pub struct X;"),
+    ]);
     accused(&layers::against_the_layers(&both), "wire imports seal");
     let new = tree(&[("lib.rs", "pub mod novelty;"), ("novelty.rs", "")]);
     accused(&layers::against_the_layers(&new), "`novelty` stands in no layer");
@@ -104,16 +113,40 @@ fn modules_on_one_layer_do_not_know_each_other() {
 #[test]
 fn stores_and_rules_know_no_wire_and_only_the_command_line_knows_the_emulator() {
     let files = |here: &'static str, text: &'static str| {
-        let lib = ("lib.rs", "pub mod session; pub mod access; pub mod flow; pub mod cli; pub mod wire; pub mod emulator; pub mod demo;");
+        let lib = (
+            "lib.rs",
+            "pub mod session; pub mod access; pub mod flow; pub mod cli; pub mod wire; pub mod emulator; pub mod demo;",
+        );
         tree(&[lib, ("wire.rs", ""), ("emulator.rs", ""), ("demo.rs", ""), (here, text)])
     };
-    accused(&layers::against_the_layers(&files("session.rs", "use crate::wire::cookies;")), "session must not know wire");
-    accused(&layers::against_the_layers(&files("access.rs", "use crate::{wire as w};")), "access must not know wire");
-    accused(&layers::against_the_layers(&files("flow.rs", "use crate::emulator::serve;")), "flow must not know emulator");
-    accused(&layers::against_the_layers(&files("flow.rs", "use crate::demo;")), "flow must not know demo");
-    assert!(layers::against_the_layers(&files("cli.rs", "use crate::{emulator, demo, wire};")).is_empty());
-    assert!(layers::against_the_layers(&files("main.rs", "fn main() { entrada::cli::main() }")).is_empty());
-    accused(&layers::against_the_layers(&files("cli.rs", "use crate::main_of_the_root;")), "cli imports lib");
+    accused(
+        &layers::against_the_layers(&files("session.rs", "use crate::wire::cookies;")),
+        "session must not know wire",
+    );
+    accused(
+        &layers::against_the_layers(&files("access.rs", "use crate::{wire as w};")),
+        "access must not know wire",
+    );
+    accused(
+        &layers::against_the_layers(&files("flow.rs", "use crate::emulator::serve;")),
+        "flow must not know emulator",
+    );
+    accused(
+        &layers::against_the_layers(&files("flow.rs", "use crate::demo;")),
+        "flow must not know demo",
+    );
+    assert!(
+        layers::against_the_layers(&files("cli.rs", "use crate::{emulator, demo, wire};"))
+            .is_empty()
+    );
+    assert!(
+        layers::against_the_layers(&files("main.rs", "fn main() { entrada::cli::main() }"))
+            .is_empty()
+    );
+    accused(
+        &layers::against_the_layers(&files("cli.rs", "use crate::main_of_the_root;")),
+        "cli imports lib",
+    );
 }
 
 #[test]
@@ -147,11 +180,17 @@ fn a_child_that_imports_its_mod_rs_closes_a_ring() {
 fn a_grandchild_that_imports_its_own_mod_rs_closes_a_ring() {
     let deep = |text: &'static str| {
         let lib = ("lib.rs", "pub mod flow;");
-        let (flow, inner) = (("flow/mod.rs", "pub mod inner; pub struct Own;"), ("flow/inner/mod.rs", "pub mod leaf; pub struct Inner;"));
+        let (flow, inner) = (
+            ("flow/mod.rs", "pub mod inner; pub struct Own;"),
+            ("flow/inner/mod.rs", "pub mod leaf; pub struct Inner;"),
+        );
         tree(&[lib, flow, inner, ("flow/inner/leaf.rs", text)])
     };
     accused(&layers::rings(&deep("use super::super::Own;")), "src/flow/inner/leaf.rs");
-    accused(&layers::rings(&deep("use super::Inner;")), "src/flow/inner/leaf.rs <-> src/flow/inner/mod.rs");
+    accused(
+        &layers::rings(&deep("use super::Inner;")),
+        "src/flow/inner/leaf.rs <-> src/flow/inner/mod.rs",
+    );
     accused(&layers::rings(&deep("use crate::flow::Own;")), "src/flow/mod.rs");
     assert!(layers::rings(&deep("pub struct Leaf;")).is_empty());
 }
@@ -159,21 +198,43 @@ fn a_grandchild_that_imports_its_own_mod_rs_closes_a_ring() {
 #[test]
 fn a_folder_of_flow_that_imports_one_above_it_is_accused() {
     let flow = |text: &'static str| {
-        let folders = [("flow/mod.rs", "mod native; mod refusal; mod sign_in; mod exchange;"), ("flow/native/mod.rs", "pub mod token;")];
-        let files = [("flow/refusal/mod.rs", "pub enum Refusal {}"), ("flow/exchange.rs", "use super::refusal::Refusal; use super::native::token;")];
-        let end = [("lib.rs", "pub mod flow;"), ("flow/native/token.rs", "use super::super::sign_in;"), ("flow/sign_in/mod.rs", text)];
+        let folders = [
+            ("flow/mod.rs", "mod native; mod refusal; mod sign_in; mod exchange;"),
+            ("flow/native/mod.rs", "pub mod token;"),
+        ];
+        let files = [
+            ("flow/refusal/mod.rs", "pub enum Refusal {}"),
+            ("flow/exchange.rs", "use super::refusal::Refusal; use super::native::token;"),
+        ];
+        let end = [
+            ("lib.rs", "pub mod flow;"),
+            ("flow/native/token.rs", "use super::super::sign_in;"),
+            ("flow/sign_in/mod.rs", text),
+        ];
         tree(&[&folders[..], &files[..], &end[..]].concat())
     };
-    accused(&layers::between_folders_of_flow(&flow("use super::native::token;")), "flow/sign_in must not know flow/native");
-    let wrong = layers::between_folders_of_flow(&flow("use super::refusal::Refusal; use super::exchange;"));
+    accused(
+        &layers::between_folders_of_flow(&flow("use super::native::token;")),
+        "flow/sign_in must not know flow/native",
+    );
+    let wrong =
+        layers::between_folders_of_flow(&flow("use super::refusal::Refusal; use super::exchange;"));
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
 fn siblings_that_import_each_other_are_a_ring() {
-    let files = [("lib.rs", "pub mod wire;"), ("wire/mod.rs", "mod a; mod b; mod c;"), ("wire/a.rs", "use super::b::B;"), ("wire/c.rs", "use super::a::A;")];
+    let files = [
+        ("lib.rs", "pub mod wire;"),
+        ("wire/mod.rs", "mod a; mod b; mod c;"),
+        ("wire/a.rs", "use super::b::B;"),
+        ("wire/c.rs", "use super::a::A;"),
+    ];
     let with = |b| [&files[..], &[("wire/b.rs", b)]].concat();
-    accused(&layers::rings(&tree(&with("use super::c::C;"))), "src/wire/a.rs <-> src/wire/b.rs <-> src/wire/c.rs");
+    accused(
+        &layers::rings(&tree(&with("use super::c::C;"))),
+        "src/wire/a.rs <-> src/wire/b.rs <-> src/wire/c.rs",
+    );
     assert!(layers::rings(&tree(&with("pub struct B;"))).is_empty());
 }
 
@@ -190,7 +251,11 @@ fn each_module_reads_its_own_section_only() {
     ] {
         accused(&layers::beyond_its_section(&wire(text)), "wire reads config::");
     }
-    for text in ["use crate::config::server::Trust;", "use crate::config; fn f(it: config::server::Trust) {}", "// crate::config::Config\nstruct S;"] {
+    for text in [
+        "use crate::config::server::Trust;",
+        "use crate::config; fn f(it: config::server::Trust) {}",
+        "// crate::config::Config\nstruct S;",
+    ] {
         assert!(layers::beyond_its_section(&wire(text)).is_empty(), "{text}");
     }
 }
@@ -214,25 +279,45 @@ fn a_forwarded_header_that_is_read_elsewhere_is_accused() {
     ] {
         assert!(shape::forwarded_read_elsewhere(&wire(text)).is_empty(), "{text}");
     }
-    let written = |text: &'static str| shape::forwarded_read_elsewhere(&tree(&[("headers/owned.rs", text)])).len();
+    let written = |text: &'static str| {
+        shape::forwarded_read_elsewhere(&tree(&[("headers/owned.rs", text)])).len()
+    };
     assert_eq!(written("fn f() { out.insert(\"x-forwarded-user\", value) }"), 0);
     assert_eq!(written("fn f() { headers.get(\"x-forwarded-user\") }"), 1);
-    assert_eq!(written("fn f() { headers.get_all(HeaderName::from_static(\"x-forwarded-user\")) }"), 1);
-    assert!(shape::forwarded_read_elsewhere(&tree(&[("wire/forwarded.rs", "fn f() { get(\"x-forwarded-for\") }")])).is_empty());
+    assert_eq!(
+        written("fn f() { headers.get_all(HeaderName::from_static(\"x-forwarded-user\")) }"),
+        1
+    );
+    assert!(
+        shape::forwarded_read_elsewhere(&tree(&[(
+            "wire/forwarded.rs",
+            "fn f() { get(\"x-forwarded-for\") }"
+        )]))
+        .is_empty()
+    );
 }
 
 #[test]
 fn long_code_is_accused_and_long_tests_are_not() {
     let body = "    f();\n";
-    let function = |lines: usize| format!("#[doc = \"x\"]\nfn long() {{\n{}}}\n", body.repeat(lines - 2));
+    let function =
+        |lines: usize| format!("#[doc = \"x\"]\nfn long() {{\n{}}}\n", body.repeat(lines - 2));
     assert!(shape::too_long(&wire(&function(60))).is_empty());
     accused(&shape::too_long(&wire(&function(61))), "long has 61 lines");
     let method = format!("struct S;\nimpl S {{\n{}}}\n", function(61));
     accused(&shape::too_long(&wire(&method)), "long has 61 lines");
-    assert!(shape::too_long(&wire(&format!("#[cfg(test)]\nmod tests {{\n{}}}\n", function(500)))).is_empty());
-    let file = "struct S;\n".repeat(400);
-    assert!(shape::too_long(&wire(&format!("{file}#[cfg(test)]\nmod tests {{\n\n}}\n"))).is_empty());
-    accused(&shape::too_long(&wire(&format!("#[cfg(test)]\nmod tests {{\n\n}}\n{file}struct One;\n"))), "401 lines");
+    assert!(
+        shape::too_long(&wire(&format!("#[cfg(test)]\nmod tests {{\n{}}}\n", function(500))))
+            .is_empty()
+    );
+    let file = "struct S;\n".repeat(500);
+    assert!(
+        shape::too_long(&wire(&format!("{file}#[cfg(test)]\nmod tests {{\n\n}}\n"))).is_empty()
+    );
+    accused(
+        &shape::too_long(&wire(&format!("#[cfg(test)]\nmod tests {{\n\n}}\n{file}struct One;\n"))),
+        "501 lines",
+    );
 }
 
 #[test]

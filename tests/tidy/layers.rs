@@ -27,13 +27,31 @@ const LAYERS: &[&[&str]] = &[
 /// modules that only a developer starts.
 const NEVER: &[(&[&str], &[&str])] = &[
     (&["session", "access", "directory"], &["wire"]),
-    (&["session", "access", "directory", "headers", "upstream", "sidecar", "flow", "server", "service"], &["emulator", "demo"]),
+    (
+        &[
+            "session",
+            "access",
+            "directory",
+            "headers",
+            "upstream",
+            "sidecar",
+            "flow",
+            "server",
+            "service",
+        ],
+        &["emulator", "demo"],
+    ),
 ];
 
 /// The folders of `flow` that each folder of `flow` imports; the files of `flow` outside of folders
 /// connect them.
-const FLOW_FOLDERS: &[(&str, &[&str])] =
-    &[("refusal", &[]), ("upkeep", &[]), ("sign_in", &["refusal"]), ("native", &["refusal", "sign_in", "upkeep"]), ("setup", &["refusal", "sign_in"])];
+const FLOW_FOLDERS: &[(&str, &[&str])] = &[
+    ("refusal", &[]),
+    ("upkeep", &[]),
+    ("sign_in", &["refusal"]),
+    ("native", &["refusal", "sign_in", "upkeep"]),
+    ("setup", &["refusal", "sign_in"]),
+];
 
 /// The modules that read each section of the configuration. `cli` and `sidecar` distribute the
 /// sections.
@@ -66,7 +84,10 @@ pub fn against_the_layers(tree: &SourceTree) -> Vec<String> {
         let (here, there) = ends(&it);
         let down = matches!((layer(here), layer(there)), (Some(here), Some(there)) if there < here);
         if here != there && !down {
-            out.insert(format!("{}:{}: {here} imports {there}, which is not below it", it.file.path, it.line));
+            out.insert(format!(
+                "{}:{}: {here} imports {there}, which is not below it",
+                it.file.path, it.line
+            ));
         }
         if NEVER.iter().any(|(who, what)| who.contains(&here) && what.contains(&there)) {
             out.insert(format!("{}:{}: {here} must not know {there}", it.file.path, it.line));
@@ -79,10 +100,18 @@ pub fn against_the_layers(tree: &SourceTree) -> Vec<String> {
 pub fn between_folders_of_flow(tree: &SourceTree) -> Vec<String> {
     let mut out = BTreeSet::new();
     for it in tree.references() {
-        let Some((here, known)) = FLOW_FOLDERS.iter().find(|folder| is_below(&it.file.module, folder.0)) else { continue };
-        let there = FLOW_FOLDERS.iter().map(|folder| folder.0).find(|folder| is_below(&it.to, folder));
+        let Some((here, known)) =
+            FLOW_FOLDERS.iter().find(|folder| is_below(&it.file.module, folder.0))
+        else {
+            continue;
+        };
+        let there =
+            FLOW_FOLDERS.iter().map(|folder| folder.0).find(|folder| is_below(&it.to, folder));
         if let Some(there) = there.filter(|there| there != here && !known.contains(there)) {
-            out.insert(format!("{}:{}: flow/{here} must not know flow/{there}", it.file.path, it.line));
+            out.insert(format!(
+                "{}:{}: flow/{here} must not know flow/{there}",
+                it.file.path, it.line
+            ));
         }
     }
     out.into_iter().collect()
@@ -98,10 +127,15 @@ pub fn beyond_its_section(tree: &SourceTree) -> Vec<String> {
     for it in tree.references() {
         let (here, there) = ends(&it);
         // The bare module is judged by the items that are reached through it.
-        let Some(item) = it.to.get(1).map(String::as_str).or(it.glob.then_some("*")) else { continue };
+        let Some(item) = it.to.get(1).map(String::as_str).or(it.glob.then_some("*")) else {
+            continue;
+        };
         let readers = SECTIONS.iter().find(|it| it.0 == item).map_or(&[][..], |it| it.1);
         if there == "config" && !WHOLE_CONFIG.contains(&here) && !readers.contains(&here) {
-            out.insert(format!("{}:{}: {here} reads config::{item}, which is not its section", it.file.path, it.line));
+            out.insert(format!(
+                "{}:{}: {here} reads config::{item}, which is not its section",
+                it.file.path, it.line
+            ));
         }
     }
     out.into_iter().collect()
@@ -112,18 +146,36 @@ pub fn beyond_its_section(tree: &SourceTree) -> Vec<String> {
 pub fn rings(tree: &SourceTree) -> Vec<String> {
     let mut below: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let imported = tree.references();
-    let imports = imported.iter().filter_map(|it| Some((it.file.path.as_str(), tree.file_of(&it.to)?)));
+    let imports =
+        imported.iter().filter_map(|it| Some((it.file.path.as_str(), tree.file_of(&it.to)?)));
     let declared = tree.files.iter().flat_map(|file| {
         let children = file.source.children.iter().filter(|it| !it.test);
-        children.filter_map(|it| Some((file.path.as_str(), tree.file_of(&[&it.at[..], std::slice::from_ref(&it.name)].concat())?)))
+        children.filter_map(|it| {
+            Some((
+                file.path.as_str(),
+                tree.file_of(&[&it.at[..], std::slice::from_ref(&it.name)].concat())?,
+            ))
+        })
     });
     for (from, to) in imports.chain(declared).filter(|(from, to)| from != to) {
         below.entry(from).or_default().insert(to);
     }
-    let reached: BTreeMap<&str, BTreeSet<&str>> = below.keys().map(|it| (*it, reach(&below, it))).collect();
-    let ring = |start: &&str| reached[start].iter().copied().filter(|it| reached.get(it).is_some_and(|it| it.contains(start))).collect::<BTreeSet<_>>();
+    let reached: BTreeMap<&str, BTreeSet<&str>> =
+        below.keys().map(|it| (*it, reach(&below, it))).collect();
+    let ring = |start: &&str| {
+        reached[start]
+            .iter()
+            .copied()
+            .filter(|it| reached.get(it).is_some_and(|it| it.contains(start)))
+            .collect::<BTreeSet<_>>()
+    };
     let rings: BTreeSet<_> = below.keys().map(ring).filter(|it| !it.is_empty()).collect();
-    rings.into_iter().map(|it| format!("a ring of imports: {}", it.into_iter().collect::<Vec<_>>().join(" <-> "))).collect()
+    rings
+        .into_iter()
+        .map(|it| {
+            format!("a ring of imports: {}", it.into_iter().collect::<Vec<_>>().join(" <-> "))
+        })
+        .collect()
 }
 
 fn reach<'a>(below: &BTreeMap<&'a str, BTreeSet<&'a str>>, start: &'a str) -> BTreeSet<&'a str> {
@@ -140,7 +192,9 @@ fn layer(module: &str) -> Option<usize> {
 
 /// Returns the modules at both ends of a reference; an item in the root belongs to `lib`.
 fn ends<'a>(it: &'a ModuleReference<'_>) -> (&'a str, &'a str) {
-    let top = |place: &'a [String]| place.first().map(String::as_str).filter(|it| layer(it).is_some()).unwrap_or("lib");
+    let top = |place: &'a [String]| {
+        place.first().map(String::as_str).filter(|it| layer(it).is_some()).unwrap_or("lib")
+    };
     let here = it.file.module.first().map_or("lib", String::as_str);
     (here, top(&it.to))
 }

@@ -37,6 +37,7 @@ fn no_files_import_each_other_in_a_ring() {
 #[test]
 fn files_and_functions_can_be_read_at_one_sitting() {
     nothing(&shape::too_long(&SourceTree::of_this_crate()));
+    nothing(&shape::needless_exceptions(&SourceTree::of_this_crate()));
 }
 
 #[test]

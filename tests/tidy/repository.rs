@@ -60,7 +60,11 @@ fn root() -> &'static Path {
 /// Returns names at the top that git ignores.
 fn ignored() -> BTreeSet<String> {
     let text = fs::read_to_string(root().join(".gitignore")).unwrap();
-    text.lines().filter_map(|it| it.strip_prefix('/')).map(str::to_owned).chain([".git".to_owned()]).collect()
+    text.lines()
+        .filter_map(|it| it.strip_prefix('/'))
+        .map(str::to_owned)
+        .chain([".git".to_owned()])
+        .collect()
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
@@ -78,7 +82,9 @@ fn files(folder: &Path, out: &mut Vec<PathBuf>) {
     let ignored = ignored();
     for path in entries(folder) {
         let left_behind =
-            ["node_modules", "target", ".venv", "__pycache__", "artifacts", "coverage"].contains(&name(&path)) || name(&path).ends_with(".profraw");
+            ["node_modules", "target", ".venv", "__pycache__", "artifacts", "coverage"]
+                .contains(&name(&path))
+                || name(&path).ends_with(".profraw");
         if left_behind || (folder == root() && ignored.contains(name(&path))) {
             continue;
         }
@@ -93,10 +99,20 @@ fn files(folder: &Path, out: &mut Vec<PathBuf>) {
 #[test]
 fn the_top_level_holds_what_it_should_and_nothing_else() {
     let ignored = ignored();
-    let there: BTreeSet<_> = entries(root()).iter().map(|it| name(it).to_owned()).filter(|it| !ignored.contains(it) && !it.ends_with(".profraw")).collect();
+    let there: BTreeSet<_> = entries(root())
+        .iter()
+        .map(|it| name(it).to_owned())
+        .filter(|it| !ignored.contains(it) && !it.ends_with(".profraw"))
+        .collect();
     let should: BTreeSet<_> = TOP.iter().map(|it| (*it).to_owned()).collect();
-    let (missing, strange) = (should.difference(&there).collect::<Vec<_>>(), there.difference(&should).collect::<Vec<_>>());
-    assert!(missing.is_empty() && strange.is_empty(), "missing {missing:?}, not expected {strange:?}");
+    let (missing, strange) = (
+        should.difference(&there).collect::<Vec<_>>(),
+        there.difference(&should).collect::<Vec<_>>(),
+    );
+    assert!(
+        missing.is_empty() && strange.is_empty(),
+        "missing {missing:?}, not expected {strange:?}"
+    );
 }
 
 #[test]
@@ -109,7 +125,12 @@ fn the_repository_speaks_of_the_product_only() {
         let Ok(text) = fs::read_to_string(&path) else { continue };
         for (number, line) in text.lines().enumerate() {
             let line = line.to_lowercase();
-            wrong.extend(words.iter().filter(|it| line.contains(*it)).map(|it| format!("{}:{}: {it:?}", path.display(), number + 1)));
+            wrong.extend(
+                words
+                    .iter()
+                    .filter(|it| line.contains(*it))
+                    .map(|it| format!("{}:{}: {it:?}", path.display(), number + 1)),
+            );
         }
     }
     assert!(wrong.is_empty(), "\n  {}\n", wrong.join("\n  "));
@@ -117,11 +138,16 @@ fn the_repository_speaks_of_the_product_only() {
 
 #[test]
 fn the_lints_that_the_house_lives_by_are_on() {
-    let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    let manifest: toml::Table =
+        fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
     for (tool, lints) in REFUSED {
         for lint in *lints {
             let level = manifest["lints"][tool].get(lint).and_then(toml::Value::as_str);
-            assert!(matches!(level, Some("deny" | "forbid")) || (*lint == "missing_docs" && level == Some("warn")), "{tool}::{lint} is {level:?}");
+            assert!(
+                matches!(level, Some("deny" | "forbid"))
+                    || (*lint == "missing_docs" && level == Some("warn")),
+                "{tool}::{lint} is {level:?}"
+            );
         }
     }
     let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
@@ -130,13 +156,21 @@ fn the_lints_that_the_house_lives_by_are_on() {
 
 #[test]
 fn every_file_of_flow_is_in_the_architecture() {
-    let (flow, page) = (root().join("src/flow"), fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap());
+    let (flow, page) =
+        (root().join("src/flow"), fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap());
     let mut all = Vec::new();
     files(&flow, &mut all);
-    let listed: BTreeSet<_> = page.lines().filter_map(|it| it.strip_prefix("| `")?.split_once("` |")).map(|it| it.0).filter(|it| it.ends_with(".rs")).collect();
-    let there: BTreeSet<_> = all.iter().filter_map(|it| it.strip_prefix(&flow).ok()?.to_str()).collect();
+    let listed: BTreeSet<_> = page
+        .lines()
+        .filter_map(|it| it.strip_prefix("| `")?.split_once("` |"))
+        .map(|it| it.0)
+        .filter(|it| it.ends_with(".rs"))
+        .collect();
+    let there: BTreeSet<_> =
+        all.iter().filter_map(|it| it.strip_prefix(&flow).ok()?.to_str()).collect();
     let modules_alone = ["native/mod.rs", "sign_in/mod.rs", "upkeep/mod.rs"];
-    let missing: Vec<_> = there.difference(&listed).filter(|it| !modules_alone.contains(*it)).collect();
+    let missing: Vec<_> =
+        there.difference(&listed).filter(|it| !modules_alone.contains(*it)).collect();
     let gone: Vec<_> = listed.difference(&there).collect();
     assert!(missing.is_empty() && gone.is_empty(), "not listed {missing:?}, not there {gone:?}");
 }
@@ -150,7 +184,10 @@ fn every_configuration_key_is_in_the_example_and_in_the_docs() {
     let mut wrong = Vec::new();
     for key in keys.iter().map(|it| it.name.as_str()) {
         let last = key.rsplit('.').next().unwrap();
-        let shown = example.lines().map(|it| it.trim_start_matches(['#', ' '])).any(|it| it.contains(&format!("{last} =")) || it.contains(&format!("{last}]")));
+        let shown = example
+            .lines()
+            .map(|it| it.trim_start_matches(['#', ' ']))
+            .any(|it| it.contains(&format!("{last} =")) || it.contains(&format!("{last}]")));
         if !shown {
             wrong.push(format!("{key} is not in config.example.toml"));
         }

@@ -3,13 +3,51 @@
 use crate::tree::{SourceFile, SourceTree};
 
 const MAX_FUNCTION_LINES: usize = 60;
-const MAX_FILE_LINES: usize = 400;
+const MAX_FILE_LINES: usize = 500;
+
+/// Functions that are longer, and why splitting them would make them worse.
+const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[
+    (
+        "src/config/access.rs",
+        "check_role_owner",
+        "one complaint after the other, each with its hint",
+    ),
+    ("src/config/credential.rs", "read", "one kind of credential after the other"),
+    ("src/config/directory.rs", "section", "one key after the other"),
+    ("src/config/entra.rs", "read", "one key after the other"),
+    ("src/directory/file.rs", "one", "one column after the other"),
+    ("src/directory/organizations.rs", "change_organization", "one transaction"),
+    ("src/directory/transfer.rs", "try_to_take_in", "one transaction"),
+    ("src/emulator/authorize.rs", "picked", "Entra's checks in Entra's order"),
+    ("src/flow/mod.rs", "respond", "the order of a request's steps"),
+    ("src/sidecar/mod.rs", "new", "builds one part after the other"),
+    ("src/telemetry/metrics.rs", "default", "registers one metric after the other"),
+];
+
+/// Files that are longer, and why.
+const LONG_FILES: &[(&str, &str)] = &[
+    ("src/config/access.rs", "the rules of one section and their checks"),
+    ("src/emulator/refusals.rs", "a table with an entry for each code"),
+];
 
 /// Lints that clippy and rustc deny for the whole package (Cargo.toml), and that must not be
 /// switched off again.
 pub const REFUSED: &[(&str, &[&str])] = &[
     ("rust", &["unsafe_code", "missing_docs"]),
-    ("clippy", &["unwrap_used", "expect_used", "panic", "indexing_slicing", "todo", "unimplemented", "dbg_macro", "print_stdout", "print_stderr"]),
+    (
+        "clippy",
+        &[
+            "unwrap_used",
+            "expect_used",
+            "panic",
+            "indexing_slicing",
+            "todo",
+            "unimplemented",
+            "dbg_macro",
+            "print_stdout",
+            "print_stderr",
+        ],
+    ),
 ];
 
 /// Places that may name a front proxy's headers: the module that reads them, the modules that write
@@ -18,19 +56,45 @@ pub const REFUSED: &[(&str, &[&str])] = &[
 const READS_FORWARDED: &[&str] = &["src/wire/forwarded.rs"];
 const NAMES_FORWARDED: &[&str] = &["src/headers/", "src/upstream/", "src/config/", "src/demo/"];
 
-/// Returns functions and files that are too long to read at one sitting.
-pub fn too_long(tree: &SourceTree) -> Vec<String> {
-    let mut out = Vec::new();
+/// Returns what is too long without an exception, and the number of exceptions that are used.
+fn long_parts(tree: &SourceTree) -> (Vec<String>, usize) {
+    let (mut out, mut used) = (Vec::new(), 0);
     for file in &tree.files {
         let lines = file.text.lines().count() - file.source.test_lines;
         if lines > MAX_FILE_LINES {
-            out.push(format!("{}: {lines} lines without tests, {MAX_FILE_LINES} at most", file.path));
+            match LONG_FILES.iter().any(|it| it.0 == file.path) {
+                true => used += 1,
+                false => out.push(format!(
+                    "{}: {lines} lines without tests, {MAX_FILE_LINES} at most",
+                    file.path
+                )),
+            }
         }
-        for (name, line, lines) in file.source.functions.iter().filter(|it| it.2 > MAX_FUNCTION_LINES) {
-            out.push(format!("{}:{line}: {name} has {lines} lines, {MAX_FUNCTION_LINES} at most", file.path));
+        for (name, line, lines) in
+            file.source.functions.iter().filter(|it| it.2 > MAX_FUNCTION_LINES)
+        {
+            match LONG_FUNCTIONS.iter().any(|it| it.0 == file.path && it.1 == name) {
+                true => used += 1,
+                false => out.push(format!(
+                    "{}:{line}: {name} has {lines} lines, {MAX_FUNCTION_LINES} at most",
+                    file.path
+                )),
+            }
         }
     }
-    out
+    (out, used)
+}
+
+/// Returns files and functions that are too long to read at one sitting.
+pub fn too_long(tree: &SourceTree) -> Vec<String> {
+    long_parts(tree).0
+}
+
+/// Complains if an exception is no longer needed.
+pub fn needless_exceptions(tree: &SourceTree) -> Vec<String> {
+    let (listed, used) = (LONG_FILES.len() + LONG_FUNCTIONS.len(), long_parts(tree).1);
+    let message = || format!("{listed} exceptions are listed, and {used} are needed");
+    (used != listed).then(message).into_iter().collect()
 }
 
 /// Returns caches that may drop a new entry: moka's default policy keeps frequently used entries
@@ -39,12 +103,20 @@ pub fn too_long(tree: &SourceTree) -> Vec<String> {
 pub fn caches_that_reject_newcomers(tree: &SourceTree) -> Vec<String> {
     let mut out = Vec::new();
     for file in &tree.files {
-        let is_a_type_of_ours = |at: usize| file.text[..at].ends_with(|it: char| it.is_alphanumeric());
-        let made = file.text.match_indices("Cache::builder()").chain(file.text.match_indices("Cache::new("));
+        let is_a_type_of_ours =
+            |at: usize| file.text[..at].ends_with(|it: char| it.is_alphanumeric());
+        let made = file
+            .text
+            .match_indices("Cache::builder()")
+            .chain(file.text.match_indices("Cache::new("));
         for (at, _) in made.filter(|it| !is_a_type_of_ours(it.0)) {
             let statement = file.text[at..].split(".build").next().unwrap();
             if !statement.contains("eviction_policy(EvictionPolicy::lru())") {
-                out.push(format!("{}:{}: a cache without EvictionPolicy::lru()", file.path, file.text[..at].lines().count()));
+                out.push(format!(
+                    "{}:{}: a cache without EvictionPolicy::lru()",
+                    file.path,
+                    file.text[..at].lines().count()
+                ));
             }
         }
     }
@@ -58,13 +130,19 @@ pub fn lints_switched_off(tree: &SourceTree) -> Vec<String> {
     for file in &tree.files {
         for (line, text) in &file.source.attributes {
             let text = text.replace([' ', '\n'], "");
-            let names_one = ["clippy::all", "clippy::restriction", "disallowed_methods", "warnings"].into_iter().any(|it| text.contains(it))
-                || REFUSED.iter().flat_map(|it| it.1).any(|it| text.contains(it));
+            let names_one =
+                ["clippy::all", "clippy::restriction", "disallowed_methods", "warnings"]
+                    .into_iter()
+                    .any(|it| text.contains(it))
+                    || REFUSED.iter().flat_map(|it| it.1).any(|it| text.contains(it));
             let off = ["allow(", "warn("].into_iter().any(|it| text.contains(it));
             let silent = text.contains("expect(") && !text.contains("reason=");
             let for_tests = text.starts_with("cfg_attr(test,");
             if names_one && !for_tests && (off || silent) {
-                out.push(format!("{}:{line}: #[{text}] switches off what keeps the program from falling over", file.path));
+                out.push(format!(
+                    "{}:{line}: #[{text}] switches off what keeps the program from falling over",
+                    file.path
+                ));
             }
         }
     }
@@ -73,8 +151,14 @@ pub fn lints_switched_off(tree: &SourceTree) -> Vec<String> {
 
 /// Returns files that are compiled from a place other than their apparent one.
 pub fn hidden_files(tree: &SourceTree) -> Vec<String> {
-    let moved =
-        |file: &SourceFile| file.source.attributes.iter().filter(|it| it.1 == "path").map(|it| format!("{}:{}: #[path]", file.path, it.0)).collect::<Vec<_>>();
+    let moved = |file: &SourceFile| {
+        file.source
+            .attributes
+            .iter()
+            .filter(|it| it.1 == "path")
+            .map(|it| format!("{}:{}: #[path]", file.path, it.0))
+            .collect::<Vec<_>>()
+    };
     tree.files.iter().flat_map(moved).collect()
 }
 
@@ -86,12 +170,22 @@ pub fn forwarded_read_elsewhere(tree: &SourceTree) -> Vec<String> {
     let mut out = Vec::new();
     for file in tree.files.iter().filter(|it| !READS_FORWARDED.contains(&it.path.as_str())) {
         let names = NAMES_FORWARDED.iter().any(|it| file.path.starts_with(it));
-        for text in file.source.texts.iter().filter(|it| is_forwarded(&it.value) && (it.asked || !names)) {
-            out.push(format!("{}:{}: {:?} is read in wire/forwarded.rs only", file.path, text.line, text.value));
+        for text in
+            file.source.texts.iter().filter(|it| is_forwarded(&it.value) && (it.asked || !names))
+        {
+            out.push(format!(
+                "{}:{}: {:?} is read in wire/forwarded.rs only",
+                file.path, text.line, text.value
+            ));
         }
-        let constant = |path: &[String]| path.last().is_some_and(|it| it == "FORWARDED") && path.iter().any(|it| it == "header");
+        let constant = |path: &[String]| {
+            path.last().is_some_and(|it| it == "FORWARDED") && path.iter().any(|it| it == "header")
+        };
         for named in file.source.named.iter().filter(|it| constant(&it.path) && !names) {
-            out.push(format!("{}:{}: FORWARDED is read in wire/forwarded.rs only", file.path, named.line));
+            out.push(format!(
+                "{}:{}: FORWARDED is read in wire/forwarded.rs only",
+                file.path, named.line
+            ));
         }
     }
     out
@@ -100,5 +194,8 @@ pub fn forwarded_read_elsewhere(tree: &SourceTree) -> Vec<String> {
 fn is_forwarded(text: &str) -> bool {
     let name = text.to_ascii_lowercase().replace('_', "-");
     let whole = name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-');
-    whole && (name == "forwarded" || name.starts_with("x-forwarded-") || name.starts_with("x-original-"))
+    whole
+        && (name == "forwarded"
+            || name.starts_with("x-forwarded-")
+            || name.starts_with("x-original-"))
 }

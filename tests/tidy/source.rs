@@ -80,7 +80,9 @@ impl ParsedSource {
                 path.push(it.ident.to_string());
                 return self.uses(&it.tree, path);
             }
-            UseTree::Group(it) => return it.items.iter().for_each(|it| self.uses(it, path.clone())),
+            UseTree::Group(it) => {
+                return it.items.iter().for_each(|it| self.uses(it, path.clone()));
+            }
             UseTree::Name(it) if it.ident == "self" => (path.last().cloned(), false),
             UseTree::Name(it) => {
                 path.push(it.ident.to_string());
@@ -111,7 +113,10 @@ impl ParsedSource {
                     path.push(it.to_string());
                     joined = false;
                 }
-                TokenTree::Punct(it) if it.as_char() == ':' => joined = all.get(at.wrapping_sub(1)).is_some_and(is_first_colon) && !path.is_empty(),
+                TokenTree::Punct(it) if it.as_char() == ':' => {
+                    joined =
+                        all.get(at.wrapping_sub(1)).is_some_and(is_first_colon) && !path.is_empty()
+                }
                 TokenTree::Group(it) => {
                     // `crate::{a, b}` in a macro: its items are not followed, so the path counts as
                     // naming the whole module.
@@ -184,7 +189,8 @@ impl ParsedSource {
 impl<'a> Visit<'a> for ParsedSource {
     fn visit_item(&mut self, item: &'a Item) {
         if let Item::Mod(it) = item {
-            let (at, name, test) = (self.at.clone(), it.ident.to_string(), it.attrs.iter().any(is_for_tests));
+            let (at, name, test) =
+                (self.at.clone(), it.ident.to_string(), it.attrs.iter().any(is_for_tests));
             self.children.push(ChildModule { at, name, inline: it.content.is_some(), test });
         }
         if !self.skip(item, attributes_of(item)) {
@@ -221,7 +227,13 @@ impl<'a> Visit<'a> for ParsedSource {
     fn visit_item_extern_crate(&mut self, item: &'a syn::ItemExternCrate) {
         if let (true, Some((_, alias))) = (item.ident == "self", &item.rename) {
             let line = item.ident.span().start().line;
-            self.named.push(NamedPath { line, at: self.at.clone(), path: vec!["crate".to_owned()], alias: Some(alias.to_string()), glob: false });
+            self.named.push(NamedPath {
+                line,
+                at: self.at.clone(),
+                path: vec!["crate".to_owned()],
+                alias: Some(alias.to_string()),
+                glob: false,
+            });
         }
     }
 
@@ -264,7 +276,9 @@ impl<'a> Visit<'a> for ParsedSource {
     fn visit_lit(&mut self, it: &'a Lit) {
         match it {
             Lit::Str(it) => self.text(it.span().start().line, it.value()),
-            Lit::ByteStr(it) => self.text(it.span().start().line, String::from_utf8_lossy(&it.value()).into_owned()),
+            Lit::ByteStr(it) => {
+                self.text(it.span().start().line, String::from_utf8_lossy(&it.value()).into_owned())
+            }
             _ => {}
         }
     }
@@ -306,7 +320,9 @@ fn is_first_colon(token: &TokenTree) -> bool {
 fn is_for_tests(attribute: &Attribute) -> bool {
     let Meta::List(list) = &attribute.meta else { return attribute.path().is_ident("test") };
     let text = list.tokens.to_string().replace(' ', "");
-    attribute.path().is_ident("cfg") && (text == "test" || text.strip_prefix("all(test").is_some_and(|it| it.starts_with([',', ')'])))
+    attribute.path().is_ident("cfg")
+        && (text == "test"
+            || text.strip_prefix("all(test").is_some_and(|it| it.starts_with([',', ')'])))
 }
 
 fn attributes_of(item: &Item) -> &[Attribute] {

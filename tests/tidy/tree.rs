@@ -49,7 +49,15 @@ impl SourceTree {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut found = Vec::new();
         collect(&root.join("src"), &mut found);
-        let texts: Vec<_> = found.iter().map(|it| (it.strip_prefix(root).unwrap().to_str().unwrap().to_owned(), fs::read_to_string(it).unwrap())).collect();
+        let texts: Vec<_> = found
+            .iter()
+            .map(|it| {
+                (
+                    it.strip_prefix(root).unwrap().to_str().unwrap().to_owned(),
+                    fs::read_to_string(it).unwrap(),
+                )
+            })
+            .collect();
         Self::new(texts)
     }
 
@@ -57,7 +65,14 @@ impl SourceTree {
     /// out.
     pub fn new(texts: Vec<(String, String)>) -> Self {
         let mut files: Vec<_> = texts.into_iter().map(|(path, text)| file(path, text)).collect();
-        let declared = |it: &SourceFile| it.source.children.iter().filter(|it| it.test && !it.inline).map(|it| below(&it.at, &it.name)).collect::<Vec<_>>();
+        let declared = |it: &SourceFile| {
+            it.source
+                .children
+                .iter()
+                .filter(|it| it.test && !it.inline)
+                .map(|it| below(&it.at, &it.name))
+                .collect::<Vec<_>>()
+        };
         let tests: Vec<ModulePath> = files.iter().flat_map(declared).collect();
         files.retain(|it| !tests.iter().any(|test| it.module.starts_with(test)));
         let mut tree = Self { files: Vec::new(), modules: BTreeMap::new() };
@@ -73,7 +88,11 @@ impl SourceTree {
         for child in file.source.children.iter().filter(|it| !it.test) {
             self.modules.entry(child.at.clone()).or_default().children.insert(child.name.clone());
             if child.inline {
-                self.modules.entry(below(&child.at, &child.name)).or_default().file.clone_from(&file.path);
+                self.modules
+                    .entry(below(&child.at, &child.name))
+                    .or_default()
+                    .file
+                    .clone_from(&file.path);
             }
         }
         for named in file.source.named.iter().filter(|it| it.alias.is_some() || it.glob) {
@@ -88,7 +107,9 @@ impl SourceTree {
             for named in &file.source.named {
                 // An alias of the root is judged by the items that are reached through it.
                 let only_an_alias = named.alias.is_some() && named.path.len() == 1;
-                if let (false, Some(to)) = (only_an_alias, self.resolve(&named.at, &named.path, DEPTH)) {
+                if let (false, Some(to)) =
+                    (only_an_alias, self.resolve(&named.at, &named.path, DEPTH))
+                {
                     out.push(ModuleReference { file, line: named.line, to, glob: named.glob });
                 }
             }
@@ -99,7 +120,11 @@ impl SourceTree {
     /// Returns the file that contains a path's item. An item that a `mod.rs` re-exports counts as
     /// part of the `mod.rs`.
     pub fn file_of(&self, to: &[String]) -> Option<&str> {
-        (0..=to.len()).rev().find_map(|it| self.modules.get(&to[..it])).map(|it| it.file.as_str()).filter(|it| !it.is_empty())
+        (0..=to.len())
+            .rev()
+            .find_map(|it| self.modules.get(&to[..it]))
+            .map(|it| it.file.as_str())
+            .filter(|it| !it.is_empty())
     }
 
     fn resolve(&self, at: &[String], path: &[String], depth: usize) -> Option<ModulePath> {
@@ -114,22 +139,38 @@ impl SourceTree {
     }
 
     fn resolve_up(&self, mut at: &[String], mut path: &[String]) -> ModulePath {
-        while let Some(("super", rest)) = path.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        while let Some(("super", rest)) =
+            path.split_first().map(|(first, rest)| (first.as_str(), rest))
+        {
             at = at.split_last().map_or(at, |it| it.1);
             path = rest;
         }
         at.iter().chain(path).cloned().collect()
     }
 
-    fn resolve_name(&self, at: &[String], name: &str, rest: &[String], depth: usize) -> Option<ModulePath> {
+    fn resolve_name(
+        &self,
+        at: &[String],
+        name: &str,
+        rest: &[String],
+        depth: usize,
+    ) -> Option<ModulePath> {
         let module = self.modules.get(at)?;
         if module.children.contains(name) {
-            return Some(at.iter().cloned().chain([name.to_owned()]).chain(rest.iter().cloned()).collect());
+            return Some(
+                at.iter().cloned().chain([name.to_owned()]).chain(rest.iter().cloned()).collect(),
+            );
         }
-        let aliases = module.uses.iter().filter(|it| it.alias.as_deref() == Some(name) && it.path.first().is_some_and(|first| first != name));
+        let aliases = module.uses.iter().filter(|it| {
+            it.alias.as_deref() == Some(name) && it.path.first().is_some_and(|first| first != name)
+        });
         let through_alias = aliases.filter_map(|it| self.resolve(at, &it.path, depth)).next();
         let through_glob = || {
-            let globs = module.uses.iter().filter(|it| it.glob).filter_map(|it| self.resolve(at, &it.path, depth));
+            let globs = module
+                .uses
+                .iter()
+                .filter(|it| it.glob)
+                .filter_map(|it| self.resolve(at, &it.path, depth));
             globs.filter(|it| it != at).find_map(|it| self.resolve_name(&it, name, &[], depth))
         };
         let mut out = through_alias.or_else(through_glob)?;
@@ -139,9 +180,17 @@ impl SourceTree {
 }
 
 fn file(path: String, text: String) -> SourceFile {
-    let parts: Vec<_> = path.strip_prefix("src/").unwrap().trim_end_matches(".rs").split('/').map(str::to_owned).collect();
+    let parts: Vec<_> = path
+        .strip_prefix("src/")
+        .unwrap()
+        .trim_end_matches(".rs")
+        .split('/')
+        .map(str::to_owned)
+        .collect();
     let module = match parts.split_last() {
-        Some((last, above)) if last == "mod" || (last == "lib" && above.is_empty()) => above.to_vec(),
+        Some((last, above)) if last == "mod" || (last == "lib" && above.is_empty()) => {
+            above.to_vec()
+        }
         _ => parts,
     };
     let source = ParsedSource::read(&text, &module);

@@ -21,7 +21,8 @@ pub struct Answer {
 /// Returns the HTTP/1.1 responses in order. A body ends at the next status line: none of Entrada's
 /// pages contains one.
 pub fn http1(received: &[u8]) -> Vec<Answer> {
-    let begins: Vec<_> = (0..received.len()).filter(|at| status_line(&received[*at..]).is_some()).collect();
+    let begins: Vec<_> =
+        (0..received.len()).filter(|at| status_line(&received[*at..]).is_some()).collect();
     let ends = begins.iter().skip(1).copied().chain([received.len()]);
     begins.iter().zip(ends).map(|(begin, end)| answer1(&received[*begin..end])).collect()
 }
@@ -55,7 +56,9 @@ pub fn http2(received: &[u8]) -> BTreeMap<u32, (Answer, bool)> {
             1 | 9 => {
                 block.extend_from_slice(payload);
                 if flags & 4 != 0 {
-                    let read = reader.read(&block, MARKER_CODE).unwrap_or_else(|| panic!("a header block that cannot be read: {block:x?}"));
+                    let read = reader.read(&block, MARKER_CODE).unwrap_or_else(|| {
+                        panic!("a header block that cannot be read: {block:x?}")
+                    });
                     add(answer, &read);
                     block.clear();
                 }
@@ -89,6 +92,11 @@ fn frames(received: &[u8]) -> impl Iterator<Item = (u8, u8, u32, &[u8])> {
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
         let (payload, after) = after.split_at_checked(length)?;
         rest = after;
-        Some((head[3], head[4], u32::from_be_bytes([head[5], head[6], head[7], head[8]]) & 0x7fff_ffff, payload))
+        Some((
+            head[3],
+            head[4],
+            u32::from_be_bytes([head[5], head[6], head[7], head[8]]) & 0x7fff_ffff,
+            payload,
+        ))
     })
 }

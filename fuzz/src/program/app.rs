@@ -43,13 +43,19 @@ pub struct App {
 impl App {
     pub async fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", crate::world::free_port())).await.unwrap();
-        let (address, received) = (listener.local_addr().unwrap(), Arc::<Mutex<Received>>::default());
+        let (address, received) =
+            (listener.local_addr().unwrap(), Arc::<Mutex<Received>>::default());
         let kept = Arc::clone(&received);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let kept = Arc::clone(&kept);
                 let service = service_fn(move |request| answer(request, Arc::clone(&kept)));
-                tokio::spawn(async move { auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await.is_ok() });
+                tokio::spawn(async move {
+                    auto::Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await
+                        .is_ok()
+                });
             }
         });
         Self { address, received }
@@ -61,10 +67,20 @@ impl App {
     }
 }
 
-async fn answer(request: Request<Incoming>, kept: Arc<Mutex<Received>>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(
+    request: Request<Incoming>,
+    kept: Arc<Mutex<Received>>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
-    let target = parts.uri.path_and_query().map_or_else(|| parts.uri.to_string(), |it| it.as_str().to_owned());
-    kept.lock().unwrap().requests.push(Reached { method: parts.method, target, headers: parts.headers });
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or_else(|| parts.uri.to_string(), |it| it.as_str().to_owned());
+    kept.lock().unwrap().requests.push(Reached {
+        method: parts.method,
+        target,
+        headers: parts.headers,
+    });
     if let Ok(Ok(body)) = tokio::time::timeout(MAX_BODY_TIME, body.collect()).await {
         kept.lock().unwrap().trailers.extend(body.trailers().cloned());
     }

@@ -67,7 +67,11 @@ impl Reader {
                 }
                 _ => {
                     let index = number(&mut rest, if first >= 64 { 6 } else { 4 })?;
-                    let name = if index == 0 { Name::Coded(string(&mut rest)?) } else { self.indexed(index)?.0 };
+                    let name = if index == 0 {
+                        Name::Coded(string(&mut rest)?)
+                    } else {
+                        self.indexed(index)?.0
+                    };
                     let value = string(&mut rest)?;
                     if first >= 64 {
                         self.table.push_front((name.clone(), value.clone()));
@@ -89,7 +93,11 @@ impl Reader {
         const STATUSES: [&str; 7] = ["200", "204", "206", "304", "400", "404", "500"];
         match index {
             1..=STATIC => {
-                let value = index.checked_sub(8).and_then(|it| STATUSES.get(it)).copied().unwrap_or_default();
+                let value = index
+                    .checked_sub(8)
+                    .and_then(|it| STATUSES.get(it))
+                    .copied()
+                    .unwrap_or_default();
                 Some((Name::Indexed(index), value.as_bytes().to_vec()))
             }
             _ => self.table.get(index.checked_sub(STATIC + 1)?).cloned(),
@@ -133,7 +141,11 @@ fn status(value: &[u8]) -> Option<u16> {
     let (mut left, mut out) = (value.len() * 8, 0);
     for _ in 0..3 {
         let five = (bits >> left.checked_sub(5)?) & 31;
-        let (digit, used) = if five < 3 { (five, 5) } else { (((bits >> left.checked_sub(6)?) & 63).checked_sub(22)?, 6) };
+        let (digit, used) = if five < 3 {
+            (five, 5)
+        } else {
+            (((bits >> left.checked_sub(6)?) & 63).checked_sub(22)?, 6)
+        };
         left -= used;
         out = out * 10 + u16::try_from(digit).ok()?;
     }

@@ -74,9 +74,22 @@ impl Stage {
                 others(about);
             }));
         });
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name(THREADS).enable_all().build().unwrap();
-        let (plain, full) = runtime.block_on(async { (Scene::start(false).await, Scene::start(true).await) });
-        let mut stage = Self { runtime, plain, full, next_number: 1, log_is_checked_in: 0, had_session: VecDeque::new() };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name(THREADS)
+            .enable_all()
+            .build()
+            .unwrap();
+        let (plain, full) =
+            runtime.block_on(async { (Scene::start(false).await, Scene::start(true).await) });
+        let mut stage = Self {
+            runtime,
+            plain,
+            full,
+            next_number: 1,
+            log_is_checked_in: 0,
+            had_session: VecDeque::new(),
+        };
         stage.recognizes_both();
         stage
     }
@@ -85,19 +98,31 @@ impl Stage {
     /// reaches the app, before other checks rely on it.
     fn recognizes_both(&mut self) {
         for input in ["plain h1", "plain h2", "full h1", "full h2"] {
-            let input = format!("{input}\n> GET /public/x\n> GET /oauth2/nothing\n> GET /x\nc entrada={{session}}");
+            let input = format!(
+                "{input}\n> GET /public/x\n> GET /oauth2/nothing\n> GET /x\nc entrada={{session}}"
+            );
             let expected = [(200, true), (404, false), (200, true), (200, true)];
-            let mut seen = || self.try_input(input.as_bytes()).iter().map(|it| (it.status, it.of_app)).collect::<Vec<_>>();
+            let mut seen = || {
+                self.try_input(input.as_bytes())
+                    .iter()
+                    .map(|it| (it.status, it.of_app))
+                    .collect::<Vec<_>>()
+            };
             // On a busy machine, a response may arrive too late to be seen.
             assert!((0..20).any(|_| seen() == expected), "{input}: {:?}", seen());
         }
     }
 
     fn try_input(&mut self, data: &[u8]) -> Vec<Answer> {
-        let script = Script::parse(data, |full| if full { &self.full } else { &self.plain }.names.clone(), self.next_number);
+        let script = Script::parse(
+            data,
+            |full| if full { &self.full } else { &self.plain }.names.clone(),
+            self.next_number,
+        );
         let scene = if script.full { &mut self.full } else { &mut self.plain };
         for (number, bytes) in &script.requests {
-            self.had_session.push_back((*number, script.request_contains(bytes, &scene.names["session"])));
+            self.had_session
+                .push_back((*number, script.request_contains(bytes, &scene.names["session"])));
         }
         let ordinary = self.next_number + script.requests.len() as u64;
         self.next_number = ordinary + 1;
@@ -114,31 +139,53 @@ impl Stage {
         }
         let had_session = script.requests.iter().any(|it| self.had_session.contains(&(it.0, true)));
         self.runtime
-            .block_on(async { tokio::time::timeout(MAX_ORDINARY_TIME, goes_on(scene, ordinary, had_session)).await })
+            .block_on(async {
+                tokio::time::timeout(MAX_ORDINARY_TIME, goes_on(scene, ordinary, had_session)).await
+            })
             .expect("an ordinary request waits");
         let sessions = &self.had_session;
         let received = scene.app.take();
         for request in &received.requests {
             is_permitted(scene, request, sessions);
         }
-        assert!(received.trailers.iter().all(|it| scene::identity(it) == Default::default()), "{:?}", received.trailers);
+        assert!(
+            received.trailers.iter().all(|it| scene::identity(it) == Default::default()),
+            "{:?}",
+            received.trailers
+        );
         let log = scene.world.log.take();
-        self.log_is_checked_in = if script.names_session_elsewhere { LATE_INPUTS } else { self.log_is_checked_in.saturating_sub(1) };
-        assert!(self.log_is_checked_in > 0 || !log.contains(&scene.names["session"]), "a session's cookie stands in the log");
+        self.log_is_checked_in = if script.names_session_elsewhere {
+            LATE_INPUTS
+        } else {
+            self.log_is_checked_in.saturating_sub(1)
+        };
+        assert!(
+            self.log_is_checked_in > 0 || !log.contains(&scene.names["session"]),
+            "a session's cookie stands in the log"
+        );
         assert_eq!(PANICS.load(Ordering::SeqCst), panics, "the program panicked");
         answers
     }
 }
 
 fn answers_of(script: &Script, received: &[u8]) -> Vec<Answer> {
-    if script.http2 { answers::http2(received).into_values().map(|it| it.0).filter(|it| it.status > 0).collect() } else { answers::http1(received) }
+    if script.http2 {
+        answers::http2(received).into_values().map(|it| it.0).filter(|it| it.status > 0).collect()
+    } else {
+        answers::http1(received)
+    }
 }
 
 fn is_bounded(answer: &Answer, full: bool) {
     // An HTTP/2 app does not support upgrades.
     let upgrade = full && answer.status == 501;
     assert!(answer.of_app || answer.status < 500 || upgrade, "{answer:?}");
-    assert!(answer.head_bytes <= MAX_HEAD_BYTES && answer.body_bytes <= MAX_BODY_BYTES && answer.cookies <= MAX_COOKIES, "{answer:?}");
+    assert!(
+        answer.head_bytes <= MAX_HEAD_BYTES
+            && answer.body_bytes <= MAX_BODY_BYTES
+            && answer.cookies <= MAX_COOKIES,
+        "{answer:?}"
+    );
 }
 
 /// Sends an ordinary request for the signed-in person. Only an input that had the session can have
@@ -161,21 +208,36 @@ fn is_permitted(scene: &mut Scene, request: &Reached, sessions: &VecDeque<(u64, 
     match assertions.as_slice() {
         [] => {
             let path = request.target.split('?').next().unwrap_or_default();
-            assert!(path == "/public" || path.starts_with("/public/"), "without a permit: {request:?}");
+            assert!(
+                path == "/public" || path.starts_with("/public/"),
+                "without a permit: {request:?}"
+            );
             assert_eq!(identity, BTreeMap::new(), "{request:?}");
         }
         [assertion] => {
             scene.is_of_the_person(assertion);
             assert_eq!(identity, scene.identity, "{request:?}");
-            let reads = [Method::GET, Method::HEAD].contains(&request.method) || !request.target.starts_with("/read/");
-            assert!(reads && !request.target.starts_with("/nobody/"), "against the rules: {request:?}");
-            let numbers: Vec<_> = request.headers.get_all(script::NUMBER).iter().filter_map(|it| it.to_str().ok()?.parse::<u64>().ok()).collect();
+            let reads = [Method::GET, Method::HEAD].contains(&request.method)
+                || !request.target.starts_with("/read/");
+            assert!(
+                reads && !request.target.starts_with("/nobody/"),
+                "against the rules: {request:?}"
+            );
+            let numbers: Vec<_> = request
+                .headers
+                .get_all(script::NUMBER)
+                .iter()
+                .filter_map(|it| it.to_str().ok()?.parse::<u64>().ok())
+                .collect();
             let had_session = match numbers.as_slice() {
                 [number] => sessions.iter().find(|it| it.0 == *number).map(|it| it.1),
                 _ => None,
             };
             // An invented number does not identify a request, but some request had the session.
-            assert!(had_session.unwrap_or_else(|| sessions.iter().any(|it| it.1)), "as somebody who did not ask: {request:?}");
+            assert!(
+                had_session.unwrap_or_else(|| sessions.iter().any(|it| it.1)),
+                "as somebody who did not ask: {request:?}"
+            );
         }
         _ => panic!("two assertions: {request:?}"),
     }

@@ -27,7 +27,8 @@ const MAX_TIME: Duration = Duration::from_secs(3);
 /// Maximum number of bytes that one connection may receive.
 const MAX_RECEIVED_BYTES: usize = 4 * 1024 * 1024;
 /// Prefixes and whole names of headers that carry an identity.
-const IDENTITY_PREFIXES: [&str; 4] = ["x-entrada-", "x-auth-request-", "x-ms-client-principal", "x-ms-token-"];
+const IDENTITY_PREFIXES: [&str; 4] =
+    ["x-entrada-", "x-auth-request-", "x-ms-client-principal", "x-ms-token-"];
 const IDENTITY_NAMES: [&str; 9] = [
     "x-forwarded-user",
     "x-forwarded-preferred-username",
@@ -63,24 +64,48 @@ impl Scene {
         // An HTTP/2 app receives trailers too.
         let upstream = format!("url = \"{}://{}\"", if full { "h2c" } else { "http" }, app.address);
         let headers = "send = [\"x-forwarded\", \"x-auth-request\"]".to_owned();
-        let plan = if full { company::full(&directory.path().join("people.db")) } else { WorldPlan::default() };
+        let plan = if full {
+            company::full(&directory.path().join("people.db"))
+        } else {
+            WorldPlan::default()
+        };
         let world = World::with(WorldPlan { upstream, headers, ..plan }).await;
         let mut browser = world.browser();
-        let keys = serde_json::from_str(&browser.asks("GET", "/oauth2/jwks.json", NAVIGATION).await.body).unwrap();
+        let keys =
+            serde_json::from_str(&browser.asks("GET", "/oauth2/jwks.json", NAVIGATION).await.body)
+                .unwrap();
         let (names, identity) = (Names::new(), BTreeMap::new());
-        let mut scene = Self { world, app, browser, names, identity, keys, verified: HashSet::new(), full, _directory: directory };
+        let mut scene = Self {
+            world,
+            app,
+            browser,
+            names,
+            identity,
+            keys,
+            verified: HashSet::new(),
+            full,
+            _directory: directory,
+        };
         scene.sign_in().await;
         scene
     }
 
     /// Signs the person in, and stores the resulting values that inputs can name.
     pub async fn sign_in(&mut self) {
-        let start = if self.full { "/oauth2/start?organization=contoso&rd=/ordinary" } else { "/oauth2/start?rd=/ordinary" };
+        let start = if self.full {
+            "/oauth2/start?organization=contoso&rd=/ordinary"
+        } else {
+            "/oauth2/start?rd=/ordinary"
+        };
         self.browser = self.world.browser();
         let begun = self.browser.asks("GET", start, NAVIGATION).await;
         let location = url::Url::parse(begun.header("location")).unwrap();
         let state = location.query_pairs().find(|it| it.0 == "state").unwrap().1.into_owned();
-        let mut pending = begun.headers.get_all("set-cookie").iter().filter_map(|it| it.to_str().ok()?.split(';').next());
+        let mut pending = begun
+            .headers
+            .get_all("set-cookie")
+            .iter()
+            .filter_map(|it| it.to_str().ok()?.split(';').next());
         let pending = pending.rfind(|it| it.starts_with("entrada-s-")).unwrap().to_owned();
         self.browser.visits(start).await;
         let page = self.browser.signs_in_as(MAYA).await;
@@ -90,11 +115,22 @@ impl Scene {
         self.identity = identity;
         let [assertion] = assertions.as_slice() else { panic!("{reached:?}") };
         self.is_of_the_person(assertion);
-        let head = format!(r#"{{"alg":"ES256","typ":"at+jwt","kid":"{}"}}"#, jsonwebtoken::decode_header(assertion).unwrap().kid.unwrap());
-        let pass = format!("{}.{}.{}", URL_SAFE_NO_PAD.encode(head), assertion.split('.').nth(1).unwrap(), "A".repeat(86));
+        let head = format!(
+            r#"{{"alg":"ES256","typ":"at+jwt","kid":"{}"}}"#,
+            jsonwebtoken::decode_header(assertion).unwrap().kid.unwrap()
+        );
+        let pass = format!(
+            "{}.{}.{}",
+            URL_SAFE_NO_PAD.encode(head),
+            assertion.split('.').nth(1).unwrap(),
+            "A".repeat(86)
+        );
         let last = if pending.ends_with('A') { "B" } else { "A" };
         let sealed = format!("{}{last}", &pending[..pending.len() - 1]);
-        let (host, session) = (format!("localhost:{}", self.world.address.port()), self.browser.cookie("entrada").unwrap());
+        let (host, session) = (
+            format!("localhost:{}", self.world.address.port()),
+            self.browser.cookie("entrada").unwrap(),
+        );
         let known = [
             ("host", host),
             ("session", session),
@@ -109,7 +145,8 @@ impl Scene {
 
     /// Sends the bytes of an input, and returns the bytes received.
     pub async fn exchange(&self, script: &Script) -> Vec<u8> {
-        let (mut reads, mut writes) = TcpStream::connect(self.world.address).await.unwrap().into_split();
+        let (mut reads, mut writes) =
+            TcpStream::connect(self.world.address).await.unwrap().into_split();
         let sends = async {
             for part in &script.parts {
                 // The other side may close the connection before everything is sent.
@@ -128,7 +165,11 @@ impl Scene {
                     _ => break,
                 }
                 assert!(received.len() <= MAX_RECEIVED_BYTES, "an answer without an end");
-                quiet = if script.http2 && is_over(&received, script.last_stream) { QUIET_TIME_AFTER_LAST } else { QUIET_TIME };
+                quiet = if script.http2 && is_over(&received, script.last_stream) {
+                    QUIET_TIME_AFTER_LAST
+                } else {
+                    QUIET_TIME
+                };
             }
             received
         };
@@ -145,32 +186,56 @@ impl Scene {
         }
         let header = jsonwebtoken::decode_header(assertion).unwrap();
         assert_eq!(header.typ.as_deref(), Some("entrada+jwt"));
-        let key = jsonwebtoken::DecodingKey::from_jwk(self.keys.find(header.kid.as_deref().unwrap()).unwrap()).unwrap();
+        let key = jsonwebtoken::DecodingKey::from_jwk(
+            self.keys.find(header.kid.as_deref().unwrap()).unwrap(),
+        )
+        .unwrap();
         let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
         rules.set_audience(&[&self.world.public_url]);
         rules.set_issuer(&[&self.world.public_url]);
         rules.set_required_spec_claims(&["exp", "nbf", "aud", "iss", "sub"]);
-        let claims = jsonwebtoken::decode::<serde_json::Value>(assertion, &key, &rules).unwrap().claims;
-        assert_eq!((claims["oid"].as_str(), claims["tid"].as_str()), (Some("00aa00aa-bb11-cc22-dd33-44ee44ee0001"), Some(CONTOSO)));
+        let claims =
+            jsonwebtoken::decode::<serde_json::Value>(assertion, &key, &rules).unwrap().claims;
+        assert_eq!(
+            (claims["oid"].as_str(), claims["tid"].as_str()),
+            (Some("00aa00aa-bb11-cc22-dd33-44ee44ee0001"), Some(CONTOSO))
+        );
         self.verified.insert(assertion.to_owned());
     }
 
     /// Checks that the app receives none of Entrada's cookies, and that the client's address comes
     /// from Entrada alone.
     pub fn is_of_this_way(&self, headers: &HeaderMap) {
-        let lines = headers.get_all("cookie").iter().map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned());
+        let lines = headers
+            .get_all("cookie")
+            .iter()
+            .map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned());
         for pair in lines.collect::<Vec<_>>().iter().flat_map(|it| it.split(';')) {
             let name = pair.split('=').next().unwrap_or_default().trim();
             let ours = name.strip_prefix("__Host-").unwrap_or(name).strip_prefix("entrada");
-            assert!(!ours.is_some_and(|it| it.is_empty() || it.starts_with('-')) || !pair.contains('='), "{headers:?}");
+            assert!(
+                !ours.is_some_and(|it| it.is_empty() || it.starts_with('-')) || !pair.contains('='),
+                "{headers:?}"
+            );
         }
         if !self.full {
             for (name, value) in [("x-forwarded-for", "127.0.0.1"), ("x-forwarded-proto", "http")] {
-                assert_eq!(headers.get_all(name).iter().collect::<Vec<_>>(), [value], "{headers:?}");
+                assert_eq!(
+                    headers.get_all(name).iter().collect::<Vec<_>>(),
+                    [value],
+                    "{headers:?}"
+                );
             }
-            let host = headers.get("host").and_then(|it| it.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
+            let host = headers
+                .get("host")
+                .and_then(|it| it.to_str().ok())
+                .unwrap_or_default()
+                .to_ascii_lowercase();
             let port = self.world.address.port();
-            assert!(host == format!("localhost:{port}") || host == format!("127.0.0.1:{port}"), "{headers:?}");
+            assert!(
+                host == format!("localhost:{port}") || host == format!("127.0.0.1:{port}"),
+                "{headers:?}"
+            );
         }
     }
 }
@@ -183,11 +248,17 @@ fn is_over(received: &[u8], last: u32) -> bool {
 pub fn identity(headers: &HeaderMap) -> (Vec<String>, BTreeMap<String, Vec<String>>) {
     let (mut assertions, mut others) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
     for (name, value) in headers {
-        let read: String = name.as_str().chars().map(|it| if it.is_ascii_alphanumeric() { it.to_ascii_lowercase() } else { '-' }).collect();
+        let read: String = name
+            .as_str()
+            .chars()
+            .map(|it| if it.is_ascii_alphanumeric() { it.to_ascii_lowercase() } else { '-' })
+            .collect();
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
         if name == ASSERTION {
             assertions.push(value);
-        } else if IDENTITY_NAMES.contains(&read.as_str()) || IDENTITY_PREFIXES.iter().any(|it| read.starts_with(it)) {
+        } else if IDENTITY_NAMES.contains(&read.as_str())
+            || IDENTITY_PREFIXES.iter().any(|it| read.starts_with(it))
+        {
             others.entry(name.as_str().to_owned()).or_default().push(value);
         }
     }

@@ -78,7 +78,10 @@ impl Script {
             let Some((operation, operand)) = line.split_first() else { continue };
             let cookie = *operation == b'c' && !operand.contains(&b'\\');
             elsewhere |= !cookie && operand.windows(SESSION.len()).any(|it| it == SESSION);
-            writer.operation(*operation, &expanded(operand.strip_prefix(b" ").unwrap_or(operand), &names));
+            writer.operation(
+                *operation,
+                &expanded(operand.strip_prefix(b" ").unwrap_or(operand), &names),
+            );
         }
         Self { names_session_elsewhere: elsewhere, ..writer.finish(full) }
     }
@@ -114,7 +117,10 @@ fn escape(after: &[u8]) -> (Vec<u8>, &[u8]) {
         [b'r', rest @ ..] => (vec![b'\r'], rest),
         [b'n', rest @ ..] => (vec![b'\n'], rest),
         [b'\\', rest @ ..] => (vec![b'\\'], rest),
-        [b'x', high, low, rest @ ..] => match std::str::from_utf8(&[*high, *low]).ok().and_then(|it| u8::from_str_radix(it, 16).ok()) {
+        [b'x', high, low, rest @ ..] => match std::str::from_utf8(&[*high, *low])
+            .ok()
+            .and_then(|it| u8::from_str_radix(it, 16).ok())
+        {
             Some(byte) => (vec![byte], rest),
             None => (vec![b'\\'], after),
         },
@@ -126,7 +132,8 @@ fn name<'a>(after: &'a [u8], names: &Names) -> (Vec<u8>, &'a [u8]) {
     let end = after.iter().position(|it| *it == b'}');
     let text = end.and_then(|end| std::str::from_utf8(&after[..end]).ok());
     let known = text.and_then(|it| names.get(it).map(|it| it.clone().into_bytes()));
-    let long = text.and_then(|it| it.parse::<usize>().ok()).map(|it| vec![b'a'; it.min(MAX_SENT_BYTES)]);
+    let long =
+        text.and_then(|it| it.parse::<usize>().ok()).map(|it| vec![b'a'; it.min(MAX_SENT_BYTES)]);
     match (known.or(long), end) {
         (Some(value), Some(end)) => (value, &after[end + 1..]),
         _ => (vec![b'{'], after),
@@ -161,7 +168,15 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn new(http2: bool, names: &'a Names, first: u64) -> Self {
-        let mut writer = Self { http2, names, head: None, parts: vec![Vec::new()], next_stream: 1, next_number: first, requests: Vec::new() };
+        let mut writer = Self {
+            http2,
+            names,
+            head: None,
+            parts: vec![Vec::new()],
+            next_stream: 1,
+            next_number: first,
+            requests: Vec::new(),
+        };
         if http2 {
             writer.raw(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
             writer.frame(SETTINGS, 0, 0, &[]);
@@ -173,25 +188,44 @@ impl<'a> Writer<'a> {
         match operation {
             b'>' => {
                 self.end_of_head(Body::None);
-                let host = self.names.get("host").map(|it| it.clone().into_bytes()).unwrap_or_default();
-                self.head = Some(Head { line: operand.to_vec(), host, fields: Vec::new(), split: MAX_FRAME_BYTES });
+                let host =
+                    self.names.get("host").map(|it| it.clone().into_bytes()).unwrap_or_default();
+                self.head = Some(Head {
+                    line: operand.to_vec(),
+                    host,
+                    fields: Vec::new(),
+                    split: MAX_FRAME_BYTES,
+                });
             }
             b'h' => self.of_head(|it| it.host = operand.to_vec()),
             b'c' => self.field(b"cookie", operand),
             b'a' => self.field(b"authorization", operand),
             b':' => {
-                let colon = operand.iter().skip(1).position(|it| *it == b':').map_or(operand.len(), |it| it + 1);
+                let colon = operand
+                    .iter()
+                    .skip(1)
+                    .position(|it| *it == b':')
+                    .map_or(operand.len(), |it| it + 1);
                 let value = operand.get(colon + 1..).unwrap_or_default();
                 self.field(&operand[..colon], value.strip_prefix(b" ").unwrap_or(value));
             }
-            b'+' => self.of_head(|it| it.split = numbers(operand).next().map_or(1, |it| it as usize).clamp(1, MAX_FRAME_BYTES)),
+            b'+' => self.of_head(|it| {
+                it.split =
+                    numbers(operand).next().map_or(1, |it| it as usize).clamp(1, MAX_FRAME_BYTES)
+            }),
             b'b' => {
                 self.end_of_head(Body::Whole(operand.len()));
                 if self.http2 { self.data(operand, END_STREAM) } else { self.raw(operand) }
             }
             b'k' => {
                 self.end_of_head(Body::Chunked);
-                if self.http2 { self.data(operand, 0) } else { self.raw(&[format!("{:x}\r\n", operand.len()).as_bytes(), operand, b"\r\n"].concat()) }
+                if self.http2 {
+                    self.data(operand, 0)
+                } else {
+                    self.raw(
+                        &[format!("{:x}\r\n", operand.len()).as_bytes(), operand, b"\r\n"].concat(),
+                    )
+                }
             }
             b'z' => self.end_of_body(operand),
             b'F' => self.any_frame(operand),
@@ -243,12 +277,15 @@ impl<'a> Writer<'a> {
     }
 
     fn head1(&mut self, head: &Head, body: Body) {
-        let version: &[u8] = if head.line.split(|it| *it == b' ').count() > 2 { b"\r\n" } else { b" HTTP/1.1\r\n" };
+        let version: &[u8] =
+            if head.line.split(|it| *it == b' ').count() > 2 { b"\r\n" } else { b" HTTP/1.1\r\n" };
         let mut out = [&head.line, version].concat();
         let host = Some((b"host".to_vec(), head.host.clone())).filter(|it| !it.1.is_empty());
         let length = match body {
             Body::None => None,
-            Body::Whole(length) => Some((b"content-length".to_vec(), length.to_string().into_bytes())),
+            Body::Whole(length) => {
+                Some((b"content-length".to_vec(), length.to_string().into_bytes()))
+            }
             Body::Chunked => Some((b"transfer-encoding".to_vec(), b"chunked".to_vec())),
         };
         for (name, value) in host.iter().chain(&head.fields).chain(&length) {
@@ -259,12 +296,20 @@ impl<'a> Writer<'a> {
     }
 
     fn head2(&mut self, head: &Head, body: Body) {
-        let (method, target) = head.line.split_at(head.line.iter().position(|it| *it == b' ').unwrap_or(head.line.len()));
-        let mut block = [literal(b":method", method), literal(b":scheme", b"http"), literal(b":path", target.strip_prefix(b" ").unwrap_or(b"/"))].concat();
+        let (method, target) = head
+            .line
+            .split_at(head.line.iter().position(|it| *it == b' ').unwrap_or(head.line.len()));
+        let mut block = [
+            literal(b":method", method),
+            literal(b":scheme", b"http"),
+            literal(b":path", target.strip_prefix(b" ").unwrap_or(b"/")),
+        ]
+        .concat();
         if !head.host.is_empty() {
             block.extend(literal(b":authority", &head.host));
         }
-        let (pseudo, plain): (Vec<_>, Vec<_>) = head.fields.iter().partition(|it| it.0.starts_with(b":"));
+        let (pseudo, plain): (Vec<_>, Vec<_>) =
+            head.fields.iter().partition(|it| it.0.starts_with(b":"));
         for (name, value) in pseudo.into_iter().chain(plain) {
             block.extend(literal(name, value));
         }
@@ -273,7 +318,12 @@ impl<'a> Writer<'a> {
         let mut chunks = block.chunks(head.split).peekable();
         let (mut kind, mut flags) = (HEADERS, if body == Body::None { END_STREAM } else { 0 });
         while let Some(chunk) = chunks.next() {
-            self.frame(kind, if chunks.peek().is_none() { flags | END_HEADERS } else { flags }, stream, chunk);
+            self.frame(
+                kind,
+                if chunks.peek().is_none() { flags | END_HEADERS } else { flags },
+                stream,
+                chunk,
+            );
             (kind, flags) = (CONTINUATION, 0);
         }
     }
@@ -284,7 +334,10 @@ impl<'a> Writer<'a> {
             (true, true) => self.data(&[], END_STREAM),
             (true, false) => {
                 let colon = trailers.iter().position(|it| *it == b':').unwrap_or(trailers.len());
-                let block = literal(&trailers[..colon], trailers.get(colon + 1..).unwrap_or_default().trim_ascii());
+                let block = literal(
+                    &trailers[..colon],
+                    trailers.get(colon + 1..).unwrap_or_default().trim_ascii(),
+                );
                 self.frame(HEADERS, END_STREAM | END_HEADERS, self.stream(), &block);
             }
             (false, true) => self.raw(b"0\r\n\r\n"),
@@ -326,12 +379,25 @@ impl<'a> Writer<'a> {
         }
         self.end_of_head(Body::None);
         let ends = self.requests.iter().skip(1).map(|it| it.1).chain([self.sent()]);
-        let requests = self.requests.iter().zip(ends).map(|((number, begin), end)| (*number, *begin..end)).collect();
-        Script { full, http2: self.http2, last_stream: self.stream(), parts: self.parts, names_session_elsewhere: false, requests }
+        let requests = self
+            .requests
+            .iter()
+            .zip(ends)
+            .map(|((number, begin), end)| (*number, *begin..end))
+            .collect();
+        Script {
+            full,
+            http2: self.http2,
+            last_stream: self.stream(),
+            parts: self.parts,
+            names_session_elsewhere: false,
+            requests,
+        }
     }
 }
 
 /// Returns the decimal numbers in a text.
 fn numbers(text: &[u8]) -> impl Iterator<Item = u32> {
-    text.split(|it| !it.is_ascii_digit()).filter_map(|it| std::str::from_utf8(it).ok()?.parse().ok())
+    text.split(|it| !it.is_ascii_digit())
+        .filter_map(|it| std::str::from_utf8(it).ok()?.parse().ok())
 }

@@ -8,23 +8,42 @@ const SECTION: &str = "[session]\nsecrets = [{ env = \"CLIENT\" }]\n[directory]\
 #[test]
 fn clients_are_read_with_their_times() {
     let client = "[[native.client]]\nid = \"fleet\"\nname = \"Fleet\"\nredirect_uris = [\"com.example.fleet:/x\", \"http://127.0.0.1/x\"]\n";
-    let native = meant(&format!("{SMALL}{SECTION}lifetime = \"40d\"\n{client}"), &[("CLIENT", SECRET)]).native.unwrap();
+    let native =
+        meant(&format!("{SMALL}{SECTION}lifetime = \"40d\"\n{client}"), &[("CLIENT", SECRET)])
+            .native
+            .unwrap();
     let days = |it: u64| Duration::from_hours(24 * it);
-    assert_eq!((native.access_token, native.refresh_idle, native.lifetime), (Duration::from_mins(5), days(30), days(40)));
-    assert_eq!(native.client("fleet").unwrap().target("http://127.0.0.1:51234/x").unwrap().as_str(), "http://127.0.0.1:51234/x");
-    assert!(native.client("Fleet").is_none() && native.client("fleet").unwrap().target("com.example.fleet:/y").is_none());
+    assert_eq!(
+        (native.access_token, native.refresh_idle, native.lifetime),
+        (Duration::from_mins(5), days(30), days(40))
+    );
+    assert_eq!(
+        native.client("fleet").unwrap().target("http://127.0.0.1:51234/x").unwrap().as_str(),
+        "http://127.0.0.1:51234/x"
+    );
+    assert!(
+        native.client("Fleet").is_none()
+            && native.client("fleet").unwrap().target("com.example.fleet:/y").is_none()
+    );
     assert!(meant(SMALL, &[("CLIENT", SECRET)]).native.is_none());
 }
 
 #[test]
 fn only_listed_scopes_are_granted() {
     let client = "[[native.client]]\nid = \"fleet\"\nname = \"Fleet\"\nredirect_uris = [\"com.example.fleet:/x\"]\n";
-    let read = |scopes: &str| meant(&format!("{SMALL}{SECTION}{client}{scopes}"), &[("CLIENT", SECRET)]).native.unwrap();
+    let read = |scopes: &str| {
+        meant(&format!("{SMALL}{SECTION}{client}{scopes}"), &[("CLIENT", SECRET)]).native.unwrap()
+    };
     let listed = read("scopes = [\"jobs\", \"trips:read\"]\n");
     let granted = |asked: &str| listed.client("fleet").unwrap().granted(asked);
-    for (asked, wanted) in
-        [("jobs", "jobs"), ("trips:read jobs jobs", "trips:read jobs"), (" jobs  admin ", "jobs"), ("", ""), ("job Jobs trips", ""), ("jobs,admin", "")]
-    {
+    for (asked, wanted) in [
+        ("jobs", "jobs"),
+        ("trips:read jobs jobs", "trips:read jobs"),
+        (" jobs  admin ", "jobs"),
+        ("", ""),
+        ("job Jobs trips", ""),
+        ("jobs,admin", ""),
+    ] {
         assert_eq!(granted(asked), wanted, "{asked:?}");
     }
     assert_eq!(read("").client("fleet").unwrap().granted("jobs"), "");
@@ -54,7 +73,10 @@ error: 3 problems in entrada.toml
         ("", "set redirect_uris in [[native.client]]"),
         ("redirect_uris = []", "write at least one address"),
         ("redirect_uris = [\"http://localhost/x\"]", "write 127.0.0.1 or [::1]"),
-        ("redirect_uris = [\"fleet:/x\"]", "\"fleet:/x\" has a scheme that is not a reversed domain name"),
+        (
+            "redirect_uris = [\"fleet:/x\"]",
+            "\"fleet:/x\" has a scheme that is not a reversed domain name",
+        ),
         ("redirect_uris = [\"https://*.example.com/x\"]", "without wildcards"),
         ("scopes = [\"jobs trips\"]", "\"jobs trips\" is not a scope"),
         ("scopes = [\"\"]", "\"\" is not a scope"),
@@ -66,8 +88,19 @@ error: 3 problems in entrada.toml
         assert!(told.contains(what), "{line}\n{told}");
     }
     let long = format!("scopes = [\"{}\", \"{}\"]", "a".repeat(128), "b".repeat(128));
-    assert!(client(&long).contains("has more than 256 bytes") && !client(&long.replacen('a', "", 1)).contains("256 bytes"), "{}", client(&long));
+    assert!(
+        client(&long).contains("has more than 256 bytes")
+            && !client(&long.replacen('a', "", 1)).contains("256 bytes"),
+        "{}",
+        client(&long)
+    );
     let one = "[[native.client]]\nid = \"a\"\nname = \"A\"\nredirect_uris = [\"com.example:/x\"]\n";
-    assert!(told_of(&format!("{SECTION}{one}{one}")).contains("\"a\" already belongs to another client"));
-    assert!(told_of(&format!("{SECTION}refresh_idle = \"91d\"\n{one}")).contains("is longer than lifetime"));
+    assert!(
+        told_of(&format!("{SECTION}{one}{one}"))
+            .contains("\"a\" already belongs to another client")
+    );
+    assert!(
+        told_of(&format!("{SECTION}refresh_idle = \"91d\"\n{one}"))
+            .contains("is longer than lifetime")
+    );
 }

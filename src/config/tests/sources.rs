@@ -54,16 +54,28 @@ fn our_variables_count_before_the_file_and_the_file_before_those_that_platforms_
         ("ENTRADA_SERVER_LIMITS_STREAMS", "7"),
         ("ENTRADA_ENTRA_GUESTS", "false"),
         ("ENTRADA_SESSION_IDLE", ""),
-        ("ENTRADA_SESSION_SECRETS", "0123456789abcdef0123456789abcdef,fedcba9876543210fedcba9876543210"),
+        (
+            "ENTRADA_SESSION_SECRETS",
+            "0123456789abcdef0123456789abcdef,fedcba9876543210fedcba9876543210",
+        ),
     ];
     let config = meant(SMALL, &pairs);
     assert_eq!(config.entra.tenant, entra::TenantConfig::Domain("contoso.com".into()));
     assert_eq!(config.upstream.destination, upstream::AppAddress::Unix("/run/app.sock".into()));
-    assert_eq!(config.server.listen.iter().map(ToString::to_string).collect::<Vec<_>>(), ["127.0.0.1:1", "[::1]:1"]);
-    assert_eq!((config.server.limits.idle_timeout, config.server.limits.streams), (Duration::from_secs(20), 7));
+    assert_eq!(
+        config.server.listen.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["127.0.0.1:1", "[::1]:1"]
+    );
+    assert_eq!(
+        (config.server.limits.idle_timeout, config.server.limits.streams),
+        (Duration::from_secs(20), 7)
+    );
     assert!(!config.entra.guests);
     assert_eq!(config.session.idle, Duration::from_secs(3600));
-    assert_eq!(config.session.secrets.iter().map(Secret::expose).collect::<Vec<_>>(), ["0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"]);
+    assert_eq!(
+        config.session.secrets.iter().map(Secret::expose).collect::<Vec<_>>(),
+        ["0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"]
+    );
 }
 
 #[test]
@@ -71,10 +83,16 @@ fn every_key_is_known_by_one_variable() {
     let keys = keys();
     let variables: BTreeSet<_> = keys.iter().filter_map(|it| it.variable.as_deref()).collect();
     assert_eq!(variables.len(), keys.iter().filter(|it| it.variable.is_some()).count());
-    for name in ["ENTRADA_SERVER_LIMITS_IDLE_TIMEOUT", "ENTRADA_HEADERS_ASSERTION_NAME", "ENTRADA_SERVER_TLS_KEY", "ENTRADA_ENTRA_CLIENT_SECRET"] {
+    for name in [
+        "ENTRADA_SERVER_LIMITS_IDLE_TIMEOUT",
+        "ENTRADA_HEADERS_ASSERTION_NAME",
+        "ENTRADA_SERVER_TLS_KEY",
+        "ENTRADA_ENTRA_CLIENT_SECRET",
+    ] {
         assert!(variables.contains(name), "{name}");
     }
-    let from_file: Vec<_> = keys.iter().filter(|it| it.variable.is_none()).map(|it| it.name.as_str()).collect();
+    let from_file: Vec<_> =
+        keys.iter().filter(|it| it.variable.is_none()).map(|it| it.name.as_str()).collect();
     assert_eq!(
         from_file,
         [

@@ -251,9 +251,13 @@ fn a_secret_is_never_told() {
         (format!("\"{SECRET}\"\nclient_id = \"{SECRET}\""), "duplicate key"),
     ] {
         let told = told(&line(&wrong), &[]);
-        assert!(told.starts_with("error: 1 problem") && told.contains(what) && !told.contains(SECRET), "{told}");
+        assert!(
+            told.starts_with("error: 1 problem") && told.contains(what) && !told.contains(SECRET),
+            "{told}"
+        );
     }
-    let told = told(&SMALL.replace("11112222-bbbb-3333-cccc-4444dddd5555", SECRET), &[("CLIENT", SECRET)]);
+    let told =
+        told(&SMALL.replace("11112222-bbbb-3333-cccc-4444dddd5555", SECRET), &[("CLIENT", SECRET)]);
     assert!(told.starts_with("error: 1 problem") && !told.contains(SECRET), "{told}");
 }
 
@@ -275,9 +279,19 @@ fn a_named_file_must_be_there_and_bounded() {
 fn a_file_of_rubbish_is_told_in_part_and_at_once() {
     let keys: String = (0..60_000).map(|it| format!("key{it} = 1\n")).collect();
     let rules = "[[access.rule]]\npath = \"/**\"\nallow = \"anyone\"\n".repeat(20_000);
-    for text in [format!("[server]\n{keys}"), rules.clone(), format!("x = {}", "[".repeat(100_000)), format!("x = [{}]", "{ a = 1 },".repeat(50_000))] {
+    for text in [
+        format!("[server]\n{keys}"),
+        rules.clone(),
+        format!("x = {}", "[".repeat(100_000)),
+        format!("x = [{}]", "{ a = 1 },".repeat(50_000)),
+    ] {
         let outcome = read("entrada.toml", &text, &[]);
         assert!(outcome.config.is_none() && outcome.problems.len() <= 100);
     }
-    assert!(read("entrada.toml", &rules, &[]).problems.iter().any(|it| it.what == "20000 entries are too many; the maximum is 1000"));
+    assert!(
+        read("entrada.toml", &rules, &[])
+            .problems
+            .iter()
+            .any(|it| it.what == "20000 entries are too many; the maximum is 1000")
+    );
 }

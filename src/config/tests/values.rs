@@ -55,13 +55,25 @@ fn values_that_are_refused() {
         ("server", "prefix = \"oauth2\"", "\"oauth2\" is not a valid prefix"),
         ("server", "prefix = \"/a/../b\"", "\"/a/../b\" is not a valid prefix"),
         ("server", "hosts = [\"https://a.example\"]", "\"https://a.example\" is not a host name"),
-        ("server", "return_hosts = [\"*.example.com\"]", "hint: write \".example.com\" for all names below it"),
+        (
+            "server",
+            "return_hosts = [\"*.example.com\"]",
+            "hint: write \".example.com\" for all names below it",
+        ),
         ("server", "trusted_proxies = [\"10.0.0.0/33\"]", "\"10.0.0.0/33\" is not a network"),
         ("server", "listen = [\"127.0.0.1:1\", \"0.0.0.0:1\"]", "\"0.0.0.0:1\" is listed twice"),
         ("server", "listen = \"localhost:80\"", "hint: write \"127.0.0.1:80\""),
         ("server", "listen = \"unix:run/x\"", "\"run/x\" is not the path of a socket"),
-        ("server", "tls = { certificate = \"/etc/hostname\" }", "is missing, but the certificate is set"),
-        ("server", "tls = { certificate = \"/nowhere\", key = \"/etc/hostname\" }", "\"/nowhere\" cannot be read"),
+        (
+            "server",
+            "tls = { certificate = \"/etc/hostname\" }",
+            "is missing, but the certificate is set",
+        ),
+        (
+            "server",
+            "tls = { certificate = \"/nowhere\", key = \"/etc/hostname\" }",
+            "\"/nowhere\" cannot be read",
+        ),
         ("server", "limits = 3", "expected a table, found integer"),
         ("server", "limits = { streams = 0 }", "is out of range"),
         ("server", "limits = { streams = -1 }", "is out of range"),
@@ -69,13 +81,29 @@ fn values_that_are_refused() {
         ("upstream", "host = \"upstrem\"", "did you mean \"upstream\"?"),
         ("upstream", "route = [3]", "expected a table, found integer"),
         ("upstream", "route = 3", "expected [[upstream.route]], found integer"),
-        ("upstream", "route = [{ path = \"/\", url = \"http://a\" }]", "remove the route: everything else goes to [upstream] url"),
-        ("upstream", "route = [{ path = \"/a/{b}\", url = \"http://a\" }]", "\"/a/{b}\" is not a valid route path"),
+        (
+            "upstream",
+            "route = [{ path = \"/\", url = \"http://a\" }]",
+            "remove the route: everything else goes to [upstream] url",
+        ),
+        (
+            "upstream",
+            "route = [{ path = \"/a/{b}\", url = \"http://a\" }]",
+            "\"/a/{b}\" is not a valid route path",
+        ),
         ("upstream", "route = [{ path = \"/a\" }]", "set url in [[upstream.route]]"),
         ("entra", "cloud = \"moon\"", "\"moon\" is not a valid value"),
-        ("entra", "cloud = \"china\"\nauthority = \"https://login.microsoftonline.us\"", "is not the sign-in address of this cloud"),
+        (
+            "entra",
+            "cloud = \"china\"\nauthority = \"https://login.microsoftonline.us\"",
+            "is not the sign-in address of this cloud",
+        ),
         ("entra", "authority = \"http://login.example.com\"", "is http"),
-        ("entra", "authority = \"https://login.microsoftonline.com/contoso\"", "contains a path or a query"),
+        (
+            "entra",
+            "authority = \"https://login.microsoftonline.com/contoso\"",
+            "contains a path or a query",
+        ),
         ("entra", "scopes = [\"a b\"]", "\"a b\" is not a scope"),
         ("entra", "graph = \"http://graph.microsoft.com\"", "is http"),
         ("entra", "graph = \"https://graph.microsoft.com/v1.0\"", "contains a path or a query"),
@@ -96,20 +124,56 @@ fn values_that_are_refused() {
         ("telemetry", "level = \"trace\"", "\"trace\" is not a valid value"),
         ("access", "rule = [{ path = \"/x\" }]", "access.rule.allow  is missing"),
         ("access", "rule = [{ path = \"/x*\", allow = \"anyone\" }]", "\"*\" is allowed only as"),
-        ("access", "rule = [{ path = \"/x\", allow = \"signedin\" }]", "did you mean \"signed-in\"?"),
+        (
+            "access",
+            "rule = [{ path = \"/x\", allow = \"signedin\" }]",
+            "did you mean \"signed-in\"?",
+        ),
         ("access", "rule = [{ path = \"/x\", allow = {} }]", "matches no one"),
-        ("access", "rule = [{ path = \"/x\", allow = [] }]", "expected a keyword, a table or a list of tables"),
-        ("access", "rule = [{ path = \"/x\", allow = { role = [\"a\"] } }]", "did you mean access.rule.allow.roles?"),
-        ("access", "rule = [{ path = \"/x\", allow = { users = [\"maya\"] } }]", "\"maya\" is not a user"),
-        ("access", "rule = [{ path = \"/x\", allow = { acrs = [\"mfa\"] } }]", "\"mfa\" is not an authentication context"),
-        ("access", "rule = [{ path = \"/x\", allow = { acrs = [\"c0\"] } }]", "write its ID, \"c1\" to \"c99\""),
-        ("access", "rule = [{ path = \"/x\", allow = { acrs = [\"c100\"] } }]", "\"c100\" is not an authentication context"),
+        (
+            "access",
+            "rule = [{ path = \"/x\", allow = [] }]",
+            "expected a keyword, a table or a list of tables",
+        ),
+        (
+            "access",
+            "rule = [{ path = \"/x\", allow = { role = [\"a\"] } }]",
+            "did you mean access.rule.allow.roles?",
+        ),
+        (
+            "access",
+            "rule = [{ path = \"/x\", allow = { users = [\"maya\"] } }]",
+            "\"maya\" is not a user",
+        ),
+        (
+            "access",
+            "rule = [{ path = \"/x\", allow = { acrs = [\"mfa\"] } }]",
+            "\"mfa\" is not an authentication context",
+        ),
+        (
+            "access",
+            "rule = [{ path = \"/x\", allow = { acrs = [\"c0\"] } }]",
+            "write its ID, \"c1\" to \"c99\"",
+        ),
+        (
+            "access",
+            "rule = [{ path = \"/x\", allow = { acrs = [\"c100\"] } }]",
+            "\"c100\" is not an authentication context",
+        ),
         ("access", "rule = [{ path = \"/x\", allow = { acrs = [] } }]", "matches no one"),
-        ("access", "rule = [{ path = \"/x\", allow = \"anyone\", signed_out = \"redirect\" }]", "\"redirect\" is not a valid value"),
+        (
+            "access",
+            "rule = [{ path = \"/x\", allow = \"anyone\", signed_out = \"redirect\" }]",
+            "\"redirect\" is not a valid value",
+        ),
         ("access", "public_url = \"https://x\"", "public_url belongs under [server]"),
     ] {
         let header = format!("[{section}]\n");
-        let text = if SMALL.contains(&header) { SMALL.replace(&header, &format!("{header}{line}\n")) } else { format!("{SMALL}{header}{line}\n") };
+        let text = if SMALL.contains(&header) {
+            SMALL.replace(&header, &format!("{header}{line}\n"))
+        } else {
+            format!("{SMALL}{header}{line}\n")
+        };
         let told = told(&text, &[("CLIENT", SECRET)]);
         assert!(told.starts_with("error: ") && told.contains(what), "{section}: {line}\n{told}");
     }
@@ -118,8 +182,14 @@ fn values_that_are_refused() {
 #[test]
 fn a_rule_for_groups_is_a_problem_where_nobody_has_any() {
     let rule = "[[access.rule]]\npath = \"/x/**\"\nsuffixes = true\nallow = { groups = [\"22223333-cccc-4444-dddd-5555eeee6666\"] }\n";
-    let told = |groups: &str| told(&format!("{SMALL}groups = \"{groups}\"\n{rule}"), &[("CLIENT", SECRET)]);
-    assert!(told("off").contains("access.rule.allow.groups") && told("off").contains("can never match"), "{}", told("off"));
+    let told = |groups: &str| {
+        told(&format!("{SMALL}groups = \"{groups}\"\n{rule}"), &[("CLIENT", SECRET)])
+    };
+    assert!(
+        told("off").contains("access.rule.allow.groups") && told("off").contains("can never match"),
+        "{}",
+        told("off")
+    );
     assert_eq!((told("token"), told("graph")), (String::new(), String::new()));
 }
 
@@ -127,26 +197,45 @@ fn a_rule_for_groups_is_a_problem_where_nobody_has_any() {
 fn hsts_is_whole_seconds_beside_a_certificate() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let text = |hsts: &str| {
-        let tls = format!("[server]\ntls = {{ certificate = {0:?}, key = {0:?}, hsts = {hsts} }}\n", file.path());
+        let tls = format!(
+            "[server]\ntls = {{ certificate = {0:?}, key = {0:?}, hsts = {hsts} }}\n",
+            file.path()
+        );
         SMALL.replace("[server]\n", &tls)
     };
-    for (written, seconds) in [("\"0s\"", 0), ("\"5m\"", 300), ("\"730d\"", 63_072_000), ("\"2000ms\"", 2)] {
-        assert_eq!(meant(&text(written), &[("CLIENT", SECRET)]).server.hsts, Some(Duration::from_secs(seconds)));
-    }
-    for (written, what) in
-        [("\"731d\"", "is out of range"), ("\"500ms\"", "not a whole number of seconds"), ("300", "server.tls.hsts"), ("\"long\"", "is not a duration")]
+    for (written, seconds) in
+        [("\"0s\"", 0), ("\"5m\"", 300), ("\"730d\"", 63_072_000), ("\"2000ms\"", 2)]
     {
+        assert_eq!(
+            meant(&text(written), &[("CLIENT", SECRET)]).server.hsts,
+            Some(Duration::from_secs(seconds))
+        );
+    }
+    for (written, what) in [
+        ("\"731d\"", "is out of range"),
+        ("\"500ms\"", "not a whole number of seconds"),
+        ("300", "server.tls.hsts"),
+        ("\"long\"", "is not a duration"),
+    ] {
         let told = told(&text(written), &[("CLIENT", SECRET)]);
         assert!(told.contains(what), "{written}: {told}");
     }
-    let alone = told(&SMALL.replace("[server]\n", "[server]\ntls = { hsts = \"1d\" }\n"), &[("CLIENT", SECRET)]);
+    let alone = told(
+        &SMALL.replace("[server]\n", "[server]\ntls = { hsts = \"1d\" }\n"),
+        &[("CLIENT", SECRET)],
+    );
     assert!(alone.contains("has no effect without a certificate"), "{alone}");
 }
 
 #[test]
 fn a_rule_is_covered_only_where_every_method_is() {
     let rules = |rules: &[(&str, &str)]| {
-        let rule = |it: &(&str, &str)| format!("[[access.rule]]\npath = \"{}\"\nmethods = {}\nallow = \"anyone\"\n", it.0, it.1);
+        let rule = |it: &(&str, &str)| {
+            format!(
+                "[[access.rule]]\npath = \"{}\"\nmethods = {}\nallow = \"anyone\"\n",
+                it.0, it.1
+            )
+        };
         told_of(&rules.iter().map(rule).collect::<String>())
     };
     for covered in [
@@ -172,7 +261,10 @@ fn a_rule_is_covered_only_where_every_method_is() {
 #[test]
 fn a_rule_that_shuts_one_path_only_is_told_to_shut_what_is_below() {
     let told = |default: &str, rules: &[(&str, &str)]| {
-        let rules: String = rules.iter().map(|it| format!("[[access.rule]]\npath = \"{}\"\nallow = {}\n", it.0, it.1)).collect();
+        let rules: String = rules
+            .iter()
+            .map(|it| format!("[[access.rule]]\npath = \"{}\"\nallow = {}\n", it.0, it.1))
+            .collect();
         told_of(&format!("[access]\ndefault = \"{default}\"\n{rules}"))
     };
     let admin = "{ roles = [\"Admin\"] }";
@@ -204,8 +296,13 @@ warning: 1 warning in entrada.toml
 #[test]
 fn a_rule_that_leaves_names_with_a_suffix_to_a_wider_default_is_told_once() {
     let told = |default: &str, rules: &[(&str, &str, &str)]| {
-        let rule = |it: &(&str, &str, &str)| format!("[[access.rule]]\npath = \"{}\"\nallow = {}\n{}", it.0, it.1, it.2);
-        told_of(&format!("[access]\ndefault = \"{default}\"\n{}", rules.iter().map(rule).collect::<String>()))
+        let rule = |it: &(&str, &str, &str)| {
+            format!("[[access.rule]]\npath = \"{}\"\nallow = {}\n{}", it.0, it.1, it.2)
+        };
+        told_of(&format!(
+            "[access]\ndefault = \"{default}\"\n{}",
+            rules.iter().map(rule).collect::<String>()
+        ))
     };
     let (admin, yes) = ("{ roles = [\"Admin\"] }", "suffixes = true\n");
     assert_told(
@@ -228,11 +325,17 @@ warning: 1 warning in entrada.toml
     );
     for (default, rules) in [
         ("anyone", [("/a/b/**", "\"signed-in\"", "")].as_slice()),
-        ("signed-in", &[("/admin", admin, ""), ("/admin/**", "\"nobody\"", yes), ("/x/**", admin, "")]),
+        (
+            "signed-in",
+            &[("/admin", admin, ""), ("/admin/**", "\"nobody\"", yes), ("/x/**", admin, "")],
+        ),
         ("signed-in", &[("/a/**", admin, ""), ("/a.json/**", "\"nobody\"", yes)]),
     ] {
         let told = told(default, rules);
-        assert!(told.starts_with("warning: 1 warning") && told.contains("suffixes = true"), "{default} {rules:?} {told}");
+        assert!(
+            told.starts_with("warning: 1 warning") && told.contains("suffixes = true"),
+            "{default} {rules:?} {told}"
+        );
     }
     for (default, rules) in [
         ("signed-in", [("/admin/**", admin, yes)].as_slice()),
@@ -269,11 +372,25 @@ custom = { "X-Employee-Id" = "employeeid" }
     let config = meant(&text, &[("CLIENT", SECRET)]);
     assert_eq!(config.server.listen, [server::ListenAddress::Systemd]);
     let networks = ["10.1.2.3/32", "fd00::/8"].map(|it| it.parse().unwrap());
-    assert_eq!(config.server.trusted_proxies, server::TrustedProxies { networks: networks.to_vec(), unix: true });
+    assert_eq!(
+        config.server.trusted_proxies,
+        server::TrustedProxies { networks: networks.to_vec(), unix: true }
+    );
     assert_eq!(config.entra.authority, "http://127.0.0.1:9000");
-    let routes: Vec<_> = config.upstream.routes.iter().map(|it| (it.path.to_string(), it.destination.clone())).collect();
+    let routes: Vec<_> = config
+        .upstream
+        .routes
+        .iter()
+        .map(|it| (it.path.to_string(), it.destination.clone()))
+        .collect();
     let h2c = upstream::AppAddress::H2c { host: "api.example".into(), port: 80 };
-    assert_eq!(routes, [("/a/long/**".into(), h2c), ("/a/**".into(), upstream::AppAddress::Http { host: "::1".into(), port: 81 })]);
+    assert_eq!(
+        routes,
+        [
+            ("/a/long/**".into(), h2c),
+            ("/a/**".into(), upstream::AppAddress::Http { host: "::1".into(), port: 81 })
+        ]
+    );
     let rule = config.access.rules.first().unwrap();
     let line = text.lines().position(|it| it == "[[access.rule]]").unwrap() + 1;
     assert_eq!((rule.line, rule.signed_out), (line, access::SignedOutAnswer::Unauthorized));
@@ -294,20 +411,33 @@ domains = ["Contoso.com"]
 
 #[test]
 fn organizations_take_what_they_do_not_say_from_the_directory() {
-    let more = format!("[session]\nsecrets = [{{ env = \"CLIENT\" }}]\n[directory]\ndefault_role = \"owner\"\n{COMPANY}");
+    let more = format!(
+        "[session]\nsecrets = [{{ env = \"CLIENT\" }}]\n[directory]\ndefault_role = \"owner\"\n{COMPANY}"
+    );
     let directory = meant(&format!("{SMALL}{more}"), &[("CLIENT", SECRET)]).directory.unwrap();
-    assert!(matches!(&directory.database, directory::DatabaseConfig::Sqlite(path) if path == std::path::Path::new("entrada.db")));
+    assert!(
+        matches!(&directory.database, directory::DatabaseConfig::Sqlite(path) if path == std::path::Path::new("entrada.db"))
+    );
     let [contoso] = directory.organizations.as_slice() else { panic!("{directory:?}") };
-    assert_eq!((contoso.code.as_str(), contoso.name.as_str(), contoso.default_role.as_str()), ("contoso", "contoso", "owner"));
-    assert_eq!((contoso.domains.as_slice(), contoso.first_sign_in, contoso.guests), (["contoso.com".to_owned()].as_slice(), None, true));
+    assert_eq!(
+        (contoso.code.as_str(), contoso.name.as_str(), contoso.default_role.as_str()),
+        ("contoso", "contoso", "owner")
+    );
+    assert_eq!(
+        (contoso.domains.as_slice(), contoso.first_sign_in, contoso.guests),
+        (["contoso.com".to_owned()].as_slice(), None, true)
+    );
     assert!(meant(SMALL, &[("CLIENT", SECRET)]).directory.is_none());
 }
 
 #[test]
 fn organizations_that_meet_and_organizations_without_a_directory_are_refused() {
-    let told = told_of(&format!("[session]\nsecrets = [{{ env = \"CLIENT\" }}]\n[directory]\n{COMPANY}{COMPANY}"));
+    let told = told_of(&format!(
+        "[session]\nsecrets = [{{ env = \"CLIENT\" }}]\n[directory]\n{COMPANY}{COMPANY}"
+    ));
     assert!(
-        told.contains("\"contoso\" already belongs to another organization") && told.contains("\"contoso.com\" already belongs to another organization"),
+        told.contains("\"contoso\" already belongs to another organization")
+            && told.contains("\"contoso.com\" already belongs to another organization"),
         "{told}"
     );
     assert!(told_of(COMPANY).contains("organization.code  needs [directory]"));
@@ -315,21 +445,34 @@ fn organizations_that_meet_and_organizations_without_a_directory_are_refused() {
 
 #[test]
 fn a_password_of_the_database_belongs_elsewhere_and_is_never_told() {
-    let more = |it: &str| format!("{SMALL}[session]\nsecrets = [{{ env = \"CLIENT\" }}]\n[directory]\n{it}\n");
+    let more = |it: &str| {
+        format!("{SMALL}[session]\nsecrets = [{{ env = \"CLIENT\" }}]\n[directory]\n{it}\n")
+    };
     let address = "postgres://entrada:hunter2@db.example/entrada";
     let warned = told(&more(&format!("database = \"{address}\"")), &[("CLIENT", SECRET)]);
-    assert!(warned.contains("the file contains a password") && !warned.contains("hunter2"), "{warned}");
+    assert!(
+        warned.contains("the file contains a password") && !warned.contains("hunter2"),
+        "{warned}"
+    );
     let config = meant(&more(""), &[("CLIENT", SECRET), ("ENTRADA_DIRECTORY_DATABASE", address)]);
     assert!(!format!("{config:?}").contains("hunter2"));
 }
 
 #[test]
 fn a_token_of_the_admin_listener_is_long_and_goes_into_a_header() {
-    for (wrong, at) in
-        [("x".repeat(31), "short"), ("x".repeat(513), "long"), (format!("{} {}", "x".repeat(20), "y".repeat(20)), "spaces"), ("ü".repeat(40), "no header")]
-    {
+    for (wrong, at) in [
+        ("x".repeat(31), "short"),
+        ("x".repeat(513), "long"),
+        (format!("{} {}", "x".repeat(20), "y".repeat(20)), "spaces"),
+        ("ü".repeat(40), "no header"),
+    ] {
         let text = told(SMALL, &[("CLIENT", SECRET), ("ENTRADA_SERVER_ADMIN_TOKEN", &wrong)]);
-        assert!(text.contains("server.admin_token") && text.contains("is not a token of 32 to 512") && !text.contains(&wrong), "{at}: {text}");
+        assert!(
+            text.contains("server.admin_token")
+                && text.contains("is not a token of 32 to 512")
+                && !text.contains(&wrong),
+            "{at}: {text}"
+        );
     }
     let config = meant(SMALL, &[("CLIENT", SECRET), ("ENTRADA_SERVER_ADMIN_TOKEN", SECRET)]);
     assert_eq!(config.server.admin_token.unwrap().expose(), SECRET);
@@ -343,12 +486,21 @@ fn one_credential_is_meant_and_what_is_none_is_told() {
         std::fs::write(place.path().join(name), text).unwrap();
         place.path().join(name)
     };
-    let (made, other) = (rcgen::KeyPair::generate().unwrap(), file("other.key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"));
+    let (made, other) = (
+        rcgen::KeyPair::generate().unwrap(),
+        file("other.key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
+    );
     let certificate = rcgen::CertificateParams::default().self_signed(&made).unwrap().pem();
-    let (certificate, key) = (file("app.crt", &certificate), file("app.key", &made.serialize_pem()));
-    let locked = file("locked.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n");
+    let (certificate, key) =
+        (file("app.crt", &certificate), file("app.key", &made.serialize_pem()));
+    let locked = file(
+        "locked.key",
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+    );
     let secret = "client_secret = { env = \"CLIENT\" }";
-    let pair = |certificate: &std::path::Path, key: &std::path::Path| format!("certificate = {{ certificate = {certificate:?}, key = {key:?} }}");
+    let pair = |certificate: &std::path::Path, key: &std::path::Path| {
+        format!("certificate = {{ certificate = {certificate:?}, key = {key:?} }}")
+    };
     for (credential, what) in [
         (String::new(), "entra.client_secret  is missing"),
         (pair(&certificate, &key), "contains no RSA key of 2048 bits or more"),
@@ -356,18 +508,37 @@ fn one_credential_is_meant_and_what_is_none_is_told() {
         (pair(&certificate, &certificate), "contains no private key in PEM"),
         (pair(&key, &key), "contains no certificate in PEM"),
         (pair(&certificate, &other), "contains no RSA key"),
-        (format!("certificate = {{ certificate = {certificate:?} }}"), "is missing, but the certificate is set"),
-        (format!("{secret}\n{}", pair(&certificate, &key)), "cannot be combined with client_secret"),
-        (format!("{secret}\nfederated_token = {{ file = {certificate:?} }}"), "cannot be combined with client_secret"),
-        (format!("federated_token = {{ file = {:?} }}", place.path().join("nowhere")), "cannot be read"),
+        (
+            format!("certificate = {{ certificate = {certificate:?} }}"),
+            "is missing, but the certificate is set",
+        ),
+        (
+            format!("{secret}\n{}", pair(&certificate, &key)),
+            "cannot be combined with client_secret",
+        ),
+        (
+            format!("{secret}\nfederated_token = {{ file = {certificate:?} }}"),
+            "cannot be combined with client_secret",
+        ),
+        (
+            format!("federated_token = {{ file = {:?} }}", place.path().join("nowhere")),
+            "cannot be read",
+        ),
     ] {
         let told = told(&SMALL.replace(secret, &credential), &[("CLIENT", SECRET)]);
         assert!(told.contains(what), "{credential}: {told}");
     }
-    let federated = SMALL.replace(secret, &format!("federated_token = {{ file = {certificate:?} }}"));
+    let federated =
+        SMALL.replace(secret, &format!("federated_token = {{ file = {certificate:?} }}"));
     let config = meant(&federated, &[]);
-    assert!(matches!(config.entra.credential, crate::base::credential::ClientCredential::Federated(_)) && config.entra.federated_token.is_some());
+    assert!(
+        matches!(config.entra.credential, crate::base::credential::ClientCredential::Federated(_))
+            && config.entra.federated_token.is_some()
+    );
     // The variable of workload identity counts if nothing is written.
-    let injected = meant(&SMALL.replace(secret, ""), &[("AZURE_FEDERATED_TOKEN_FILE", &certificate.display().to_string())]);
+    let injected = meant(
+        &SMALL.replace(secret, ""),
+        &[("AZURE_FEDERATED_TOKEN_FILE", &certificate.display().to_string())],
+    );
     assert_eq!(injected.entra.federated_token, Some(certificate));
 }

@@ -34,7 +34,9 @@ pub(super) async fn get(url: &str, bearer: Option<&str>) -> PhoneResponse {
 /// Sends a form with `POST`.
 pub(super) async fn post(url: &str, fields: &[(&str, &str)]) -> PhoneResponse {
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    let request = Request::post("/").header(ACCEPT, "application/json").header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let request = Request::post("/")
+        .header(ACCEPT, "application/json")
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
     send(url, request.body(Bytes::from(body))).await
 }
 
@@ -43,9 +45,14 @@ async fn send(url: &str, request: http::Result<Request<Bytes>>) -> PhoneResponse
         Ok(place) => place,
         Err(bad) => return PhoneResponse::Nothing(format!("{url}: {bad}")),
     };
-    let Ok(request) = request else { return PhoneResponse::Nothing("the request cannot be written".to_owned()) };
+    let Ok(request) = request else {
+        return PhoneResponse::Nothing("the request cannot be written".to_owned());
+    };
     match place.send(request).await {
-        Ok(answer) => PhoneResponse::Answer(answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap_or(Value::Null)),
+        Ok(answer) => PhoneResponse::Answer(
+            answer.status().as_u16(),
+            serde_json::from_slice(answer.body()).unwrap_or(Value::Null),
+        ),
         Err(failed) => PhoneResponse::Nothing(failed.to_string()),
     }
 }

@@ -62,7 +62,11 @@ pub(super) enum PhoneAnswer {
 impl DemoPhone {
     /// Creates the phone of a demo that listens on `own`.
     pub(super) fn new(it: PhoneClient, own: SocketAddr) -> Self {
-        let place = PhoneBuild { client_id: it.client_id, issuer: it.issuer, redirect_uri: format!("http://{own}/phone/back") };
+        let place = PhoneBuild {
+            client_id: it.client_id,
+            issuer: it.issuer,
+            redirect_uri: format!("http://{own}/phone/back"),
+        };
         Self { build: place, random: it.random, own: own.to_string(), walks: Mutex::default() }
     }
 
@@ -71,14 +75,19 @@ impl DemoPhone {
         if request.headers().get(HOST).is_none_or(|it| it.as_bytes() != self.own.as_bytes()) {
             // The request came through the sign-in. A phone is another device and connects to the
             // demo directly.
-            return PhoneAnswer::Page(context! { elsewhere => format!("http://{}/phone", self.own) });
+            return PhoneAnswer::Page(
+                context! { elsewhere => format!("http://{}/phone", self.own) },
+            );
         }
         let (head, body) = request.into_parts();
         match (&head.method, head.uri.path()) {
-            (&Method::GET | &Method::HEAD, "/phone") => PhoneAnswer::Page(self.shown(&head.headers)),
+            (&Method::GET | &Method::HEAD, "/phone") => {
+                PhoneAnswer::Page(self.shown(&head.headers))
+            }
             (&Method::GET, "/phone/back") => {
                 let query = head.uri.query().unwrap_or_default().to_owned();
-                self.advance(&head.headers, async |walk, place| walk.return_with(place, &query)).await
+                self.advance(&head.headers, async |walk, place| walk.return_with(place, &query))
+                    .await
             }
             (&Method::POST, path) => self.posted(path, &head.headers, body).await,
             _ => PhoneAnswer::Whole(only_posts()),
@@ -95,7 +104,10 @@ impl DemoPhone {
             "/phone/call" => self.advance(headers, PhoneVisit::calls).await,
             "/phone/refresh" => self.advance(headers, PhoneVisit::refreshes).await,
             "/phone/revoke" => self.advance(headers, PhoneVisit::revokes).await,
-            _ => PhoneAnswer::Whole(web::text(StatusCode::NOT_FOUND, "The phone has no such page.\n")),
+            _ => PhoneAnswer::Whole(web::text(
+                StatusCode::NOT_FOUND,
+                "The phone has no such page.\n",
+            )),
         }
     }
 
@@ -110,14 +122,21 @@ impl DemoPhone {
         let mut out = to_the_page();
         // `Lax`: the redirect from the authorization server comes from another site and must carry
         // it.
-        let cookie = HeaderValue::from_str(&format!("{PHONE_COOKIE}={id}; Path=/phone; HttpOnly; SameSite=Lax"));
+        let cookie = HeaderValue::from_str(&format!(
+            "{PHONE_COOKIE}={id}; Path=/phone; HttpOnly; SameSite=Lax"
+        ));
         out.headers_mut().extend(cookie.ok().map(|it| (SET_COOKIE, it)));
         PhoneAnswer::Whole(out)
     }
 
     /// Takes the next step of the browser's walk; without a walk, shows the first page.
-    async fn advance(&self, headers: &HeaderMap, step: impl AsyncFnOnce(&mut PhoneVisit, &PhoneBuild)) -> PhoneAnswer {
-        let found = visit_id(headers).and_then(|id| self.lock().iter().find(|it| it.0 == id).cloned());
+    async fn advance(
+        &self,
+        headers: &HeaderMap,
+        step: impl AsyncFnOnce(&mut PhoneVisit, &PhoneBuild),
+    ) -> PhoneAnswer {
+        let found =
+            visit_id(headers).and_then(|id| self.lock().iter().find(|it| it.0 == id).cloned());
         if let Some((id, mut walk)) = found {
             step(&mut walk, &self.build).await;
             if let Some(kept) = self.lock().iter_mut().find(|it| it.0 == id) {
@@ -128,8 +147,12 @@ impl DemoPhone {
     }
 
     fn shown(&self, headers: &HeaderMap) -> Value {
-        let walk = visit_id(headers).and_then(|id| self.lock().iter().find(|it| it.0 == id).map(|it| it.1.clone()));
-        walk.map_or_else(|| context! { steps => Vec::<Value>::new(), next => "begin" }, |it| it.shown(&self.build))
+        let walk = visit_id(headers)
+            .and_then(|id| self.lock().iter().find(|it| it.0 == id).map(|it| it.1.clone()));
+        walk.map_or_else(
+            || context! { steps => Vec::<Value>::new(), next => "begin" },
+            |it| it.shown(&self.build),
+        )
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<(String, PhoneVisit)>> {
@@ -138,19 +161,33 @@ impl DemoPhone {
 }
 
 fn visit_id(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|it| it.to_str().ok()).flat_map(|it| it.split(';'));
-    cookies.filter_map(|it| it.trim().split_once('=')).find(|it| it.0 == PHONE_COOKIE).map(|it| it.1)
+    let cookies = headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|it| it.to_str().ok())
+        .flat_map(|it| it.split(';'));
+    cookies
+        .filter_map(|it| it.trim().split_once('='))
+        .find(|it| it.0 == PHONE_COOKIE)
+        .map(|it| it.1)
 }
 
 /// Reads the form in which the person typed into the app.
 async fn typed(body: Incoming) -> String {
-    let bytes = Limited::new(body, MAX_FORM_BYTES).collect().await.map(|it| it.to_bytes()).unwrap_or_default();
-    let field = url::form_urlencoded::parse(&bytes).find(|it| it.0 == "identifier").map(|it| it.1.trim().to_owned());
+    let bytes = Limited::new(body, MAX_FORM_BYTES)
+        .collect()
+        .await
+        .map(|it| it.to_bytes())
+        .unwrap_or_default();
+    let field = url::form_urlencoded::parse(&bytes)
+        .find(|it| it.0 == "identifier")
+        .map(|it| it.1.trim().to_owned());
     field.unwrap_or_default()
 }
 
 fn to_the_page() -> DemoReply {
-    let mut out = web::reply(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", Body::full(Bytes::new()));
+    let mut out =
+        web::reply(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", Body::full(Bytes::new()));
     out.headers_mut().insert(LOCATION, HeaderValue::from_static("/phone"));
     out
 }

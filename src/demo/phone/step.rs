@@ -8,7 +8,8 @@ use serde_json::Value as Json;
 /// Maximum number of characters of a token that are shown; longer ones are shortened.
 const MAX_SHOWN_TOKEN_CHARS: usize = 24;
 /// Members that are shortened in every place.
-const TOKEN_MEMBERS: [&str; 6] = ["access_token", "refresh_token", "code", "code_verifier", "token", "x-entrada-assertion"];
+const TOKEN_MEMBERS: [&str; 6] =
+    ["access_token", "refresh_token", "code", "code_verifier", "token", "x-entrada-assertion"];
 
 /// A completed step.
 #[derive(Clone, Debug)]
@@ -30,7 +31,10 @@ impl PhoneStep {
 /// Formats a form request as it is sent.
 pub(super) fn form(endpoint: &str, fields: &[(&str, &str)]) -> String {
     let lines = fields.iter().map(|(name, value)| format!("{name}={}", shortened(name, value)));
-    format!("POST {endpoint}\nContent-Type: application/x-www-form-urlencoded\n\n{}", lines.collect::<Vec<_>>().join("\n&"))
+    format!(
+        "POST {endpoint}\nContent-Type: application/x-www-form-urlencoded\n\n{}",
+        lines.collect::<Vec<_>>().join("\n&")
+    )
 }
 
 /// Formats a response: its status, and its JSON in lines.
@@ -49,7 +53,11 @@ pub(super) fn answer(told: &PhoneResponse) -> String {
 /// Returns the value; a long secret is shortened to its beginning, which opens nothing.
 pub(super) fn shortened(name: &str, value: &str) -> String {
     if TOKEN_MEMBERS.contains(&name) && value.chars().count() > MAX_SHOWN_TOKEN_CHARS {
-        format!("{}… ({} characters)", value.chars().take(MAX_SHOWN_TOKEN_CHARS).collect::<String>(), value.chars().count())
+        format!(
+            "{}… ({} characters)",
+            value.chars().take(MAX_SHOWN_TOKEN_CHARS).collect::<String>(),
+            value.chars().count()
+        )
     } else {
         value.to_owned()
     }
@@ -72,8 +80,15 @@ mod tests {
     #[test]
     fn what_opens_something_is_shown_by_its_beginning_only() {
         let long = "abcdefghijklmnopqrstuvwxyz0123456789";
-        let shown = answer(&PhoneResponse::Answer(200, json!({"access_token": long, "heard": {"x-entrada-assertion": long}, "scope": long})));
-        assert_eq!(shown.matches("abcdefghijklmnopqrstuvwx… (36 characters)").count(), 2, "{shown}");
+        let shown = answer(&PhoneResponse::Answer(
+            200,
+            json!({"access_token": long, "heard": {"x-entrada-assertion": long}, "scope": long}),
+        ));
+        assert_eq!(
+            shown.matches("abcdefghijklmnopqrstuvwx… (36 characters)").count(),
+            2,
+            "{shown}"
+        );
         assert!(shown.contains(&format!("\"scope\": \"{long}\"")), "{shown}");
         assert!(!form("http://localhost/token", &[("code", long)]).contains("0123456789"));
     }

@@ -72,10 +72,21 @@ impl PhoneVisit {
     pub(super) async fn start(place: &PhoneBuild, typed: &str, random: &RandomSource) -> Self {
         let url = format!("{}/.well-known/oauth-authorization-server", place.issuer);
         let told = get(&url, None).await;
-        let text = |name: &str| told.good().and_then(|it| it.get(name)).and_then(Json::as_str).unwrap_or_default().to_owned();
-        let endpoints =
-            OAuthEndpoints { authorization: text("authorization_endpoint"), token: text("token_endpoint"), revocation: text("revocation_endpoint") };
-        let is_well = text("issuer") == place.issuer && !endpoints.authorization.is_empty() && !endpoints.token.is_empty();
+        let text = |name: &str| {
+            told.good()
+                .and_then(|it| it.get(name))
+                .and_then(Json::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let endpoints = OAuthEndpoints {
+            authorization: text("authorization_endpoint"),
+            token: text("token_endpoint"),
+            revocation: text("revocation_endpoint"),
+        };
+        let is_well = text("issuer") == place.issuer
+            && !endpoints.authorization.is_empty()
+            && !endpoints.token.is_empty();
         let mut out = Self {
             typed: typed.chars().take(256).collect(),
             state: random.text::<18>(),
@@ -96,13 +107,20 @@ impl PhoneVisit {
         if self.next != NextStep::Browser {
             return;
         }
-        let field = |name: &str| url::form_urlencoded::parse(query.as_bytes()).find(|it| it.0 == name).map(|it| it.1.into_owned());
-        let (code, state, issuer) = (field("code").unwrap_or_default(), field("state").unwrap_or_default(), field("iss"));
+        let field = |name: &str| {
+            url::form_urlencoded::parse(query.as_bytes())
+                .find(|it| it.0 == name)
+                .map(|it| it.1.into_owned())
+        };
+        let (code, state, issuer) =
+            (field("code").unwrap_or_default(), field("state").unwrap_or_default(), field("iss"));
         // RFC 9207: a response from another server is rejected. A state other than ours was not
         // requested here.
         let is_ours = state == self.state && issuer.as_deref() == Some(place.issuer.as_str());
         let is_well = is_ours && !code.is_empty();
-        let lines: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).map(|(name, value)| format!("{name}={}", shortened(&name, &value))).collect();
+        let lines: Vec<_> = url::form_urlencoded::parse(query.as_bytes())
+            .map(|(name, value)| format!("{name}={}", shortened(&name, &value)))
+            .collect();
         let seen = format!("GET {}\n?{}", place.redirect_uri, lines.join("\n&"));
         let verdict = match (is_ours, field("error")) {
             (false, _) => "state or iss is not the expected value: the app discards the answer",
@@ -139,8 +157,12 @@ impl PhoneVisit {
         let url = format!("{}/echo", place.issuer);
         let told = get(&url, Some(&self.access)).await;
         let heard = told.good().map(app_view);
-        let shown = heard.map_or_else(|| step::answer(&told), |it| step::answer(&PhoneResponse::Answer(200, it)));
-        let request = format!("GET {url}\nAuthorization: Bearer {}", shortened("access_token", &self.access));
+        let shown = heard.map_or_else(
+            || step::answer(&told),
+            |it| step::answer(&PhoneResponse::Answer(200, it)),
+        );
+        let request =
+            format!("GET {url}\nAuthorization: Bearer {}", shortened("access_token", &self.access));
         let is_well = told.good().is_some();
         self.next = if is_well { NextStep::Refresh } else { NextStep::Over };
         self.took("call", request, shown, is_well);
@@ -152,7 +174,11 @@ impl PhoneVisit {
             return;
         }
         let refresh = self.refresh.clone();
-        let fields = [("grant_type", "refresh_token"), ("refresh_token", &refresh), ("client_id", &place.client_id)];
+        let fields = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", &refresh),
+            ("client_id", &place.client_id),
+        ];
         let is_well = self.tokens("refresh", &fields).await;
         self.next = if is_well { NextStep::Revoke } else { NextStep::Over };
     }
@@ -164,12 +190,25 @@ impl PhoneVisit {
             return;
         }
         let refresh = std::mem::take(&mut self.refresh);
-        let fields = [("token", refresh.as_str()), ("token_type_hint", "refresh_token"), ("client_id", &place.client_id)];
+        let fields = [
+            ("token", refresh.as_str()),
+            ("token_type_hint", "refresh_token"),
+            ("client_id", &place.client_id),
+        ];
         let told = post(&self.endpoints.revocation, &fields).await;
-        let again = [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str()), ("client_id", &place.client_id)];
+        let again = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh.as_str()),
+            ("client_id", &place.client_id),
+        ];
         let after = post(&self.endpoints.token, &again).await;
-        let is_well = matches!(told, PhoneResponse::Answer(200, _)) && matches!(after, PhoneResponse::Answer(400, _));
-        let shown = format!("{}\n\nthen with the same refresh token:\n\n{}", step::answer(&told), step::answer(&after));
+        let is_well = matches!(told, PhoneResponse::Answer(200, _))
+            && matches!(after, PhoneResponse::Answer(400, _));
+        let shown = format!(
+            "{}\n\nthen with the same refresh token:\n\n{}",
+            step::answer(&told),
+            step::answer(&after)
+        );
         self.next = NextStep::Over;
         self.took("revoke", step::form(&self.endpoints.revocation, &fields), shown, is_well);
     }
@@ -177,7 +216,13 @@ impl PhoneVisit {
     /// Calls the token endpoint, and stores the tokens in its response.
     async fn tokens(&mut self, name: &'static str, fields: &[(&str, &str)]) -> bool {
         let told = post(&self.endpoints.token, fields).await;
-        let text = |name: &str| told.good().and_then(|it| it.get(name)).and_then(Json::as_str).unwrap_or_default().to_owned();
+        let text = |name: &str| {
+            told.good()
+                .and_then(|it| it.get(name))
+                .and_then(Json::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         (self.access, self.refresh) = (text("access_token"), text("refresh_token"));
         let is_well = !self.access.is_empty() && !self.refresh.is_empty();
         self.took(name, step::form(&self.endpoints.token, fields), step::answer(&told), is_well);
@@ -192,7 +237,8 @@ impl PhoneVisit {
     pub(super) fn shown(&self, place: &PhoneBuild) -> Value {
         let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, self.verifier.as_bytes()));
         let address = self.address(place, &challenge);
-        let lines = address.as_deref().unwrap_or_default().replacen('?', "\n?", 1).replace('&', "\n&");
+        let lines =
+            address.as_deref().unwrap_or_default().replacen('?', "\n?", 1).replace('&', "\n&");
         context! {
             steps => self.steps.iter().map(PhoneStep::shown).collect::<Vec<_>>(),
             next => self.next.name(),
@@ -227,6 +273,10 @@ impl PhoneVisit {
 fn app_view(echo: &Json) -> Json {
     let all = echo.get("headers").and_then(Json::as_array).into_iter().flatten();
     let pairs = all.filter_map(|it| Some((it.get(0)?.as_str()?, it.get(1)?.as_str()?)));
-    let of_person = pairs.filter(|it| it.0.starts_with("x-entrada-") || it.0.starts_with("x-forwarded-"));
-    of_person.map(|(name, value)| (name.to_owned(), Json::from(value))).collect::<serde_json::Map<_, _>>().into()
+    let of_person =
+        pairs.filter(|it| it.0.starts_with("x-entrada-") || it.0.starts_with("x-forwarded-"));
+    of_person
+        .map(|(name, value)| (name.to_owned(), Json::from(value)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }

@@ -10,7 +10,8 @@ async fn keys_are_kept_and_asked_for_again_when_a_new_one_signs() {
     }
     assert_eq!(world.fetches.load(Ordering::Relaxed), 1);
     let second = Key::new("second");
-    *world.published.lock().unwrap() = json!({"keys": [second.public(), world.key.public()]}).to_string();
+    *world.published.lock().unwrap() =
+        json!({"keys": [second.public(), world.key.public()]}).to_string();
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert!(world.page(&second.sign(&header("second"), &claims())).await.contains("Hello, Maya"));
     assert!(world.page(&world.token(|_, _| {})).await.contains("Hello, Maya"));

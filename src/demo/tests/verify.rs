@@ -6,8 +6,23 @@ use super::*;
 async fn a_person_with_a_true_assertion_is_greeted_and_sees_every_step() {
     let world = World::start().await;
     let html = world.page(&world.token(|_, _| {})).await;
-    assert!(html.contains("<h1>Hello, Maya Okafor</h1>") && !html.contains("Not verified"), "{html}");
-    let all = ["Header", "Three parts", "Type", "Algorithm", "Keys fetched", "Key found", "Signature", "Issuer", "Audience", "Not expired", "Already valid"];
+    assert!(
+        html.contains("<h1>Hello, Maya Okafor</h1>") && !html.contains("Not verified"),
+        "{html}"
+    );
+    let all = [
+        "Header",
+        "Three parts",
+        "Type",
+        "Algorithm",
+        "Keys fetched",
+        "Key found",
+        "Signature",
+        "Issuer",
+        "Audience",
+        "Not expired",
+        "Already valid",
+    ];
     assert_eq!(steps(&html, "ok"), all);
 }
 
@@ -42,7 +57,9 @@ async fn each_way_an_assertion_can_be_wrong_fails_at_its_own_step() {
 #[tokio::test]
 async fn a_list_of_audiences_will_do_if_the_app_is_among_them() {
     let world = World::start().await;
-    let html = world.page(&world.token(|_, claims| claims["aud"] = json!(["https://other.example", ISSUER]))).await;
+    let html = world
+        .page(&world.token(|_, claims| claims["aud"] = json!(["https://other.example", ISSUER])))
+        .await;
     assert!(html.contains("Hello, Maya Okafor"));
 }
 
@@ -72,7 +89,10 @@ async fn the_public_key_as_a_shared_secret_opens_nothing() {
     head["alg"] = json!("HS256");
     let text = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let signed = format!("{}.{}", text(&head), text(&claims()));
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, world.key.pair.public_key().as_ref()), signed.as_bytes());
+    let tag = hmac::sign(
+        &hmac::Key::new(hmac::HMAC_SHA256, world.key.pair.public_key().as_ref()),
+        signed.as_bytes(),
+    );
     let html = world.page(&format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag))).await;
     assert_eq!(steps(&html, "failed"), ["Algorithm"]);
     assert_eq!(steps(&html, "skipped"), ["Signature"]);
@@ -88,7 +108,10 @@ async fn what_is_no_token_and_what_stands_there_twice_is_refused() {
         assert!(is_nobody(&html), "{token}");
     }
     let token = world.token(|_, _| {});
-    let twice = Request::get("/").header("host", "h").header("x-entrada-assertion", &token).header("x-entrada-assertion", &token);
+    let twice = Request::get("/")
+        .header("host", "h")
+        .header("x-entrada-assertion", &token)
+        .header("x-entrada-assertion", &token);
     let html = text(world.asks(twice.body(Full::default()).unwrap()).await).await;
     assert_eq!(steps(&html, "failed"), ["Header"]);
     assert!(is_nobody(&html));
@@ -97,7 +120,11 @@ async fn what_is_no_token_and_what_stands_there_twice_is_refused() {
 #[tokio::test]
 async fn without_an_assertion_nobody_is_greeted_whatever_other_headers_say() {
     let world = World::start().await;
-    let request = Request::get("/").header("host", "h").header("x-forwarded-name", "Maya Okafor").body(Full::default()).unwrap();
+    let request = Request::get("/")
+        .header("host", "h")
+        .header("x-forwarded-name", "Maya Okafor")
+        .body(Full::default())
+        .unwrap();
     let html = text(world.asks(request).await).await;
     assert!(is_nobody(&html) && html.contains("This request carried no assertion"), "{html}");
     assert!(html.contains("<dt>x-forwarded-name</dt><dd>Maya Okafor</dd>"));

@@ -22,7 +22,10 @@ async fn maya(directory: &Directory) -> (Person, Identity) {
         Some(it) => it,
         None => organization(directory, "contoso", CONTOSO, &[]).await,
     };
-    let who = Identity { groups: PersonGroups::Known(["one"].into_iter().collect()), ..who(CONTOSO, 1, "maya@contoso.com") };
+    let who = Identity {
+        groups: PersonGroups::Known(["one"].into_iter().collect()),
+        ..who(CONTOSO, 1, "maya@contoso.com")
+    };
     (directory.admit_identity(&who, &contoso).await.unwrap(), who)
 }
 
@@ -62,7 +65,10 @@ async fn a_code_is_good_once_for_its_client_its_place_and_its_proof() {
         assert_eq!((member.person, &*member.role, &*member.code), (person.id, "worker", "contoso"));
         assert_eq!(Identity { member: None, ..sign_in.identity().clone() }, who);
         assert_eq!((sign_in.client.as_str(), sign_in.scope.as_deref()), ("phone", Some("jobs")));
-        assert_eq!(sign_in.entra_refresh_token.as_ref().unwrap().expose(), "a refresh token of Entra's");
+        assert_eq!(
+            sign_in.entra_refresh_token.as_ref().unwrap().expose(),
+            "a refresh token of Entra's"
+        );
         let other = "a-verifier-of-somebody-else-who-saw-the-code-only";
         let wrong = [
             ("tablet", Some(HOME), VERIFIER),
@@ -74,15 +80,24 @@ async fn a_code_is_good_once_for_its_client_its_place_and_its_proof() {
         ];
         for (client, place, verifier) in wrong {
             let code = begun(&directory).await;
-            let refused = directory.redeem_code(&code, client, place, verifier, 100).await.unwrap_err();
+            let refused =
+                directory.redeem_code(&code, client, place, verifier, 100).await.unwrap_err();
             assert!(matches!(refused, RedeemError::Code(..)), "{refused}");
             // The failed attempt has used it up.
-            assert!(directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.is_err());
+            assert!(
+                directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.is_err()
+            );
         }
-        assert!(matches!(directory.redeem_code(&Secret::new("x"), "phone", Some(HOME), VERIFIER, 100).await, Err(RedeemError::Unknown)));
+        assert!(matches!(
+            directory.redeem_code(&Secret::new("x"), "phone", Some(HOME), VERIFIER, 100).await,
+            Err(RedeemError::Unknown)
+        ));
         let late = begun(&directory).await;
         ground.clock.shift(60);
-        assert!(matches!(directory.redeem_code(&late, "phone", Some(HOME), VERIFIER, 100).await, Err(RedeemError::Code(..))));
+        assert!(matches!(
+            directory.redeem_code(&late, "phone", Some(HOME), VERIFIER, 100).await,
+            Err(RedeemError::Code(..))
+        ));
     })
     .await;
 }
@@ -92,15 +107,22 @@ async fn a_code_used_twice_ends_what_it_began() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let code = begun(&directory).await;
-        let RedeemedSignIn { sign_in, refresh, .. } = directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.unwrap();
+        let RedeemedSignIn { sign_in, refresh, .. } =
+            directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.unwrap();
         assert!(directory.sign_in(sign_in.id).await.unwrap().is_some());
-        assert!(matches!(directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await, Err(RedeemError::Code("was used already", _))));
+        assert!(matches!(
+            directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await,
+            Err(RedeemError::Code("was used already", _))
+        ));
         assert!(directory.sign_in(sign_in.id).await.unwrap().is_none());
         assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(RedeemError::Over)));
         // Informs all processes.
         let told = directory.changed(0, None).await.unwrap();
         let member = sign_in.identity().member.clone().unwrap();
-        assert_eq!(told.last().map(|it| (it.person, it.organization)), Some((Some(member.person), Some(member.organization))));
+        assert_eq!(
+            told.last().map(|it| (it.person, it.organization)),
+            Some((Some(member.person), Some(member.organization)))
+        );
     })
     .await;
 }
@@ -111,19 +133,38 @@ async fn a_refresh_token_is_told_again_for_half_a_minute_and_used_later_ends_all
         let directory = ground.open().await;
         let first = signed_in(&directory).await.refresh;
         let second = directory.rotate(&first, "phone", IDLE).await.unwrap().refresh;
-        assert!(matches!(directory.rotate(&first, "tablet", IDLE).await, Err(RedeemError::OtherClient)));
+        assert!(matches!(
+            directory.rotate(&first, "tablet", IDLE).await,
+            Err(RedeemError::OtherClient)
+        ));
         ground.clock.shift(15);
-        assert_eq!(directory.rotate(&first, "phone", IDLE).await.unwrap().refresh.expose(), second.expose(), "the same successor");
+        assert_eq!(
+            directory.rotate(&first, "phone", IDLE).await.unwrap().refresh.expose(),
+            second.expose(),
+            "the same successor"
+        );
         assert!(directory.sign_in_of_token(&first, "phone", IDLE).await.is_ok());
         let third = directory.rotate(&second, "phone", IDLE).await.unwrap();
         assert_ne!(third.refresh.expose(), second.expose());
         // Two tokens back, even immediately.
-        assert!(matches!(directory.rotate(&first, "phone", IDLE).await, Err(RedeemError::Reused(_))));
-        assert!(matches!(directory.rotate(&third.refresh, "phone", IDLE).await, Err(RedeemError::Over)));
+        assert!(matches!(
+            directory.rotate(&first, "phone", IDLE).await,
+            Err(RedeemError::Reused(_))
+        ));
+        assert!(matches!(
+            directory.rotate(&third.refresh, "phone", IDLE).await,
+            Err(RedeemError::Over)
+        ));
         let again = signed_in(&directory).await.refresh;
         directory.rotate(&again, "phone", IDLE).await.unwrap();
         ground.clock.shift(31);
-        assert!(matches!(directory.sign_in_of_token(&again, "phone", IDLE).await, Err(RedeemError::Reused(_))), "too late, asked or used");
+        assert!(
+            matches!(
+                directory.sign_in_of_token(&again, "phone", IDLE).await,
+                Err(RedeemError::Reused(_))
+            ),
+            "too late, asked or used"
+        );
     })
     .await;
 }
@@ -140,15 +181,28 @@ async fn what_somebody_makes_up_ends_nothing() {
             forged[16..20].copy_from_slice(&generation.to_be_bytes());
             forged[51] ^= 1;
             let forged = Secret::new(URL_SAFE_NO_PAD.encode(forged));
-            assert!(matches!(directory.rotate(&forged, "phone", IDLE).await, Err(RedeemError::Unknown)), "{generation}");
+            assert!(
+                matches!(directory.rotate(&forged, "phone", IDLE).await, Err(RedeemError::Unknown)),
+                "{generation}"
+            );
             assert_eq!(directory.end_by_token(&forged, "phone", "a story").await.unwrap(), None);
         }
         for text in ["", "x", &"A".repeat(70), &"é".repeat(35)] {
-            assert!(matches!(directory.rotate(&Secret::new(text), "phone", IDLE).await, Err(RedeemError::Unknown)), "{text}");
+            assert!(
+                matches!(
+                    directory.rotate(&Secret::new(text), "phone", IDLE).await,
+                    Err(RedeemError::Unknown)
+                ),
+                "{text}"
+            );
         }
         assert_eq!(directory.end_by_token(&newest, "tablet", "a story").await.unwrap(), None);
         assert!(directory.rotate(&newest, "phone", IDLE).await.is_ok());
-        assert_eq!(directory.end_by_token(&refresh, "phone", "a story").await.unwrap(), Some(sign_in.id), "an old one ends it too");
+        assert_eq!(
+            directory.end_by_token(&refresh, "phone", "a story").await.unwrap(),
+            Some(sign_in.id),
+            "an old one ends it too"
+        );
         assert!(directory.live_sign_ins(&[sign_in.id]).await.unwrap().is_empty());
     })
     .await;
@@ -161,8 +215,17 @@ async fn a_hundred_refreshes_at_once_by_two_processes_have_one_successor() {
         let first = signed_in(&one).await.refresh;
         let all: Vec<_> = (0..100)
             .map(|at| {
-                let (directory, token) = (if at % 2 == 0 { one.clone() } else { other.clone() }, first.clone());
-                tokio::spawn(async move { directory.rotate(&token, "phone", IDLE).await.unwrap().refresh.expose().to_owned() })
+                let (directory, token) =
+                    (if at % 2 == 0 { one.clone() } else { other.clone() }, first.clone());
+                tokio::spawn(async move {
+                    directory
+                        .rotate(&token, "phone", IDLE)
+                        .await
+                        .unwrap()
+                        .refresh
+                        .expose()
+                        .to_owned()
+                })
             })
             .collect();
         let mut next = std::collections::HashSet::new();
@@ -170,7 +233,9 @@ async fn a_hundred_refreshes_at_once_by_two_processes_have_one_successor() {
             next.insert(it.await.unwrap());
         }
         assert_eq!(next.len(), 1);
-        assert!(one.rotate(&Secret::new(next.into_iter().next().unwrap()), "phone", IDLE).await.is_ok());
+        assert!(
+            one.rotate(&Secret::new(next.into_iter().next().unwrap()), "phone", IDLE).await.is_ok()
+        );
     })
     .await;
 }
@@ -182,8 +247,11 @@ async fn of_many_who_redeem_one_code_one_at_most_is_given_tokens_and_nobody_keep
         let code = begun(&one).await;
         let all: Vec<_> = (0..20)
             .map(|at| {
-                let (directory, code) = (if at % 2 == 0 { one.clone() } else { other.clone() }, code.clone());
-                tokio::spawn(async move { directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.ok() })
+                let (directory, code) =
+                    (if at % 2 == 0 { one.clone() } else { other.clone() }, code.clone());
+                tokio::spawn(async move {
+                    directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.ok()
+                })
             })
             .collect();
         let mut given = Vec::new();
@@ -213,7 +281,10 @@ async fn it_ends_when_nobody_refreshes_and_when_its_time_is_over() {
         ground.clock.shift(i64::try_from(IDLE).unwrap() - 60);
         busy = directory.rotate(&busy, "phone", IDLE).await.unwrap().refresh;
         ground.clock.shift(60);
-        assert!(matches!(directory.rotate(&busy, "phone", IDLE).await, Err(RedeemError::Over)), "ninety days, however busy");
+        assert!(
+            matches!(directory.rotate(&busy, "phone", IDLE).await, Err(RedeemError::Over)),
+            "ninety days, however busy"
+        );
     })
     .await;
 }
@@ -228,24 +299,48 @@ async fn whoever_is_switched_off_or_made_anew_is_signed_out_of_every_client() {
         directory.change_person(&person.username, change(false), "a story").await.unwrap();
         assert!(directory.sign_in(sign_in.id).await.unwrap().is_none());
         directory.change_person(&person.username, change(true), "a story").await.unwrap();
-        assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(RedeemError::Over)), "on again is no sign-in");
+        assert!(
+            matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(RedeemError::Over)),
+            "on again is no sign-in"
+        );
         let refresh = signed_in(&directory).await.refresh;
-        directory.change_person(&person.username, PersonChange { unlink: true, ..PersonChange::default() }, "a story").await.unwrap();
+        directory
+            .change_person(
+                &person.username,
+                PersonChange { unlink: true, ..PersonChange::default() },
+                "a story",
+            )
+            .await
+            .unwrap();
         assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(RedeemError::Over)));
         maya(&directory).await;
         let refresh = signed_in(&directory).await.refresh;
-        let off = OrganizationChange { state: Some(OrganizationState::Off), ..OrganizationChange::default() };
+        let off = OrganizationChange {
+            state: Some(OrganizationState::Off),
+            ..OrganizationChange::default()
+        };
         directory.change_organization(&code("contoso"), off, "a story").await.unwrap();
         assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(RedeemError::Over)));
-        let on = OrganizationChange { state: Some(OrganizationState::On), ..OrganizationChange::default() };
+        let on = OrganizationChange {
+            state: Some(OrganizationState::On),
+            ..OrganizationChange::default()
+        };
         directory.change_organization(&code("contoso"), on, "a story").await.unwrap();
         assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(RedeemError::Over)));
         let (person, _) = maya(&directory).await;
-        let acting = AdminScope { organization: person.organization, person: None, by: "a story".to_owned() };
-        let (first, second) = (signed_in(&directory).await.sign_in.id, signed_in(&directory).await.sign_in.id);
+        let acting = AdminScope {
+            organization: person.organization,
+            person: None,
+            by: "a story".to_owned(),
+        };
+        let (first, second) =
+            (signed_in(&directory).await.sign_in.id, signed_in(&directory).await.sign_in.id);
         assert_eq!(directory.live_sign_ins(&[first, second, sign_in.id]).await.unwrap().len(), 2);
         directory.apply_action(&acting, person.id, &PersonAction::SignOut).await.unwrap();
-        assert!(directory.live_sign_ins(&[first, second]).await.unwrap().is_empty(), "signed out everywhere");
+        assert!(
+            directory.live_sign_ins(&[first, second]).await.unwrap().is_empty(),
+            "signed out everywhere"
+        );
         for (tenant, left) in [(FABRIKAM, 1), (CONTOSO, 0)] {
             let id = signed_in(&directory).await.sign_in.id;
             let oid = sign_in.identity().oid;
@@ -263,7 +358,16 @@ async fn a_code_that_nobody_redeems_leaves_no_sign_in() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         begun(&directory).await;
-        let count = async || directory.database.row("SELECT COUNT(*) AS count FROM family", Vec::new()).await.unwrap().unwrap().number("count").unwrap();
+        let count = async || {
+            directory
+                .database
+                .row("SELECT COUNT(*) AS count FROM family", Vec::new())
+                .await
+                .unwrap()
+                .unwrap()
+                .number("count")
+                .unwrap()
+        };
         assert_eq!(count().await, 1);
         ground.clock.shift(31 * 86_400);
         for _ in 0..64 {
@@ -279,7 +383,9 @@ async fn one_process_asks_entra_at_a_time_by_the_newest_grant() {
     on_both(async |ground: Ground| {
         let (one, other) = (ground.open().await, ground.open().await);
         let id = signed_in(&one).await.sign_in.id;
-        let RefreshLease::Held(Some(grant)) = one.lease_refresh(id).await.unwrap() else { panic!("no turn") };
+        let RefreshLease::Held(Some(grant)) = one.lease_refresh(id).await.unwrap() else {
+            panic!("no turn")
+        };
         assert_eq!(grant.expose(), "a refresh token of Entra's");
         assert!(matches!(other.lease_refresh(id).await.unwrap(), RefreshLease::Elsewhere));
         one.store_refresh_token(id, &Secret::new("the next")).await.unwrap();
@@ -288,10 +394,15 @@ async fn one_process_asks_entra_at_a_time_by_the_newest_grant() {
         let now = Identity { roles: ["Fleet.Admin"].into_iter().collect(), ..who };
         one.refresh_succeeded(id, &now).await.unwrap();
         one.release_refresh(id).await.unwrap();
-        let RefreshLease::Held(Some(grant)) = other.lease_refresh(id).await.unwrap() else { panic!("no turn") };
+        let RefreshLease::Held(Some(grant)) = other.lease_refresh(id).await.unwrap() else {
+            panic!("no turn")
+        };
         assert_eq!(grant.expose(), "the next");
         let sign_in = other.sign_in(id).await.unwrap().unwrap();
-        assert!(sign_in.identity().roles.contains("Fleet.Admin") && sign_in.answered + 8 >= ground.clock.now());
+        assert!(
+            sign_in.identity().roles.contains("Fleet.Admin")
+                && sign_in.answered + 8 >= ground.clock.now()
+        );
         // A process that stopped during its question does not block others for long.
         ground.clock.shift(61);
         assert!(matches!(one.lease_refresh(id).await.unwrap(), RefreshLease::Held(_)));
@@ -333,8 +444,14 @@ async fn a_new_secret_in_front_keeps_people_signed_in_and_answers_a_retry_alike(
         let before = ground.opened_with(&SECRETS).await.unwrap();
         let first = signed_in(&before).await.refresh;
         let second = before.rotate(&first, "phone", IDLE).await.unwrap().refresh;
-        let after = ground.opened_with(&["a newer secret of the stories, as long as the other", SECRETS[0]]).await.unwrap();
-        assert_eq!(after.rotate(&first, "phone", IDLE).await.unwrap().refresh.expose(), second.expose());
+        let after = ground
+            .opened_with(&["a newer secret of the stories, as long as the other", SECRETS[0]])
+            .await
+            .unwrap();
+        assert_eq!(
+            after.rotate(&first, "phone", IDLE).await.unwrap().refresh.expose(),
+            second.expose()
+        );
         let third = after.rotate(&second, "phone", IDLE).await.unwrap().refresh;
         assert!(after.rotate(&third, "phone", IDLE).await.is_ok());
     })
@@ -348,8 +465,14 @@ async fn groups_that_are_too_many_for_a_row_are_left_to_graph() {
         let id = signed_in(&directory).await.sign_in.id;
         let (_, who) = maya(&directory).await;
         let many: StringList = (0..600).map(|it| format!("{it:036}")).collect();
-        directory.refresh_succeeded(id, &Identity { groups: PersonGroups::Known(many), ..who }).await.unwrap();
-        assert_eq!(directory.sign_in(id).await.unwrap().unwrap().identity().groups, PersonGroups::Overage);
+        directory
+            .refresh_succeeded(id, &Identity { groups: PersonGroups::Known(many), ..who })
+            .await
+            .unwrap();
+        assert_eq!(
+            directory.sign_in(id).await.unwrap().unwrap().identity().groups,
+            PersonGroups::Overage
+        );
     })
     .await;
 }
@@ -357,7 +480,10 @@ async fn groups_that_are_too_many_for_a_row_are_left_to_graph() {
 #[tokio::test]
 async fn new_secrets_of_a_reload_seal_what_is_kept_and_the_old_ones_still_open_it() {
     on_both(async |ground: Ground| {
-        let (old, new) = ("a secret of the stories, longer than 32 bytes", "another secret of the stories, long enough");
+        let (old, new) = (
+            "a secret of the stories, longer than 32 bytes",
+            "another secret of the stories, long enough",
+        );
         let before = ground.opened_with(&[old]).await.unwrap();
         let RedeemedSignIn { sign_in: first, refresh, .. } = signed_in(&before).await;
         let keyring = Keyring::new(&[Secret::new(new), Secret::new(old)], &random::system());
@@ -372,7 +498,16 @@ async fn new_secrets_of_a_reload_seal_what_is_kept_and_the_old_ones_still_open_i
         assert!(fresh.rotate(&second.refresh, "phone", IDLE).await.is_ok());
         assert!(matches!(fresh.sign_in(first.id).await, Err(Error::UnopenedSignIn)));
         // The old secret can be restored.
-        assert!(ground.opened_with(&[new, old]).await.unwrap().sign_in(first.id).await.unwrap().is_some());
+        assert!(
+            ground
+                .opened_with(&[new, old])
+                .await
+                .unwrap()
+                .sign_in(first.id)
+                .await
+                .unwrap()
+                .is_some()
+        );
     })
     .await;
 }
@@ -380,7 +515,8 @@ async fn new_secrets_of_a_reload_seal_what_is_kept_and_the_old_ones_still_open_i
 /// `session.per_person` used to limit only sessions in browsers: a person could start any number of
 /// sign-ins on clients, each a row for 90 days.
 #[tokio::test]
-async fn a_person_has_no_more_live_sign_ins_on_clients_than_allowed_and_the_one_unused_longest_ends() {
+async fn a_person_has_no_more_live_sign_ins_on_clients_than_allowed_and_the_one_unused_longest_ends()
+ {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let mut all = Vec::new();
@@ -399,17 +535,39 @@ async fn a_person_has_no_more_live_sign_ins_on_clients_than_allowed_and_the_one_
         let fourth = directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 3).await.unwrap();
         assert_eq!(fourth.ended, [all[1].sign_in.id]);
         let live = async |id| directory.sign_in(id).await.unwrap().is_some();
-        let lives = [live(all[0].sign_in.id).await, live(all[1].sign_in.id).await, live(all[2].sign_in.id).await, live(fourth.sign_in.id).await];
+        let lives = [
+            live(all[0].sign_in.id).await,
+            live(all[1].sign_in.id).await,
+            live(all[2].sign_in.id).await,
+            live(fourth.sign_in.id).await,
+        ];
         assert_eq!(lives, [true, false, true, true]);
-        assert!(directory.rotate(&used.refresh, "phone", IDLE).await.is_ok() && directory.rotate(&all[1].refresh, "phone", IDLE).await.is_err());
-        let history = directory.history(fourth.sign_in.identity().member.clone().unwrap().organization, None, 10).await.unwrap();
-        assert_eq!(history.iter().filter(|it| it.what.ends_with(crate::directory::client_sign_ins::MORE_THAN_PER_PERSON)).count(), 1, "replicas hear of it");
+        assert!(
+            directory.rotate(&used.refresh, "phone", IDLE).await.is_ok()
+                && directory.rotate(&all[1].refresh, "phone", IDLE).await.is_err()
+        );
+        let history = directory
+            .history(fourth.sign_in.identity().member.clone().unwrap().organization, None, 10)
+            .await
+            .unwrap();
+        assert_eq!(
+            history
+                .iter()
+                .filter(|it| it
+                    .what
+                    .ends_with(crate::directory::client_sign_ins::MORE_THAN_PER_PERSON))
+                .count(),
+            1,
+            "replicas hear of it"
+        );
         // Ten concurrent sign-ins are counted one after the other.
         let mut codes = Vec::new();
         for _ in 0..10 {
             codes.push(begun(&directory).await);
         }
-        let redeem = async |code: Secret| directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 3).await.unwrap().sign_in.id;
+        let redeem = async |code: Secret| {
+            directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 3).await.unwrap().sign_in.id
+        };
         let mut ids = futures_util::future::join_all(codes.into_iter().map(redeem)).await;
         // The first was used in the same second, and can be one of those that stay.
         ids.extend(all.iter().chain([&fourth]).map(|it| it.sign_in.id));

@@ -3,7 +3,11 @@
 use super::*;
 use crate::directory::transfer::{ImportError, ImportReport};
 
-async fn import(directory: &Directory, organization: &Organization, text: &str) -> Result<ImportReport, ImportError> {
+async fn import(
+    directory: &Directory,
+    organization: &Organization,
+    text: &str,
+) -> Result<ImportReport, ImportError> {
     directory.import(organization, text.as_bytes(), "a story", |_| {}).await
 }
 
@@ -29,14 +33,27 @@ async fn a_file_makes_people_and_tells_each_line_that_it_left_out() {
             zoe,\"two\nlines\",,\n\
             yan,'=1+1,,\n";
         let outcome = import(&directory, &contoso, text).await.unwrap();
-        assert_eq!((outcome.made, outcome.changed, outcome.unchanged, outcome.left_out), (3, 0, 0, 10), "{outcome:?}");
+        assert_eq!(
+            (outcome.made, outcome.changed, outcome.unchanged, outcome.left_out),
+            (3, 0, 0, 10),
+            "{outcome:?}"
+        );
         let lines: Vec<_> = outcome.errors.iter().map(|it| it.0).collect();
         assert_eq!(lines, [4, 5, 6, 7, 8, 9, 10, 11, 12, 13], "{outcome:?}");
         let maya = directory.person(&name("maya")).await.unwrap().unwrap();
-        assert_eq!((maya.name.as_deref(), maya.email.as_deref(), maya.role.as_str()), (Some("Maya Okafor"), Some("maya@contoso.com"), "admin"));
-        assert_eq!(directory.person(&name("yan")).await.unwrap().unwrap().name.as_deref(), Some("=1+1"));
+        assert_eq!(
+            (maya.name.as_deref(), maya.email.as_deref(), maya.role.as_str()),
+            (Some("Maya Okafor"), Some("maya@contoso.com"), "admin")
+        );
+        assert_eq!(
+            directory.person(&name("yan")).await.unwrap().unwrap().name.as_deref(),
+            Some("=1+1")
+        );
 
-        let again = import(&directory, &contoso, "username,name,role\nmaya,,\njonas,Jonas W.,owner\n").await.unwrap();
+        let again =
+            import(&directory, &contoso, "username,name,role\nmaya,,\njonas,Jonas W.,owner\n")
+                .await
+                .unwrap();
         assert_eq!((again.made, again.changed, again.unchanged), (0, 1, 1));
         let jonas = directory.person(&name("jonas")).await.unwrap().unwrap();
         assert_eq!((jonas.name.as_deref(), jonas.role.as_str()), (Some("Jonas W."), "owner"));
@@ -50,7 +67,10 @@ async fn a_file_of_something_else_is_refused_before_anybody_is_made() {
         let directory = ground.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         for text in ["", "name\nmaya\n", "username,password\nmaya,x\n", "\u{0}\u{1}\n"] {
-            assert!(matches!(import(&directory, &contoso, text).await, Err(ImportError::File(_))), "{text:?}");
+            assert!(
+                matches!(import(&directory, &contoso, text).await, Err(ImportError::File(_))),
+                "{text:?}"
+            );
         }
         assert_eq!(directory.count(contoso.id).await.unwrap(), 0);
     })
@@ -62,16 +82,24 @@ async fn an_export_has_no_formula_and_comes_back_as_it_was() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
-        let names = ["=HYPERLINK(\"http://x\")", "+1", "-1", "@SUM(1)", "'quoted", "Plain, with \"signs\""];
+        let names =
+            ["=HYPERLINK(\"http://x\")", "+1", "-1", "@SUM(1)", "'quoted", "Plain, with \"signs\""];
         for (at, it) in names.iter().enumerate() {
-            let new = NewPerson { username: name(&format!("p{at}")), name: Some((*it).to_owned()), email: Some(format!("=p{at}@x.example")), role: None };
+            let new = NewPerson {
+                username: name(&format!("p{at}")),
+                name: Some((*it).to_owned()),
+                email: Some(format!("=p{at}@x.example")),
+                role: None,
+            };
             directory.add_person(&contoso.code, &new, "a story").await.unwrap();
         }
         let mut out = Vec::new();
         assert_eq!(directory.export(Some(contoso.id), &mut out).await.unwrap(), 6);
         let text = String::from_utf8(out).unwrap();
         let mut reader = csv::Reader::from_reader(text.as_bytes());
-        let mut cells = reader.records().flat_map(|it| it.unwrap().iter().map(str::to_owned).collect::<Vec<_>>());
+        let mut cells = reader
+            .records()
+            .flat_map(|it| it.unwrap().iter().map(str::to_owned).collect::<Vec<_>>());
         assert!(cells.all(|it| !it.starts_with(['=', '+', '-', '@'])), "{text}");
         let outcome = import(&directory, &contoso, &text).await.unwrap();
         assert_eq!((outcome.unchanged, outcome.left_out), (6, 0), "{outcome:?}");
@@ -84,9 +112,14 @@ async fn many_batches_are_one_file() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
-        let text: String = std::iter::once("username\n".to_owned()).chain((0..2345).map(|it| format!("user{it}\n"))).collect();
+        let text: String = std::iter::once("username\n".to_owned())
+            .chain((0..2345).map(|it| format!("user{it}\n")))
+            .collect();
         let mut told = Vec::new();
-        let outcome = directory.import(&contoso, text.as_bytes(), "a story", |done| told.push(done)).await.unwrap();
+        let outcome = directory
+            .import(&contoso, text.as_bytes(), "a story", |done| told.push(done))
+            .await
+            .unwrap();
         assert_eq!((outcome.made, directory.count(contoso.id).await.unwrap()), (2345, 2345));
         assert_eq!(told, [1000, 2000, 2345]);
         assert_eq!(import(&directory, &contoso, &text).await.unwrap().unchanged, 2345);
@@ -99,10 +132,15 @@ async fn many_batches_are_one_file() {
 #[ignore = "a million people take a while"]
 async fn a_sign_in_finds_one_of_a_million_people_within_a_millisecond() {
     let folder = tempfile::tempdir().unwrap();
-    let ground = Ground { config: config(DatabaseConfig::Sqlite(folder.path().join("entrada.db"))), clock: Clock::system(), _folder: Some(folder) };
+    let ground = Ground {
+        config: config(DatabaseConfig::Sqlite(folder.path().join("entrada.db"))),
+        clock: Clock::system(),
+        _folder: Some(folder),
+    };
     let directory = ground.open().await;
     let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
-    let lines = (0..1_000_000).map(|it| format!("user{it}@contoso.com,Name {it},user{it}@contoso.com\n"));
+    let lines =
+        (0..1_000_000).map(|it| format!("user{it}@contoso.com,Name {it},user{it}@contoso.com\n"));
     let text: String = std::iter::once("username,name,email\n".to_owned()).chain(lines).collect();
     let (mut first, begin) = (None, std::time::Instant::now());
     let progress = |done: u64| {
@@ -118,13 +156,25 @@ async fn a_sign_in_finds_one_of_a_million_people_within_a_millisecond() {
     for round in 0..10 {
         let begin = std::time::Instant::now();
         for it in 0..TIMES {
-            assert!(directory.organization_of(&format!("user{}@contoso.com", (round * TIMES + it) * 499)).await.unwrap().is_some());
+            assert!(
+                directory
+                    .organization_of(&format!("user{}@contoso.com", (round * TIMES + it) * 499))
+                    .await
+                    .unwrap()
+                    .is_some()
+            );
         }
         each = each.min(begin.elapsed() / TIMES);
     }
     let begin = std::time::Instant::now();
     for it in 0..100_u8 {
-        directory.admit_identity(&who(CONTOSO, it, &format!("user{}@contoso.com", u32::from(it) * 9999)), &contoso).await.unwrap();
+        directory
+            .admit_identity(
+                &who(CONTOSO, it, &format!("user{}@contoso.com", u32::from(it) * 9999)),
+                &contoso,
+            )
+            .await
+            .unwrap();
     }
     let linked = begin.elapsed() / 100;
     let begin = std::time::Instant::now();

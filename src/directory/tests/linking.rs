@@ -21,11 +21,18 @@ async fn whoever_is_not_known_is_made_once_with_the_default_role_and_found_again
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
-        let maya = directory.admit_identity(&who(CONTOSO, 1, "Maya@contoso.com"), &contoso).await.unwrap();
-        assert_eq!((maya.username.as_str(), maya.role.as_str(), maya.name.as_deref()), ("maya@contoso.com", "worker", Some("Maya Okafor")));
+        let maya =
+            directory.admit_identity(&who(CONTOSO, 1, "Maya@contoso.com"), &contoso).await.unwrap();
+        assert_eq!(
+            (maya.username.as_str(), maya.role.as_str(), maya.name.as_deref()),
+            ("maya@contoso.com", "worker", Some("Maya Okafor"))
+        );
         assert!(maya.last_sign_in.is_some() && maya.on && maya.linked.is_some());
         // Renamed at Entra: the same person, with the previous username.
-        let again = directory.admit_identity(&who(CONTOSO, 1, "maya.adler@contoso.com"), &contoso).await.unwrap();
+        let again = directory
+            .admit_identity(&who(CONTOSO, 1, "maya.adler@contoso.com"), &contoso)
+            .await
+            .unwrap();
         assert_eq!((again.id, again.username.as_str()), (maya.id, "maya@contoso.com"));
         assert_eq!(directory.count(contoso.id).await.unwrap(), 1);
     })
@@ -33,19 +40,28 @@ async fn whoever_is_not_known_is_made_once_with_the_default_role_and_found_again
 }
 
 #[tokio::test]
-async fn an_unlinked_person_is_linked_by_a_members_name_at_a_bound_domain_or_by_a_verified_e_mail() {
+async fn an_unlinked_person_is_linked_by_a_members_name_at_a_bound_domain_or_by_a_verified_e_mail()
+{
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
         let maya = person(&directory, &contoso, "maya@contoso.com", None).await;
         let jonas = person(&directory, &contoso, "jonas", Some("jonas@contoso.com")).await;
         let lena = person(&directory, &contoso, "lena", Some("lena@elsewhere.example")).await;
-        let welcome = async |it: Identity| directory.admit_identity(&it, &contoso).await.unwrap().id;
+        let welcome =
+            async |it: Identity| directory.admit_identity(&it, &contoso).await.unwrap().id;
         assert_eq!(welcome(who(CONTOSO, 1, "MAYA@contoso.com")).await, maya.id);
         assert_eq!(welcome(who(CONTOSO, 2, "jonas@contoso.com")).await, jonas.id);
-        assert_eq!(welcome(with_email(who(CONTOSO, 3, "l@contoso.com"), "Lena@elsewhere.example", true)).await, lena.id);
+        assert_eq!(
+            welcome(with_email(who(CONTOSO, 3, "l@contoso.com"), "Lena@elsewhere.example", true))
+                .await,
+            lena.id
+        );
         // The username that the operator gave stays.
-        assert_eq!(directory.person_by_id(jonas.id).await.unwrap().unwrap().username.as_str(), "jonas");
+        assert_eq!(
+            directory.person_by_id(jonas.id).await.unwrap().unwrap().username.as_str(),
+            "jonas"
+        );
         assert_eq!(directory.count(contoso.id).await.unwrap(), 3);
     })
     .await;
@@ -56,7 +72,8 @@ async fn nobody_takes_a_person_over_by_a_name_or_an_address_that_nobody_verified
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
-        let maya = person(&directory, &contoso, "maya@contoso.com", Some("maya@partner.example")).await;
+        let maya =
+            person(&directory, &contoso, "maya@contoso.com", Some("maya@partner.example")).await;
         let attempts = [
             // The mail attribute of an account can contain any address.
             with_email(who(CONTOSO, 1, "mallory@contoso.com"), "maya@contoso.com", false),
@@ -69,13 +86,21 @@ async fn nobody_takes_a_person_over_by_a_name_or_an_address_that_nobody_verified
         ];
         for attempt in attempts {
             let made = directory.admit_identity(&attempt, &contoso).await.unwrap();
-            assert_ne!((made.id, made.username.as_str()), (maya.id, "maya@contoso.com"), "{attempt:?}");
+            assert_ne!(
+                (made.id, made.username.as_str()),
+                (maya.id, "maya@contoso.com"),
+                "{attempt:?}"
+            );
         }
         assert_eq!(directory.person_by_id(maya.id).await.unwrap().unwrap().linked, None);
-        let real = directory.admit_identity(&who(CONTOSO, 9, "maya@contoso.com"), &contoso).await.unwrap();
+        let real =
+            directory.admit_identity(&who(CONTOSO, 9, "maya@contoso.com"), &contoso).await.unwrap();
         assert_eq!(real.id, maya.id);
         // A linked person cannot be linked to another account.
-        let other = directory.admit_identity(&who(CONTOSO, 10, "maya@contoso.com"), &contoso).await.unwrap();
+        let other = directory
+            .admit_identity(&who(CONTOSO, 10, "maya@contoso.com"), &contoso)
+            .await
+            .unwrap();
         assert_ne!(other.id, maya.id);
     })
     .await;
@@ -88,7 +113,13 @@ async fn two_who_share_an_address_are_not_linked_by_it() {
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let one = person(&directory, &contoso, "desk-one", Some("desk@contoso.com")).await;
         let two = person(&directory, &contoso, "desk-two", Some("desk@contoso.com")).await;
-        let made = directory.admit_identity(&with_email(who(CONTOSO, 1, "x@contoso.com"), "desk@contoso.com", true), &contoso).await.unwrap();
+        let made = directory
+            .admit_identity(
+                &with_email(who(CONTOSO, 1, "x@contoso.com"), "desk@contoso.com", true),
+                &contoso,
+            )
+            .await
+            .unwrap();
         assert!(made.id != one.id && made.id != two.id);
     })
     .await;
@@ -99,9 +130,15 @@ async fn another_tenant_is_refused_whatever_was_typed() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
-        let maya = directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap();
+        let maya =
+            directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap();
         // The same object ID and name, from a tenant that verified nothing.
-        let refused = directory.admit_identity(&with_email(who(FABRIKAM, 1, "maya@contoso.com"), "maya@contoso.com", true), &contoso).await;
+        let refused = directory
+            .admit_identity(
+                &with_email(who(FABRIKAM, 1, "maya@contoso.com"), "maya@contoso.com", true),
+                &contoso,
+            )
+            .await;
         assert!(matches!(refused, Err(MembershipRefusal::OtherTenant)), "{refused:?}");
         assert_eq!(directory.person_by_id(maya.id).await.unwrap().unwrap(), maya);
     })
@@ -118,7 +155,11 @@ async fn organizations_of_one_tenant_have_people_of_their_own() {
         let maya = with_email(who(CONTOSO, 1, "maya@contoso.com"), "maya@contoso.com", true);
         let at_south = directory.admit_identity(&maya, &south).await.unwrap();
         assert_ne!(at_south.id, known.id, "people of another organization are never linked");
-        assert!(!at_south.username.as_str().contains('@'), "another's bound domain is never used: {}", at_south.username);
+        assert!(
+            !at_south.username.as_str().contains('@'),
+            "another's bound domain is never used: {}",
+            at_south.username
+        );
         assert_eq!(at_south.email, None, "nor as an address");
         let at_north = directory.admit_identity(&maya, &north).await.unwrap();
         assert_eq!(at_north.id, known.id);
@@ -134,12 +175,34 @@ async fn a_username_that_is_taken_or_cannot_be_one_gives_way_to_a_free_one() {
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &[]).await;
         person(&directory, &fabrikam, "maya@shared.example", None).await;
-        for (number, upn) in ["maya@shared.example", "maya@shared.example", "m\u{430}ya@shared.example", "fabrikam", "\u{202e}x", ""].into_iter().enumerate() {
-            let made = directory.admit_identity(&who(CONTOSO, u8::try_from(number).unwrap() + 1, upn), &contoso).await.unwrap();
-            assert!(!["maya@shared.example", "fabrikam"].contains(&made.username.as_str()), "{upn}");
+        for (number, upn) in [
+            "maya@shared.example",
+            "maya@shared.example",
+            "m\u{430}ya@shared.example",
+            "fabrikam",
+            "\u{202e}x",
+            "",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let made = directory
+                .admit_identity(&who(CONTOSO, u8::try_from(number).unwrap() + 1, upn), &contoso)
+                .await
+                .unwrap();
+            assert!(
+                !["maya@shared.example", "fabrikam"].contains(&made.username.as_str()),
+                "{upn}"
+            );
             assert!(made.username.as_str().is_ascii(), "{}", made.username);
         }
-        assert_eq!((directory.count(contoso.id).await.unwrap(), directory.count(fabrikam.id).await.unwrap()), (6, 1));
+        assert_eq!(
+            (
+                directory.count(contoso.id).await.unwrap(),
+                directory.count(fabrikam.id).await.unwrap()
+            ),
+            (6, 1)
+        );
     })
     .await;
 }
@@ -149,21 +212,42 @@ async fn whoever_is_switched_off_is_refused_and_so_is_a_switched_off_organizatio
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
-        let maya = directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap();
+        let maya =
+            directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap();
         let jonas = person(&directory, &contoso, "jonas@contoso.com", None).await;
         assert!(directory.person_status(maya.id).await.unwrap().unwrap().on);
         for username in [&maya.username, &jonas.username] {
-            directory.change_person(username, PersonChange { on: Some(false), ..PersonChange::default() }, "a story").await.unwrap();
+            directory
+                .change_person(
+                    username,
+                    PersonChange { on: Some(false), ..PersonChange::default() },
+                    "a story",
+                )
+                .await
+                .unwrap();
         }
         assert!(!directory.person_status(maya.id).await.unwrap().unwrap().on);
         for it in [who(CONTOSO, 1, "maya@contoso.com"), who(CONTOSO, 2, "jonas@contoso.com")] {
-            assert!(matches!(directory.admit_identity(&it, &contoso).await, Err(MembershipRefusal::PersonOff)));
+            assert!(matches!(
+                directory.admit_identity(&it, &contoso).await,
+                Err(MembershipRefusal::PersonOff)
+            ));
         }
         assert_eq!(directory.count(contoso.id).await.unwrap(), 2, "nobody is made in their place");
-        directory.change_person(&maya.username, PersonChange { on: Some(true), ..PersonChange::default() }, "a story").await.unwrap();
+        directory
+            .change_person(
+                &maya.username,
+                PersonChange { on: Some(true), ..PersonChange::default() },
+                "a story",
+            )
+            .await
+            .unwrap();
         let off = OrganizationChange { state: Some(OrganizationState::Off), ..Default::default() };
         directory.change_organization(&contoso.code, off, "a story").await.unwrap();
-        assert!(matches!(directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await, Err(MembershipRefusal::OrganizationOff)));
+        assert!(matches!(
+            directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await,
+            Err(MembershipRefusal::OrganizationOff)
+        ));
         assert!(!directory.person_status(maya.id).await.unwrap().unwrap().on);
         assert_eq!(directory.person_status(Guid::from_random([9; 16])).await.unwrap(), None);
     })
@@ -176,11 +260,29 @@ async fn first_sign_in_can_be_refused_and_guests_too() {
         let directory = ground.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
         let jonas = person(&directory, &contoso, "jonas@contoso.com", None).await;
-        let change = OrganizationChange { first_sign_in: Some(FirstSignInRule::Refuse), guests: Some(false), ..Default::default() };
+        let change = OrganizationChange {
+            first_sign_in: Some(FirstSignInRule::Refuse),
+            guests: Some(false),
+            ..Default::default()
+        };
         directory.change_organization(&contoso.code, change, "a story").await.unwrap();
-        assert!(matches!(directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await, Err(MembershipRefusal::Unknown)));
-        assert!(matches!(directory.admit_identity(&guest(who(CONTOSO, 2, "g@x.example")), &contoso).await, Err(MembershipRefusal::Guest)));
-        assert_eq!(directory.admit_identity(&who(CONTOSO, 3, "jonas@contoso.com"), &contoso).await.unwrap().id, jonas.id, "who is known comes in");
+        assert!(matches!(
+            directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await,
+            Err(MembershipRefusal::Unknown)
+        ));
+        assert!(matches!(
+            directory.admit_identity(&guest(who(CONTOSO, 2, "g@x.example")), &contoso).await,
+            Err(MembershipRefusal::Guest)
+        ));
+        assert_eq!(
+            directory
+                .admit_identity(&who(CONTOSO, 3, "jonas@contoso.com"), &contoso)
+                .await
+                .unwrap()
+                .id,
+            jonas.id,
+            "who is known comes in"
+        );
     })
     .await;
 }
@@ -191,13 +293,20 @@ async fn a_role_from_entra_goes_with_it_and_one_set_by_hand_stays() {
         let directory = ground.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let role = async |roles: &[&str]| {
-            let maya = directory.admit_identity(&with_roles(who(CONTOSO, 1, "maya@contoso.com"), roles), &contoso).await.unwrap();
+            let maya = directory
+                .admit_identity(&with_roles(who(CONTOSO, 1, "maya@contoso.com"), roles), &contoso)
+                .await
+                .unwrap();
             assert_eq!(directory.person_status(maya.id).await.unwrap().unwrap().role, maya.role);
             maya.role
         };
         assert_eq!(role(&[]).await, "worker");
         assert_eq!(role(&["Fleet.Admin", "Other"]).await, "admin");
-        assert_eq!(role(&["Fleet.Admin", "Fleet.Owner"]).await, "owner", "the first of [directory] roles");
+        assert_eq!(
+            role(&["Fleet.Admin", "Fleet.Owner"]).await,
+            "owner",
+            "the first of [directory] roles"
+        );
         assert_eq!(role(&["Other"]).await, "worker", "no mapping holds any more");
         let by_hand = PersonChange { role: Some("admin".to_owned()), ..PersonChange::default() };
         directory.change_person(&name("maya@contoso.com"), by_hand, "a story").await.unwrap();
@@ -215,9 +324,18 @@ async fn a_person_who_was_unlinked_is_linked_anew_and_keeps_the_id() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
-        let maya = directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap();
-        directory.change_person(&maya.username, PersonChange { unlink: true, ..PersonChange::default() }, "a story").await.unwrap();
-        let again = directory.admit_identity(&who(CONTOSO, 2, "maya@contoso.com"), &contoso).await.unwrap();
+        let maya =
+            directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap();
+        directory
+            .change_person(
+                &maya.username,
+                PersonChange { unlink: true, ..PersonChange::default() },
+                "a story",
+            )
+            .await
+            .unwrap();
+        let again =
+            directory.admit_identity(&who(CONTOSO, 2, "maya@contoso.com"), &contoso).await.unwrap();
         assert_eq!(again.id, maya.id);
         assert_ne!(again.linked, maya.linked);
     })

@@ -14,12 +14,21 @@ async fn of_two_owners_who_switch_each_other_off_at_once_one_stays() {
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let mut two = Vec::new();
         for username in ["olga", "oskar"] {
-            let new = NewPerson { username: name(username), name: None, email: None, role: Some("owner".to_owned()) };
+            let new = NewPerson {
+                username: name(username),
+                name: None,
+                email: None,
+                role: Some("owner".to_owned()),
+            };
             two.push(directory.add_person(&contoso.code, &new, "a story").await.unwrap().id);
         }
         let [olga, oskar] = two[..] else { unreachable!() };
         let off = async |by: Guid, whom: Guid| {
-            let acting = AdminScope { organization: contoso.id, person: Some(by), by: format!("person {by}") };
+            let acting = AdminScope {
+                organization: contoso.id,
+                person: Some(by),
+                by: format!("person {by}"),
+            };
             directory.apply_action(&acting, whom, &PersonAction::On(false)).await
         };
         for round in 0..20 {
@@ -54,7 +63,11 @@ async fn what_is_typed_leads_to_one_organization() {
             ("' OR 1=1 --", None),
             ("%", None),
         ] {
-            assert_eq!(directory.organization_of(typed).await.unwrap().map(|it| it.id), expected, "{typed}");
+            assert_eq!(
+                directory.organization_of(typed).await.unwrap().map(|it| it.id),
+                expected,
+                "{typed}"
+            );
         }
     })
     .await;
@@ -65,18 +78,35 @@ async fn a_former_code_holds_until_its_end_and_is_free_after_it() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
-        let renamed = directory.change_code(&contoso.code, &code("contoso-eu"), 1, "a story").await.unwrap();
+        let renamed =
+            directory.change_code(&contoso.code, &code("contoso-eu"), 1, "a story").await.unwrap();
         assert_eq!((renamed.id, renamed.code.as_str()), (contoso.id, "contoso-eu"));
-        assert_eq!(directory.organization(&code("contoso")).await.unwrap().unwrap().code.as_str(), "contoso-eu");
-        let new = || NewOrganization { code: Some(code("contoso")), name: "Other".to_owned(), ..NewOrganization::default() };
-        assert!(matches!(directory.add_organization(new(), "a story").await, Err(Error::CodeTaken(_))));
+        assert_eq!(
+            directory.organization(&code("contoso")).await.unwrap().unwrap().code.as_str(),
+            "contoso-eu"
+        );
+        let new = || NewOrganization {
+            code: Some(code("contoso")),
+            name: "Other".to_owned(),
+            ..NewOrganization::default()
+        };
+        assert!(matches!(
+            directory.add_organization(new(), "a story").await,
+            Err(Error::CodeTaken(_))
+        ));
         ground.clock.shift(86_401);
         assert_eq!(directory.organization(&code("contoso")).await.unwrap(), None);
         let other = directory.add_organization(new(), "a story").await.unwrap();
         assert_eq!((other.state, other.code.as_str()), (OrganizationState::Draft, "contoso"));
         // An organization can return to its own former code.
-        let back = directory.change_code(&code("contoso-eu"), &code("contoso-x"), 9, "a story").await.unwrap();
-        assert_eq!(directory.change_code(&back.code, &code("contoso-eu"), 9, "a story").await.unwrap().id, contoso.id);
+        let back = directory
+            .change_code(&code("contoso-eu"), &code("contoso-x"), 9, "a story")
+            .await
+            .unwrap();
+        assert_eq!(
+            directory.change_code(&back.code, &code("contoso-eu"), 9, "a story").await.unwrap().id,
+            contoso.id
+        );
     })
     .await;
 }
@@ -89,19 +119,46 @@ async fn codes_usernames_and_domains_lead_to_one_place_only() {
         let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &[]).await;
         person(&directory, &contoso, "maya", Some("maya@partner.example")).await;
         let add = async |username: &str, email: Option<&str>| {
-            let new = NewPerson { username: name(username), name: None, email: email.map(str::to_owned), role: None };
+            let new = NewPerson {
+                username: name(username),
+                name: None,
+                email: email.map(str::to_owned),
+                role: None,
+            };
             directory.add_person(&fabrikam.code, &new, "a story").await
         };
         assert!(matches!(add("MAYA", None).await, Err(Error::UsernameTaken(_))));
         assert!(matches!(add("contoso", None).await, Err(Error::UsernameIsCode(_))));
         assert!(matches!(add("jonas@contoso.com", None).await, Err(Error::DomainElsewhere(_))));
-        assert!(matches!(add("jonas", Some("jonas@contoso.com")).await, Err(Error::DomainElsewhere(_))));
-        let bind = |domain: &str| OrganizationChange { bind: vec![domain.to_owned()], ..OrganizationChange::default() };
-        assert!(matches!(directory.change_organization(&fabrikam.code, bind("contoso.com"), "a story").await, Err(Error::DomainElsewhere(_))));
-        assert!(matches!(directory.change_organization(&fabrikam.code, bind("partner.example"), "a story").await, Err(Error::DomainInUse(_, 1))));
-        assert!(matches!(directory.change_code(&fabrikam.code, &code("maya"), 1, "a story").await, Err(Error::CodeIsUsername(_))));
-        assert!(matches!(directory.change_code(&fabrikam.code, &code("contoso"), 1, "a story").await, Err(Error::CodeTaken(_))));
-        assert_eq!(directory.organization(&fabrikam.code).await.unwrap().unwrap(), fabrikam, "what was refused changed nothing");
+        assert!(matches!(
+            add("jonas", Some("jonas@contoso.com")).await,
+            Err(Error::DomainElsewhere(_))
+        ));
+        let bind = |domain: &str| OrganizationChange {
+            bind: vec![domain.to_owned()],
+            ..OrganizationChange::default()
+        };
+        assert!(matches!(
+            directory.change_organization(&fabrikam.code, bind("contoso.com"), "a story").await,
+            Err(Error::DomainElsewhere(_))
+        ));
+        assert!(matches!(
+            directory.change_organization(&fabrikam.code, bind("partner.example"), "a story").await,
+            Err(Error::DomainInUse(_, 1))
+        ));
+        assert!(matches!(
+            directory.change_code(&fabrikam.code, &code("maya"), 1, "a story").await,
+            Err(Error::CodeIsUsername(_))
+        ));
+        assert!(matches!(
+            directory.change_code(&fabrikam.code, &code("contoso"), 1, "a story").await,
+            Err(Error::CodeTaken(_))
+        ));
+        assert_eq!(
+            directory.organization(&fabrikam.code).await.unwrap().unwrap(),
+            fabrikam,
+            "what was refused changed nothing"
+        );
     })
     .await;
 }
@@ -110,30 +167,70 @@ async fn codes_usernames_and_domains_lead_to_one_place_only() {
 async fn an_organization_is_turned_on_only_when_it_is_complete() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
-        let new = NewOrganization { name: "Northwind Traders".to_owned(), tenant: Guid::parse(CONTOSO), ..NewOrganization::default() };
+        let new = NewOrganization {
+            name: "Northwind Traders".to_owned(),
+            tenant: Guid::parse(CONTOSO),
+            ..NewOrganization::default()
+        };
         let draft = directory.add_organization(new, "a story").await.unwrap();
-        assert_eq!((draft.code.as_str(), draft.state), ("northwind-traders", OrganizationState::Draft));
-        let on = || OrganizationChange { state: Some(OrganizationState::On), ..OrganizationChange::default() };
-        assert!(matches!(directory.change_organization(&draft.code, on(), "a story").await, Err(Error::Incomplete(_, "a client ID"))));
-        let rest = OrganizationChange { client_id: Guid::parse(CLIENT), proof: Some(OrganizationCredential::secret(VALUE)), ..on() };
-        assert_eq!(directory.change_organization(&draft.code, rest, "a story").await.unwrap().state, OrganizationState::On);
-        let role = OrganizationChange { default_role: Some("boss".to_owned()), ..OrganizationChange::default() };
-        assert!(matches!(directory.change_organization(&draft.code, role, "a story").await, Err(Error::NoRole(_))));
-        let second = NewOrganization { name: "Northwind Traders".to_owned(), ..NewOrganization::default() };
-        assert_eq!(directory.add_organization(second, "a story").await.unwrap().code.as_str(), "northwind-traders-2");
+        assert_eq!(
+            (draft.code.as_str(), draft.state),
+            ("northwind-traders", OrganizationState::Draft)
+        );
+        let on = || OrganizationChange {
+            state: Some(OrganizationState::On),
+            ..OrganizationChange::default()
+        };
+        assert!(matches!(
+            directory.change_organization(&draft.code, on(), "a story").await,
+            Err(Error::Incomplete(_, "a client ID"))
+        ));
+        let rest = OrganizationChange {
+            client_id: Guid::parse(CLIENT),
+            proof: Some(OrganizationCredential::secret(VALUE)),
+            ..on()
+        };
+        assert_eq!(
+            directory.change_organization(&draft.code, rest, "a story").await.unwrap().state,
+            OrganizationState::On
+        );
+        let role = OrganizationChange {
+            default_role: Some("boss".to_owned()),
+            ..OrganizationChange::default()
+        };
+        assert!(matches!(
+            directory.change_organization(&draft.code, role, "a story").await,
+            Err(Error::NoRole(_))
+        ));
+        let second =
+            NewOrganization { name: "Northwind Traders".to_owned(), ..NewOrganization::default() };
+        assert_eq!(
+            directory.add_organization(second, "a story").await.unwrap().code.as_str(),
+            "northwind-traders-2"
+        );
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_credential_is_sealed_for_its_organization_and_opens_until_its_secret_is_dropped() {
-    let (old, new) = ("the older secret of the stories, long enough", "the newer secret of the stories, long enough");
+    let (old, new) = (
+        "the older secret of the stories, long enough",
+        "the newer secret of the stories, long enough",
+    );
     on_both(async |ground: Ground| {
         let directory = ground.opened_with(&[old]).await.unwrap();
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &[]).await;
         let sealed = async |it: &Organization| {
-            let row = directory.database.row("SELECT credential FROM organization WHERE id = $1", vec![it.id.to_string().into()]).await.unwrap();
+            let row = directory
+                .database
+                .row(
+                    "SELECT credential FROM organization WHERE id = $1",
+                    vec![it.id.to_string().into()],
+                )
+                .await
+                .unwrap();
             row.unwrap().text("credential").unwrap()
         };
         let before = sealed(&contoso).await;
@@ -146,11 +243,21 @@ async fn a_credential_is_sealed_for_its_organization_and_opens_until_its_secret_
         changes.commit().await.unwrap();
         assert!(matches!(directory.connection(&fabrikam).await, Err(Error::Unopened(_))));
         assert_eq!(directory.unopened().await.unwrap(), [code("fabrikam")]);
-        let anew = OrganizationChange { proof: Some(OrganizationCredential::secret(VALUE)), ..OrganizationChange::default() };
+        let anew = OrganizationChange {
+            proof: Some(OrganizationCredential::secret(VALUE)),
+            ..OrganizationChange::default()
+        };
         directory.change_organization(&fabrikam.code, anew, "a story").await.unwrap();
 
-        assert_eq!(ground.opened_with(&[new]).await.unwrap().unopened().await.unwrap().len(), 2, "dropped too early");
-        assert_eq!(ground.opened_with(&[new, old]).await.unwrap().reseal("a story").await.unwrap(), 2);
+        assert_eq!(
+            ground.opened_with(&[new]).await.unwrap().unopened().await.unwrap().len(),
+            2,
+            "dropped too early"
+        );
+        assert_eq!(
+            ground.opened_with(&[new, old]).await.unwrap().reseal("a story").await.unwrap(),
+            2
+        );
         let after = ground.opened_with(&[new]).await.unwrap();
         assert_eq!(after.unopened().await.unwrap(), []);
         assert_ne!(sealed(&contoso).await, before);
@@ -172,7 +279,15 @@ async fn people_are_listed_page_by_page_and_found_by_how_they_begin() {
             after: after.map(name),
             limit: 2,
         };
-        let names = async |it: PeopleQuery| directory.people(&it).await.unwrap().iter().map(|it| it.username.to_string()).collect::<Vec<_>>();
+        let names = async |it: PeopleQuery| {
+            directory
+                .people(&it)
+                .await
+                .unwrap()
+                .iter()
+                .map(|it| it.username.to_string())
+                .collect::<Vec<_>>()
+        };
         let mut all = Vec::new();
         loop {
             let page = names(asked(None, all.last().map(String::as_str))).await;
@@ -227,21 +342,45 @@ async fn organizations_of_the_file_are_there_and_only_the_file_changes_them() {
         let contoso = directory.organization_of("maya@contoso.com").await.unwrap().unwrap();
         assert_eq!((contoso.state, contoso.has_credential), (OrganizationState::On, true));
         let by = directory.connection(&contoso).await.unwrap().unwrap().by;
-        assert!(by.is(&ConnectionCredential::OfFile(ClientCredential::Secret(Secret::new(VALUE)))), "{by:?}");
-        assert_eq!(directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap().role, "admin");
-        assert!(matches!(directory.change_organization(&contoso.code, OrganizationChange::default(), "a story").await, Err(Error::InFile(_))));
+        assert!(
+            by.is(&ConnectionCredential::OfFile(ClientCredential::Secret(Secret::new(VALUE)))),
+            "{by:?}"
+        );
+        assert_eq!(
+            directory
+                .admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso)
+                .await
+                .unwrap()
+                .role,
+            "admin"
+        );
+        assert!(matches!(
+            directory
+                .change_organization(&contoso.code, OrganizationChange::default(), "a story")
+                .await,
+            Err(Error::InFile(_))
+        ));
 
-        ground.config.organizations = vec![crate::config::directory::OrganizationConfig { name: "Contoso Freight".to_owned(), ..of_file }];
+        ground.config.organizations = vec![crate::config::directory::OrganizationConfig {
+            name: "Contoso Freight".to_owned(),
+            ..of_file
+        }];
         let directory = ground.open().await;
         let renamed = directory.organization_by_id(contoso.id).await.unwrap().unwrap();
-        assert_eq!((renamed.name.as_str(), renamed.state), ("Contoso Freight", OrganizationState::On));
+        assert_eq!(
+            (renamed.name.as_str(), renamed.state),
+            ("Contoso Freight", OrganizationState::On)
+        );
 
         ground.config.organizations = Vec::new();
         let keyring = Keyring::new(&[], &random::system());
         let directory = directory.reconfigured(&ground.config, &keyring).await.unwrap();
         let gone = directory.organization_by_id(contoso.id).await.unwrap().unwrap();
         assert_eq!((gone.state, gone.has_credential), (OrganizationState::Off, false));
-        assert!(matches!(directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &gone).await, Err(MembershipRefusal::OrganizationOff)));
+        assert!(matches!(
+            directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &gone).await,
+            Err(MembershipRefusal::OrganizationOff)
+        ));
     })
     .await;
 }

@@ -12,7 +12,13 @@ async fn a_hundred_first_sign_ins_at_once_make_one_person() {
             .map(|at| {
                 let directory = if at % 2 == 0 { one.clone() } else { other.clone() };
                 let contoso = contoso.clone();
-                tokio::spawn(async move { directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap().id })
+                tokio::spawn(async move {
+                    directory
+                        .admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso)
+                        .await
+                        .unwrap()
+                        .id
+                })
             })
             .collect();
         let mut ids = std::collections::HashSet::new();
@@ -35,7 +41,16 @@ async fn one_unlinked_person_is_linked_once_and_by_one_alone() {
                 let directory = if at.is_multiple_of(2) { one.clone() } else { other.clone() };
                 let contoso = contoso.clone();
                 // Four accounts that had the same name one after the other.
-                tokio::spawn(async move { (at % 4, directory.admit_identity(&who(CONTOSO, at % 4, "maya@contoso.com"), &contoso).await.unwrap().id) })
+                tokio::spawn(async move {
+                    (
+                        at % 4,
+                        directory
+                            .admit_identity(&who(CONTOSO, at % 4, "maya@contoso.com"), &contoso)
+                            .await
+                            .unwrap()
+                            .id,
+                    )
+                })
             })
             .collect();
         let mut ids = std::collections::HashMap::new();
@@ -68,8 +83,14 @@ async fn two_imports_from_opposite_ends_make_everybody_once() {
         let contoso = organization(&one, "contoso", CONTOSO, &[]).await;
         let line = |it: u32| format!("user{it}\n");
         let head = || std::iter::once("username\n".to_owned());
-        let (up, down): (String, String) = (head().chain((0..3000).map(line)).collect(), head().chain((0..3000).rev().map(line)).collect());
-        let (up, down) = tokio::join!(one.import(&contoso, up.as_bytes(), "one", |_| {}), other.import(&contoso, down.as_bytes(), "other", |_| {}));
+        let (up, down): (String, String) = (
+            head().chain((0..3000).map(line)).collect(),
+            head().chain((0..3000).rev().map(line)).collect(),
+        );
+        let (up, down) = tokio::join!(
+            one.import(&contoso, up.as_bytes(), "one", |_| {}),
+            other.import(&contoso, down.as_bytes(), "other", |_| {})
+        );
         let (up, down) = (up.unwrap(), down.unwrap());
         assert_eq!((up.made + down.made, up.unchanged + down.unchanged), (3000, 3000));
         assert_eq!(one.count(contoso.id).await.unwrap(), 3000);
@@ -87,7 +108,13 @@ fn another_program(ground: &Ground) -> std::process::Child {
         DatabaseConfig::Postgres(address) => address.expose().to_owned(),
     };
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-    command.args(["--ignored", "--exact", "directory::tests::racing::everybody_signs_in_for_the_first_time"]).env(OTHER, address);
+    command
+        .args([
+            "--ignored",
+            "--exact",
+            "directory::tests::racing::everybody_signs_in_for_the_first_time",
+        ])
+        .env(OTHER, address);
     command.stdout(std::process::Stdio::null()).spawn().unwrap()
 }
 
@@ -97,7 +124,11 @@ async fn everybody(directory: &Directory) {
     for number in 0..=PEOPLE {
         let it = who(CONTOSO, number, &format!("person{number}@contoso.com"));
         let four = (0..4).map(|_| directory.admit_identity(&it, &contoso));
-        let ids: std::collections::HashSet<_> = futures_util::future::join_all(four).await.into_iter().map(|it| it.unwrap().id).collect();
+        let ids: std::collections::HashSet<_> = futures_util::future::join_all(four)
+            .await
+            .into_iter()
+            .map(|it| it.unwrap().id)
+            .collect();
         assert_eq!(ids.len(), 1);
     }
 }
@@ -112,7 +143,10 @@ async fn everybody_signs_in_for_the_first_time() {
         Some(path) => DatabaseConfig::Sqlite(path.into()),
         None => DatabaseConfig::Postgres(Secret::new(address)),
     };
-    everybody(&Ground { config: config(database), clock: Clock::system(), _folder: None }.open().await).await;
+    everybody(
+        &Ground { config: config(database), clock: Clock::system(), _folder: None }.open().await,
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -144,9 +178,22 @@ async fn a_program_killed_at_any_moment_leaves_nobody_half_and_nobody_twice() {
             }
             other.kill().unwrap();
             other.wait().unwrap();
-            let asked = crate::directory::people::PeopleQuery { organization: Some(contoso.id), limit: 1000, ..Default::default() };
-            for it in directory.people(&asked).await.unwrap().iter().filter(|it| it.username.as_str() != "person3@contoso.com") {
-                assert!(it.linked.is_some() && it.last_sign_in.is_some() && it.name.is_some(), "{it:?}");
+            let asked = crate::directory::people::PeopleQuery {
+                organization: Some(contoso.id),
+                limit: 1000,
+                ..Default::default()
+            };
+            for it in directory
+                .people(&asked)
+                .await
+                .unwrap()
+                .iter()
+                .filter(|it| it.username.as_str() != "person3@contoso.com")
+            {
+                assert!(
+                    it.linked.is_some() && it.last_sign_in.is_some() && it.name.is_some(),
+                    "{it:?}"
+                );
             }
         }
         everybody(&directory).await;

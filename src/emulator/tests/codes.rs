@@ -17,16 +17,29 @@ async fn each_code_shows_where_it_belongs() {
         let seen = pick(&emulator, &page, ("person", &person.oid)).await;
         match row.stage {
             RefusalStage::Page => {
-                assert!(seen.headers.get("location").is_none() && seen.body.contains(&format!("AADSTS{}: ", row.code)), "{}", seen.body);
+                assert!(
+                    seen.headers.get("location").is_none()
+                        && seen.body.contains(&format!("AADSTS{}: ", row.code)),
+                    "{}",
+                    seen.body
+                );
             }
             RefusalStage::Callback => {
                 let back = seen.sent_back();
                 assert_eq!((back["error"].as_str(), back["state"].as_str()), (row.error, "s 1"));
-                assert!(back["error_description"].starts_with(&format!("AADSTS{}: ", row.code)), "{back:?}");
+                assert!(
+                    back["error_description"].starts_with(&format!("AADSTS{}: ", row.code)),
+                    "{back:?}"
+                );
             }
             RefusalStage::Token => {
                 let status = if row.at_token == "invalid_client" { 401 } else { 400 };
-                refused(&redeem(&emulator, &seen.sent_back()["code"], &[]).await, status, row.at_token, u64::from(row.code));
+                refused(
+                    &redeem(&emulator, &seen.sent_back()["code"], &[]).await,
+                    status,
+                    row.at_token,
+                    u64::from(row.code),
+                );
             }
         }
     }

@@ -6,7 +6,10 @@ use http::StatusCode;
 use serde_json::Value;
 
 use super::super::{Emulator, InjectedRefusal, TokenDefect, TokenFault, UNTIL_CLEARED};
-use super::{Seen, ask, at, authorize, begin, id_claims, oid, own, pick, redeem, refused, sign_in, tokens, try_ask, verified};
+use super::{
+    Seen, ask, at, authorize, begin, id_claims, oid, own, pick, redeem, refused, sign_in, tokens,
+    try_ask, verified,
+};
 
 async fn refresh(emulator: &Emulator, token: &str) -> Seen {
     redeem(emulator, "", &[("grant_type", "refresh_token"), ("refresh_token", token)]).await
@@ -30,7 +33,14 @@ async fn a_refreshed_id_token_is_of_the_same_person_and_session() {
         assert_eq!(before[name], after[name], "{name}");
     }
     assert!(after.get("nonce").is_none());
-    assert_eq!((emulator.control().code_calls(), emulator.control().refresh_calls(), emulator.control().app_calls()), (1, 1, 0));
+    assert_eq!(
+        (
+            emulator.control().code_calls(),
+            emulator.control().refresh_calls(),
+            emulator.control().app_calls()
+        ),
+        (1, 1, 0)
+    );
 }
 
 #[tokio::test]
@@ -59,7 +69,10 @@ async fn what_was_granted_can_be_taken_back_until_the_next_sign_in() {
     emulator.control().revoke(&oid(&emulator, "maya"));
     refused(&refresh(&emulator, &first).await, 400, "invalid_grant", 50_173);
     let silent = authorize(&emulator, &[("prompt", "none")]);
-    assert_eq!(ask(&silent, None, &[("cookie", &cookie)]).await.sent_back()["error"], "login_required");
+    assert_eq!(
+        ask(&silent, None, &[("cookie", &cookie)]).await.sent_back()["error"],
+        "login_required"
+    );
     assert_eq!(refresh(&emulator, &tom).await.status, StatusCode::OK);
     let again = refresh_token(&tokens(&emulator, "maya").await);
     assert_eq!(refresh(&emulator, &again).await.status, StatusCode::OK);
@@ -72,7 +85,11 @@ async fn a_disabled_account_neither_signs_in_nor_refreshes() {
     emulator.control().disable(&oid(&emulator, "maya"), true);
     refused(&refresh(&emulator, &first).await, 400, "invalid_grant", 50_057);
     let seen = sign_in(&emulator, "maya").await;
-    assert!(seen.headers.get("location").is_none() && seen.body.contains("AADSTS50057"), "{}", seen.body);
+    assert!(
+        seen.headers.get("location").is_none() && seen.body.contains("AADSTS50057"),
+        "{}",
+        seen.body
+    );
     emulator.control().disable(&oid(&emulator, "maya"), false);
     assert_eq!(refresh(&emulator, &first).await.status, StatusCode::OK);
 }
@@ -96,11 +113,16 @@ async fn a_refresh_is_refused_with_any_code_of_the_table_and_a_challenge_where_o
     let emulator = begin().await;
     let first = refresh_token(&tokens(&emulator, "maya").await);
     let maya = oid(&emulator, "maya");
-    for (code, error, challenge) in [(50_076, "interaction_required", true), (53_003, "interaction_required", true), (700_082, "invalid_grant", false)] {
+    for (code, error, challenge) in [
+        (50_076, "interaction_required", true),
+        (53_003, "interaction_required", true),
+        (700_082, "invalid_grant", false),
+    ] {
         assert!(emulator.control().refuse_refresh(&maya, code));
         let seen = refresh(&emulator, &first).await;
         refused(&seen, 400, error, u64::from(code));
-        let claims = seen.json()["claims"].as_str().map(|it| serde_json::from_str::<Value>(it).unwrap());
+        let claims =
+            seen.json()["claims"].as_str().map(|it| serde_json::from_str::<Value>(it).unwrap());
         assert_eq!(claims.is_some_and(|it| it["access_token"].is_object()), challenge);
     }
     assert!(!emulator.control().refuse_refresh(&maya, 1));
@@ -112,12 +134,19 @@ async fn a_refresh_is_refused_with_any_code_of_the_table_and_a_challenge_where_o
 async fn the_next_token_request_is_refused_as_written() {
     let emulator = begin().await;
     let claims = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
-    let told =
-        InjectedRefusal { error: "interaction_required".to_owned(), code: 50_079, suberror: Some("basic_action".to_owned()), claims: Some(claims.to_owned()) };
+    let told = InjectedRefusal {
+        error: "interaction_required".to_owned(),
+        code: 50_079,
+        suberror: Some("basic_action".to_owned()),
+        claims: Some(claims.to_owned()),
+    };
     emulator.control().refuse_next_token(told);
     let seen = redeem(&emulator, "x", &[]).await;
     refused(&seen, 400, "interaction_required", 50_079);
-    assert_eq!((&seen.json()["suberror"], &seen.json()["claims"]), (&Value::from("basic_action"), &Value::from(claims)));
+    assert_eq!(
+        (&seen.json()["suberror"], &seen.json()["claims"]),
+        (&Value::from("basic_action"), &Value::from(claims))
+    );
     refused(&redeem(&emulator, "x", &[]).await, 400, "invalid_grant", 70_000);
 }
 
@@ -135,7 +164,10 @@ async fn the_token_endpoint_is_faulty_for_as_long_as_was_said() {
     emulator.control().token_answer(TokenFault::Html(502), UNTIL_CLEARED);
     for _ in 0..3 {
         let seen = refresh(&emulator, &first).await;
-        assert_eq!((seen.status.as_u16(), seen.header("content-type")), (502, "text/html; charset=utf-8"));
+        assert_eq!(
+            (seen.status.as_u16(), seen.header("content-type")),
+            (502, "text/html; charset=utf-8")
+        );
     }
     emulator.control().token_answer(TokenFault::Garbage, 1);
     let seen = refresh(&emulator, &first).await;
@@ -144,7 +176,11 @@ async fn the_token_endpoint_is_faulty_for_as_long_as_was_said() {
     let form = own(&emulator, &first);
     let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let uri = at(&emulator, "oauth2/v2.0/token");
-    assert!(tokio::time::timeout(Duration::from_millis(200), try_ask(&uri, Some(&form), &[])).await.is_err());
+    assert!(
+        tokio::time::timeout(Duration::from_millis(200), try_ask(&uri, Some(&form), &[]))
+            .await
+            .is_err()
+    );
     emulator.control().clear_token_answer();
     assert_eq!(refresh(&emulator, &first).await.status, StatusCode::OK);
 }
@@ -165,16 +201,24 @@ async fn a_connection_is_cut_before_or_after_the_grant_was_redeemed() {
     emulator.control().token_answer(TokenFault::CutAfter, 1);
     assert!(try_ask(&uri, Some(&form), &[]).await.is_err());
     refused(&refresh(&emulator, &second).await, 400, "invalid_grant", 70_000);
-    assert_eq!((emulator.control().reused_refresh_tokens(), emulator.control().refresh_calls()), (1, 4));
+    assert_eq!(
+        (emulator.control().reused_refresh_tokens(), emulator.control().refresh_calls()),
+        (1, 4)
+    );
 }
 
 #[tokio::test]
 async fn asked_contexts_are_in_the_token_of_that_code_and_not_in_a_refreshed_one() {
     let emulator = begin().await;
-    let challenges = [r#"{"id_token":{"acrs":{"essential":true,"value":"c1"}}}"#, r#"{"access_token":{"acrs":{"essential":true,"values":["c1"]}}}"#];
+    let challenges = [
+        r#"{"id_token":{"acrs":{"essential":true,"value":"c1"}}}"#,
+        r#"{"access_token":{"acrs":{"essential":true,"values":["c1"]}}}"#,
+    ];
     for challenge in challenges {
         let page = ask(&authorize(&emulator, &[("claims", challenge)]), None, &[]).await;
-        let code = pick(&emulator, &page, ("person", &oid(&emulator, "maya"))).await.sent_back()["code"].clone();
+        let code =
+            pick(&emulator, &page, ("person", &oid(&emulator, "maya"))).await.sent_back()["code"]
+                .clone();
         let first = redeem(&emulator, &code, &[]).await.json();
         assert_eq!(claims(&emulator, &first).await["acrs"], serde_json::json!(["c1"]));
         let after = refresh(&emulator, &refresh_token(&first)).await.json();
@@ -193,13 +237,25 @@ async fn a_sign_out_tells_the_app_in_a_frame_by_its_session_alone() {
     let (cookie, back) = (page.cookie(), page.sent_back());
     let claims = claims(&emulator, &redeem(&emulator, &back["code"], &[]).await.json()).await;
     assert_eq!(claims["sid"], back["session_state"].as_str());
-    let out = at(&emulator, "oauth2/v2.0/logout?post_logout_redirect_uri=http%3A%2F%2Flocalhost%3A9%2Fbye");
+    let out = at(
+        &emulator,
+        "oauth2/v2.0/logout?post_logout_redirect_uri=http%3A%2F%2Flocalhost%3A9%2Fbye",
+    );
     let stays = ask(&format!("{out}&logout_hint=O.other"), None, &[("cookie", &cookie)]).await;
     assert_eq!(stays.header("location"), "http://localhost:9/bye");
     let hint = claims["login_hint"].as_str().unwrap();
     let seen = ask(&format!("{out}&logout_hint={hint}"), None, &[("cookie", &cookie)]).await;
-    let frame = format!("src=\"http://localhost:9/oauth2/frontchannel_logout?sid={}\"", back["session_state"]);
-    assert!(seen.status == StatusCode::OK && seen.body.contains(&frame) && seen.body.contains("href=\"http://localhost:9/bye\""), "{}", seen.body);
+    let frame = format!(
+        "src=\"http://localhost:9/oauth2/frontchannel_logout?sid={}\"",
+        back["session_state"]
+    );
+    assert!(
+        seen.status == StatusCode::OK
+            && seen.body.contains(&frame)
+            && seen.body.contains("href=\"http://localhost:9/bye\""),
+        "{}",
+        seen.body
+    );
     assert!(seen.header("content-security-policy").contains("frame-src http://localhost:9;"));
     let after = ask(&out, None, &[("cookie", &cookie)]).await;
     assert_eq!(after.status, StatusCode::FOUND);

@@ -28,7 +28,9 @@ async fn a_storm_of_unknown_keys_asks_once_in_a_cool_down() {
         let tries: Vec<_> = (0..50)
             .map(|number| {
                 let entra = Arc::clone(&world.entra);
-                tokio::spawn(async move { entra.source.key(&format!("no-such-key-{number}")).await.err() })
+                tokio::spawn(async move {
+                    entra.source.key(&format!("no-such-key-{number}")).await.err()
+                })
             })
             .collect();
         for outcome in tries {
@@ -52,11 +54,17 @@ async fn what_is_known_serves_while_entra_is_down() {
     let kid = world.entra.source.known().unwrap();
     world.emulator.control().be_down(true);
     let endpoint = "discovery endpoint";
-    assert_eq!(world.entra.source.refetch().await.unwrap_err(), Error::Status { endpoint, status: 503, retry_after: None });
+    assert_eq!(
+        world.entra.source.refetch().await.unwrap_err(),
+        Error::Status { endpoint, status: 503, retry_after: None }
+    );
     assert!(Arc::ptr_eq(&kid, &world.entra.source.known().unwrap()));
     assert_eq!(world.entra.ready(), Ok(()));
     assert!(world.entra.begin(&SignInHints::default(), "s").await.is_ok());
-    assert_eq!(world.entra.redeem("code", "n", "v").await.unwrap_err().error, Error::Status { endpoint: "token endpoint", status: 503, retry_after: None });
+    assert_eq!(
+        world.entra.redeem("code", "n", "v").await.unwrap_err().error,
+        Error::Status { endpoint: "token endpoint", status: 503, retry_after: None }
+    );
     world.emulator.control().be_down(false);
     world.redeems("maya").await.unwrap();
 }
@@ -68,8 +76,17 @@ async fn entra_is_down_at_the_start_and_comes_back() {
     assert_eq!(world.entra.ready().unwrap_err(), "Entra was not reached yet");
     let stop = CancellationToken::new();
     let keeping = tokio::spawn(Arc::clone(&world.entra).keep_fresh(stop.clone()));
-    soon(|| world.entra.ready().is_err_and(|it| it.ends_with("the discovery endpoint returned status 503"))).await;
-    assert!(matches!(world.entra.begin(&SignInHints::default(), "s").await, Err(Error::Status { status: 503, .. })));
+    soon(|| {
+        world
+            .entra
+            .ready()
+            .is_err_and(|it| it.ends_with("the discovery endpoint returned status 503"))
+    })
+    .await;
+    assert!(matches!(
+        world.entra.begin(&SignInHints::default(), "s").await,
+        Err(Error::Status { status: 503, .. })
+    ));
     assert_eq!(world.entra.sign_out_url(&landing(), None), None);
     world.emulator.control().be_down(false);
     soon(|| world.entra.ready().is_ok()).await;
@@ -111,8 +128,18 @@ async fn many_who_come_first_ask_once_and_a_failure_holds_for_a_second() {
 async fn nobody_listens_at_the_authority() {
     let world = World::with(None, |it| it.authority = "http://127.0.0.1:1".to_owned()).await;
     let error = world.entra.begin(&SignInHints::default(), "s").await.unwrap_err();
-    assert!(matches!(&error, Error::Unreachable { endpoint: "discovery endpoint", cause: client::Error::Connect(_) }), "{error}");
-    assert!(world.entra.ready().unwrap_err().contains("Connection refused"), "{:?}", world.entra.ready());
+    assert!(
+        matches!(
+            &error,
+            Error::Unreachable { endpoint: "discovery endpoint", cause: client::Error::Connect(_) }
+        ),
+        "{error}"
+    );
+    assert!(
+        world.entra.ready().unwrap_err().contains("Connection refused"),
+        "{:?}",
+        world.entra.ready()
+    );
 }
 
 /// Answers every request on a socket with the same JSON.
@@ -126,7 +153,9 @@ async fn always(status: u16, body: &'static str) -> String {
             let mut head = [0; 4096];
             let _ = stream.read(&mut head).await;
             let length = body.len();
-            let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+            let head = format!(
+                "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            );
             let _ = stream.write_all(head.as_bytes()).await;
         }
     });
@@ -141,8 +170,16 @@ async fn an_authority_that_talks_nonsense_is_named() {
     for (status, body, expected) in [
         (200, "<html>", Error::Metadata(BadMetadata::Malformed)),
         (302, "", Error::Status { endpoint: "discovery endpoint", status: 302, retry_after: None }),
-        (404, "<html>", Error::Status { endpoint: "discovery endpoint", status: 404, retry_after: None }),
-        (429, "{\"error\":\"x\"}", Error::Status { endpoint: "discovery endpoint", status: 429, retry_after: None }),
+        (
+            404,
+            "<html>",
+            Error::Status { endpoint: "discovery endpoint", status: 404, retry_after: None },
+        ),
+        (
+            429,
+            "{\"error\":\"x\"}",
+            Error::Status { endpoint: "discovery endpoint", status: 429, retry_after: None },
+        ),
         (200, DOCUMENT, Error::Keys(BadKeys::None)),
     ] {
         let authority = always(status, body).await;
@@ -158,10 +195,18 @@ async fn a_token_answer_that_cannot_be_read_is_not_repeated() {
     for (status, body, expected) in [
         (200, r#"{"access_token":"secret","token_type":"Bearer"}"#, Error::Answer),
         (200, r#"{"access_token":"secret","token_type":"mac","id_token":"secret"}"#, Error::Answer),
-        (200, r#"{"access_token":"secret","token_type":"bearer","id_token":"secret"}"#, Error::Token(InvalidToken::Malformed)),
+        (
+            200,
+            r#"{"access_token":"secret","token_type":"bearer","id_token":"secret"}"#,
+            Error::Token(InvalidToken::Malformed),
+        ),
         (200, "secret", Error::Answer),
         (400, "secret", Error::Answer),
-        (502, "secret", Error::Status { endpoint: "token endpoint", status: 502, retry_after: None }),
+        (
+            502,
+            "secret",
+            Error::Status { endpoint: "token endpoint", status: 502, retry_after: None },
+        ),
     ] {
         let authority = always(status, body).await;
         let metadata = metadata::EntraMetadata {
@@ -189,7 +234,9 @@ async fn a_token_answer_that_cannot_be_read_is_not_repeated() {
         );
         let outcome = redeem::redeem(&registration, &metadata, &sender, "code", "verifier").await;
         let error = match outcome {
-            Ok(tokens) => tokens.id_token.map_or(Error::Answer, |it| Error::Token(token::parse(it.expose().as_bytes()).unwrap_err())),
+            Ok(tokens) => tokens.id_token.map_or(Error::Answer, |it| {
+                Error::Token(token::parse(it.expose().as_bytes()).unwrap_err())
+            }),
             Err(error) => error,
         };
         assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");

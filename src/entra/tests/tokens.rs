@@ -34,7 +34,8 @@ const ISSUER: &str = "https://login.microsoftonline.com/aaaabbbb-0000-cccc-1111-
 const TEMPLATE: &str = "https://login.microsoftonline.com/{tenantid}/v2.0";
 
 static PAIR: LazyLock<KeyPair> = LazyLock::new(|| KeyPair::generate(KeySize::Rsa2048).unwrap());
-static OTHER_PAIR: LazyLock<KeyPair> = LazyLock::new(|| KeyPair::generate(KeySize::Rsa2048).unwrap());
+static OTHER_PAIR: LazyLock<KeyPair> =
+    LazyLock::new(|| KeyPair::generate(KeySize::Rsa2048).unwrap());
 
 fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
@@ -104,7 +105,12 @@ fn verified(token: &str, key: &VerificationKey) -> Result<TokenClaims, InvalidTo
     token::parse(token.as_bytes())?.verify(key)
 }
 
-fn judged_with(token: &str, key: &VerificationKey, guests: bool, custom: &[&str]) -> Result<Identity, InvalidToken> {
+fn judged_with(
+    token: &str,
+    key: &VerificationKey,
+    guests: bool,
+    custom: &[&str],
+) -> Result<Identity, InvalidToken> {
     judged_by(&metadata(), AllowedTenants::default(), token, key, guests, custom)
 }
 
@@ -121,16 +127,38 @@ fn judged_by(
     domains.record("contoso.example", Guid::parse(TENANT).unwrap());
     let admitted = AdmittedTenants::new(allowed, Arc::new(domains));
     let client_id = Guid::parse(CLIENT).unwrap();
-    let expected = ExpectedToken { metadata, admitted: &admitted, client_id, nonce: Some("n1"), guests, beside_others: false, now: NOW, custom: &custom };
+    let expected = ExpectedToken {
+        metadata,
+        admitted: &admitted,
+        client_id,
+        nonce: Some("n1"),
+        guests,
+        beside_others: false,
+        now: NOW,
+        custom: &custom,
+    };
     judge(&verified(token, key)?, key, &expected)
 }
 
 /// Judges a token with several tenants, admitted through that list.
-fn judged_among(allowed: &[&str], token: &str, key: &VerificationKey) -> Result<Identity, InvalidToken> {
+fn judged_among(
+    allowed: &[&str],
+    token: &str,
+    key: &VerificationKey,
+) -> Result<Identity, InvalidToken> {
     let metadata = EntraMetadata { issuer: TEMPLATE.to_owned(), tenant: None, ..metadata() };
-    let named = |it: &str| Guid::parse(it).map_or_else(|| TenantName::Domain(it.to_owned()), TenantName::Id);
+    let named = |it: &str| {
+        Guid::parse(it).map_or_else(|| TenantName::Domain(it.to_owned()), TenantName::Id)
+    };
     let tenants = allowed.iter().filter(|it| **it != "*").map(|it| named(it)).collect();
-    judged_by(&metadata, AllowedTenants { any: allowed.contains(&"*"), tenants }, token, key, true, &["email", "name"])
+    judged_by(
+        &metadata,
+        AllowedTenants { any: allowed.contains(&"*"), tenants },
+        token,
+        key,
+        true,
+        &["email", "name"],
+    )
 }
 
 fn judged(token: &str) -> Result<Identity, InvalidToken> {
@@ -160,7 +188,11 @@ fn second_opinion(token: &str) -> bool {
     // The library does not know the fixed time of these tests.
     rules.validate_exp = false;
     let jwk = jwk(&PAIR, "k1");
-    let key = jsonwebtoken::DecodingKey::from_rsa_components(jwk["n"].as_str().unwrap(), jwk["e"].as_str().unwrap()).unwrap();
+    let key = jsonwebtoken::DecodingKey::from_rsa_components(
+        jwk["n"].as_str().unwrap(),
+        jwk["e"].as_str().unwrap(),
+    )
+    .unwrap();
     jsonwebtoken::decode::<Value>(token, &key, &rules).is_ok()
 }
 
@@ -171,7 +203,14 @@ fn a_good_token_is_accepted_here_and_by_another_implementation() {
     assert_eq!((maya.oid.to_string().as_str(), maya.tid.to_string().as_str()), (OID, TENANT));
     assert_eq!(maya.auth_time, NOW - 300);
     assert!(second_opinion(&token));
-    assert_eq!(format!("{:?} {:?}", token::parse(token.as_bytes()).unwrap(), verified(&token, &key()).unwrap()), "Unverified Claims");
+    assert_eq!(
+        format!(
+            "{:?} {:?}",
+            token::parse(token.as_bytes()).unwrap(),
+            verified(&token, &key()).unwrap()
+        ),
+        "Unverified Claims"
+    );
 }
 
 #[test]
@@ -260,7 +299,11 @@ fn a_token_does_not_end_before_it_was_issued() {
 }
 
 fn with_times(iat: u64, exp: u64) -> String {
-    let claims = changed(changed(changed(claims(), "nbf", json!(null)), "iat", json!(iat)), "exp", json!(exp));
+    let claims = changed(
+        changed(changed(claims(), "nbf", json!(null)), "iat", json!(iat)),
+        "exp",
+        json!(exp),
+    );
     signed(&header(), &claims)
 }
 
@@ -297,7 +340,10 @@ fn a_header_that_is_not_plainly_ours_is_refused() {
         assert_eq!(judged(&token).unwrap_err(), expected, "{name} {value}");
     }
     for (name, value) in [("typ", json!(null)), ("typ", json!("jwt")), ("x5t", json!("abc"))] {
-        assert!(judged(&signed(&changed(header(), name, value.clone()), &claims())).is_ok(), "{name} {value}");
+        assert!(
+            judged(&signed(&changed(header(), name, value.clone()), &claims())).is_ok(),
+            "{name} {value}"
+        );
     }
 }
 
@@ -338,7 +384,11 @@ fn what_is_not_one_plain_token_is_malformed() {
     assert_eq!(token::parse(&[0xff, 0xfe]).unwrap_err(), InvalidToken::Malformed);
     assert_eq!(judged(&"a".repeat(64 * 1024 + 1)).unwrap_err(), InvalidToken::TooLarge);
     for payload in ["[]", "7", "", "{", "{}{}", "\"a\""] {
-        assert_eq!(judged(&signed_with(&PAIR, &header().to_string(), payload)).unwrap_err(), InvalidToken::Malformed, "{payload}");
+        assert_eq!(
+            judged(&signed_with(&PAIR, &header().to_string(), payload)).unwrap_err(),
+            InvalidToken::Malformed,
+            "{payload}"
+        );
     }
 }
 
@@ -346,9 +396,15 @@ fn what_is_not_one_plain_token_is_malformed() {
 fn nothing_may_be_said_twice() {
     let claims = claims().to_string();
     let doubled = format!("{{\"tid\":\"{OTHER}\",{}", &claims[1..]);
-    assert_eq!(judged(&signed_with(&PAIR, &header().to_string(), &doubled)).unwrap_err(), InvalidToken::Twice);
+    assert_eq!(
+        judged(&signed_with(&PAIR, &header().to_string(), &doubled)).unwrap_err(),
+        InvalidToken::Twice
+    );
     let deep = format!("{{\"a\":[{{\"b\":1,\"b\":2}}],{}", &claims[1..]);
-    assert_eq!(judged(&signed_with(&PAIR, &header().to_string(), &deep)).unwrap_err(), InvalidToken::Twice);
+    assert_eq!(
+        judged(&signed_with(&PAIR, &header().to_string(), &deep)).unwrap_err(),
+        InvalidToken::Twice
+    );
     let header = header().to_string();
     let doubled = format!("{{\"alg\":\"none\",{}", &header[1..]);
     assert_eq!(judged(&signed_with(&PAIR, &doubled, &claims)).unwrap_err(), InvalidToken::Twice);
@@ -359,16 +415,24 @@ fn a_signature_fits_one_text_under_one_key_and_one_hash() {
     let good = signed(&header(), &claims());
     let (input, signature) = good.rsplit_once('.').unwrap();
     let other = signed(&header(), &changed(claims(), "oid", json!(OTHER)));
-    assert_eq!(judged(&format!("{}.{signature}", other.rsplit_once('.').unwrap().0)).unwrap_err(), InvalidToken::Signature);
+    assert_eq!(
+        judged(&format!("{}.{signature}", other.rsplit_once('.').unwrap().0)).unwrap_err(),
+        InvalidToken::Signature
+    );
     assert_eq!(judged(&format!("{input}.")).unwrap_err(), InvalidToken::Signature);
-    assert_eq!(judged(&signed_with(&OTHER_PAIR, &header().to_string(), &claims().to_string())).unwrap_err(), InvalidToken::Signature);
+    assert_eq!(
+        judged(&signed_with(&OTHER_PAIR, &header().to_string(), &claims().to_string()))
+            .unwrap_err(),
+        InvalidToken::Signature
+    );
     let mut wide = vec![0; PAIR.public_modulus_len()];
     PAIR.sign(&RSA_PKCS1_SHA512, &SystemRandom::new(), input.as_bytes(), &mut wide).unwrap();
     assert_eq!(judged(&format!("{input}.{}", encode(wide))).unwrap_err(), InvalidToken::Signature);
     // The public key as an HMAC secret: the oldest of these attacks.
     let hs = changed(header(), "alg", json!("HS256"));
     let input = format!("{}.{}", encode(hs.to_string()), encode(claims().to_string()));
-    let secret = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, PAIR.public_key().as_ref());
+    let secret =
+        aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, PAIR.public_key().as_ref());
     let token = format!("{input}.{}", encode(aws_lc_rs::hmac::sign(&secret, input.as_bytes())));
     assert_eq!(judged(&token).unwrap_err(), InvalidToken::Algorithm);
 }

@@ -25,7 +25,11 @@ impl<'a> RequestingApp<'a> {
     /// still registered.
     pub(in crate::flow) fn of(sidecar: &'a Sidecar, native: &'a NativeSignIn) -> Option<Self> {
         let client = sidecar.native.as_ref()?.client(&native.client)?;
-        Some(Self { name: &client.name, target: client.target(&native.redirect_uri)?, state: native.state.clone() })
+        Some(Self {
+            name: &client.name,
+            target: client.target(&native.redirect_uri)?,
+            state: native.state.clone(),
+        })
     }
 
     /// Returns the redirect with a code.
@@ -35,14 +39,24 @@ impl<'a> RequestingApp<'a> {
 
     /// Returns the redirect with an error (RFC 6749 section 4.1.2.1). `why` is for the client's
     /// developer.
-    pub(in crate::flow) fn with_error(&self, sidecar: &Sidecar, error: &str, why: &str) -> AppReturn {
+    pub(in crate::flow) fn with_error(
+        &self,
+        sidecar: &Sidecar,
+        error: &str,
+        why: &str,
+    ) -> AppReturn {
         self.app_return(sidecar, &[("error", error), ("error_description", why)])
     }
 
     /// Adds the client's own `state` and the issuer (RFC 9207).
     fn app_return(&self, sidecar: &Sidecar, told: &[(&str, &str)]) -> AppReturn {
         let issuer = sidecar.site.origin();
-        let all: Vec<_> = told.iter().copied().chain(self.state.as_deref().map(|it| ("state", it))).chain([("iss", issuer.as_str())]).collect();
+        let all: Vec<_> = told
+            .iter()
+            .copied()
+            .chain(self.state.as_deref().map(|it| ("state", it)))
+            .chain([("iss", issuer.as_str())])
+            .collect();
         AppReturn { app: self.name.to_owned(), to: self.target.answer(&all) }
     }
 }
@@ -50,17 +64,28 @@ impl<'a> RequestingApp<'a> {
 /// Returns the redirect for a refused sign-in. It is for a button on the page that shows the
 /// reason.
 pub(in crate::flow) fn refused(sidecar: &Sidecar, native: &NativeSignIn) -> Option<AppReturn> {
-    RequestingApp::of(sidecar, native).map(|it| it.with_error(sidecar, "access_denied", "the person was not signed in; the page explained why"))
+    RequestingApp::of(sidecar, native).map(|it| {
+        it.with_error(
+            sidecar,
+            "access_denied",
+            "the person was not signed in; the page explained why",
+        )
+    })
 }
 
 /// Redirects to the app. A private-use scheme is opened from a page instead: some browsers do not
 /// follow a redirect to an app, and on a page the person can still click the link.
-pub(in crate::flow) fn go(exchange: &Exchange<'_>, back: AppReturn, good: bool) -> Result<Response<Body>, Refusal> {
+pub(in crate::flow) fn go(
+    exchange: &Exchange<'_>,
+    back: AppReturn,
+    good: bool,
+) -> Result<Response<Body>, Refusal> {
     let failed = Refusal::Internal("the address of an app is not a valid header value");
     if back.to.kind() != RedirectUriKind::PrivateUse {
         return reply::redirect(StatusCode::SEE_OTHER, back.to.as_str()).ok_or(failed);
     }
-    let refresh = HeaderValue::from_str(&format!("0; url={}", back.to.as_str())).map_err(|_| failed)?;
+    let refresh =
+        HeaderValue::from_str(&format!("0; url={}", back.to.as_str())).map_err(|_| failed)?;
     let page = Page::NativeOpen(NativeOpenPage { good, back });
     let mut response = exchange.page(StatusCode::OK, &page);
     response.headers_mut().insert(REFRESH, refresh);

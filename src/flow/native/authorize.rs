@@ -26,7 +26,11 @@ struct PageAnswer {
 
 /// `GET /native/authorize`: redirects to Entra or shows a page that asks first. That page sends a
 /// `POST` with the same query.
-pub(in crate::flow) async fn authorize(exchange: &Exchange<'_>, body: &mut Option<Incoming>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
+pub(in crate::flow) async fn authorize(
+    exchange: &Exchange<'_>,
+    body: &mut Option<Incoming>,
+    facts: &mut RequestFacts,
+) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, inbound, .. } = *exchange;
     exchange.require_method(&[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST")?;
     let native = sidecar.native.as_ref().ok_or(Refusal::NotFound)?;
@@ -43,7 +47,9 @@ pub(in crate::flow) async fn authorize(exchange: &Exchange<'_>, body: &mut Optio
             None => Ok(identify(exchange, &request)),
             // Only a claimed `https` redirect URI is certain to lead to the requesting app: any
             // program on the device can register a scheme or listen on loopback.
-            Some(_) if request.app.target.kind() != RedirectUriKind::Https => Ok(confirm(exchange, &request)),
+            Some(_) if request.app.target.kind() != RedirectUriKind::Https => {
+                Ok(confirm(exchange, &request))
+            }
             Some(typed) => start(exchange, &request, typed).await,
         };
     }
@@ -52,7 +58,11 @@ pub(in crate::flow) async fn authorize(exchange: &Exchange<'_>, body: &mut Optio
     }
     let said = PageAnswer::read(body.take().ok_or(Refusal::Internal("no body"))?).await?;
     if said.cancel {
-        return app_return::go(exchange, request.app.with_error(sidecar, "access_denied", "the person canceled the sign-in"), false);
+        return app_return::go(
+            exchange,
+            request.app.with_error(sidecar, "access_denied", "the person canceled the sign-in"),
+            false,
+        );
     }
     match said.identifier.as_deref().or(request.typed()) {
         None => Ok(identify(exchange, &request)),
@@ -71,7 +81,10 @@ impl NativeRequest<'_> {
 impl PageAnswer {
     async fn read(body: Incoming) -> Result<Self, Refusal> {
         let form = FormFields::read(body).await?;
-        Ok(Self { cancel: form.text("choice") == "cancel", identifier: form.typed("identifier").map(str::to_owned) })
+        Ok(Self {
+            cancel: form.text("choice") == "cancel",
+            identifier: form.typed("identifier").map(str::to_owned),
+        })
     }
 }
 
@@ -83,9 +96,19 @@ fn identify(exchange: &Exchange<'_>, request: &NativeRequest<'_>) -> Response<Bo
 }
 
 /// Returns the page that asks on behalf of the app with that name.
-pub(in crate::flow) fn identify_page(exchange: &Exchange<'_>, native: &NativeSignIn, app: &str) -> IdentifyPage {
-    let last = organization::last(exchange, |code| native_url(&exchange.sidecar.site, native, Some(code)));
-    IdentifyPage { action: native_url(&exchange.sidecar.site, native, None), app: app.to_owned(), unknown: None, last }
+pub(in crate::flow) fn identify_page(
+    exchange: &Exchange<'_>,
+    native: &NativeSignIn,
+    app: &str,
+) -> IdentifyPage {
+    let last =
+        organization::last(exchange, |code| native_url(&exchange.sidecar.site, native, Some(code)));
+    IdentifyPage {
+        action: native_url(&exchange.sidecar.site, native, None),
+        app: app.to_owned(),
+        unknown: None,
+        last,
+    }
 }
 
 /// Asks the person to confirm: any app can claim a private-use scheme, and Entra may sign a person
@@ -93,20 +116,32 @@ pub(in crate::flow) fn identify_page(exchange: &Exchange<'_>, native: &NativeSig
 fn confirm(exchange: &Exchange<'_>, request: &NativeRequest<'_>) -> Response<Body> {
     let Exchange { sidecar, inbound, .. } = *exchange;
     let action = inbound.target.path_and_query().as_str().to_owned();
-    let page = Page::NativeConfirm(NativeConfirmPage { action, app: request.app.name.to_owned(), site: sidecar.site.host().to_owned() });
+    let page = Page::NativeConfirm(NativeConfirmPage {
+        action,
+        app: request.app.name.to_owned(),
+        site: sidecar.site.host().to_owned(),
+    });
     exchange.page(StatusCode::OK, &page)
 }
 
-async fn start(exchange: &Exchange<'_>, request: &NativeRequest<'_>, typed: &str) -> Result<Response<Body>, Refusal> {
+async fn start(
+    exchange: &Exchange<'_>,
+    request: &NativeRequest<'_>,
+    typed: &str,
+) -> Result<Response<Body>, Refusal> {
     let all = exchange.sidecar.organizations.as_ref().ok_or(Refusal::NotFound)?;
     let asks = || identify_page(exchange, &request.native, request.app.name);
     let at = match exchange.sidecar.asks_entra {
         true if organization::is_short(typed) => OrganizationHint::Typed(typed.to_owned()),
         true => return Err(organization::unknown(typed, asks())),
-        false => OrganizationHint::Found(Box::new(organization::find_by(exchange, all, typed, asks).await?)),
+        false => OrganizationHint::Found(Box::new(
+            organization::find_by(exchange, all, typed, asks).await?,
+        )),
     };
     let login_hint = organization::hint(typed).or_else(|| request.login_hint.clone());
-    let hints = SignInHints { login_hint, prompt: request.prompt.clone(), ..SignInHints::default() };
-    let start = SignInStart { hints, at, ..SignInStart::new(SignInPurpose::App(request.native.clone())) };
+    let hints =
+        SignInHints { login_hint, prompt: request.prompt.clone(), ..SignInHints::default() };
+    let start =
+        SignInStart { hints, at, ..SignInStart::new(SignInPurpose::App(request.native.clone())) };
     begin::start_sign_in(exchange, start).await
 }

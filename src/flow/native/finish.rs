@@ -28,11 +28,14 @@ pub(in crate::flow) async fn finish(
     let (Some(config), Some(asker)) = (&sidecar.native, RequestingApp::of(sidecar, native)) else {
         return Err(Refusal::Unregistered(Unregistered::RedirectUri));
     };
-    let scope = config.client(&native.client).and_then(|it| Some(it.granted(native.scope.as_deref()?)));
+    let scope =
+        config.client(&native.client).and_then(|it| Some(it.granted(native.scope.as_deref()?)));
     let RedeemedSignIn { place, redeemed, again } = signed_in;
     let Redeemed { user, grant, .. } = redeemed;
     trail.is_of(user.identity());
-    let (Some(all), Some(member)) = (&sidecar.organizations, organization::admit(sidecar, &user, &place, &again).await?) else {
+    let (Some(all), Some(member)) =
+        (&sidecar.organizations, organization::admit(sidecar, &user, &place, &again).await?)
+    else {
         return Err(Refusal::Internal("native sign-in without organizations"));
     };
     trail.is_made(&member);

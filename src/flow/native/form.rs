@@ -35,12 +35,20 @@ impl OAuthError {
 
     /// A temporary error that the client did not cause. The client may send the same request again.
     pub(super) const fn later(seconds: u64, description: &'static str) -> Self {
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, error: "temporarily_unavailable", description, wait: Some(seconds) }
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            error: "temporarily_unavailable",
+            description,
+            wait: Some(seconds),
+        }
     }
 
     /// The client's address sent too many unknown codes and tokens.
     pub(super) const fn too_many(seconds: u64) -> Self {
-        let told = Self::new("temporarily_unavailable", "too many unknown codes and tokens from this address");
+        let told = Self::new(
+            "temporarily_unavailable",
+            "too many unknown codes and tokens from this address",
+        );
         Self { status: StatusCode::TOO_MANY_REQUESTS, wait: Some(seconds), ..told }
     }
 
@@ -55,14 +63,20 @@ impl OAuthError {
     }
 
     pub(super) fn answer(&self) -> Response<Body> {
-        let mut response = reply::json(self.status, &OAuthErrorBody { error: self.error, error_description: self.description });
+        let mut response = reply::json(
+            self.status,
+            &OAuthErrorBody { error: self.error, error_description: self.description },
+        );
         if let Some(seconds) = self.wait {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             // RFC 6749 section 5.2 requires the scheme that the client used, but no scheme works
             // here.
-            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"clients have no secret\""));
+            response.headers_mut().insert(
+                WWW_AUTHENTICATE,
+                HeaderValue::from_static("Basic realm=\"clients have no secret\""),
+            );
         }
         response
     }
@@ -70,23 +84,44 @@ impl OAuthError {
 
 impl TokenForm {
     /// Reads the form that a client posted.
-    pub(super) async fn read(headers: &HeaderMap, body: &mut Option<Incoming>) -> Result<Self, OAuthError> {
+    pub(super) async fn read(
+        headers: &HeaderMap,
+        body: &mut Option<Incoming>,
+    ) -> Result<Self, OAuthError> {
         if headers.contains_key(AUTHORIZATION) {
-            let told = OAuthError::new("invalid_client", "clients are public here: send client_id and no secret");
+            let told = OAuthError::new(
+                "invalid_client",
+                "clients are public here: send client_id and no secret",
+            );
             return Err(OAuthError { status: StatusCode::UNAUTHORIZED, ..told });
         }
-        let kind = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).and_then(|it| it.split(';').next()).unwrap_or_default();
+        let kind = headers
+            .get(CONTENT_TYPE)
+            .and_then(|it| it.to_str().ok())
+            .and_then(|it| it.split(';').next())
+            .unwrap_or_default();
         if !kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            return Err(OAuthError::new("invalid_request", "the body must be application/x-www-form-urlencoded"));
+            return Err(OAuthError::new(
+                "invalid_request",
+                "the body must be application/x-www-form-urlencoded",
+            ));
         }
-        let unread = OAuthError::new("invalid_request", "the body is too long, too slow or incomplete");
-        let form = form::FormFields::read(body.take().ok_or(unread)?).await.map_err(|it| match it {
-            form::Error::Broken => unread,
-            form::Error::Twice => OAuthError::new("invalid_request", "a parameter is repeated"),
-        })?;
+        let unread =
+            OAuthError::new("invalid_request", "the body is too long, too slow or incomplete");
+        let form =
+            form::FormFields::read(body.take().ok_or(unread)?).await.map_err(|it| match it {
+                form::Error::Broken => unread,
+                form::Error::Twice => OAuthError::new("invalid_request", "a parameter is repeated"),
+            })?;
         let form = Self(form);
-        if ["client_secret", "client_assertion", "client_assertion_type"].iter().any(|it| form.text(it).is_some()) {
-            return Err(OAuthError::new("invalid_client", "clients are public here: send client_id and no secret"));
+        if ["client_secret", "client_assertion", "client_assertion_type"]
+            .iter()
+            .any(|it| form.text(it).is_some())
+        {
+            return Err(OAuthError::new(
+                "invalid_client",
+                "clients are public here: send client_id and no secret",
+            ));
         }
         Ok(form)
     }
@@ -103,6 +138,10 @@ impl TokenForm {
     /// Returns the registered client that sends the request.
     pub(super) fn client<'a>(&self, sidecar: &'a Sidecar) -> Result<&'a NativeClient, OAuthError> {
         let id = self.needed("client_id", "client_id is missing")?;
-        sidecar.native.as_ref().and_then(|it| it.client(id)).ok_or(OAuthError::new("invalid_client", "the client is not registered"))
+        sidecar
+            .native
+            .as_ref()
+            .and_then(|it| it.client(id))
+            .ok_or(OAuthError::new("invalid_client", "the client is not registered"))
     }
 }

@@ -75,10 +75,19 @@ impl AuthorizeParameters<'_> {
 }
 
 /// Reads the query of an authorization request.
-pub(in crate::flow) fn read<'a>(native: &'a native::NativeConfig, query: &'a str) -> Result<NativeRequest<'a>, NativeRequestError<'a>> {
+pub(in crate::flow) fn read<'a>(
+    native: &'a native::NativeConfig,
+    query: &'a str,
+) -> Result<NativeRequest<'a>, NativeRequestError<'a>> {
     let all = AuthorizeParameters(url::form_urlencoded::parse(query.as_bytes()).collect());
-    let client: &NativeClient = all.one("client_id").and_then(|it| native.client(it)).ok_or(NativeRequestError::Unregistered(Unregistered::Client))?;
-    let target = all.one("redirect_uri").and_then(|it| client.target(it)).ok_or(NativeRequestError::Unregistered(Unregistered::RedirectUri))?;
+    let client: &NativeClient = all
+        .one("client_id")
+        .and_then(|it| native.client(it))
+        .ok_or(NativeRequestError::Unregistered(Unregistered::Client))?;
+    let target = all
+        .one("redirect_uri")
+        .and_then(|it| client.target(it))
+        .ok_or(NativeRequestError::Unregistered(Unregistered::RedirectUri))?;
     let redirect_uri = target.as_str().to_owned();
     let state = all.one("state").filter(|it| it.len() <= MAX_STATE_BYTES).map(str::to_owned);
     let asker = RequestingApp { name: &client.name, target, state: state.clone() };
@@ -90,10 +99,22 @@ pub(in crate::flow) fn read<'a>(native: &'a native::NativeConfig, query: &'a str
     // signed. An empty scope differs from an absent one: the client must learn that it was granted
     // nothing (RFC 6749 section 5.1).
     let scope = all.has("scope").then(|| client.granted(all.one("scope").unwrap_or_default()));
-    let native = NativeSignIn { client: client.id.clone(), redirect_uri, challenge: text("code_challenge").unwrap_or_default(), state, scope };
+    let native = NativeSignIn {
+        client: client.id.clone(),
+        redirect_uri,
+        challenge: text("code_challenge").unwrap_or_default(),
+        state,
+        scope,
+    };
     let short = |name: &str| text(name).filter(|it| it.len() <= MAX_TYPED_BYTES);
     let prompt = text("prompt").filter(|it| matches!(it.as_str(), "login" | "select_account"));
-    Ok(NativeRequest { app: asker, native, organization: short("organization"), login_hint: short("login_hint"), prompt })
+    Ok(NativeRequest {
+        app: asker,
+        native,
+        organization: short("organization"),
+        login_hint: short("login_hint"),
+        prompt,
+    })
 }
 
 fn judge(all: &AuthorizeParameters<'_>) -> Result<(), (&'static str, &'static str)> {
@@ -104,7 +125,9 @@ fn judge(all: &AuthorizeParameters<'_>) -> Result<(), (&'static str, &'static st
     match all.one("response_type") {
         Some("code") => {}
         None => return invalid("response_type is missing"),
-        Some(_) => return Err(("unsupported_response_type", "only response_type=code is supported")),
+        Some(_) => {
+            return Err(("unsupported_response_type", "only response_type=code is supported"));
+        }
     }
     if all.one("request").is_some() {
         return Err(("request_not_supported", "request objects are not supported"));
@@ -117,8 +140,12 @@ fn judge(all: &AuthorizeParameters<'_>) -> Result<(), (&'static str, &'static st
     }
     // Without a method the default is `plain` (RFC 7636 section 4.3), which exposes the verifier to
     // anyone who sees the request.
-    if all.one("code_challenge_method") != Some("S256") || !all.one("code_challenge").is_some_and(is_challenge) {
-        return invalid("PKCE is required: code_challenge of 43 to 128 characters, and code_challenge_method=S256");
+    if all.one("code_challenge_method") != Some("S256")
+        || !all.one("code_challenge").is_some_and(is_challenge)
+    {
+        return invalid(
+            "PKCE is required: code_challenge of 43 to 128 characters, and code_challenge_method=S256",
+        );
     }
     if all.one("state").is_some_and(|it| it.len() > MAX_STATE_BYTES) {
         return invalid("state is too long");
@@ -134,10 +161,14 @@ fn judge(all: &AuthorizeParameters<'_>) -> Result<(), (&'static str, &'static st
 
 /// RFC 7636 section 4.2.
 fn is_challenge(text: &str) -> bool {
-    (43..=128).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.' | b'_' | b'~'))
+    (43..=128).contains(&text.len())
+        && text
+            .bytes()
+            .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.' | b'_' | b'~'))
 }
 
 /// RFC 6749 section 3.3.
 fn is_scope(text: &str) -> bool {
-    text.len() <= MAX_SCOPE_BYTES && text.bytes().all(|it| matches!(it, b' ' | 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+    text.len() <= MAX_SCOPE_BYTES
+        && text.bytes().all(|it| matches!(it, b' ' | 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }

@@ -17,7 +17,11 @@ const REVOKE_REASON: &str = "signed out by the client";
 
 /// Responds with 200 even if the token is unknown or belongs to another client: for this client, it
 /// is already invalid.
-pub(in crate::flow) async fn revoke(exchange: &Exchange<'_>, body: &mut Option<Incoming>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
+pub(in crate::flow) async fn revoke(
+    exchange: &Exchange<'_>,
+    body: &mut Option<Incoming>,
+    facts: &mut RequestFacts,
+) -> Result<Response<Body>, Refusal> {
     exchange.require_method(&[Method::POST], "POST")?;
     let outcome = match TokenForm::read(exchange.headers, body).await {
         Ok(form) => end(exchange.sidecar, &form).await,
@@ -35,7 +39,10 @@ pub(in crate::flow) async fn revoke(exchange: &Exchange<'_>, body: &mut Option<I
 async fn end(sidecar: &Sidecar, form: &TokenForm) -> Result<(), OAuthError> {
     let client = form.client(sidecar)?;
     let token = Secret::new(form.needed("token", "token is missing")?);
-    let (Some(directory), Some(passes)) = (&sidecar.process.directory, &sidecar.access_tokens) else { return Ok(()) };
+    let (Some(directory), Some(passes)) = (&sidecar.process.directory, &sidecar.access_tokens)
+    else {
+        return Ok(());
+    };
     let failed = |cause: Error| {
         tracing::error!(%cause, "cannot revoke a native client's token");
         OAuthError::later(5, "the directory is not available right now")

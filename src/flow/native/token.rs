@@ -23,9 +23,12 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use hyper::body::Incoming;
 use serde::Serialize;
 
-const UNKNOWN_TOKEN: OAuthError = OAuthError::new("invalid_grant", "the code or refresh token is unknown");
-const SIGN_IN_OVER: OAuthError = OAuthError::new("invalid_grant", "the sign-in has ended; sign in again");
-const SIGN_IN_NEEDED: OAuthError = OAuthError::new("invalid_grant", "Microsoft Entra requires the person to sign in again");
+const UNKNOWN_TOKEN: OAuthError =
+    OAuthError::new("invalid_grant", "the code or refresh token is unknown");
+const SIGN_IN_OVER: OAuthError =
+    OAuthError::new("invalid_grant", "the sign-in has ended; sign in again");
+const SIGN_IN_NEEDED: OAuthError =
+    OAuthError::new("invalid_grant", "Microsoft Entra requires the person to sign in again");
 const NO_DATABASE: OAuthError = OAuthError::later(5, "the directory is not available right now");
 
 /// RFC 6749 section 5.1.
@@ -41,7 +44,11 @@ struct TokenAnswer<'a> {
 }
 
 /// Handles a token request. Errors are returned to the client as JSON.
-pub(in crate::flow) async fn token(exchange: &Exchange<'_>, body: &mut Option<Incoming>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
+pub(in crate::flow) async fn token(
+    exchange: &Exchange<'_>,
+    body: &mut Option<Incoming>,
+    facts: &mut RequestFacts,
+) -> Result<Response<Body>, Refusal> {
     exchange.require_method(&[Method::POST], "POST")?;
     let granted = match TokenForm::read(exchange.headers, body).await {
         Ok(form) => issue(exchange, &form, facts).await,
@@ -53,14 +60,23 @@ pub(in crate::flow) async fn token(exchange: &Exchange<'_>, body: &mut Option<In
     }))
 }
 
-async fn issue(exchange: &Exchange<'_>, form: &TokenForm, facts: &mut RequestFacts) -> Result<Response<Body>, OAuthError> {
+async fn issue(
+    exchange: &Exchange<'_>,
+    form: &TokenForm,
+    facts: &mut RequestFacts,
+) -> Result<Response<Body>, OAuthError> {
     let Exchange { sidecar, .. } = *exchange;
     let client = form.client(sidecar)?;
-    let (Some(native), Some(directory)) = (&sidecar.native, &sidecar.process.directory) else { return Err(UNKNOWN_TOKEN) };
+    let (Some(native), Some(directory)) = (&sidecar.native, &sidecar.process.directory) else {
+        return Err(UNKNOWN_TOKEN);
+    };
     let granted = match form.needed("grant_type", "grant_type is missing")? {
         "authorization_code" => redeem(sidecar, directory, form, client).await,
         "refresh_token" => refresh(sidecar, (native, directory), form, client).await,
-        _ => Err(TokenError::Reported(OAuthError::new("unsupported_grant_type", "authorization_code and refresh_token are supported"))),
+        _ => Err(TokenError::Reported(OAuthError::new(
+            "unsupported_grant_type",
+            "authorization_code and refresh_token are supported",
+        ))),
     };
     let reused = matches!(granted, Err(TokenError::Refused(RedeemError::Reused(_))));
     let answer = match granted {
@@ -107,12 +123,25 @@ impl TokenError {
             // ones.
             Self::Refused(RedeemError::Unknown) => {
                 let client = GuessingClient { address: exchange.inbound.origin.client, source };
-                exchange.sidecar.process.guessed_tokens.was_wrong(client).map_or_else(OAuthError::too_many, |()| UNKNOWN_TOKEN)
+                exchange
+                    .sidecar
+                    .process
+                    .guessed_tokens
+                    .was_wrong(client)
+                    .map_or_else(OAuthError::too_many, |()| UNKNOWN_TOKEN)
             }
             Self::Refused(RedeemError::Directory(cause)) => silent(&cause),
-            Self::Refused(RedeemError::Code(cause, client_sign_in)) => ended(exchange, client_sign_in, cause),
-            Self::Refused(RedeemError::Reused(client_sign_in)) => ended(exchange, client_sign_in, "the refresh token has already been used; sign in again"),
-            Self::Refused(RedeemError::OtherClient) => OAuthError::new("invalid_grant", "the refresh token belongs to another client"),
+            Self::Refused(RedeemError::Code(cause, client_sign_in)) => {
+                ended(exchange, client_sign_in, cause)
+            }
+            Self::Refused(RedeemError::Reused(client_sign_in)) => ended(
+                exchange,
+                client_sign_in,
+                "the refresh token has already been used; sign in again",
+            ),
+            Self::Refused(RedeemError::OtherClient) => {
+                OAuthError::new("invalid_grant", "the refresh token belongs to another client")
+            }
             Self::Refused(RedeemError::Over) => SIGN_IN_OVER,
         }
     }
@@ -131,11 +160,18 @@ fn silent(cause: &directory::Error) -> OAuthError {
     NO_DATABASE
 }
 
-async fn redeem(sidecar: &Sidecar, directory: &Directory, form: &TokenForm, client: &NativeClient) -> Result<RedeemedSignIn, TokenError> {
+async fn redeem(
+    sidecar: &Sidecar,
+    directory: &Directory,
+    form: &TokenForm,
+    client: &NativeClient,
+) -> Result<RedeemedSignIn, TokenError> {
     let code = Secret::new(form.needed("code", "code is missing")?);
-    let verifier = form.needed("code_verifier", "code_verifier is missing: PKCE with S256 is required")?;
+    let verifier =
+        form.needed("code_verifier", "code_verifier is missing: PKCE with S256 is required")?;
     let most = sidecar.process.store.most_of_person();
-    let granted = directory.redeem_code(&code, &client.id, form.text("redirect_uri"), verifier, most).await?;
+    let granted =
+        directory.redeem_code(&code, &client.id, form.text("redirect_uri"), verifier, most).await?;
     // Other processes learn of it from the history.
     granted.ended.iter().for_each(|it| sidecar.process.store.end_client_sign_in(*it));
     Ok(granted)
@@ -152,18 +188,36 @@ async fn refresh(
     let token = Secret::new(form.needed("refresh_token", "refresh_token is missing")?);
     let idle = native.refresh_idle.as_secs();
     let client_sign_in = directory.sign_in_of_token(&token, &client.id, idle).await?;
-    let was_granted = |scope: &str| client_sign_in.scope.as_deref().is_some_and(|all| all.split(' ').any(|it| it == scope));
+    let was_granted = |scope: &str| {
+        client_sign_in.scope.as_deref().is_some_and(|all| all.split(' ').any(|it| it == scope))
+    };
     // RFC 6749 section 6. Scopes that are not listed for the client are dropped, as at sign-in.
-    if form.text("scope").is_some_and(|it| it.split(' ').any(|it| client.lists(it) && !was_granted(it))) {
-        return Err(OAuthError::new("invalid_scope", "a refresh cannot request more scope than the sign-in was granted").into());
+    if form
+        .text("scope")
+        .is_some_and(|it| it.split(' ').any(|it| client.lists(it) && !was_granted(it)))
+    {
+        return Err(OAuthError::new(
+            "invalid_scope",
+            "a refresh cannot request more scope than the sign-in was granted",
+        )
+        .into());
     }
-    let Some(SeenSession { session, is_due }) = session_of_sign_in(sidecar, client_sign_in.id).await.map_err(|it| silent(&it))? else {
+    let Some(SeenSession { session, is_due }) =
+        session_of_sign_in(sidecar, client_sign_in.id).await.map_err(|it| silent(&it))?
+    else {
         return Err(SIGN_IN_OVER.into());
     };
     if is_due {
-        recheck::settle(sidecar, &session).await.map_err(|closed| OAuthError::later(closed.0, "Microsoft Entra is not available right now"))?;
+        recheck::settle(sidecar, &session).await.map_err(|closed| {
+            OAuthError::later(closed.0, "Microsoft Entra is not available right now")
+        })?;
         if session.is_over() {
-            return Err(if session.standing().again().is_some() { SIGN_IN_NEEDED } else { SIGN_IN_OVER }.into());
+            return Err(if session.standing().again().is_some() {
+                SIGN_IN_NEEDED
+            } else {
+                SIGN_IN_OVER
+            }
+            .into());
         }
     }
     Ok(directory.rotate(&token, &client.id, idle).await?)
@@ -176,7 +230,13 @@ fn scope_of(granted: &RedeemedSignIn, form: &TokenForm, client: &NativeClient) -
     let all = granted.sign_in.scope.as_deref().map(|it| client.granted(it));
     let asked = form.text("scope").filter(|_| form.text("grant_type") == Some("refresh_token"));
     match asked.map(|it| client.granted(it)) {
-        Some(asked) => Some(asked.split(' ').filter(|it| all.as_deref().is_some_and(|all| all.split(' ').any(|of| of == *it))).collect::<Vec<_>>().join(" ")),
+        Some(asked) => Some(
+            asked
+                .split(' ')
+                .filter(|it| all.as_deref().is_some_and(|all| all.split(' ').any(|of| of == *it)))
+                .collect::<Vec<_>>()
+                .join(" "),
+        ),
         None => all,
     }
 }
@@ -188,11 +248,23 @@ async fn give(
     facts: &mut RequestFacts,
 ) -> Result<Response<Body>, OAuthError> {
     let passes = sidecar.access_tokens.as_ref().ok_or(UNKNOWN_TOKEN)?;
-    let seen = session_of_sign_in(sidecar, client_sign_in.id).await.map_err(|it| silent(&it))?.ok_or(SIGN_IN_OVER)?;
-    let wanted = AccessTokenGrant { client: &client_sign_in.client, sign_in: client_sign_in.id, scope };
-    let access = passes.mint(&seen.session, wanted).map_err(|_| OAuthError::later(5, "the access token could not be signed"))?;
+    let seen = session_of_sign_in(sidecar, client_sign_in.id)
+        .await
+        .map_err(|it| silent(&it))?
+        .ok_or(SIGN_IN_OVER)?;
+    let wanted =
+        AccessTokenGrant { client: &client_sign_in.client, sign_in: client_sign_in.id, scope };
+    let access = passes
+        .mint(&seen.session, wanted)
+        .map_err(|_| OAuthError::later(5, "the access token could not be signed"))?;
     facts.session = Some(seen.session);
-    let answer = TokenAnswer { access_token: access.expose(), token_type: "Bearer", expires_in: passes.lifetime(), refresh_token: refresh.expose(), scope };
+    let answer = TokenAnswer {
+        access_token: access.expose(),
+        token_type: "Bearer",
+        expires_in: passes.lifetime(),
+        refresh_token: refresh.expose(),
+        scope,
+    };
     Ok(reply::json(StatusCode::OK, &answer))
 }
 

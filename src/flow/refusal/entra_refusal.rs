@@ -14,24 +14,53 @@ use crate::telemetry::log;
 use http::StatusCode;
 
 /// Returns the texts for a failed sign-in. `again` is the URL for another attempt.
-pub(in crate::flow) fn words(sidecar: &Sidecar, entra: &Entra, language: Language, error: &entra::Error, again: Option<&str>) -> RefusalWords {
+pub(in crate::flow) fn words(
+    sidecar: &Sidecar,
+    entra: &Entra,
+    language: Language,
+    error: &entra::Error,
+    again: Option<&str>,
+) -> RefusalWords {
     let say = sidecar.pages.phrases(language);
     match error {
         entra::Error::Refused(refusal) => refused((sidecar, say, language), entra, refusal, again),
-        entra::Error::Token(invalid @ (InvalidToken::Stranger(_) | InvalidToken::Personal | InvalidToken::Guest)) => outsider(say, *invalid, again),
+        entra::Error::Token(
+            invalid @ (InvalidToken::Stranger(_) | InvalidToken::Personal | InvalidToken::Guest),
+        ) => outsider(say, *invalid, again),
         entra::Error::Token(invalid) => {
-            let clock = entra.clock_ahead().filter(|_| matches!(invalid, InvalidToken::Expired | InvalidToken::NotYet));
+            let clock = entra
+                .clock_ahead()
+                .filter(|_| matches!(invalid, InvalidToken::Expired | InvalidToken::NotYet));
             let shape = (NoticeKind::SignInFailed, StatusCode::FORBIDDEN, NoticeParty::AppOwner);
-            let words = RefusalWords::under(&say.title.not_you, shape, &say.sign_in.bad_answer).detail("Check", "check", Some(&invalid.to_string()));
-            offered(say, words.detail("Clock ahead of Microsoft’s (s)", "clock_ahead", clock.map(|it| it.to_string()).as_deref()), again)
+            let words = RefusalWords::under(&say.title.not_you, shape, &say.sign_in.bad_answer)
+                .detail("Check", "check", Some(&invalid.to_string()));
+            offered(
+                say,
+                words.detail(
+                    "Clock ahead of Microsoft’s (s)",
+                    "clock_ahead",
+                    clock.map(|it| it.to_string()).as_deref(),
+                ),
+                again,
+            )
         }
         entra::Error::Credential(_) => {
-            let shape = (NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, NoticeParty::AppOwner);
-            offered(say, RefusalWords::under(&say.title.not_now, shape, &say.sign_in.no_proof), again)
+            let shape =
+                (NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, NoticeParty::AppOwner);
+            offered(
+                say,
+                RefusalWords::under(&say.title.not_now, shape, &say.sign_in.no_proof),
+                again,
+            )
         }
         _ => {
-            let shape = (NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, NoticeParty::Nobody);
-            offered(say, RefusalWords::under(&say.title.not_now, shape, &say.sign_in.unreachable), again)
+            let shape =
+                (NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, NoticeParty::Nobody);
+            offered(
+                say,
+                RefusalWords::under(&say.title.not_now, shape, &say.sign_in.unreachable),
+                again,
+            )
         }
     }
 }
@@ -44,16 +73,27 @@ fn outsider(say: &NoticePhrases, invalid: InvalidToken, again: Option<&str>) -> 
         InvalidToken::Guest => (NoticeParty::AppOwner, &say.sign_in.guest),
         _ => (NoticeParty::AppOwner, &say.sign_in.stranger),
     };
-    let words = RefusalWords::under(&say.title.not_this_account, (NoticeKind::SignInFailed, StatusCode::FORBIDDEN, whose), said);
-    let tenant = if let InvalidToken::Stranger(tid) = invalid { Some(tid.to_string()) } else { None };
-    let words = words.detail("Tenant ID", "tenant", tenant.as_deref()).detail("Check", "check", Some(&invalid.to_string()));
+    let words = RefusalWords::under(
+        &say.title.not_this_account,
+        (NoticeKind::SignInFailed, StatusCode::FORBIDDEN, whose),
+        said,
+    );
+    let tenant =
+        if let InvalidToken::Stranger(tid) = invalid { Some(tid.to_string()) } else { None };
+    let words = words.detail("Tenant ID", "tenant", tenant.as_deref()).detail(
+        "Check",
+        "check",
+        Some(&invalid.to_string()),
+    );
     let words = match invalid {
         InvalidToken::Personal => words,
         InvalidToken::Guest => words.with_remedy(NoticeParty::AppOwner, &say.sign_in.guest_mend),
         _ => words.with_remedy(NoticeParty::AppOwner, &say.sign_in.stranger_mend),
     };
     match again {
-        Some(again) => words.with(&say.way.other_account, &format!("{again}&prompt=select_account")),
+        Some(again) => {
+            words.with(&say.way.other_account, &format!("{again}&prompt=select_account"))
+        }
         None => words,
     }
 }
@@ -66,20 +106,35 @@ fn offered(say: &NoticePhrases, words: RefusalWords, again: Option<&str>) -> Ref
 }
 
 /// `error` and `suberror` determine the status; the error code selects the texts.
-fn refused((sidecar, say, language): (&Sidecar, &NoticePhrases, Language), entra: &Entra, refusal: &EntraRefusal, again: Option<&str>) -> RefusalWords {
+fn refused(
+    (sidecar, say, language): (&Sidecar, &NoticePhrases, Language),
+    entra: &Entra,
+    refusal: &EntraRefusal,
+    again: Option<&str>,
+) -> RefusalWords {
     let entry = entry(refusal);
     let (kind, status) = shape(refusal);
     let told = match entry {
         Some(entry) => known(say, language, entry),
         None => general(say, refusal),
     };
-    let title = told.title.unwrap_or(if kind == NoticeKind::Unavailable { &say.title.not_now } else { &say.title.not_you });
-    let what = NoticeText { title: title.to_owned(), what: told.what.to_owned(), next: vec![told.next.to_owned()] };
+    let title = told.title.unwrap_or(if kind == NoticeKind::Unavailable {
+        &say.title.not_now
+    } else {
+        &say.title.not_you
+    });
+    let what = NoticeText {
+        title: title.to_owned(),
+        what: told.what.to_owned(),
+        next: vec![told.next.to_owned()],
+    };
     let mut words = RefusalWords::new(kind, status, told.whose, &what);
     words.remedy = remedy(sidecar, entra, language, refusal, entry);
     if let Some(again) = again {
         words = match entry.map(|it| it.then) {
-            Some(RefusalReaction::Other) => words.with(&say.way.other_account, &format!("{again}&prompt=select_account")),
+            Some(RefusalReaction::Other) => {
+                words.with(&say.way.other_account, &format!("{again}&prompt=select_account"))
+            }
             _ if refusal.is_cancelled() => words.with(&say.way.sign_in_again, again),
             _ => words.with(&say.way.try_again, again),
         };
@@ -88,9 +143,18 @@ fn refused((sidecar, say, language): (&Sidecar, &NoticePhrases, Language), entra
 }
 
 /// Adds the details that troubleshooting needs.
-fn traced(words: RefusalWords, sidecar: &Sidecar, entra: &Entra, refusal: &EntraRefusal, entry: Option<&AadstsEntry>) -> RefusalWords {
+fn traced(
+    words: RefusalWords,
+    sidecar: &Sidecar,
+    entra: &Entra,
+    refusal: &EntraRefusal,
+    entry: Option<&AadstsEntry>,
+) -> RefusalWords {
     let names = names(sidecar, entra);
-    let time = refusal.timestamp.as_deref().map_or_else(|| calendar::utc(sidecar.process.clock.now()), str::to_owned);
+    let time = refusal
+        .timestamp
+        .as_deref()
+        .map_or_else(|| calendar::utc(sidecar.process.clock.now()), str::to_owned);
     let code = refusal.code.map(|it| format!("AADSTS{it}"));
     // Microsoft's page about an error code is for admins and developers.
     let more = refusal.code.map(|it| format!("https://login.microsoftonline.com/error?code={it}"));
@@ -115,7 +179,9 @@ fn entry(refusal: &EntraRefusal) -> Option<&'static AadstsEntry> {
 fn shape(refusal: &EntraRefusal) -> (NoticeKind, StatusCode) {
     match refusal {
         it if it.is_cancelled() => (NoticeKind::SignInNeeded, StatusCode::FORBIDDEN),
-        it if it.is_passing() || it.is_of_the_app() => (NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE),
+        it if it.is_passing() || it.is_of_the_app() => {
+            (NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE)
+        }
         _ => (NoticeKind::SignInFailed, StatusCode::FORBIDDEN),
     }
 }
@@ -127,11 +193,28 @@ struct ChosenWords<'a> {
     next: &'a str,
 }
 
-fn known<'a>(say: &'a NoticePhrases, language: Language, entry: &'static AadstsEntry) -> ChosenWords<'a> {
+fn known<'a>(
+    say: &'a NoticePhrases,
+    language: Language,
+    entry: &'static AadstsEntry,
+) -> ChosenWords<'a> {
     let whose = party_of(entry.whose);
-    let next = entry.next(language).unwrap_or(if matches!(whose, NoticeParty::Admin) { &say.advice.ask_admin } else { &say.advice.tell_owner });
-    let not_now = matches!(entry.whose, ResponsibleParty::Owner | ResponsibleParty::Us | ResponsibleParty::Entra).then_some(say.title.not_now.as_str());
-    ChosenWords { title: entry.title(language).or(not_now), what: entry.what(language), whose, next }
+    let next = entry.next(language).unwrap_or(if matches!(whose, NoticeParty::Admin) {
+        &say.advice.ask_admin
+    } else {
+        &say.advice.tell_owner
+    });
+    let not_now = matches!(
+        entry.whose,
+        ResponsibleParty::Owner | ResponsibleParty::Us | ResponsibleParty::Entra
+    )
+    .then_some(say.title.not_now.as_str());
+    ChosenWords {
+        title: entry.title(language).or(not_now),
+        what: entry.what(language),
+        whose,
+        next,
+    }
 }
 
 /// The texts for an unknown error code, or for a refusal without one.
@@ -140,7 +223,9 @@ fn general<'a>(say: &'a NoticePhrases, refusal: &EntraRefusal) -> ChosenWords<'a
     let (said, whose) = match refusal.error.as_str() {
         _ if refusal.is_cancelled() => (&all.canceled, NoticeParty::You),
         _ if refusal.is_passing() => (&all.passing, NoticeParty::Entra),
-        "login_required" | "interaction_required" | "consent_required" | "invalid_grant" => (&all.anew, NoticeParty::You),
+        "login_required" | "interaction_required" | "consent_required" | "invalid_grant" => {
+            (&all.anew, NoticeParty::You)
+        }
         "access_denied" => (&all.denied, NoticeParty::Admin),
         _ => (&all.not_accepted, NoticeParty::AppOwner),
     };
@@ -163,7 +248,13 @@ fn names(sidecar: &Sidecar, entra: &Entra) -> RemedyNames {
     entra.names(sidecar.site.origin())
 }
 
-fn remedy(sidecar: &Sidecar, entra: &Entra, language: Language, refusal: &EntraRefusal, entry: Option<&'static AadstsEntry>) -> Option<NoticeRemedy> {
+fn remedy(
+    sidecar: &Sidecar,
+    entra: &Entra,
+    language: Language,
+    refusal: &EntraRefusal,
+    entry: Option<&'static AadstsEntry>,
+) -> Option<NoticeRemedy> {
     if refusal.is_cancelled() {
         return None;
     }
@@ -176,10 +267,14 @@ fn remedy(sidecar: &Sidecar, entra: &Entra, language: Language, refusal: &EntraR
 }
 
 /// Returns the remedy for missing consent: how an admin lets the app read people's groups.
-pub(in crate::flow) fn consent_to_graph(sidecar: &Sidecar, language: Language) -> Option<NoticeRemedy> {
+pub(in crate::flow) fn consent_to_graph(
+    sidecar: &Sidecar,
+    language: Language,
+) -> Option<NoticeRemedy> {
     // With many app registrations, the affected one is not known here.
     let one = sidecar.organizations.is_none();
-    one.then(|| aadsts::consent_to_graph(&names(sidecar, &sidecar.entra), language).map(shown)).flatten()
+    one.then(|| aadsts::consent_to_graph(&names(sidecar, &sidecar.entra), language).map(shown))
+        .flatten()
 }
 
 fn shown(found: aadsts::Remedy) -> NoticeRemedy {
@@ -189,13 +284,22 @@ fn shown(found: aadsts::Remedy) -> NoticeRemedy {
 
 /// Counts a refusal by Entra and logs it for the operator. Other errors appear in the request's log
 /// line.
-pub(in crate::flow) fn write_down(sidecar: &Sidecar, entra: &Entra, error: &entra::Error, request_id: &str) {
+pub(in crate::flow) fn write_down(
+    sidecar: &Sidecar,
+    entra: &Entra,
+    error: &entra::Error,
+    request_id: &str,
+) {
     let entra::Error::Refused(refusal) = error else { return };
     let entry = entry(refusal);
     let language = Language::English;
-    let whose = entry.map_or_else(|| general(sidecar.pages.phrases(language), refusal).whose, |it| party_of(it.whose));
+    let whose = entry.map_or_else(
+        || general(sidecar.pages.phrases(language), refusal).whose,
+        |it| party_of(it.whose),
+    );
     sidecar.process.metrics.refused(whose.name());
-    let ours = refusal.is_of_the_app() || matches!(whose, NoticeParty::AppOwner | NoticeParty::SignInService);
+    let ours = refusal.is_of_the_app()
+        || matches!(whose, NoticeParty::AppOwner | NoticeParty::SignInService);
     let remedy = remedy(sidecar, entra, language, refusal, entry);
     sidecar.process.log.refused(&log::RefusedSignInRecord {
         time_ms: sidecar.process.clock.now_millis(),

@@ -71,7 +71,9 @@ impl LoopEvidence {
             _ if self.other_host.is_some() => LoopCause::Host,
             _ if !self.cookie => LoopCause::Cookie,
             _ if self.rounds.returned < rounds::MAX_ROUNDS => LoopCause::Callback,
-            _ if self.ahead.is_some_and(|it| it.unsigned_abs() > CLOCK_TOLERANCE_SECONDS) => LoopCause::Clock,
+            _ if self.ahead.is_some_and(|it| it.unsigned_abs() > CLOCK_TOLERANCE_SECONDS) => {
+                LoopCause::Clock
+            }
             _ => LoopCause::Unknown,
         }
     }
@@ -79,8 +81,16 @@ impl LoopEvidence {
     /// Returns the texts of the page.
     pub(in crate::flow) fn words(&self, say: &NoticePhrases, site: &Site) -> RefusalWords {
         let (cause, circle) = (self.cause(), &say.circle);
-        let whose = if cause == LoopCause::Cookie || cause == LoopCause::Host { NoticeParty::You } else { NoticeParty::AppOwner };
-        let mut words = RefusalWords::under(&circle.title, (NoticeKind::Loop, StatusCode::BAD_REQUEST, whose), self.text_for(cause, circle));
+        let whose = if cause == LoopCause::Cookie || cause == LoopCause::Host {
+            NoticeParty::You
+        } else {
+            NoticeParty::AppOwner
+        };
+        let mut words = RefusalWords::under(
+            &circle.title,
+            (NoticeKind::Loop, StatusCode::BAD_REQUEST, whose),
+            self.text_for(cause, circle),
+        );
         words = words.with_remedy(NoticeParty::AppOwner, self.remedy_for(cause, &circle.mend));
         if cause == LoopCause::Host {
             words = words.with(&say.way.public_address, &site.origin());
@@ -96,7 +106,11 @@ impl LoopEvidence {
         words = values.into_iter().fold(words, |words, (name, value)| words.fill(name, value));
         words
             .detail("Cause", "cause", Some(cause.name()))
-            .detail("Cookies", "cookies", Some(if self.cookie { "returned" } else { "not returned" }))
+            .detail(
+                "Cookies",
+                "cookies",
+                Some(if self.cookie { "returned" } else { "not returned" }),
+            )
             .detail("Host", "host", Some(self.other_host.as_deref().unwrap_or("public address")))
             .detail("Scheme", "scheme", Some(self.scheme()))
             .detail("Clock", "clock", Some(&self.clock()))
@@ -148,8 +162,14 @@ impl LoopEvidence {
     fn clock(&self) -> String {
         match self.ahead {
             None => "not compared yet".to_owned(),
-            Some(ahead) if ahead.unsigned_abs() <= CLOCK_TOLERANCE_SECONDS => "agrees with Microsoft’s".to_owned(),
-            Some(ahead) => format!("{} s {} Microsoft’s", ahead.unsigned_abs(), if ahead > 0 { "ahead of" } else { "behind" }),
+            Some(ahead) if ahead.unsigned_abs() <= CLOCK_TOLERANCE_SECONDS => {
+                "agrees with Microsoft’s".to_owned()
+            }
+            Some(ahead) => format!(
+                "{} s {} Microsoft’s",
+                ahead.unsigned_abs(),
+                if ahead > 0 { "ahead of" } else { "behind" }
+            ),
         }
     }
 }
@@ -187,27 +207,57 @@ mod tests {
     use crate::session::rounds::SignInOrigin;
 
     fn seen() -> LoopEvidence {
-        let rounds = SignInRounds { returned: 3, started_at: 1, since: 1000, origin: SignInOrigin::default() };
-        LoopEvidence { rounds, lost: None, cookie: true, other_host: None, http: None, ahead: Some(1), session: SessionCookieState::None }
+        let rounds = SignInRounds {
+            returned: 3,
+            started_at: 1,
+            since: 1000,
+            origin: SignInOrigin::default(),
+        };
+        LoopEvidence {
+            rounds,
+            lost: None,
+            cookie: true,
+            other_host: None,
+            http: None,
+            ahead: Some(1),
+            session: SessionCookieState::None,
+        }
     }
 
     #[test]
     fn each_cause_is_known_by_what_is_seen() {
-        let lost = |http, elsewhere| Some(SignInOrigin { http, elsewhere, ..SignInOrigin::default() });
+        let lost =
+            |http, elsewhere| Some(SignInOrigin { http, elsewhere, ..SignInOrigin::default() });
         for (it, cause) in [
             (seen(), LoopCause::Unknown),
             (LoopEvidence { ahead: None, ..seen() }, LoopCause::Unknown),
-            (LoopEvidence { session: SessionCookieState::Live, ahead: Some(999), ..seen() }, LoopCause::App),
+            (
+                LoopEvidence { session: SessionCookieState::Live, ahead: Some(999), ..seen() },
+                LoopCause::App,
+            ),
             (LoopEvidence { cookie: false, ..seen() }, LoopCause::Cookie),
-            (LoopEvidence { cookie: false, http: Some(PlainHttpReason::NotSaid), ..seen() }, LoopCause::Scheme),
+            (
+                LoopEvidence { cookie: false, http: Some(PlainHttpReason::NotSaid), ..seen() },
+                LoopCause::Scheme,
+            ),
             (LoopEvidence { lost: lost(true, false), ..seen() }, LoopCause::Scheme),
-            (LoopEvidence { lost: lost(false, true), session: SessionCookieState::Live, ..seen() }, LoopCause::Host),
+            (
+                LoopEvidence {
+                    lost: lost(false, true),
+                    session: SessionCookieState::Live,
+                    ..seen()
+                },
+                LoopCause::Host,
+            ),
             (LoopEvidence { other_host: Some("b".into()), ..seen() }, LoopCause::Host),
             (LoopEvidence { ahead: Some(-61), ..seen() }, LoopCause::Clock),
             // If cookies are returned, the browser uses https, even if the request arrives here as
             // http.
             (LoopEvidence { http: Some(PlainHttpReason::NotSaid), ..seen() }, LoopCause::Unknown),
-            (LoopEvidence { rounds: SignInRounds { returned: 0, ..seen().rounds }, ..seen() }, LoopCause::Callback),
+            (
+                LoopEvidence { rounds: SignInRounds { returned: 0, ..seen().rounds }, ..seen() },
+                LoopCause::Callback,
+            ),
         ] {
             assert_eq!(it.cause(), cause, "{it:?}");
         }
@@ -219,8 +269,16 @@ mod tests {
         let (pages, _) = Pages::new(None);
         let say = pages.phrases(Language::English);
         let words = seen().words(say, &site);
-        assert!(words.what.contains("found no cause") && words.what.contains("the clock are right"), "{}", words.what);
-        let words = LoopEvidence { ahead: None, session: SessionCookieState::Unknown, ..seen() }.words(say, &site);
-        assert!(words.what.contains("could not be compared") && words.remedy.unwrap().what.contains("same replica"));
+        assert!(
+            words.what.contains("found no cause") && words.what.contains("the clock are right"),
+            "{}",
+            words.what
+        );
+        let words = LoopEvidence { ahead: None, session: SessionCookieState::Unknown, ..seen() }
+            .words(say, &site);
+        assert!(
+            words.what.contains("could not be compared")
+                && words.remedy.unwrap().what.contains("same replica")
+        );
     }
 }

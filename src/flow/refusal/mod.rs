@@ -36,23 +36,37 @@ use words::RefusalWords;
 
 /// The challenge of a 401 (RFC 9110 section 11.6.1): a sign-in in a browser, for which no
 /// registered scheme exists.
-pub(in crate::flow) const SIGN_IN_CHALLENGE: HeaderValue = HeaderValue::from_static("Entrada realm=\"app\"");
+pub(in crate::flow) const SIGN_IN_CHALLENGE: HeaderValue =
+    HeaderValue::from_static("Entrada realm=\"app\"");
 
 /// Returns the challenge of a 401 if a signed-in person must satisfy one of these authentication
 /// contexts. It has the format of Microsoft's claims challenge.
 pub(in crate::flow) fn insufficient(acrs: &[String]) -> HeaderValue {
     let claims = STANDARD.encode(claims_for(acrs).unwrap_or_default());
-    HeaderValue::from_str(&format!("Bearer error=\"insufficient_claims\", claims=\"{claims}\"")).unwrap_or(SIGN_IN_CHALLENGE)
+    HeaderValue::from_str(&format!("Bearer error=\"insufficient_claims\", claims=\"{claims}\""))
+        .unwrap_or(SIGN_IN_CHALLENGE)
 }
 
 /// Returns the challenge of a 401 for a rejected access token (RFC 6750 section 3.1).
 fn invalid_token(bad: BadAccessToken) -> HeaderValue {
-    HeaderValue::from_str(&format!("Bearer error=\"invalid_token\", error_description=\"{bad}\"")).unwrap_or(SIGN_IN_CHALLENGE)
+    HeaderValue::from_str(&format!("Bearer error=\"invalid_token\", error_description=\"{bad}\""))
+        .unwrap_or(SIGN_IN_CHALLENGE)
 }
 
 /// Entrada's own reason words. The page's catalog has a sentence for each of them.
-pub(in crate::flow) const REASONS: [&str; 11] =
-    ["canceled", "no_answer", "other_tenant", "organization_off", "guest", "person_off", "not_known", "not_set_up", "personal", "clock", "token"];
+pub(in crate::flow) const REASONS: [&str; 11] = [
+    "canceled",
+    "no_answer",
+    "other_tenant",
+    "organization_off",
+    "guest",
+    "person_off",
+    "not_known",
+    "not_set_up",
+    "personal",
+    "clock",
+    "token",
+];
 
 /// Why a request is not served as intended. A text inside is for the log or is an Entrada URL.
 #[derive(Debug)]
@@ -218,7 +232,9 @@ impl Refusal {
     pub(in crate::flow) fn reason(&self) -> Option<String> {
         let ours = match self {
             Self::SignIn(entra::Error::Refused(it), ..) if it.is_cancelled() => "canceled",
-            Self::SignIn(entra::Error::Refused(it), ..) => return Some(it.code.map_or_else(|| it.error.clone(), |it| format!("AADSTS{it}"))),
+            Self::SignIn(entra::Error::Refused(it), ..) => {
+                return Some(it.code.map_or_else(|| it.error.clone(), |it| format!("AADSTS{it}")));
+            }
             Self::SignIn(entra::Error::Token(it), ..) => reason_of_token(*it),
             Self::SignIn(..) => "no_answer",
             Self::NotAdmitted(it, _) => match it {
@@ -230,7 +246,9 @@ impl Refusal {
                 first_sign_in::MembershipRefusal::Directory(_) => return None,
             },
             Self::Organization(
-                organizations::Error::NotSetUp | organizations::Error::NoToken | organizations::Error::Directory(directory::Error::Unopened(_)),
+                organizations::Error::NotSetUp
+                | organizations::Error::NoToken
+                | organizations::Error::Directory(directory::Error::Unopened(_)),
             ) => "not_set_up",
             _ => return None,
         };
@@ -238,20 +256,34 @@ impl Refusal {
     }
 
     /// Returns the response for the person or the program that sent the request.
-    pub(in crate::flow) fn answer(self, sidecar: &Sidecar, caller: CallerKind, language: Language, reference: &str) -> Response<Body> {
+    pub(in crate::flow) fn answer(
+        self,
+        sidecar: &Sidecar,
+        caller: CallerKind,
+        language: Language,
+        reference: &str,
+    ) -> Response<Body> {
         if let Self::BadForwardAuth(_) = self {
             return reply::empty(StatusCode::FORBIDDEN);
         }
         if let (Self::Unknown(page), CallerKind::Navigation | CallerKind::Form) = (&self, caller) {
             let page = Page::Identify(IdentifyPage::clone(page));
-            return reply::page(StatusCode::NOT_FOUND, sidecar.pages.render(&page, language), sidecar.pages.policy(&page));
+            return reply::page(
+                StatusCode::NOT_FOUND,
+                sidecar.pages.render(&page, language),
+                sidecar.pages.policy(&page),
+            );
         }
         // Clients that send a token are programs, regardless of their `Accept` header.
         let is_program = matches!(caller, CallerKind::Script) || matches!(self, Self::BadToken(_));
         // Programs always receive English, so that their error texts can be searched for.
         let language = if is_program { Language::English } else { language };
         let words = self.words(sidecar, language);
-        let mut response = if is_program { words.as_problem(&self, sidecar, reference) } else { words.as_page(sidecar, language, reference) };
+        let mut response = if is_program {
+            words.as_problem(&self, sidecar, reference)
+        } else {
+            words.as_page(sidecar, language, reference)
+        };
         let headers = response.headers_mut();
         match &self {
             Self::SignedOut(_) | Self::SessionEnded(_) => {
@@ -295,7 +327,9 @@ impl Refusal {
             Self::ContextMissing(acrs) => words::contexts_missing(say, acrs),
             Self::Forbidden => words::forbidden(say),
             Self::NoLongerAllowed => words::no_longer_allowed(say),
-            Self::GroupsUnknown(it) => words::groups_unknown(say, it, || entra_refusal::consent_to_graph(sidecar, language)),
+            Self::GroupsUnknown(it) => words::groups_unknown(say, it, || {
+                entra_refusal::consent_to_graph(sidecar, language)
+            }),
             Self::ForeignOrigin => words::foreign_origin(say),
             Self::CrossSite => words::cross_site(say),
             Self::NoPendingSignIn(start) => words::no_pending_sign_in(say, start),
@@ -303,13 +337,17 @@ impl Refusal {
             Self::DuplicateParameter | Self::BadForm => words::bad_callback(say),
             Self::Loop(it) => it.words(say, &sidecar.site),
             Self::Entra(it) => entra_refusal::words(sidecar, &sidecar.entra, language, it, None),
-            Self::SignIn(it, again, entra) => entra_refusal::words(sidecar, entra, language, it, Some(again)),
+            Self::SignIn(it, again, entra) => {
+                entra_refusal::words(sidecar, entra, language, it, Some(again))
+            }
             Self::Unknown(_) => words::unknown(say),
             Self::TooMany(_) => words::too_many(say),
             Self::TooManyCodes(_) => words::too_many_codes(say),
             Self::NotAdmitted(it, again) => words::not_admitted(say, it, again),
             Self::Unregistered(it) => words::unregistered(say, *it),
-            Self::ForApp(it, back) => RefusalWords { back: Some(AppReturn::clone(back)), ..it.words(sidecar, language) },
+            Self::ForApp(it, back) => {
+                RefusalWords { back: Some(AppReturn::clone(back)), ..it.words(sidecar, language) }
+            }
             Self::Organization(it) => words::organization(say, it),
             Self::Closed(_) => words::closed(say),
             Self::BadToken(it) => words::bad_token(say, *it),
@@ -352,7 +390,9 @@ struct ProblemDetails<'a> {
 impl RefusalWords {
     fn as_problem(&self, refusal: &Refusal, sidecar: &Sidecar, reference: &str) -> Response<Body> {
         let sign_in_url = match refusal {
-            Refusal::SignedOut(start) | Refusal::SessionEnded(start) | Refusal::StepUp(start, _) => Some(format!("{}{start}", sidecar.site.origin())),
+            Refusal::SignedOut(start)
+            | Refusal::SessionEnded(start)
+            | Refusal::StepUp(start, _) => Some(format!("{}{start}", sidecar.site.origin())),
             _ => None,
         };
         let problem = ProblemDetails {

@@ -35,7 +35,12 @@ pub(in crate::flow) struct RefusalDetail {
 }
 
 impl RefusalWords {
-    pub(in crate::flow) fn new(kind: NoticeKind, status: StatusCode, whose: NoticeParty, told: &NoticeText) -> Self {
+    pub(in crate::flow) fn new(
+        kind: NoticeKind,
+        status: StatusCode,
+        whose: NoticeParty,
+        told: &NoticeText,
+    ) -> Self {
         Self {
             kind,
             status,
@@ -50,8 +55,21 @@ impl RefusalWords {
         }
     }
 
-    pub(in crate::flow) fn under(title: &str, (kind, status, whose): (NoticeKind, StatusCode, NoticeParty), said: &TitledText) -> Self {
-        Self::new(kind, status, whose, &NoticeText { title: title.to_owned(), what: said.what.clone(), next: vec![said.next.clone()] })
+    pub(in crate::flow) fn under(
+        title: &str,
+        (kind, status, whose): (NoticeKind, StatusCode, NoticeParty),
+        said: &TitledText,
+    ) -> Self {
+        Self::new(
+            kind,
+            status,
+            whose,
+            &NoticeText {
+                title: title.to_owned(),
+                what: said.what.clone(),
+                next: vec![said.next.clone()],
+            },
+        )
     }
 
     pub(in crate::flow) fn with(mut self, label: &str, href: &str) -> Self {
@@ -60,7 +78,12 @@ impl RefusalWords {
     }
 
     pub(in crate::flow) fn with_remedy(mut self, reader: NoticeParty, mend: &RemedyText) -> Self {
-        self.remedy = Some(NoticeRemedy { reader, what: mend.what.clone(), place: mend.place.clone(), command: None });
+        self.remedy = Some(NoticeRemedy {
+            reader,
+            what: mend.what.clone(),
+            place: mend.place.clone(),
+            command: None,
+        });
         self
     }
 
@@ -69,7 +92,12 @@ impl RefusalWords {
         let place = format!("{{{name}}}");
         let mend = self.remedy.as_mut().map(|it| [&mut it.what, &mut it.place]);
         let label = self.action.as_mut().map(|it| &mut it.label);
-        for text in [&mut self.title, &mut self.what].into_iter().chain(&mut self.next).chain(mend.into_iter().flatten()).chain(label) {
+        for text in [&mut self.title, &mut self.what]
+            .into_iter()
+            .chain(&mut self.next)
+            .chain(mend.into_iter().flatten())
+            .chain(label)
+        {
             if text.contains(&place) {
                 *text = text.replace(&place, value);
             }
@@ -77,7 +105,12 @@ impl RefusalWords {
         self
     }
 
-    pub(in crate::flow) fn detail(mut self, name: &'static str, member: &'static str, value: Option<&str>) -> Self {
+    pub(in crate::flow) fn detail(
+        mut self,
+        name: &'static str,
+        member: &'static str,
+        value: Option<&str>,
+    ) -> Self {
         if let Some(value) = value {
             self.details.push(RefusalDetail { name, member, value: value.to_owned() });
         }
@@ -95,103 +128,205 @@ pub(in crate::flow) fn unread(say: &NoticePhrases, refused: &InboundError) -> Re
 }
 
 pub(in crate::flow) fn misdirected(say: &NoticePhrases, origin: &str) -> RefusalWords {
-    RefusalWords::new(NoticeKind::BadRequest, StatusCode::MISDIRECTED_REQUEST, NoticeParty::AppOwner, &say.refused.misdirected)
-        .with_remedy(NoticeParty::AppOwner, &say.refused.misdirected_mend)
-        .fill("origin", origin)
+    RefusalWords::new(
+        NoticeKind::BadRequest,
+        StatusCode::MISDIRECTED_REQUEST,
+        NoticeParty::AppOwner,
+        &say.refused.misdirected,
+    )
+    .with_remedy(NoticeParty::AppOwner, &say.refused.misdirected_mend)
+    .fill("origin", origin)
 }
 
 pub(in crate::flow) fn not_found(say: &NoticePhrases) -> RefusalWords {
-    RefusalWords::new(NoticeKind::NotFound, StatusCode::NOT_FOUND, NoticeParty::You, &say.refused.not_found).with(&say.way.start_page, "/")
+    RefusalWords::new(
+        NoticeKind::NotFound,
+        StatusCode::NOT_FOUND,
+        NoticeParty::You,
+        &say.refused.not_found,
+    )
+    .with(&say.way.start_page, "/")
 }
 
 pub(in crate::flow) fn method(say: &NoticePhrases, allow: &str) -> RefusalWords {
-    RefusalWords::new(NoticeKind::BadRequest, StatusCode::METHOD_NOT_ALLOWED, NoticeParty::AppOwner, &say.refused.method).fill("allow", allow)
+    RefusalWords::new(
+        NoticeKind::BadRequest,
+        StatusCode::METHOD_NOT_ALLOWED,
+        NoticeParty::AppOwner,
+        &say.refused.method,
+    )
+    .fill("allow", allow)
 }
 
 pub(in crate::flow) fn signed_out(say: &NoticePhrases, start: &str) -> RefusalWords {
-    RefusalWords::new(NoticeKind::SignInNeeded, StatusCode::UNAUTHORIZED, NoticeParty::You, &say.refused.signed_out).with(&say.way.sign_in, start)
+    RefusalWords::new(
+        NoticeKind::SignInNeeded,
+        StatusCode::UNAUTHORIZED,
+        NoticeParty::You,
+        &say.refused.signed_out,
+    )
+    .with(&say.way.sign_in, start)
 }
 
 pub(in crate::flow) fn session_ended(say: &NoticePhrases, start: &str) -> RefusalWords {
-    RefusalWords::new(NoticeKind::SignInNeeded, StatusCode::UNAUTHORIZED, NoticeParty::You, &say.refused.session_ended).with(&say.way.sign_in, start)
+    RefusalWords::new(
+        NoticeKind::SignInNeeded,
+        StatusCode::UNAUTHORIZED,
+        NoticeParty::You,
+        &say.refused.session_ended,
+    )
+    .with(&say.way.sign_in, start)
 }
 
 pub(in crate::flow) fn step_up(say: &NoticePhrases, start: &str, acrs: &[String]) -> RefusalWords {
-    RefusalWords::new(NoticeKind::SignInNeeded, StatusCode::UNAUTHORIZED, NoticeParty::You, &say.refused.step_up).with(&say.way.confirm, start).detail(
-        "Authentication context",
-        "acrs",
-        Some(&acrs.join(" or ")),
+    RefusalWords::new(
+        NoticeKind::SignInNeeded,
+        StatusCode::UNAUTHORIZED,
+        NoticeParty::You,
+        &say.refused.step_up,
     )
+    .with(&say.way.confirm, start)
+    .detail("Authentication context", "acrs", Some(&acrs.join(" or ")))
 }
 
 pub(in crate::flow) fn contexts_missing(say: &NoticePhrases, acrs: &[String]) -> RefusalWords {
     let context = acrs.join(" or ");
-    RefusalWords::new(NoticeKind::Forbidden, StatusCode::FORBIDDEN, NoticeParty::Admin, &say.refused.not_proven)
-        .with(&say.way.start_page, "/")
-        .with_remedy(NoticeParty::Admin, &say.refused.not_proven_mend)
-        .fill("context", &context)
-        .detail("Authentication context", "acrs", Some(&context))
+    RefusalWords::new(
+        NoticeKind::Forbidden,
+        StatusCode::FORBIDDEN,
+        NoticeParty::Admin,
+        &say.refused.not_proven,
+    )
+    .with(&say.way.start_page, "/")
+    .with_remedy(NoticeParty::Admin, &say.refused.not_proven_mend)
+    .fill("context", &context)
+    .detail("Authentication context", "acrs", Some(&context))
 }
 
 pub(in crate::flow) fn forbidden(say: &NoticePhrases) -> RefusalWords {
-    RefusalWords::new(NoticeKind::Forbidden, StatusCode::FORBIDDEN, NoticeParty::Admin, &say.refused.forbidden).with(&say.way.start_page, "/")
+    RefusalWords::new(
+        NoticeKind::Forbidden,
+        StatusCode::FORBIDDEN,
+        NoticeParty::Admin,
+        &say.refused.forbidden,
+    )
+    .with(&say.way.start_page, "/")
 }
 
 /// `consent` is the remedy for an admin if the app does not have consent to read groups yet.
-pub(in crate::flow) fn groups_unknown(say: &NoticePhrases, error: &graph::Error, consent: impl FnOnce() -> Option<NoticeRemedy>) -> RefusalWords {
-    let words = |whose, told| RefusalWords::new(NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, whose, told);
+pub(in crate::flow) fn groups_unknown(
+    say: &NoticePhrases,
+    error: &graph::Error,
+    consent: impl FnOnce() -> Option<NoticeRemedy>,
+) -> RefusalWords {
+    let words = |whose, told| {
+        RefusalWords::new(NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, whose, told)
+    };
     match error {
-        it if it.is_consent() => RefusalWords { remedy: consent(), ..words(NoticeParty::Admin, &say.down.groups_not_agreed) },
+        it if it.is_consent() => RefusalWords {
+            remedy: consent(),
+            ..words(NoticeParty::Admin, &say.down.groups_not_agreed)
+        },
         it if it.is_outage() => words(NoticeParty::Nobody, &say.down.groups_not_told),
-        _ => words(NoticeParty::AppOwner, &say.down.groups_too_many).with_remedy(NoticeParty::AppOwner, &say.down.groups_too_many_mend),
+        _ => words(NoticeParty::AppOwner, &say.down.groups_too_many)
+            .with_remedy(NoticeParty::AppOwner, &say.down.groups_too_many_mend),
     }
 }
 
 pub(in crate::flow) fn closed(say: &NoticePhrases) -> RefusalWords {
-    RefusalWords::new(NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, NoticeParty::Nobody, &say.down.not_checked)
+    RefusalWords::new(
+        NoticeKind::Unavailable,
+        StatusCode::SERVICE_UNAVAILABLE,
+        NoticeParty::Nobody,
+        &say.down.not_checked,
+    )
 }
 
 pub(in crate::flow) fn no_longer_allowed(say: &NoticePhrases) -> RefusalWords {
-    RefusalWords::new(NoticeKind::Forbidden, StatusCode::FORBIDDEN, NoticeParty::Admin, &say.refused.no_longer_allowed)
+    RefusalWords::new(
+        NoticeKind::Forbidden,
+        StatusCode::FORBIDDEN,
+        NoticeParty::Admin,
+        &say.refused.no_longer_allowed,
+    )
 }
 
 pub(in crate::flow) fn bad_token(say: &NoticePhrases, bad: BadAccessToken) -> RefusalWords {
-    RefusalWords::new(NoticeKind::SignInNeeded, StatusCode::UNAUTHORIZED, NoticeParty::You, &say.refused.bad_token).fill("bad", &bad.to_string())
+    RefusalWords::new(
+        NoticeKind::SignInNeeded,
+        StatusCode::UNAUTHORIZED,
+        NoticeParty::You,
+        &say.refused.bad_token,
+    )
+    .fill("bad", &bad.to_string())
 }
 
 pub(in crate::flow) fn unknown(say: &NoticePhrases) -> RefusalWords {
-    RefusalWords::new(NoticeKind::NotFound, StatusCode::NOT_FOUND, NoticeParty::You, &say.sign_in.unknown)
+    RefusalWords::new(
+        NoticeKind::NotFound,
+        StatusCode::NOT_FOUND,
+        NoticeParty::You,
+        &say.sign_in.unknown,
+    )
 }
 
 pub(in crate::flow) fn too_many(say: &NoticePhrases) -> RefusalWords {
-    RefusalWords::new(NoticeKind::Unavailable, StatusCode::TOO_MANY_REQUESTS, NoticeParty::You, &say.sign_in.too_many)
+    RefusalWords::new(
+        NoticeKind::Unavailable,
+        StatusCode::TOO_MANY_REQUESTS,
+        NoticeParty::You,
+        &say.sign_in.too_many,
+    )
 }
 
 pub(in crate::flow) fn too_many_codes(say: &NoticePhrases) -> RefusalWords {
-    RefusalWords::new(NoticeKind::Unavailable, StatusCode::TOO_MANY_REQUESTS, NoticeParty::You, &say.sign_in.too_many_codes)
+    RefusalWords::new(
+        NoticeKind::Unavailable,
+        StatusCode::TOO_MANY_REQUESTS,
+        NoticeParty::You,
+        &say.sign_in.too_many_codes,
+    )
 }
 
 /// The person signed in at Entra but does not have access here.
-pub(in crate::flow) fn not_admitted(say: &NoticePhrases, refused: &first_sign_in::MembershipRefusal, again: &str) -> RefusalWords {
+pub(in crate::flow) fn not_admitted(
+    say: &NoticePhrases,
+    refused: &first_sign_in::MembershipRefusal,
+    again: &str,
+) -> RefusalWords {
     let (whose, told) = match refused {
-        first_sign_in::MembershipRefusal::OtherTenant => (NoticeParty::You, &say.entry.other_tenant),
+        first_sign_in::MembershipRefusal::OtherTenant => {
+            (NoticeParty::You, &say.entry.other_tenant)
+        }
         first_sign_in::MembershipRefusal::Guest => (NoticeParty::Admin, &say.entry.guest),
         first_sign_in::MembershipRefusal::PersonOff => (NoticeParty::Admin, &say.entry.person_off),
         first_sign_in::MembershipRefusal::Unknown => (NoticeParty::Admin, &say.entry.not_known),
-        first_sign_in::MembershipRefusal::OrganizationOff | first_sign_in::MembershipRefusal::Directory(_) => {
+        first_sign_in::MembershipRefusal::OrganizationOff
+        | first_sign_in::MembershipRefusal::Directory(_) => {
             (NoticeParty::AppOwner, &say.entry.organization_off)
         }
     };
     let other = format!("{again}&prompt=select_account");
-    RefusalWords::new(NoticeKind::SignInFailed, StatusCode::FORBIDDEN, whose, told).with(&say.way.other_account, &other)
+    RefusalWords::new(NoticeKind::SignInFailed, StatusCode::FORBIDDEN, whose, told)
+        .with(&say.way.other_account, &other)
 }
 
-pub(in crate::flow) fn organization(say: &NoticePhrases, error: &organizations::Error) -> RefusalWords {
+pub(in crate::flow) fn organization(
+    say: &NoticePhrases,
+    error: &organizations::Error,
+) -> RefusalWords {
     let told = match error {
-        organizations::Error::NotSetUp | organizations::Error::NoToken | organizations::Error::Directory(directory::Error::Unopened(_)) => &say.down.not_set_up,
+        organizations::Error::NotSetUp
+        | organizations::Error::NoToken
+        | organizations::Error::Directory(directory::Error::Unopened(_)) => &say.down.not_set_up,
         organizations::Error::Directory(_) => &say.down.directory,
     };
-    RefusalWords::new(NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, NoticeParty::AppOwner, told)
+    RefusalWords::new(
+        NoticeKind::Unavailable,
+        StatusCode::SERVICE_UNAVAILABLE,
+        NoticeParty::AppOwner,
+        told,
+    )
 }
 
 pub(in crate::flow) fn unregistered(say: &NoticePhrases, what: Unregistered) -> RefusalWords {
@@ -199,39 +334,93 @@ pub(in crate::flow) fn unregistered(say: &NoticePhrases, what: Unregistered) -> 
         Unregistered::Client => (&say.entry.app_unknown, &say.entry.app_unknown_mend),
         Unregistered::RedirectUri => (&say.entry.app_elsewhere, &say.entry.app_elsewhere_mend),
     };
-    RefusalWords::new(NoticeKind::BadRequest, StatusCode::BAD_REQUEST, NoticeParty::AppOwner, told).with_remedy(NoticeParty::AppOwner, mend)
+    RefusalWords::new(NoticeKind::BadRequest, StatusCode::BAD_REQUEST, NoticeParty::AppOwner, told)
+        .with_remedy(NoticeParty::AppOwner, mend)
 }
 
 pub(in crate::flow) fn foreign_origin(say: &NoticePhrases) -> RefusalWords {
-    RefusalWords::new(NoticeKind::Forbidden, StatusCode::FORBIDDEN, NoticeParty::AppOwner, &say.refused.foreign_origin)
+    RefusalWords::new(
+        NoticeKind::Forbidden,
+        StatusCode::FORBIDDEN,
+        NoticeParty::AppOwner,
+        &say.refused.foreign_origin,
+    )
 }
 
 pub(in crate::flow) fn cross_site(say: &NoticePhrases) -> RefusalWords {
-    RefusalWords::new(NoticeKind::Forbidden, StatusCode::FORBIDDEN, NoticeParty::You, &say.refused.cross_site).with(&say.way.start_page, "/")
+    RefusalWords::new(
+        NoticeKind::Forbidden,
+        StatusCode::FORBIDDEN,
+        NoticeParty::You,
+        &say.refused.cross_site,
+    )
+    .with(&say.way.start_page, "/")
 }
 
 pub(in crate::flow) fn no_pending_sign_in(say: &NoticePhrases, start: &str) -> RefusalWords {
-    RefusalWords::new(NoticeKind::BadRequest, StatusCode::BAD_REQUEST, NoticeParty::You, &say.sign_in.nothing_under_way).with(&say.way.sign_in_again, start)
+    RefusalWords::new(
+        NoticeKind::BadRequest,
+        StatusCode::BAD_REQUEST,
+        NoticeParty::You,
+        &say.sign_in.nothing_under_way,
+    )
+    .with(&say.way.sign_in_again, start)
 }
 
 pub(in crate::flow) fn app_waits(say: &NoticePhrases) -> RefusalWords {
-    RefusalWords::new(NoticeKind::BadRequest, StatusCode::BAD_REQUEST, NoticeParty::You, &say.sign_in.app_waits)
+    RefusalWords::new(
+        NoticeKind::BadRequest,
+        StatusCode::BAD_REQUEST,
+        NoticeParty::You,
+        &say.sign_in.app_waits,
+    )
 }
 
 pub(in crate::flow) fn bad_callback(say: &NoticePhrases) -> RefusalWords {
-    RefusalWords::new(NoticeKind::BadRequest, StatusCode::BAD_REQUEST, NoticeParty::You, &say.sign_in.unreadable).with(&say.way.start_page, "/")
+    RefusalWords::new(
+        NoticeKind::BadRequest,
+        StatusCode::BAD_REQUEST,
+        NoticeParty::You,
+        &say.sign_in.unreadable,
+    )
+    .with(&say.way.start_page, "/")
 }
 
 pub(in crate::flow) fn upstream(say: &NoticePhrases, error: &upstream::Error) -> RefusalWords {
     let (kind, status, whose, told) = match error.fault() {
-        FaultSide::Slow => (NoticeKind::Unavailable, StatusCode::GATEWAY_TIMEOUT, NoticeParty::AppOwner, &say.down.app_slow),
-        FaultSide::Unreachable => (NoticeKind::Unavailable, StatusCode::BAD_GATEWAY, NoticeParty::AppOwner, &say.down.app_unreachable),
-        FaultSide::Client => (NoticeKind::BadRequest, StatusCode::REQUEST_TIMEOUT, NoticeParty::You, &say.down.upload_stopped),
-        FaultSide::NotSupported => (NoticeKind::BadRequest, StatusCode::NOT_IMPLEMENTED, NoticeParty::AppOwner, &say.down.no_upgrade),
+        FaultSide::Slow => (
+            NoticeKind::Unavailable,
+            StatusCode::GATEWAY_TIMEOUT,
+            NoticeParty::AppOwner,
+            &say.down.app_slow,
+        ),
+        FaultSide::Unreachable => (
+            NoticeKind::Unavailable,
+            StatusCode::BAD_GATEWAY,
+            NoticeParty::AppOwner,
+            &say.down.app_unreachable,
+        ),
+        FaultSide::Client => (
+            NoticeKind::BadRequest,
+            StatusCode::REQUEST_TIMEOUT,
+            NoticeParty::You,
+            &say.down.upload_stopped,
+        ),
+        FaultSide::NotSupported => (
+            NoticeKind::BadRequest,
+            StatusCode::NOT_IMPLEMENTED,
+            NoticeParty::AppOwner,
+            &say.down.no_upgrade,
+        ),
     };
     RefusalWords::new(kind, status, whose, told)
 }
 
 pub(in crate::flow) fn internal(say: &NoticePhrases) -> RefusalWords {
-    RefusalWords::new(NoticeKind::Unavailable, StatusCode::INTERNAL_SERVER_ERROR, NoticeParty::AppOwner, &say.down.internal)
+    RefusalWords::new(
+        NoticeKind::Unavailable,
+        StatusCode::INTERNAL_SERVER_ERROR,
+        NoticeParty::AppOwner,
+        &say.down.internal,
+    )
 }

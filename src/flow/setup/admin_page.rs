@@ -17,7 +17,10 @@ use std::borrow::Cow;
 
 /// Returns the content that every page shows.
 pub(super) fn admin_page(sidecar: &Sidecar, visit: &SetUpVisit) -> admin::AdminPage {
-    admin::AdminPage { organization: visit.organization().name.clone(), base: sidecar.site.setup_path() }
+    admin::AdminPage {
+        organization: visit.organization().name.clone(),
+        base: sidecar.site.setup_path(),
+    }
 }
 
 /// Returns the acting admin as the directory identifies them.
@@ -31,15 +34,21 @@ pub(super) fn shown(exchange: &Exchange<'_>, status: StatusCode, page: &Page) ->
 }
 
 /// Redirects to one of these pages after an action.
-pub(super) fn to(sidecar: &Sidecar, page: &str, query: &[(&str, &str)]) -> Result<Response<Body>, Refusal> {
-    reply::redirect(StatusCode::SEE_OTHER, &address(sidecar, page, query)).ok_or(Refusal::Internal("no redirect"))
+pub(super) fn to(
+    sidecar: &Sidecar,
+    page: &str,
+    query: &[(&str, &str)],
+) -> Result<Response<Body>, Refusal> {
+    reply::redirect(StatusCode::SEE_OTHER, &address(sidecar, page, query))
+        .ok_or(Refusal::Internal("no redirect"))
 }
 
 /// Returns the URL of one of these pages. Empty query values are omitted.
 pub(super) fn address(sidecar: &Sidecar, page: &str, query: &[(&str, &str)]) -> String {
     let path = format!("{}/{page}", sidecar.site.setup_path());
     let said = query.iter().filter(|it| !it.1.is_empty());
-    let query: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(said).finish();
+    let query: String =
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(said).finish();
     if query.is_empty() { path } else { format!("{path}?{query}") }
 }
 
@@ -66,15 +75,25 @@ pub(super) fn query_value<'a>(inbound: &'a InboundRequest, name: &str) -> Option
 }
 
 /// Returns the action that was just done, if it is one of the known ones.
-pub(super) fn done<const N: usize>(inbound: &InboundRequest, all: [&'static str; N]) -> Option<&'static str> {
+pub(super) fn done<const N: usize>(
+    inbound: &InboundRequest,
+    all: [&'static str; N],
+) -> Option<&'static str> {
     let done = query_value(inbound, "done")?;
     all.into_iter().find(|it| *it == done)
 }
 
 /// Returns the display name of the person who made a change: the username of a person in the
 /// organization, or otherwise the recorded text.
-pub(super) async fn called(directory: &Directory, visit: &SetUpVisit, by: &str) -> Result<String, Refusal> {
-    let Some(id) = by.strip_prefix("person ").and_then(Guid::parse) else { return Ok(by.to_owned()) };
-    let found = directory.person_by_id(id).await?.filter(|it| it.organization == visit.organization().id);
+pub(super) async fn called(
+    directory: &Directory,
+    visit: &SetUpVisit,
+    by: &str,
+) -> Result<String, Refusal> {
+    let Some(id) = by.strip_prefix("person ").and_then(Guid::parse) else {
+        return Ok(by.to_owned());
+    };
+    let found =
+        directory.person_by_id(id).await?.filter(|it| it.organization == visit.organization().id);
     Ok(found.map_or_else(|| by.to_owned(), |it| it.username.to_string()))
 }

@@ -12,7 +12,9 @@ use crate::base::own_path;
 use crate::base::return_to::ReturnTo;
 use crate::directory::change::OrganizationChange;
 use crate::directory::organization::OrganizationSource;
-use crate::directory::organization_credential::{BadClientSecret, CredentialKind, OrganizationCredential};
+use crate::directory::organization_credential::{
+    BadClientSecret, CredentialKind, OrganizationCredential,
+};
 use crate::directory::{Directory, Error};
 use crate::pages::Page;
 use crate::pages::admin::{CredentialPage, NewCredentialView};
@@ -25,16 +27,34 @@ use http::{Response, StatusCode};
 const DONE_VALUES: [&str; 3] = ["waits", "set", "taken_back"];
 
 /// Shows the state of the credential.
-pub(super) async fn show(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
+pub(super) async fn show(
+    exchange: &Exchange<'_>,
+    directory: &Directory,
+    visit: &SetUpVisit,
+) -> Result<Response<Body>, Refusal> {
     let page = page(exchange.sidecar, directory, visit).await?;
-    Ok(shown(exchange, StatusCode::OK, &Page::Credential(Box::new(CredentialPage { done: done(exchange.inbound, DONE_VALUES), ..page }))))
+    Ok(shown(
+        exchange,
+        StatusCode::OK,
+        &Page::Credential(Box::new(CredentialPage {
+            done: done(exchange.inbound, DONE_VALUES),
+            ..page
+        })),
+    ))
 }
 
 /// Performs the action of a form.
-pub(super) async fn change(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit, form: &FormFields) -> Result<Response<Body>, Refusal> {
+pub(super) async fn change(
+    exchange: &Exchange<'_>,
+    directory: &Directory,
+    visit: &SetUpVisit,
+    form: &FormFields,
+) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, .. } = *exchange;
     let organization = visit.organization();
-    if organization.source == OrganizationSource::File || !visit.may_change_secret(sidecar.process.clock.now()) {
+    if organization.source == OrganizationSource::File
+        || !visit.may_change_secret(sidecar.process.clock.now())
+    {
         let page = page(sidecar, directory, visit).await?;
         return Ok(shown(exchange, StatusCode::FORBIDDEN, &Page::Credential(Box::new(page))));
     }
@@ -43,8 +63,15 @@ pub(super) async fn change(exchange: &Exchange<'_>, directory: &Directory, visit
         "set" => match new_secret(form, sidecar.process.clock.now()) {
             Ok(change) => change,
             Err(problem) => {
-                let page = CredentialPage { problem: Some(problem), ..page(sidecar, directory, visit).await? };
-                return Ok(shown(exchange, StatusCode::UNPROCESSABLE_ENTITY, &Page::Credential(Box::new(page))));
+                let page = CredentialPage {
+                    problem: Some(problem),
+                    ..page(sidecar, directory, visit).await?
+                };
+                return Ok(shown(
+                    exchange,
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    &Page::Credential(Box::new(page)),
+                ));
             }
         },
         _ => return Err(Refusal::BadForm),
@@ -54,7 +81,10 @@ pub(super) async fn change(exchange: &Exchange<'_>, directory: &Directory, visit
     let after = match directory.change_organization(&organization.code, change, &visit.by()).await {
         Ok(after) => after,
         Err(Error::NeedsHighestRole(_)) => {
-            let page = CredentialPage { problem: Some("not_highest"), ..page(sidecar, directory, visit).await? };
+            let page = CredentialPage {
+                problem: Some("not_highest"),
+                ..page(sidecar, directory, visit).await?
+            };
             return Ok(shown(exchange, StatusCode::CONFLICT, &Page::Credential(Box::new(page))));
         }
         Err(other) => return Err(other.into()),
@@ -81,10 +111,18 @@ fn new_secret(form: &FormFields, now: u64) -> Result<OrganizationChange, &'stati
     if ends.is_some_and(|it| it <= now) {
         return Err("past");
     }
-    Ok(OrganizationChange { proof: Some(proof), credential_ends: ends, ..OrganizationChange::default() })
+    Ok(OrganizationChange {
+        proof: Some(proof),
+        credential_ends: ends,
+        ..OrganizationChange::default()
+    })
 }
 
-async fn page(sidecar: &Sidecar, directory: &Directory, visit: &SetUpVisit) -> Result<CredentialPage, Refusal> {
+async fn page(
+    sidecar: &Sidecar,
+    directory: &Directory,
+    visit: &SetUpVisit,
+) -> Result<CredentialPage, Refusal> {
     let (organization, now) = (visit.organization(), sidecar.process.clock.now());
     let held = directory.credential_of(organization).await?;
     let waiting = match &organization.pending_credential {
@@ -98,7 +136,12 @@ async fn page(sidecar: &Sidecar, directory: &Directory, visit: &SetUpVisit) -> R
     };
     // Requires the password again: a sign-in that Entra remembers would prove nothing new.
     let here = ReturnTo::parse(&address(sidecar, "credential", &[]), &sidecar.site);
-    let again = || format!("{}&prompt=login", page_url(&sidecar.site, own_path::START, &here, &[], Some(organization.code.as_str())));
+    let again = || {
+        format!(
+            "{}&prompt=login",
+            page_url(&sidecar.site, own_path::START, &here, &[], Some(organization.code.as_str()))
+        )
+    };
     Ok(CredentialPage {
         desk: admin_page(sidecar, visit),
         in_file: organization.source == OrganizationSource::File,

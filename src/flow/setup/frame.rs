@@ -45,7 +45,11 @@ pub(super) fn show(exchange: &Exchange<'_>, status: StatusCode, page: SetUpPage)
 /// Returns the header that every page shows.
 pub(super) fn head(sidecar: &Sidecar, visit: &SetUpVisit) -> SetUpHeader {
     let organization = visit.organization();
-    SetUpHeader { app: sidecar.site.authority().to_owned(), organization: organization.name.clone(), home: sidecar.site.setup_path() }
+    SetUpHeader {
+        app: sidecar.site.authority().to_owned(),
+        organization: organization.name.clone(),
+        home: sidecar.site.setup_path(),
+    }
 }
 
 /// Returns a page that shows only a message.
@@ -61,20 +65,28 @@ pub(super) fn message_page(exchange: &Exchange<'_>, say: SetUpMessage) -> Respon
     show(
         exchange,
         status,
-        SetUpPage::Message(MessagePage { app: exchange.sidecar.site.authority().to_owned(), home: exchange.sidecar.site.setup_path(), what }),
+        SetUpPage::Message(MessagePage {
+            app: exchange.sidecar.site.authority().to_owned(),
+            home: exchange.sidecar.site.setup_path(),
+            what,
+        }),
     )
 }
 
 /// Redirects to the steps after an action; `done` names the action there.
 pub(super) fn redirect_back(sidecar: &Sidecar, done: &str) -> Result<Response<Body>, Refusal> {
-    reply::redirect(StatusCode::SEE_OTHER, &format!("{}?done={done}", sidecar.site.setup_path())).ok_or(Refusal::Internal("no redirect"))
+    reply::redirect(StatusCode::SEE_OTHER, &format!("{}?done={done}", sidecar.site.setup_path()))
+        .ok_or(Refusal::Internal("no redirect"))
 }
 
 /// Sends a signed-out person to sign in and then back to this page.
 pub(super) fn to_sign_in(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, inbound, .. } = *exchange;
-    let return_to =
-        if inbound.target.method() == http::Method::POST { ReturnTo::parse(&sidecar.site.setup_path(), &sidecar.site) } else { exchange.return_to() };
+    let return_to = if inbound.target.method() == http::Method::POST {
+        ReturnTo::parse(&sidecar.site.setup_path(), &sidecar.site)
+    } else {
+        exchange.return_to()
+    };
     let page = page_url(&sidecar.site, own_path::SIGN_IN, &return_to, &[], None);
     if !redirects(inbound.caller, SignedOutAnswer::Auto) {
         return Err(Refusal::SignedOut(page));

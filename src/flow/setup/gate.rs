@@ -93,7 +93,9 @@ impl SetUpVisit {
     /// Whether the client secret may be changed: with a link, or soon after authentication.
     pub(super) fn may_change_secret(&self, now: u64) -> bool {
         match &self.who {
-            SetUpVisitor::Person { proved, .. } => proved.is_some_and(|it| now < it.saturating_add(FRESH_SIGN_IN_SECONDS)),
+            SetUpVisitor::Person { proved, .. } => {
+                proved.is_some_and(|it| now < it.saturating_add(FRESH_SIGN_IN_SECONDS))
+            }
             SetUpVisitor::Invited(_) => true,
         }
     }
@@ -101,7 +103,11 @@ impl SetUpVisit {
 
 /// Identifies the visitor. A link that was used in this browser takes precedence over its session,
 /// because it was chosen deliberately.
-pub(super) async fn enter(exchange: &Exchange<'_>, all: &OrganizationRegistry, facts: &mut RequestFacts) -> Result<SetUpVisit, SetUpDenied> {
+pub(super) async fn enter(
+    exchange: &Exchange<'_>,
+    all: &OrganizationRegistry,
+    facts: &mut RequestFacts,
+) -> Result<SetUpVisit, SetUpDenied> {
     let link = linked(exchange);
     if let Some(id) = link
         && let Some(Invitation { id, organization }) = all.directory().invitation(id).await?
@@ -117,14 +123,27 @@ pub(super) async fn enter(exchange: &Exchange<'_>, all: &OrganizationRegistry, f
     }
 }
 
-async fn admin(all: &OrganizationRegistry, session: &Arc<Session>) -> Result<SetUpVisit, SetUpDenied> {
+async fn admin(
+    all: &OrganizationRegistry,
+    session: &Arc<Session>,
+) -> Result<SetUpVisit, SetUpDenied> {
     let forbidden = || SetUpDenied::Not(Refusal::Forbidden);
     let member = session.identity().member.clone().ok_or_else(forbidden)?;
-    let person = all.directory().person_by_id(member.person).await?.filter(|it| it.on && it.organization == member.organization).ok_or_else(forbidden)?;
+    let person = all
+        .directory()
+        .person_by_id(member.person)
+        .await?
+        .filter(|it| it.on && it.organization == member.organization)
+        .ok_or_else(forbidden)?;
     if !all.directory().may_set_up(&person.role) {
         return Err(forbidden());
     }
-    let organization = all.directory().organization_by_id(person.organization).await?.filter(|it| it.state == OrganizationState::On).ok_or_else(forbidden)?;
+    let organization = all
+        .directory()
+        .organization_by_id(person.organization)
+        .await?
+        .filter(|it| it.state == OrganizationState::On)
+        .ok_or_else(forbidden)?;
     // A silent sign-in also begins a session, but it is not a new authentication. The claim
     // contains the time of the last one. It is optional; without it, only a sign-in counts for
     // which Entra was asked to authenticate the person. If present, only the claim counts: the
@@ -148,5 +167,9 @@ fn linked(exchange: &Exchange<'_>) -> Option<Guid> {
 /// Returns the cookie of a visit that began with a link.
 pub(super) fn cookie(sidecar: &Sidecar, invitation: &Invitation) -> Option<HeaderValue> {
     let name = sidecar.names.visit();
-    sidecar.names.set(&name, &sidecar.visits.seal(&name, invitation.id.to_string().as_bytes())?, Some(VISIT_LIFETIME_SECONDS))
+    sidecar.names.set(
+        &name,
+        &sidecar.visits.seal(&name, invitation.id.to_string().as_bytes())?,
+        Some(VISIT_LIFETIME_SECONDS),
+    )
 }

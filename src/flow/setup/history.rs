@@ -16,12 +16,28 @@ use http::{Response, StatusCode};
 const CHANGES_PER_PAGE: usize = 30;
 
 /// Shows the changes, newest first.
-pub(super) async fn show(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
+pub(super) async fn show(
+    exchange: &Exchange<'_>,
+    directory: &Directory,
+    visit: &SetUpVisit,
+) -> Result<Response<Body>, Refusal> {
     let before = query_value(exchange.inbound, "before").and_then(|it| Guid::parse(&it));
-    let (found, last) = rows(directory.history(visit.organization().id, before, one_more(CHANGES_PER_PAGE)).await?, CHANGES_PER_PAGE);
-    let next = last.map(|it| address(exchange.sidecar, "history", &[("before", &it.id.to_string())]));
+    let (found, last) = rows(
+        directory.history(visit.organization().id, before, one_more(CHANGES_PER_PAGE)).await?,
+        CHANGES_PER_PAGE,
+    );
+    let next =
+        last.map(|it| address(exchange.sidecar, "history", &[("before", &it.id.to_string())]));
     let rows = found.into_iter().map(changed).collect();
-    Ok(shown(exchange, StatusCode::OK, &Page::History(Box::new(HistoryPage { desk: admin_page(exchange.sidecar, visit), rows, next }))))
+    Ok(shown(
+        exchange,
+        StatusCode::OK,
+        &Page::History(Box::new(HistoryPage {
+            desk: admin_page(exchange.sidecar, visit),
+            rows,
+            next,
+        })),
+    ))
 }
 
 fn changed(it: HistoryEntry) -> HistoryRow {

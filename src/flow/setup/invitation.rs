@@ -23,11 +23,20 @@ const MAX_TOKEN_BYTES: usize = 64;
 /// response does not reveal which links exist.
 pub(super) fn confirm_page(exchange: &Exchange<'_>) -> Response<Body> {
     let query = exchange.inbound.target.query().unwrap_or_default();
-    let mut all = url::form_urlencoded::parse(query.as_bytes()).filter(|it| it.0 == "token").map(|it| it.1.into_owned());
-    let plain = |it: &String| (1..=MAX_TOKEN_BYTES).contains(&it.len()) && it.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_'));
+    let mut all = url::form_urlencoded::parse(query.as_bytes())
+        .filter(|it| it.0 == "token")
+        .map(|it| it.1.into_owned());
+    let plain = |it: &String| {
+        (1..=MAX_TOKEN_BYTES).contains(&it.len())
+            && it.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_'))
+    };
     match (all.next().filter(plain), all.next()) {
         (Some(token), None) => {
-            let page = InvitationPage { app: exchange.sidecar.site.authority().to_owned(), home: exchange.sidecar.site.setup_path(), token };
+            let page = InvitationPage {
+                app: exchange.sidecar.site.authority().to_owned(),
+                home: exchange.sidecar.site.setup_path(),
+                token,
+            };
             frame::show(exchange, StatusCode::OK, SetUpPage::Invitation(page))
         }
         _ => frame::message_page(exchange, SetUpMessage::LinkOver),
@@ -35,34 +44,50 @@ pub(super) fn confirm_page(exchange: &Exchange<'_>) -> Response<Body> {
 }
 
 /// `POST /setup/invitation`: uses up the link and begins the visit.
-pub(super) async fn accept(exchange: &Exchange<'_>, all: &OrganizationRegistry, form: &FormFields) -> Result<Response<Body>, Refusal> {
+pub(super) async fn accept(
+    exchange: &Exchange<'_>,
+    all: &OrganizationRegistry,
+    form: &FormFields,
+) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, inbound, .. } = *exchange;
     let token = Secret::new(form.text("token"));
     let invitation = match all.directory().accept(&token).await {
         Ok(it) => it,
-        Err(InvitationError::Used) => return Ok(frame::message_page(exchange, SetUpMessage::LinkUsed)),
-        Err(InvitationError::Over) => return Ok(frame::message_page(exchange, SetUpMessage::LinkOver)),
+        Err(InvitationError::Used) => {
+            return Ok(frame::message_page(exchange, SetUpMessage::LinkUsed));
+        }
+        Err(InvitationError::Over) => {
+            return Ok(frame::message_page(exchange, SetUpMessage::LinkOver));
+        }
         Err(InvitationError::Unknown) => {
             // Only Entrada's own page can send this request.
-            let client = GuessingClient { address: inbound.origin.client, source: RequestSource::Own };
+            let client =
+                GuessingClient { address: inbound.origin.client, source: RequestSource::Own };
             sidecar.process.guessed_links.was_wrong(client).map_err(Refusal::TooMany)?;
             return Ok(frame::message_page(exchange, SetUpMessage::LinkOver));
         }
         Err(InvitationError::Directory(error)) => return Err(error.into()),
     };
     tracing::info!(organization = %invitation.organization.code, invitation = %invitation.id, "set-up link used");
-    let mut response = reply::redirect(StatusCode::SEE_OTHER, &sidecar.site.setup_path()).ok_or(Refusal::Internal("no redirect"))?;
+    let mut response = reply::redirect(StatusCode::SEE_OTHER, &sidecar.site.setup_path())
+        .ok_or(Refusal::Internal("no redirect"))?;
     let cookie = gate::cookie(sidecar, &invitation).ok_or(Refusal::Internal("sealing failed"))?;
     response.headers_mut().append(SET_COOKIE, cookie);
     Ok(response)
 }
 
 /// `POST /setup/leave`: ends the visit that began with a link.
-pub(super) async fn leave(exchange: &Exchange<'_>, all: &OrganizationRegistry, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
+pub(super) async fn leave(
+    exchange: &Exchange<'_>,
+    all: &OrganizationRegistry,
+    visit: &SetUpVisit,
+) -> Result<Response<Body>, Refusal> {
     if let Some(id) = visit.invitation() {
         all.directory().leave(id).await?;
     }
     let mut response = frame::message_page(exchange, SetUpMessage::Left);
-    response.headers_mut().extend(exchange.sidecar.names.remove(&exchange.sidecar.names.visit()).map(|it| (SET_COOKIE, it)));
+    response.headers_mut().extend(
+        exchange.sidecar.names.remove(&exchange.sidecar.names.visit()).map(|it| (SET_COOKIE, it)),
+    );
     Ok(response)
 }

@@ -28,7 +28,11 @@ use http::{Method, Response};
 use hyper::body::Incoming;
 
 /// Handles all paths below `/setup`. They do not exist without `[directory]`.
-pub(super) async fn set_up(exchange: &Exchange<'_>, body: &mut Option<Incoming>, facts: &mut RequestFacts) -> Result<Response<Body>, Refusal> {
+pub(super) async fn set_up(
+    exchange: &Exchange<'_>,
+    body: &mut Option<Incoming>,
+    facts: &mut RequestFacts,
+) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, inbound, .. } = *exchange;
     let all = sidecar.organizations.as_deref().ok_or(Refusal::NotFound)?;
     let below = inbound.target.path().strip_prefix(&sidecar.site.setup_path()).unwrap_or_default();
@@ -42,7 +46,11 @@ pub(super) async fn set_up(exchange: &Exchange<'_>, body: &mut Option<Incoming>,
         None => FormFields::default(),
     };
     if below == "/invitation" {
-        return if posted { invitation::accept(exchange, all, &form).await } else { Ok(invitation::confirm_page(exchange)) };
+        return if posted {
+            invitation::accept(exchange, all, &form).await
+        } else {
+            Ok(invitation::confirm_page(exchange))
+        };
     }
     let visit = match gate::enter(exchange, all, facts).await {
         Ok(visit) => visit,
@@ -58,7 +66,9 @@ pub(super) async fn set_up(exchange: &Exchange<'_>, body: &mut Option<Incoming>,
         "/people" => people::show(exchange, all.directory(), &visit).await,
         "/sign_ins" => sign_ins::show(exchange, all.directory(), &visit).await,
         "/history" => history::show(exchange, all.directory(), &visit).await,
-        "/credential" if posted => credential::change(exchange, all.directory(), &visit, &form).await,
+        "/credential" if posted => {
+            credential::change(exchange, all.directory(), &visit, &form).await
+        }
         "/credential" => credential::show(exchange, all.directory(), &visit).await,
         "/sheet" => Ok(sheet::page(exchange, &visit)),
         "" => steps::page(exchange, all, &visit).await,
@@ -70,7 +80,9 @@ pub(super) async fn set_up(exchange: &Exchange<'_>, body: &mut Option<Incoming>,
 fn methods(below: &str) -> Option<&'static [Method]> {
     match below {
         "" | "/sheet" | "/sign_ins" | "/history" => Some(&[Method::GET, Method::HEAD]),
-        "/invitation" | "/people" | "/credential" => Some(&[Method::GET, Method::HEAD, Method::POST]),
+        "/invitation" | "/people" | "/credential" => {
+            Some(&[Method::GET, Method::HEAD, Method::POST])
+        }
         "/connection" | "/trial" | "/on" | "/off" | "/leave" => Some(&[Method::POST]),
         _ => None,
     }

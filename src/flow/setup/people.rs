@@ -2,7 +2,9 @@
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
-use super::admin_page::{address, admin_page, admin_scope, done, one_more, query_value, rows, shown, to};
+use super::admin_page::{
+    address, admin_page, admin_scope, done, one_more, query_value, rows, shown, to,
+};
 use super::gate::SetUpVisit;
 use crate::base::guid::Guid;
 use crate::base::username::Username;
@@ -23,29 +25,63 @@ const PEOPLE_PER_PAGE: usize = 25;
 const MAX_SEARCH_CHARS: usize = 128;
 
 /// Shows all people, the search results, or one person.
-pub(super) async fn show(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
+pub(super) async fn show(
+    exchange: &Exchange<'_>,
+    directory: &Directory,
+    visit: &SetUpVisit,
+) -> Result<Response<Body>, Refusal> {
     match query_value(exchange.inbound, "person") {
         Some(id) => one(exchange, directory, visit, &id).await,
         None => all(exchange, directory, visit).await,
     }
 }
 
-async fn all(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
+async fn all(
+    exchange: &Exchange<'_>,
+    directory: &Directory,
+    visit: &SetUpVisit,
+) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, inbound, .. } = *exchange;
-    let searched: String = query_value(inbound, "q").map(|it| it.trim().chars().take(MAX_SEARCH_CHARS).collect()).unwrap_or_default();
+    let searched: String = query_value(inbound, "q")
+        .map(|it| it.trim().chars().take(MAX_SEARCH_CHARS).collect())
+        .unwrap_or_default();
     let after = query_value(inbound, "after").and_then(|it| Username::parse(&it));
     let begins = Some(searched.clone()).filter(|it| !it.is_empty());
-    let wanted = PeopleQuery { organization: Some(visit.organization().id), prefix: begins, after, limit: one_more(PEOPLE_PER_PAGE) };
+    let wanted = PeopleQuery {
+        organization: Some(visit.organization().id),
+        prefix: begins,
+        after,
+        limit: one_more(PEOPLE_PER_PAGE),
+    };
     let (found, last) = rows(directory.people(&wanted).await?, PEOPLE_PER_PAGE);
-    let next = last.map(|it| address(sidecar, "people", &[("q", &searched), ("after", it.username.as_str())]));
+    let next = last
+        .map(|it| address(sidecar, "people", &[("q", &searched), ("after", it.username.as_str())]));
     let people = found.iter().map(|it| listed(sidecar, it)).collect();
-    Ok(shown(exchange, StatusCode::OK, &Page::People(Box::new(PeoplePage { desk: admin_page(sidecar, visit), asked: searched, people, next }))))
+    Ok(shown(
+        exchange,
+        StatusCode::OK,
+        &Page::People(Box::new(PeoplePage {
+            desk: admin_page(sidecar, visit),
+            asked: searched,
+            people,
+            next,
+        })),
+    ))
 }
 
-async fn one(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit, id: &str) -> Result<Response<Body>, Refusal> {
+async fn one(
+    exchange: &Exchange<'_>,
+    directory: &Directory,
+    visit: &SetUpVisit,
+    id: &str,
+) -> Result<Response<Body>, Refusal> {
     let Some(id) = Guid::parse(id) else { return Err(Refusal::NotFound) };
     // A person of another organization is treated as not found.
-    let found = directory.person_by_id(id).await?.filter(|it| it.organization == visit.organization().id).ok_or(Refusal::NotFound)?;
+    let found = directory
+        .person_by_id(id)
+        .await?
+        .filter(|it| it.organization == visit.organization().id)
+        .ok_or(Refusal::NotFound)?;
     let myself = match visit.person() {
         Some(id) => directory.person_by_id(id).await?,
         None => None,
@@ -54,7 +90,9 @@ async fn one(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit,
     let may = match found.id {
         id if visit.person() == Some(id) => PersonPermissions::Yourself,
         // A role that is no longer configured ranks below all others.
-        _ if roles.contains(&found.role) || !directory.roles().contains(&found.role) => PersonPermissions::Everything,
+        _ if roles.contains(&found.role) || !directory.roles().contains(&found.role) => {
+            PersonPermissions::Everything
+        }
         _ => PersonPermissions::Above,
     };
     let page = PersonPage {
@@ -73,7 +111,11 @@ async fn one(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit,
 
 fn listed(sidecar: &Sidecar, it: &Person) -> PersonRow {
     PersonRow {
-        name: it.name.clone().filter(|it| !it.trim().is_empty()).unwrap_or_else(|| it.username.to_string()),
+        name: it
+            .name
+            .clone()
+            .filter(|it| !it.trim().is_empty())
+            .unwrap_or_else(|| it.username.to_string()),
         username: it.username.to_string(),
         role: it.role.clone(),
         on: it.on,
@@ -86,7 +128,12 @@ fn listed(sidecar: &Sidecar, it: &Person) -> PersonRow {
 const DONE_VALUES: [&str; 4] = ["role", "on", "off", "sign_out"];
 
 /// Performs the action of a form and shows the person's new state.
-pub(super) async fn change(sidecar: &Sidecar, directory: &Directory, visit: &SetUpVisit, form: &FormFields) -> Result<Response<Body>, Refusal> {
+pub(super) async fn change(
+    sidecar: &Sidecar,
+    directory: &Directory,
+    visit: &SetUpVisit,
+    form: &FormFields,
+) -> Result<Response<Body>, Refusal> {
     let person = Guid::parse(form.text("person")).ok_or(Refusal::NotFound)?;
     let (act, done) = match form.text("do") {
         "role" => (PersonAction::Role(form.text("role").to_owned()), "role"),
@@ -109,9 +156,14 @@ pub(super) async fn change(sidecar: &Sidecar, directory: &Directory, visit: &Set
         Err(ActionError::Nobody) => return Err(Refusal::NotFound),
         Err(ActionError::Directory(Error::NoRole(_))) => return Err(Refusal::BadForm),
         Err(ActionError::Directory(it)) => return Err(it.into()),
-        Err(ActionError::NotYou | ActionError::Above | ActionError::TooHigh | ActionError::Yourself) => return Err(Refusal::Forbidden),
+        Err(
+            ActionError::NotYou | ActionError::Above | ActionError::TooHigh | ActionError::Yourself,
+        ) => return Err(Refusal::Forbidden),
     };
     let id = person.to_string();
-    let query = [("person", id.as_str())].into_iter().chain(done.map(|it| ("done", it))).collect::<Vec<_>>();
+    let query = [("person", id.as_str())]
+        .into_iter()
+        .chain(done.map(|it| ("done", it)))
+        .collect::<Vec<_>>();
     to(sidecar, "people", &query)
 }

@@ -18,23 +18,36 @@ use crate::wire::form::FormFields;
 use http::Response;
 
 /// `POST /setup/connection`: saves the connection.
-pub(super) async fn save(exchange: &Exchange<'_>, all: &OrganizationRegistry, visit: &SetUpVisit, form: &FormFields) -> Result<Response<Body>, Refusal> {
+pub(super) async fn save(
+    exchange: &Exchange<'_>,
+    all: &OrganizationRegistry,
+    visit: &SetUpVisit,
+    form: &FormFields,
+) -> Result<Response<Body>, Refusal> {
     let now = exchange.sidecar.process.clock.now();
     let tenant = tenant(all, form.text("tenant")).await;
     let (change, wrong) = read(form, visit, tenant, now);
-    if matches!(visit.change_origin(), ChangeOrigin::Admin(_)) && change.moves(visit.organization()) {
+    if matches!(visit.change_origin(), ChangeOrigin::Admin(_)) && change.moves(visit.organization())
+    {
         return steps::again(exchange, all, visit, "stays").await;
     }
     if wrong != FieldErrors::default() {
         return steps::refused(exchange, all, visit, (typed(form), wrong)).await;
     }
-    match all.directory().change_organization(&visit.organization().code, change, &visit.by()).await {
+    match all.directory().change_organization(&visit.organization().code, change, &visit.by()).await
+    {
         Ok(organization) => {
             tracing::info!(organization = %organization.code, by = visit.by(), "organization's connection changed on the set-up page");
             // The visitor has a link. The new tenant or client ID turned the organization off.
             frame::redirect_back(
                 exchange.sidecar,
-                if visit.organization().state == OrganizationState::On && organization.state == OrganizationState::Off { "moved" } else { "saved" },
+                if visit.organization().state == OrganizationState::On
+                    && organization.state == OrganizationState::Off
+                {
+                    "moved"
+                } else {
+                    "saved"
+                },
             )
         }
         Err(Error::StaysWhileOn(_)) => steps::again(exchange, all, visit, "stays").await,
@@ -47,7 +60,12 @@ pub(super) async fn save(exchange: &Exchange<'_>, all: &OrganizationRegistry, vi
 /// Returns the entered values to show again, without the secret.
 fn typed(form: &FormFields) -> TypedFields {
     let short = |name: &str| form.text(name).chars().take(100).collect();
-    TypedFields { tenant: short("tenant"), client_id: short("client_id"), ends: short("ends"), secret: !form.text("client_secret").is_empty() }
+    TypedFields {
+        tenant: short("tenant"),
+        client_id: short("client_id"),
+        ends: short("ends"),
+        secret: !form.text("client_secret").is_empty(),
+    }
 }
 
 /// Returns the entered tenant: its ID, or the tenant of a domain that is verified there.
@@ -62,7 +80,12 @@ async fn tenant(all: &OrganizationRegistry, typed: &str) -> Result<Guid, &'stati
     })
 }
 
-fn read(form: &FormFields, visit: &SetUpVisit, tenant: Result<Guid, &'static str>, now: u64) -> (OrganizationChange, FieldErrors) {
+fn read(
+    form: &FormFields,
+    visit: &SetUpVisit,
+    tenant: Result<Guid, &'static str>,
+    now: u64,
+) -> (OrganizationChange, FieldErrors) {
     let organization = visit.organization();
     let mut wrong = FieldErrors { tenant: tenant.err(), ..FieldErrors::default() };
     let tenant = tenant.ok();
@@ -76,7 +99,12 @@ fn read(form: &FormFields, visit: &SetUpVisit, tenant: Result<Guid, &'static str
     let proof = OrganizationCredential::of_value(secret);
     wrong.client_secret = match secret {
         // The existing credential is kept, unless it belongs to another app registration.
-        "" if organization.has_credential && organization.client_id == client_id && organization.tenant == tenant => None,
+        "" if organization.has_credential
+            && organization.client_id == client_id
+            && organization.tenant == tenant =>
+        {
+            None
+        }
         "" if organization.has_credential => Some("wrong_other_secret"),
         "" => Some("wrong_no_secret"),
         _ if !visit.may_change_secret(now) => Some("wrong_stale"),
@@ -99,7 +127,9 @@ fn read(form: &FormFields, visit: &SetUpVisit, tenant: Result<Guid, &'static str
         tenant: changed(tenant, organization.tenant),
         client_id: changed(client_id, organization.client_id),
         proof: proof.ok(),
-        credential_ends: day.filter(|it| !secret.is_empty() || organization.credential_ends != i64::try_from(*it).ok()),
+        credential_ends: day.filter(|it| {
+            !secret.is_empty() || organization.credential_ends != i64::try_from(*it).ok()
+        }),
         ..OrganizationChange::default()
     };
     (change, wrong)

@@ -20,26 +20,55 @@ use http::{Response, StatusCode};
 const SIGN_INS_PER_PAGE: usize = 30;
 
 /// Shows the sign-ins, newest first.
-pub(super) async fn show(exchange: &Exchange<'_>, directory: &Directory, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
+pub(super) async fn show(
+    exchange: &Exchange<'_>,
+    directory: &Directory,
+    visit: &SetUpVisit,
+) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, inbound, .. } = *exchange;
     let refused_only = query_value(inbound, "refused").is_some_and(|it| it == "1");
     let before = query_value(inbound, "before").and_then(|it| Guid::parse(&it));
     let (found, last) = rows(
-        directory.sign_ins(visit.organization().id, RecentSignInQuery { before, refused_only, limit: one_more(SIGN_INS_PER_PAGE) }).await?,
+        directory
+            .sign_ins(
+                visit.organization().id,
+                RecentSignInQuery { before, refused_only, limit: one_more(SIGN_INS_PER_PAGE) },
+            )
+            .await?,
         SIGN_INS_PER_PAGE,
     );
     let refused = if refused_only { "1" } else { "" };
-    let next = last.map(|it| address(sidecar, "sign_ins", &[("refused", refused), ("before", &it.id.to_string())]));
+    let next = last.map(|it| {
+        address(sidecar, "sign_ins", &[("refused", refused), ("before", &it.id.to_string())])
+    });
     let names = names(sidecar, visit.organization());
     let rows = found.into_iter().map(|it| seen(sidecar, inbound.language, &names, it)).collect();
-    Ok(shown(exchange, StatusCode::OK, &Page::SignIns(Box::new(SignInsPage { desk: admin_page(sidecar, visit), refused_only, rows, next }))))
+    Ok(shown(
+        exchange,
+        StatusCode::OK,
+        &Page::SignIns(Box::new(SignInsPage {
+            desk: admin_page(sidecar, visit),
+            refused_only,
+            rows,
+            next,
+        })),
+    ))
 }
 
 fn seen(sidecar: &Sidecar, language: Language, names: &RemedyNames, it: RecentSignIn) -> SignInRow {
     let RecentSignIn { at, sign_in, username, .. } = it;
-    let href = username.as_ref().and(sign_in.person).map(|it| address(sidecar, "people", &[("person", &it.to_string())]));
+    let href = username
+        .as_ref()
+        .and(sign_in.person)
+        .map(|it| address(sidecar, "people", &[("person", &it.to_string())]));
     let name = username.map(|it| it.to_string()).or(sign_in.name).unwrap_or_default();
-    SignInRow { at, name, href, refused: sign_in.refused.map(|it| why(language, names, it)), reference: sign_in.reference }
+    SignInRow {
+        at,
+        name,
+        href,
+        refused: sign_in.refused.map(|it| why(language, names, it)),
+        reference: sign_in.reference,
+    }
 }
 
 fn why(language: Language, names: &RemedyNames, reason: String) -> RefusalReason {
@@ -50,7 +79,9 @@ fn why(language: Language, names: &RemedyNames, reason: String) -> RefusalReason
     let entry = code.and_then(aadsts::find);
     RefusalReason::Entra(EntraErrorDetail {
         about: entry.map(|it| it.what(language).to_owned()),
-        mend: entry.and_then(|it| it.remedy(names, None, language)).map(|it| format!("{} {}", it.fix, it.place)),
+        mend: entry
+            .and_then(|it| it.remedy(names, None, language))
+            .map(|it| format!("{} {}", it.fix, it.place)),
         more: code.map(|it| format!("https://login.microsoftonline.com/error?code={it}")),
         code: reason,
     })
@@ -58,6 +89,11 @@ fn why(language: Language, names: &RemedyNames, reason: String) -> RefusalReason
 
 /// Returns the names with which an admin finds the organization's app.
 fn names(sidecar: &Sidecar, organization: &Organization) -> RemedyNames {
-    let (client, tenant) = (organization.client_id.unwrap_or(Guid::NIL), organization.tenant.unwrap_or(Guid::NIL));
-    RemedyNames { client_id: client.to_string(), tenant: tenant.to_string(), ..sidecar.entra.names(sidecar.site.origin()) }
+    let (client, tenant) =
+        (organization.client_id.unwrap_or(Guid::NIL), organization.tenant.unwrap_or(Guid::NIL));
+    RemedyNames {
+        client_id: client.to_string(),
+        tenant: tenant.to_string(),
+        ..sidecar.entra.names(sidecar.site.origin())
+    }
 }

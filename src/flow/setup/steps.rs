@@ -20,9 +20,16 @@ use http::{Response, StatusCode};
 const DONE_VALUES: [&str; 3] = ["saved", "moved", "on"];
 
 /// `GET /setup`: shows the steps.
-pub(super) async fn page(exchange: &Exchange<'_>, all: &OrganizationRegistry, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
+pub(super) async fn page(
+    exchange: &Exchange<'_>,
+    all: &OrganizationRegistry,
+    visit: &SetUpVisit,
+) -> Result<Response<Body>, Refusal> {
     let query = exchange.inbound.target.query().unwrap_or_default();
-    let done = DONE_VALUES.into_iter().find(|it| url::form_urlencoded::parse(query.as_bytes()).any(|(name, value)| name == "done" && value == *it));
+    let done = DONE_VALUES.into_iter().find(|it| {
+        url::form_urlencoded::parse(query.as_bytes())
+            .any(|(name, value)| name == "done" && value == *it)
+    });
     // A link from another site may contain any value.
     let done = done.filter(|it| match *it {
         "on" => visit.organization().state == OrganizationState::On,
@@ -30,11 +37,20 @@ pub(super) async fn page(exchange: &Exchange<'_>, all: &OrganizationRegistry, vi
         _ => true,
     });
     let steps = steps(exchange.sidecar, all, visit).await?;
-    Ok(frame::show(exchange, StatusCode::OK, SetUpPage::Steps(Box::new(SetUpSteps { done, ..steps }))))
+    Ok(frame::show(
+        exchange,
+        StatusCode::OK,
+        SetUpPage::Steps(Box::new(SetUpSteps { done, ..steps })),
+    ))
 }
 
 /// Shows the page again, with the reason why an action was not done.
-pub(super) async fn again(exchange: &Exchange<'_>, all: &OrganizationRegistry, visit: &SetUpVisit, why: &'static str) -> Result<Response<Body>, Refusal> {
+pub(super) async fn again(
+    exchange: &Exchange<'_>,
+    all: &OrganizationRegistry,
+    visit: &SetUpVisit,
+    why: &'static str,
+) -> Result<Response<Body>, Refusal> {
     let steps = SetUpSteps { refused: Some(why), ..steps(exchange.sidecar, all, visit).await? };
     Ok(frame::show(exchange, StatusCode::CONFLICT, SetUpPage::Steps(Box::new(steps))))
 }
@@ -46,17 +62,28 @@ pub(super) async fn refused(
     visit: &SetUpVisit,
     (typed, wrong): (TypedFields, FieldErrors),
 ) -> Result<Response<Body>, Refusal> {
-    let steps = SetUpSteps { refused: Some("not_saved"), typed, wrong, ..steps(exchange.sidecar, all, visit).await? };
+    let steps = SetUpSteps {
+        refused: Some("not_saved"),
+        typed,
+        wrong,
+        ..steps(exchange.sidecar, all, visit).await?
+    };
     Ok(frame::show(exchange, StatusCode::UNPROCESSABLE_ENTITY, SetUpPage::Steps(Box::new(steps))))
 }
 
-async fn steps(sidecar: &Sidecar, all: &OrganizationRegistry, visit: &SetUpVisit) -> Result<SetUpSteps, Refusal> {
+async fn steps(
+    sidecar: &Sidecar,
+    all: &OrganizationRegistry,
+    visit: &SetUpVisit,
+) -> Result<SetUpSteps, Refusal> {
     let organization = visit.organization();
     let id = |it: Option<crate::base::guid::Guid>| it.map(|it| it.to_string()).unwrap_or_default();
     let ends = organization.credential_ends.and_then(|it| u64::try_from(it).ok());
     let tested = all.directory().tested(organization).await?.and_then(|it| u64::try_from(it).ok());
     let here = ReturnTo::parse(&sidecar.site.setup_path(), &sidecar.site);
-    let complete = organization.tenant.is_some() && organization.client_id.is_some() && organization.has_credential;
+    let complete = organization.tenant.is_some()
+        && organization.client_id.is_some()
+        && organization.has_credential;
     let (discovered, undiscovered) = match discovered(all, visit).await? {
         Some(Ok(it)) => (Some(it), None),
         Some(Err(why)) => (None, Some(why)),
@@ -81,14 +108,23 @@ async fn steps(sidecar: &Sidecar, all: &OrganizationRegistry, visit: &SetUpVisit
             None => true,
         },
         may_change_secret: visit.may_change_secret(sidecar.process.clock.now()),
-        fresh: format!("{}&prompt=login", page_url(&sidecar.site, own_path::START, &here, &[], Some(organization.code.as_str()))),
+        fresh: format!(
+            "{}&prompt=login",
+            page_url(&sidecar.site, own_path::START, &here, &[], Some(organization.code.as_str()))
+        ),
         discovered,
         undiscovered,
         complete,
         tested: tested.map(calendar::utc),
         state: organization.state.as_str(),
         code: organization.code.to_string(),
-        start: format!("{}{}{}?organization={}", sidecar.site.origin(), sidecar.site.prefix(), own_path::START, organization.code),
+        start: format!(
+            "{}{}{}?organization={}",
+            sidecar.site.origin(),
+            sidecar.site.prefix(),
+            own_path::START,
+            organization.code
+        ),
         done: None,
         refused: None,
     })
@@ -96,11 +132,22 @@ async fn steps(sidecar: &Sidecar, all: &OrganizationRegistry, visit: &SetUpVisit
 
 /// Returns the values that Entra publishes about the tenant, or nothing if the connection is
 /// incomplete. If Entra is unreachable, returns a reason word with its code.
-async fn discovered(all: &OrganizationRegistry, visit: &SetUpVisit) -> Result<Option<Result<DiscoveredTenant, (&'static str, Option<String>)>>, Refusal> {
+async fn discovered(
+    all: &OrganizationRegistry,
+    visit: &SetUpVisit,
+) -> Result<Option<Result<DiscoveredTenant, (&'static str, Option<String>)>>, Refusal> {
     let Ok(entra) = all.entra(visit.organization()).await else { return Ok(None) };
     Ok(Some(match entra.discovered().await {
-        Ok(it) => Ok(DiscoveredTenant { tenant: it.tenant.map(|it| it.to_string()), cloud: it.cloud, region: it.region, issuer: it.issuer }),
-        Err(entra::Error::Refused(it)) => Err((if it.code == Some(90002) { "no_tenant" } else { "no_discovery" }, it.code.map(|it| format!("AADSTS{it}")))),
+        Ok(it) => Ok(DiscoveredTenant {
+            tenant: it.tenant.map(|it| it.to_string()),
+            cloud: it.cloud,
+            region: it.region,
+            issuer: it.issuer,
+        }),
+        Err(entra::Error::Refused(it)) => Err((
+            if it.code == Some(90002) { "no_tenant" } else { "no_discovery" },
+            it.code.map(|it| format!("AADSTS{it}")),
+        )),
         Err(_) => Err(("no_answer", None)),
     }))
 }

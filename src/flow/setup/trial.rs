@@ -21,7 +21,11 @@ use crate::wire::body::Body;
 use http::{Response, StatusCode};
 
 /// `POST /setup/trial`: redirects to Entra with the saved connection.
-pub(super) async fn start(exchange: &Exchange<'_>, all: &OrganizationRegistry, visit: &SetUpVisit) -> Result<Response<Body>, Refusal> {
+pub(super) async fn start(
+    exchange: &Exchange<'_>,
+    all: &OrganizationRegistry,
+    visit: &SetUpVisit,
+) -> Result<Response<Body>, Refusal> {
     let organization = visit.organization();
     let mark = all.directory().connection_mark(organization).await?;
     let start = SignInStart {
@@ -31,7 +35,9 @@ pub(super) async fn start(exchange: &Exchange<'_>, all: &OrganizationRegistry, v
         ..SignInStart::new(SignInPurpose::Trial(SignInTrial { by: visit.by(), mark }))
     };
     match begin::start_sign_in(exchange, start).await {
-        Err(Refusal::Organization(organizations::Error::NotSetUp)) => steps::again(exchange, all, visit, "incomplete").await,
+        Err(Refusal::Organization(organizations::Error::NotSetUp)) => {
+            steps::again(exchange, all, visit, "incomplete").await
+        }
         Err(Refusal::SignIn(error, _, entra)) => Ok(failed(exchange, visit, &entra, &error)),
         other => other,
     }
@@ -44,17 +50,23 @@ pub(in crate::flow) async fn finish(
     outcome: Result<(Option<Organization>, Redeemed), Refusal>,
 ) -> Result<Response<Body>, Refusal> {
     let all = exchange.sidecar.organizations.as_deref().ok_or(Refusal::NotFound)?;
-    let visit = match gate::enter(exchange, all, &mut super::super::facts::RequestFacts::default()).await {
-        Ok(visit) if visit.by() == trial.by => visit,
-        Err(SetUpDenied::Not(refusal @ (Refusal::Organization(_) | Refusal::Closed(_)))) => return Err(refusal),
-        _ => return Ok(frame::message_page(exchange, SetUpMessage::TrialOver)),
-    };
+    let visit =
+        match gate::enter(exchange, all, &mut super::super::facts::RequestFacts::default()).await {
+            Ok(visit) if visit.by() == trial.by => visit,
+            Err(SetUpDenied::Not(refusal @ (Refusal::Organization(_) | Refusal::Closed(_)))) => {
+                return Err(refusal);
+            }
+            _ => return Ok(frame::message_page(exchange, SetUpMessage::TrialOver)),
+        };
     let (organization, redeemed) = match outcome {
         Ok(it) => it,
-        Err(Refusal::SignIn(error, _, entra)) => return Ok(failed(exchange, &visit, &entra, &error)),
+        Err(Refusal::SignIn(error, _, entra)) => {
+            return Ok(failed(exchange, &visit, &entra, &error));
+        }
         Err(other) => return Err(other),
     };
-    let Some(organization) = organization.as_ref().filter(|it| it.id == visit.organization().id) else {
+    let Some(organization) = organization.as_ref().filter(|it| it.id == visit.organization().id)
+    else {
         return Ok(frame::message_page(exchange, SetUpMessage::TrialOver));
     };
     let met = all.directory().preview(&redeemed.user, organization).await;
@@ -76,15 +88,26 @@ pub(in crate::flow) async fn finish(
         }
     };
     tracing::info!(organization = %organization.code, by = visit.by(), "organization's test sign-in succeeded");
-    let trial = TrialPage { head: frame::head(exchange.sidecar, &visit), claims: claims(redeemed.user.identity()), met: Some(met), failed: None };
+    let trial = TrialPage {
+        head: frame::head(exchange.sidecar, &visit),
+        claims: claims(redeemed.user.identity()),
+        met: Some(met),
+        failed: None,
+    };
     Ok(frame::show(exchange, StatusCode::OK, SetUpPage::Trial(Box::new(trial))))
 }
 
 /// Records the successful trial for the tested connection. If the connection has changed since, the
 /// mark no longer matches.
-async fn note(all: &OrganizationRegistry, visit: &SetUpVisit, trial: &SignInTrial) -> Result<(), Refusal> {
+async fn note(
+    all: &OrganizationRegistry,
+    visit: &SetUpVisit,
+    trial: &SignInTrial,
+) -> Result<(), Refusal> {
     match &trial.mark {
-        Some(mark) => Ok(all.directory().note_trial(visit.organization(), mark, &visit.by()).await?),
+        Some(mark) => {
+            Ok(all.directory().note_trial(visit.organization(), mark, &visit.by()).await?)
+        }
         None => Ok(()),
     }
 }
@@ -113,7 +136,12 @@ fn claims(who: &Identity) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn failed(exchange: &Exchange<'_>, visit: &SetUpVisit, entra: &Entra, error: &entra::Error) -> Response<Body> {
+fn failed(
+    exchange: &Exchange<'_>,
+    visit: &SetUpVisit,
+    entra: &Entra,
+    error: &entra::Error,
+) -> Response<Body> {
     let Exchange { sidecar, inbound, .. } = *exchange;
     entra_refusal::write_down(sidecar, entra, error, inbound.reference());
     let words = entra_refusal::words(sidecar, entra, inbound.language, error, None);
@@ -132,6 +160,11 @@ fn failed(exchange: &Exchange<'_>, visit: &SetUpVisit, entra: &Entra, error: &en
         details: words.details.into_iter().map(|it| (it.name.to_owned(), it.value)).collect(),
         reference: inbound.reference().to_owned(),
     };
-    let trial = TrialPage { head: frame::head(sidecar, visit), claims: Vec::new(), met: None, failed: Some(failed) };
+    let trial = TrialPage {
+        head: frame::head(sidecar, visit),
+        claims: Vec::new(),
+        met: None,
+        failed: Some(failed),
+    };
     frame::show(exchange, StatusCode::OK, SetUpPage::Trial(Box::new(trial)))
 }

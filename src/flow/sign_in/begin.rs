@@ -8,7 +8,9 @@ use super::rounds;
 use crate::base::own_path;
 use crate::base::return_to::ReturnTo;
 use crate::entra::authorize::{SignInHints, claims_for};
-use crate::session::pending::{MAX_PENDING_SIGN_INS, PENDING_LIFETIME_SECONDS, PendingSignIn, SessionRequest, SignInPurpose};
+use crate::session::pending::{
+    MAX_PENDING_SIGN_INS, PENDING_LIFETIME_SECONDS, PendingSignIn, SessionRequest, SignInPurpose,
+};
 use crate::session::rounds::SignInRounds;
 use crate::sidecar::Sidecar;
 use crate::sidecar::guesses::RequestSource;
@@ -35,19 +37,31 @@ pub(in crate::flow) struct SignInStart {
 impl SignInStart {
     /// A sign-in without hints for Entra.
     pub(in crate::flow) fn new(purpose: SignInPurpose) -> Self {
-        Self { purpose, hints: SignInHints::default(), lost_rounds: None, at: OrganizationHint::None, source: None }
+        Self {
+            purpose,
+            hints: SignInHints::default(),
+            lost_rounds: None,
+            at: OrganizationHint::None,
+            source: None,
+        }
     }
 
     /// A sign-in for a session. If `acrs` names authentication contexts, one of them must be
     /// satisfied.
     pub(in crate::flow) fn to(return_to: &ReturnTo, acrs: &[String]) -> Self {
-        Self::new(SignInPurpose::Session(SessionRequest { acrs: acrs.to_vec(), ..SessionRequest::to(return_to) }))
+        Self::new(SignInPurpose::Session(SessionRequest {
+            acrs: acrs.to_vec(),
+            ..SessionRequest::to(return_to)
+        }))
     }
 }
 
 /// Seals the pending sign-in into its own cookie and redirects the browser to Entra. If the
 /// organization is not known, redirects to the page that asks for it.
-pub(in crate::flow) async fn start_sign_in(exchange: &Exchange<'_>, mut start: SignInStart) -> Result<Response<Body>, Refusal> {
+pub(in crate::flow) async fn start_sign_in(
+    exchange: &Exchange<'_>,
+    mut start: SignInStart,
+) -> Result<Response<Body>, Refusal> {
     let at = match std::mem::replace(&mut start.at, OrganizationHint::None) {
         OrganizationHint::Typed(typed) if exchange.sidecar.asks_entra => {
             start.hints.login_hint = start.hints.login_hint.or_else(|| organization::hint(&typed));
@@ -67,13 +81,26 @@ pub(in crate::flow) async fn start_sign_in(exchange: &Exchange<'_>, mut start: S
     }
 }
 
-async fn start_sign_in_at(exchange: &Exchange<'_>, start: SignInStart, place: SignInPlace) -> Result<Response<Body>, Refusal> {
+async fn start_sign_in_at(
+    exchange: &Exchange<'_>,
+    start: SignInStart,
+    place: SignInPlace,
+) -> Result<Response<Body>, Refusal> {
     let now = exchange.sidecar.process.clock.now();
-    let rounds = rounds::set_out(exchange, start.purpose.aim(), start.hints.prompt.is_some(), start.lost_rounds)?;
+    let rounds = rounds::set_out(
+        exchange,
+        start.purpose.aim(),
+        start.hints.prompt.is_some(),
+        start.lost_rounds,
+    )?;
     let state = rounds::new_state(exchange.sidecar, rounds)?;
     let again = again(exchange.sidecar, &place, &start.purpose);
     // An app's sign-in is independent of the browser's own session.
-    let hints = if start.purpose.app().is_some() { start.hints } else { hints(exchange, start.hints, start.purpose.acrs()) };
+    let hints = if start.purpose.app().is_some() {
+        start.hints
+    } else {
+        hints(exchange, start.hints, start.purpose.acrs())
+    };
     let prompt_login = hints.prompt.as_deref() == Some("login");
     let begun = place.entra.begin(&hints, &state).await.map_err(|it| match again {
         Some(again) => Refusal::SignIn(it, again, Arc::clone(&place.entra)),
@@ -86,8 +113,18 @@ async fn start_sign_in_at(exchange: &Exchange<'_>, start: SignInStart, place: Si
     let by_other_site = source == RequestSource::Other;
     let organization = place.organization.map(|it| it.id.to_string());
     let (nonce, verifier, purpose) = (begun.nonce, begun.verifier, start.purpose);
-    let pending = PendingSignIn { state, nonce, verifier, started_at: now, organization, prompt_login, by_other_site, purpose };
-    let mut response = reply::redirect(StatusCode::FOUND, &begun.location).ok_or(Refusal::Internal("the address of Entra is not a valid header value"))?;
+    let pending = PendingSignIn {
+        state,
+        nonce,
+        verifier,
+        started_at: now,
+        organization,
+        prompt_login,
+        by_other_site,
+        purpose,
+    };
+    let mut response = reply::redirect(StatusCode::FOUND, &begun.location)
+        .ok_or(Refusal::Internal("the address of Entra is not a valid header value"))?;
     for cookie in cookies_of(exchange, &pending, rounds)? {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -100,7 +137,13 @@ fn again(sidecar: &Sidecar, place: &SignInPlace, purpose: &SignInPurpose) -> Opt
     let code = place.organization.as_ref()?.code.as_str();
     Some(match purpose.app() {
         Some(native) => native_url(&sidecar.site, native, Some(code)),
-        None => page_url(&sidecar.site, own_path::START, &purpose.return_to(&sidecar.site), purpose.acrs(), Some(code)),
+        None => page_url(
+            &sidecar.site,
+            own_path::START,
+            &purpose.return_to(&sidecar.site),
+            purpose.acrs(),
+            Some(code),
+        ),
     })
 }
 
@@ -113,17 +156,25 @@ fn hints(exchange: &Exchange<'_>, mut hints: SignInHints, acrs: &[String]) -> Si
     let session = exchange.session_of_cookie().filter(|_| hints.claims.is_some());
     if let Some(session) = session.or(ended).filter(|_| hints.login_hint.is_none()) {
         let who = session.identity();
-        hints.login_hint = who.login_hint.as_deref().or(who.preferred_username.as_deref()).map(str::to_owned);
+        hints.login_hint =
+            who.login_hint.as_deref().or(who.preferred_username.as_deref()).map(str::to_owned);
     }
     hints
 }
 
-fn cookies_of(exchange: &Exchange<'_>, pending: &PendingSignIn, rounds: SignInRounds) -> Result<Vec<HeaderValue>, Refusal> {
+fn cookies_of(
+    exchange: &Exchange<'_>,
+    pending: &PendingSignIn,
+    rounds: SignInRounds,
+) -> Result<Vec<HeaderValue>, Refusal> {
     let Exchange { sidecar, .. } = *exchange;
     let failed = Refusal::Internal("sealing failed");
     let name = sidecar.names.pending(&pending.state);
     let Some(sealed) = sidecar.pending.seal(&name, &pending.write()) else { return Err(failed) };
-    let mut out = vec![sidecar.names.set(&name, &sealed, Some(PENDING_LIFETIME_SECONDS)), rounds::counted(sidecar, rounds)];
+    let mut out = vec![
+        sidecar.names.set(&name, &sealed, Some(PENDING_LIFETIME_SECONDS)),
+        rounds::counted(sidecar, rounds),
+    ];
     out.extend(excess_pending(exchange).into_iter().map(|it| sidecar.names.remove(it)));
     out.into_iter().collect::<Option<_>>().ok_or(failed)
 }
@@ -146,7 +197,11 @@ fn excess_pending<'a>(exchange: &Exchange<'a>) -> Vec<&'a str> {
             break;
         }
         if !seen.iter().any(|it| it.1 == name) {
-            let begun = sidecar.pending.open(name, value).and_then(|it| PendingSignIn::read(&it, now)).map(|it| it.started_at);
+            let begun = sidecar
+                .pending
+                .open(name, value)
+                .and_then(|it| PendingSignIn::read(&it, now))
+                .map(|it| it.started_at);
             seen.push((begun, name));
         }
     }

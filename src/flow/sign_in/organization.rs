@@ -60,11 +60,25 @@ pub(in crate::flow) struct SignInPlace {
 
 /// Returns where the sign-in goes, or nothing if the person must be asked. `asks` builds the page
 /// that asks again if the code is unknown.
-pub(in crate::flow) async fn place(exchange: &Exchange<'_>, at: OrganizationHint, asks: impl FnOnce() -> IdentifyPage) -> Result<Option<SignInPlace>, Refusal> {
-    let Some(all) = &exchange.sidecar.organizations else { return Ok(Some(SignInPlace { entra: Arc::clone(&exchange.sidecar.entra), organization: None })) };
+pub(in crate::flow) async fn place(
+    exchange: &Exchange<'_>,
+    at: OrganizationHint,
+    asks: impl FnOnce() -> IdentifyPage,
+) -> Result<Option<SignInPlace>, Refusal> {
+    let Some(all) = &exchange.sidecar.organizations else {
+        return Ok(Some(SignInPlace {
+            entra: Arc::clone(&exchange.sidecar.entra),
+            organization: None,
+        }));
+    };
     let organization = match at {
         OrganizationHint::Found(it) => *it,
-        OrganizationHint::Account => return Ok(Some(SignInPlace { entra: Arc::clone(&exchange.sidecar.entra), organization: None })),
+        OrganizationHint::Account => {
+            return Ok(Some(SignInPlace {
+                entra: Arc::clone(&exchange.sidecar.entra),
+                organization: None,
+            }));
+        }
         OrganizationHint::Typed(it) => find_by(exchange, all, &it, asks).await?,
         OrganizationHint::None => match signed_in(exchange) {
             // Step-ups and repeated sign-ins use the same organization as before.
@@ -83,7 +97,10 @@ fn signed_in(exchange: &Exchange<'_>) -> Option<Arc<Session>> {
     exchange.session_of_cookie().or_else(|| exchange.ended_session())
 }
 
-async fn of_session(all: &OrganizationRegistry, session: &Session) -> Result<Option<Organization>, Refusal> {
+async fn of_session(
+    all: &OrganizationRegistry,
+    session: &Session,
+) -> Result<Option<Organization>, Refusal> {
     let Some(member) = session.identity().member.clone() else { return Ok(None) };
     let found = all.directory().organization_by_id(member.organization).await?;
     Ok(found.filter(|it| it.state == OrganizationState::On))
@@ -102,8 +119,16 @@ pub(in crate::flow) async fn find_by(
     if exchange.is_part_of_another_sites_page() {
         return Err(Refusal::ForeignOrigin);
     }
-    let look_up = async || if is_short(identifier) { all.directory().organization_of(identifier).await } else { Ok(None) };
-    found(exchange.sidecar, exchange.typing_client(), look_up).await?.ok_or_else(|| unknown(identifier, asks()))
+    let look_up = async || {
+        if is_short(identifier) {
+            all.directory().organization_of(identifier).await
+        } else {
+            Ok(None)
+        }
+    };
+    found(exchange.sidecar, exchange.typing_client(), look_up)
+        .await?
+        .ok_or_else(|| unknown(identifier, asks()))
 }
 
 /// Returns the organization of typed text for a person with a verified account in that tenant: the
@@ -118,7 +143,11 @@ pub(in crate::flow) async fn find_by_account(
 ) -> Result<Organization, Refusal> {
     let all = sidecar.organizations.as_ref().ok_or(Refusal::NotFound)?;
     let look_up = async || {
-        let named = all.directory().organization_of(identifier).await?.filter(|it| it.tenant == Some(tenant) && it.state == OrganizationState::On);
+        let named = all
+            .directory()
+            .organization_of(identifier)
+            .await?
+            .filter(|it| it.tenant == Some(tenant) && it.state == OrganizationState::On);
         let only = all.directory().only_organization_of(tenant).await?;
         Ok(named.or(only))
     };
@@ -132,7 +161,10 @@ pub(in crate::flow) fn is_short(identifier: &str) -> bool {
 
 /// Returns the page that asks again, with the message that the typed text is unknown.
 pub(in crate::flow) fn unknown(identifier: &str, page: IdentifyPage) -> Refusal {
-    Refusal::Unknown(Box::new(IdentifyPage { unknown: Some(identifier.chars().take(MAX_IDENTIFIER_BYTES).collect()), ..page }))
+    Refusal::Unknown(Box::new(IdentifyPage {
+        unknown: Some(identifier.chars().take(MAX_IDENTIFIER_BYTES).collect()),
+        ..page
+    }))
 }
 
 /// Returns the login hint for Entra if an address was typed. A company code identifies no account.
@@ -168,8 +200,14 @@ async fn found(
 }
 
 /// Returns the page that asks for the organization.
-pub(in crate::flow) fn identify_page(exchange: &Exchange<'_>, return_to: &ReturnTo, acrs: &[String]) -> IdentifyPage {
-    let last = last(exchange, |code| page_url(&exchange.sidecar.site, own_path::START, return_to, acrs, Some(code)));
+pub(in crate::flow) fn identify_page(
+    exchange: &Exchange<'_>,
+    return_to: &ReturnTo,
+    acrs: &[String],
+) -> IdentifyPage {
+    let last = last(exchange, |code| {
+        page_url(&exchange.sidecar.site, own_path::START, return_to, acrs, Some(code))
+    });
     IdentifyPage {
         action: page_url(&exchange.sidecar.site, own_path::SIGN_IN, return_to, acrs, None),
         app: exchange.sidecar.site.authority().to_owned(),
@@ -179,7 +217,10 @@ pub(in crate::flow) fn identify_page(exchange: &Exchange<'_>, return_to: &Return
 }
 
 /// Returns the organization of the last sign-in on this device.
-pub(in crate::flow) fn last(exchange: &Exchange<'_>, href: impl FnOnce(&str) -> String) -> Option<LastSignIn> {
+pub(in crate::flow) fn last(
+    exchange: &Exchange<'_>,
+    href: impl FnOnce(&str) -> String,
+) -> Option<LastSignIn> {
     let code = match find(exchange.headers, &exchange.sidecar.names.organization()) {
         CookieMatch::One(code) => CompanyCode::parse(code),
         CookieMatch::None | CookieMatch::Several => None,
@@ -195,9 +236,14 @@ pub(in crate::flow) async fn typed(body: Incoming) -> Result<Option<String>, Ref
 }
 
 /// Returns where a pending sign-in began, which is the only place where its code may be redeemed.
-pub(in crate::flow) async fn place_of_pending(sidecar: &Sidecar, pending: &PendingSignIn) -> Result<Option<SignInPlace>, Refusal> {
+pub(in crate::flow) async fn place_of_pending(
+    sidecar: &Sidecar,
+    pending: &PendingSignIn,
+) -> Result<Option<SignInPlace>, Refusal> {
     let (all, id) = match (&sidecar.organizations, &pending.organization) {
-        (None, None) => return Ok(Some(SignInPlace { entra: Arc::clone(&sidecar.entra), organization: None })),
+        (None, None) => {
+            return Ok(Some(SignInPlace { entra: Arc::clone(&sidecar.entra), organization: None }));
+        }
         (Some(_), None) if pending.purpose.typed().is_some() && sidecar.asks_entra => {
             return Ok(Some(SignInPlace { entra: Arc::clone(&sidecar.entra), organization: None }));
         }
@@ -206,24 +252,46 @@ pub(in crate::flow) async fn place_of_pending(sidecar: &Sidecar, pending: &Pendi
         _ => return Ok(None),
     };
     let Some(id) = Guid::parse(id) else { return Ok(None) };
-    let organization = all.directory().organization_by_id(id).await?.ok_or(organizations::Error::NotSetUp)?;
-    Ok(Some(SignInPlace { entra: all.entra(&organization).await?, organization: Some(organization) }))
+    let organization =
+        all.directory().organization_by_id(id).await?.ok_or(organizations::Error::NotSetUp)?;
+    Ok(Some(SignInPlace {
+        entra: all.entra(&organization).await?,
+        organization: Some(organization),
+    }))
 }
 
 /// Returns the person's membership from the directory, or nothing without a directory. `again` is
 /// the URL to try another account.
-pub(in crate::flow) async fn admit(sidecar: &Sidecar, user: &VerifiedUser, place: &SignInPlace, again: &str) -> Result<Option<DirectoryMember>, Refusal> {
-    let (Some(all), Some(organization)) = (&sidecar.organizations, &place.organization) else { return Ok(None) };
+pub(in crate::flow) async fn admit(
+    sidecar: &Sidecar,
+    user: &VerifiedUser,
+    place: &SignInPlace,
+    again: &str,
+) -> Result<Option<DirectoryMember>, Refusal> {
+    let (Some(all), Some(organization)) = (&sidecar.organizations, &place.organization) else {
+        return Ok(None);
+    };
     let person = all.directory().admit(user, organization).await.map_err(|it| match it {
         first_sign_in::MembershipRefusal::Directory(it) => it.into(),
         other => Refusal::NotAdmitted(other, again.to_owned()),
     })?;
-    Ok(Some(DirectoryMember { person: person.id, role: person.role.into(), organization: person.organization, code: person.code.as_str().into() }))
+    Ok(Some(DirectoryMember {
+        person: person.id,
+        role: person.role.into(),
+        organization: person.organization,
+        code: person.code.as_str().into(),
+    }))
 }
 
 /// Records in the background which client secret worked for a sign-in.
-pub(in crate::flow) fn credential_worked(sidecar: &Sidecar, place: &SignInPlace, by: CredentialUsed) {
-    let (Some(all), Some(organization)) = (&sidecar.organizations, &place.organization) else { return };
+pub(in crate::flow) fn credential_worked(
+    sidecar: &Sidecar,
+    place: &SignInPlace,
+    by: CredentialUsed,
+) {
+    let (Some(all), Some(organization)) = (&sidecar.organizations, &place.organization) else {
+        return;
+    };
     if by != CredentialUsed::Current {
         let (all, id, entra) = (Arc::clone(all), organization.id, Arc::clone(&place.entra));
         sidecar.process.background.spawn(async move { all.credential_used(id, &entra, &by).await });
@@ -232,6 +300,9 @@ pub(in crate::flow) fn credential_worked(sidecar: &Sidecar, place: &SignInPlace,
 
 /// Returns the cookie that remembers the organization of the last sign-in on this device. It
 /// contains the company code and no data about the person.
-pub(in crate::flow) fn remembered(sidecar: &Sidecar, member: Option<&DirectoryMember>) -> Option<HeaderValue> {
+pub(in crate::flow) fn remembered(
+    sidecar: &Sidecar,
+    member: Option<&DirectoryMember>,
+) -> Option<HeaderValue> {
     sidecar.names.set(&sidecar.names.organization(), &member?.code, Some(LAST_SIGN_IN_SECONDS))
 }

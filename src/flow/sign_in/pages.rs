@@ -29,7 +29,10 @@ pub(in crate::flow) async fn start(exchange: &Exchange<'_>) -> Result<Response<B
 
 /// `GET /sign_in`: the page with a button that leads to `/start`. With organizations, it has an
 /// input field instead. `POST` redirects to Entra at once, with the query of the page.
-pub(in crate::flow) async fn page(exchange: &Exchange<'_>, body: &mut Option<Incoming>) -> Result<Response<Body>, Refusal> {
+pub(in crate::flow) async fn page(
+    exchange: &Exchange<'_>,
+    body: &mut Option<Incoming>,
+) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, inbound, .. } = *exchange;
     exchange.require_method(&[Method::GET, Method::HEAD, Method::POST], "GET, POST")?;
     let start = start_of_query(exchange);
@@ -39,14 +42,23 @@ pub(in crate::flow) async fn page(exchange: &Exchange<'_>, body: &mut Option<Inc
     if inbound.target.method() == Method::POST {
         return start_sign_in(exchange, start).await;
     }
-    let start = start_url_with_contexts(&sidecar.site, &start.purpose.return_to(&sidecar.site), start.purpose.acrs());
+    let start = start_url_with_contexts(
+        &sidecar.site,
+        &start.purpose.return_to(&sidecar.site),
+        start.purpose.acrs(),
+    );
     let page = Page::SignIn(SignInPage { start, app: sidecar.site.authority().to_owned() });
     Ok(exchange.page(StatusCode::OK, &page))
 }
 
 /// Asks for a username or a company code and redirects to Entra with the typed text. A script
 /// receives the URL instead.
-async fn identify(exchange: &Exchange<'_>, all: &OrganizationRegistry, body: &mut Option<Incoming>, mut start: SignInStart) -> Result<Response<Body>, Refusal> {
+async fn identify(
+    exchange: &Exchange<'_>,
+    all: &OrganizationRegistry,
+    body: &mut Option<Incoming>,
+    mut start: SignInStart,
+) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, inbound, .. } = *exchange;
     let return_to = start.purpose.return_to(&sidecar.site);
     let asking = || organization::identify_page(exchange, &return_to, start.purpose.acrs());
@@ -65,12 +77,18 @@ async fn identify(exchange: &Exchange<'_>, all: &OrganizationRegistry, body: &mu
     let at = match sidecar.asks_entra {
         true if organization::is_short(&typed) => OrganizationHint::Typed(typed.clone()),
         true => return Err(organization::unknown(&typed, asking())),
-        false => OrganizationHint::Found(Box::new(organization::find_by(exchange, all, &typed, asking).await?)),
+        false => OrganizationHint::Found(Box::new(
+            organization::find_by(exchange, all, &typed, asking).await?,
+        )),
     };
     if inbound.caller == CallerKind::Script {
         let code = if let OrganizationHint::Found(it) = &at { it.code.as_str() } else { &typed };
-        let place = page_url(&sidecar.site, own_path::START, &return_to, start.purpose.acrs(), Some(code));
-        return Ok(reply::json(StatusCode::OK, &serde_json::json!({"sign_in_url": format!("{}{place}", sidecar.site.origin())})));
+        let place =
+            page_url(&sidecar.site, own_path::START, &return_to, start.purpose.acrs(), Some(code));
+        return Ok(reply::json(
+            StatusCode::OK,
+            &serde_json::json!({"sign_in_url": format!("{}{place}", sidecar.site.origin())}),
+        ));
     }
     start.hints.login_hint = organization::hint(&typed).or(start.hints.login_hint);
     start.at = at;
@@ -79,16 +97,27 @@ async fn identify(exchange: &Exchange<'_>, all: &OrganizationRegistry, body: &mu
 
 /// Reads the parameters of a sign-in from the query.
 fn start_of_query(exchange: &Exchange<'_>) -> SignInStart {
-    let (mut hints, mut at, mut session) = (SignInHints::default(), OrganizationHint::None, SessionRequest::to(&ReturnTo::home()));
-    for (key, value) in url::form_urlencoded::parse(exchange.inbound.target.query().unwrap_or_default().as_bytes()) {
-        let hint = || (!value.is_empty() && value.len() <= MAX_HINT_BYTES).then(|| value.clone().into_owned());
+    let (mut hints, mut at, mut session) =
+        (SignInHints::default(), OrganizationHint::None, SessionRequest::to(&ReturnTo::home()));
+    for (key, value) in
+        url::form_urlencoded::parse(exchange.inbound.target.query().unwrap_or_default().as_bytes())
+    {
+        let hint = || {
+            (!value.is_empty() && value.len() <= MAX_HINT_BYTES).then(|| value.clone().into_owned())
+        };
         match &*key {
-            "rd" => ReturnTo::parse(&value, &exchange.sidecar.site).as_str().clone_into(&mut session.return_to),
+            "rd" => ReturnTo::parse(&value, &exchange.sidecar.site)
+                .as_str()
+                .clone_into(&mut session.return_to),
             "login_hint" => hints.login_hint = hint(),
             "domain_hint" => hints.domain_hint = hint(),
-            "acrs" if is_context(&value) && !session.acrs.iter().any(|it| *it == value) => session.acrs.push(value.into_owned()),
+            "acrs" if is_context(&value) && !session.acrs.iter().any(|it| *it == value) => {
+                session.acrs.push(value.into_owned())
+            }
             "organization" => at = hint().map_or(OrganizationHint::None, OrganizationHint::Typed),
-            "prompt" => hints.prompt = hint().filter(|it| matches!(it.as_str(), "login" | "select_account")),
+            "prompt" => {
+                hints.prompt = hint().filter(|it| matches!(it.as_str(), "login" | "select_account"))
+            }
             _ => {}
         }
     }

@@ -24,7 +24,10 @@ pub(in crate::flow) struct RedeemedSignIn {
 }
 
 /// Redeems the code only where the sign-in began.
-pub(in crate::flow) async fn redeem(exchange: &Exchange<'_>, returned: &ReturnedSignIn<'_>) -> Result<RedeemedSignIn, Refusal> {
+pub(in crate::flow) async fn redeem(
+    exchange: &Exchange<'_>,
+    returned: &ReturnedSignIn<'_>,
+) -> Result<RedeemedSignIn, Refusal> {
     let Exchange { sidecar, .. } = *exchange;
     let ReturnedSignIn { pending, parameters: answer } = returned;
     let return_to = &returned.return_to(exchange);
@@ -37,11 +40,18 @@ pub(in crate::flow) async fn redeem(exchange: &Exchange<'_>, returned: &Returned
         None => page_url(&sidecar.site, own_path::START, return_to, pending.purpose.acrs(), code),
     };
     if let Some(error) = answer.error.as_deref() {
-        let refusal = failure::EntraRefusal::of_callback(error, answer.description.as_deref()).because(answer.subcode.as_deref());
+        let refusal = failure::EntraRefusal::of_callback(error, answer.description.as_deref())
+            .because(answer.subcode.as_deref());
         return Err(Refusal::SignIn(refusal.into(), again, place.entra));
     }
-    let code = answer.code.as_deref().filter(|it| !it.is_empty()).ok_or(Refusal::DuplicateParameter)?;
-    let attempt = sidecar.process.code_attempts.start(code_source(exchange)).await.map_err(Refusal::TooManyCodes)?;
+    let code =
+        answer.code.as_deref().filter(|it| !it.is_empty()).ok_or(Refusal::DuplicateParameter)?;
+    let attempt = sidecar
+        .process
+        .code_attempts
+        .start(code_source(exchange))
+        .await
+        .map_err(Refusal::TooManyCodes)?;
     match redeem_in_background(sidecar, &place.entra, code, pending, attempt).await? {
         Ok(redeemed) => {
             organization::credential_worked(sidecar, &place, redeemed.by.clone());
@@ -66,7 +76,8 @@ async fn redeem_in_background(
     pending: &PendingSignIn,
     attempt: CodeAttempt,
 ) -> Result<Result<Redeemed, NotRedeemed>, Refusal> {
-    let (entra, code, nonce, verifier) = (Arc::clone(entra), code.to_owned(), pending.nonce.clone(), pending.verifier.clone());
+    let (entra, code, nonce, verifier) =
+        (Arc::clone(entra), code.to_owned(), pending.nonce.clone(), pending.verifier.clone());
     let task = sidecar.process.background.spawn(async move {
         let outcome = entra.redeem(&code, &nonce, &verifier).await;
         if !outcome.as_ref().is_err_and(|it| is_refused_code(&it.error)) {

@@ -33,15 +33,23 @@ impl ReturnedSignIn<'_> {
 
     /// Returns the client whose wrong attempts are counted together with this sign-in.
     pub(in crate::flow) fn client(&self, exchange: &Exchange<'_>) -> GuessingClient {
-        let source = if self.pending.by_other_site { RequestSource::Other } else { RequestSource::Own };
+        let source =
+            if self.pending.by_other_site { RequestSource::Other } else { RequestSource::Own };
         GuessingClient { address: exchange.inbound.origin.client, source }
     }
 }
 
 /// Returns the pending sign-in of a `state`, from its cookie.
-pub(in crate::flow) fn open(exchange: &Exchange<'_>, cookie: &str, state: &str) -> Option<PendingSignIn> {
+pub(in crate::flow) fn open(
+    exchange: &Exchange<'_>,
+    cookie: &str,
+    state: &str,
+) -> Option<PendingSignIn> {
     let CookieMatch::One(sealed) = find(exchange.headers, cookie) else { return None };
-    let pending = PendingSignIn::read(&exchange.sidecar.pending.open(cookie, sealed)?, exchange.sidecar.process.clock.now())?;
+    let pending = PendingSignIn::read(
+        &exchange.sidecar.pending.open(cookie, sealed)?,
+        exchange.sidecar.process.clock.now(),
+    )?;
     pending.is_for(state).then_some(pending)
 }
 
@@ -95,13 +103,23 @@ const MAX_LOCATION_BYTES: usize = 8 * 1024;
 
 /// Redirects a posted callback. A cross-site POST has no Lax cookies, so the browser repeats the
 /// request with GET. Forms that are too long for that are rejected.
-pub(in crate::flow) async fn posted(exchange: &Exchange<'_>, body: Incoming) -> Result<Response<Body>, Refusal> {
+pub(in crate::flow) async fn posted(
+    exchange: &Exchange<'_>,
+    body: Incoming,
+) -> Result<Response<Body>, Refusal> {
     let body = form::bytes(body).await?;
     let text = std::str::from_utf8(&body).map_err(|_| Refusal::BadForm)?;
     let answer = CallbackParameters::read(text).ok_or(Refusal::DuplicateParameter)?;
     let mut query = url::form_urlencoded::Serializer::new(String::new());
-    let told = [("error", answer.error), ("error_description", answer.description), ("error_subcode", answer.subcode)];
-    let parts = [("code", answer.code), ("state", answer.state), ("session_state", answer.session_state)].into_iter().chain(told);
+    let told = [
+        ("error", answer.error),
+        ("error_description", answer.description),
+        ("error_subcode", answer.subcode),
+    ];
+    let parts =
+        [("code", answer.code), ("state", answer.state), ("session_state", answer.session_state)]
+            .into_iter()
+            .chain(told);
     for (key, value) in parts.filter_map(|(key, value)| Some((key, value?))) {
         query.append_pair(key, &value);
     }
@@ -114,27 +132,40 @@ pub(in crate::flow) async fn posted(exchange: &Exchange<'_>, body: Incoming) -> 
 
 /// Handles a callback without a pending sign-in: the Back button, a reload, a bookmark, or a
 /// sign-in that began in another browser. Nothing is sent to Entra.
-pub(in crate::flow) async fn stale(exchange: &Exchange<'_>, state: &str) -> Result<Response<Body>, Refusal> {
+pub(in crate::flow) async fn stale(
+    exchange: &Exchange<'_>,
+    state: &str,
+) -> Result<Response<Body>, Refusal> {
     // The sign-in began here, but its cookie was not returned.
     let lost = rounds::rounds_in_state(exchange.sidecar, state);
     match lost.map(|it| it.origin.aim) {
         Some(SignInAim::Trial) => {
             let place = exchange.sidecar.site.setup_path();
-            return reply::redirect(StatusCode::SEE_OTHER, &place).ok_or(Refusal::Internal("no redirect"));
+            return reply::redirect(StatusCode::SEE_OTHER, &place)
+                .ok_or(Refusal::Internal("no redirect"));
         }
         Some(SignInAim::App) => return Err(Refusal::AppWaits),
         Some(SignInAim::Session) | None => {}
     }
     if exchange.session_of_cookie().is_some() {
-        let mut response = reply::redirect(StatusCode::SEE_OTHER, "/").ok_or(Refusal::Internal("no redirect"))?;
-        if let Some(counted) = lost.map(|it| rounds::resume_without_cookie(exchange, it)).transpose()?.flatten() {
+        let mut response =
+            reply::redirect(StatusCode::SEE_OTHER, "/").ok_or(Refusal::Internal("no redirect"))?;
+        if let Some(counted) =
+            lost.map(|it| rounds::resume_without_cookie(exchange, it)).transpose()?.flatten()
+        {
             response.headers_mut().append(SET_COOKIE, counted);
         }
         return Ok(response);
     }
     match lost {
         // Begins again and keeps counting.
-        Some(_) => start_sign_in(exchange, SignInStart { lost_rounds: lost, ..SignInStart::to(&ReturnTo::home(), &[]) }).await,
+        Some(_) => {
+            start_sign_in(
+                exchange,
+                SignInStart { lost_rounds: lost, ..SignInStart::to(&ReturnTo::home(), &[]) },
+            )
+            .await
+        }
         None => Err(Refusal::NoPendingSignIn(start_url(&exchange.sidecar.site, &ReturnTo::home()))),
     }
 }

@@ -12,13 +12,19 @@ use http::HeaderValue;
 
 /// Counts a sign-in that begins, and refuses it if the browser is in a sign-in loop. `lost`
 /// contains the rounds from `state` if their cookie was not returned.
-pub(super) fn set_out(exchange: &Exchange<'_>, aim: SignInAim, prompts: bool, lost: Option<SignInRounds>) -> Result<SignInRounds, Refusal> {
+pub(super) fn set_out(
+    exchange: &Exchange<'_>,
+    aim: SignInAim,
+    prompts: bool,
+    lost: Option<SignInRounds>,
+) -> Result<SignInRounds, Refusal> {
     let now = exchange.sidecar.process.clock.now();
     // People who choose an account or sign in again interact at each round, so this cannot be an
     // automatic loop.
     let kept = rounds_in_cookie(exchange).filter(|_| !prompts);
     let rounds = kept.unwrap_or_default().or(lost.unwrap_or_default());
-    let rounds = if lost.is_some() { rounds.count_return(now) } else { rounds }.sets_out(now, SignInOrigin { aim, ..origin(exchange) });
+    let rounds = if lost.is_some() { rounds.count_return(now) } else { rounds }
+        .sets_out(now, SignInOrigin { aim, ..origin(exchange) });
     if rounds.is_loop() {
         return Err(Refusal::Loop(Box::new(loop_evidence(exchange, rounds, lost))));
     }
@@ -34,7 +40,8 @@ pub(in crate::flow) fn rounds_in_state(sidecar: &Sidecar, state: &str) -> Option
 /// Returns an unguessable `state` that contains the same rounds as their cookie.
 pub(super) fn new_state(sidecar: &Sidecar, rounds: SignInRounds) -> Result<String, Refusal> {
     let id = sidecar.process.random.text::<16>();
-    let sealed = sidecar.state.seal(&id, &rounds.write()).ok_or(Refusal::Internal("sealing failed"))?;
+    let sealed =
+        sidecar.state.seal(&id, &rounds.write()).ok_or(Refusal::Internal("sealing failed"))?;
     Ok(format!("{id}.{sealed}"))
 }
 
@@ -54,12 +61,18 @@ pub(super) fn counted(sidecar: &Sidecar, rounds: SignInRounds) -> Option<HeaderV
 
 /// Returns the cookie that counts one more return with `state`.
 pub(in crate::flow) fn count_return(exchange: &Exchange<'_>, state: &str) -> Option<HeaderValue> {
-    counted(exchange.sidecar, with_one_more(exchange, rounds_in_state(exchange.sidecar, state).unwrap_or_default()))
+    counted(
+        exchange.sidecar,
+        with_one_more(exchange, rounds_in_state(exchange.sidecar, state).unwrap_or_default()),
+    )
 }
 
 /// Like `count_return`, for a sign-in that returned without its cookie while the browser has a
 /// session. If it began on another host, something may redirect to that host again and again.
-pub(in crate::flow) fn resume_without_cookie(exchange: &Exchange<'_>, lost: SignInRounds) -> Result<Option<HeaderValue>, Refusal> {
+pub(in crate::flow) fn resume_without_cookie(
+    exchange: &Exchange<'_>,
+    lost: SignInRounds,
+) -> Result<Option<HeaderValue>, Refusal> {
     let rounds = with_one_more(exchange, lost);
     if lost.origin.elsewhere && rounds.is_loop() {
         return Err(Refusal::Loop(Box::new(loop_evidence(exchange, rounds, Some(lost)))));
@@ -68,16 +81,27 @@ pub(in crate::flow) fn resume_without_cookie(exchange: &Exchange<'_>, lost: Sign
 }
 
 fn with_one_more(exchange: &Exchange<'_>, told: SignInRounds) -> SignInRounds {
-    rounds_in_cookie(exchange).unwrap_or_default().or(told).count_return(exchange.sidecar.process.clock.now())
+    rounds_in_cookie(exchange)
+        .unwrap_or_default()
+        .or(told)
+        .count_return(exchange.sidecar.process.clock.now())
 }
 
 fn origin(exchange: &Exchange<'_>) -> SignInOrigin {
     let Exchange { sidecar, inbound, .. } = *exchange;
     let elsewhere = !sidecar.site.is_public_host(inbound.host.to_str().unwrap_or_default());
-    SignInOrigin { http: sidecar.site.is_https() && !inbound.https, elsewhere, aim: SignInAim::Session }
+    SignInOrigin {
+        http: sidecar.site.is_https() && !inbound.https,
+        elsewhere,
+        aim: SignInAim::Session,
+    }
 }
 
-fn loop_evidence(exchange: &Exchange<'_>, rounds: SignInRounds, lost: Option<SignInRounds>) -> LoopEvidence {
+fn loop_evidence(
+    exchange: &Exchange<'_>,
+    rounds: SignInRounds,
+    lost: Option<SignInRounds>,
+) -> LoopEvidence {
     let Exchange { sidecar, inbound, headers } = *exchange;
     let SignInOrigin { http, elsewhere, .. } = origin(exchange);
     let has_cookie = cookies::find(headers, sidecar.names.session()) != CookieMatch::None;
@@ -85,7 +109,8 @@ fn loop_evidence(exchange: &Exchange<'_>, rounds: SignInRounds, lost: Option<Sig
         rounds,
         lost: lost.map(|it| it.origin),
         cookie: rounds_in_cookie(exchange).is_some(),
-        other_host: elsewhere.then(|| String::from_utf8_lossy(inbound.host.as_bytes()).into_owned()),
+        other_host: elsewhere
+            .then(|| String::from_utf8_lossy(inbound.host.as_bytes()).into_owned()),
         http: http.then(|| why_http(headers, &inbound.origin)),
         ahead: sidecar.entra.clock_ahead(),
         session: match exchange.session_of_cookie() {

@@ -36,17 +36,25 @@ pub(in crate::flow) async fn finish(
         session.answers(challenge.clone());
     }
     let mut response = if has_contexts(&session, &request.acrs) {
-        reply::redirect(StatusCode::SEE_OTHER, returned.return_to(exchange).as_str()).ok_or(Refusal::Internal("no redirect"))?
+        reply::redirect(StatusCode::SEE_OTHER, returned.return_to(exchange).as_str())
+            .ok_or(Refusal::Internal("no redirect"))?
     } else {
         // The person is signed in anyway. Another attempt would have the same result.
         let refusal = Refusal::ContextMissing(request.acrs.clone());
         facts.cause = Some(refusal.cause());
         exchange.refuse(refusal)
     };
-    let cookie = sidecar.names.set(sidecar.names.session(), id.expose(), None).ok_or(Refusal::Internal("no cookie"))?;
+    let cookie = sidecar
+        .names
+        .set(sidecar.names.session(), id.expose(), None)
+        .ok_or(Refusal::Internal("no cookie"))?;
     response.headers_mut().append(SET_COOKIE, cookie);
-    for further in
-        [rounds::count_return(exchange, &returned.pending.state), organization::remembered(sidecar, session.identity().member.as_deref())].into_iter().flatten()
+    for further in [
+        rounds::count_return(exchange, &returned.pending.state),
+        organization::remembered(sidecar, session.identity().member.as_deref()),
+    ]
+    .into_iter()
+    .flatten()
     {
         response.headers_mut().append(SET_COOKIE, further);
     }
@@ -74,7 +82,8 @@ async fn start_session(
     if let Some(old) = exchange.session_id() {
         sidecar.process.store.end(old);
     }
-    let (id, session) = sidecar.process.store.create(user, member, grant, returned.parameters.session());
+    let (id, session) =
+        sidecar.process.store.create(user, member, grant, returned.parameters.session());
     // Only a step-up keeps the proofs of the former session. A normal sign-in starts without them.
     let steps_up = !request.acrs.is_empty() || request.challenge.is_some();
     if let Some(former) = former.filter(|_| steps_up) {

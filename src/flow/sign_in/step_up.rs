@@ -26,12 +26,20 @@ use std::sync::Arc;
 /// URL.
 const MAX_CLAIMS_BYTES: usize = 4 * 1024;
 
-const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// Whether a challenge of the app can be followed: only for a browser that navigates to a page,
 /// with a session.
-pub(in crate::flow) fn may_follow(inbound: &InboundRequest, session: Option<&Arc<Session>>) -> bool {
-    inbound.caller == CallerKind::Navigation && session.is_some() && inbound.target.method() == Method::GET
+pub(in crate::flow) fn may_follow(
+    inbound: &InboundRequest,
+    session: Option<&Arc<Session>>,
+) -> bool {
+    inbound.caller == CallerKind::Navigation
+        && session.is_some()
+        && inbound.target.method() == Method::GET
 }
 
 /// Follows an app's 401 with a claims challenge to Entra and back. An unreadable challenge is
@@ -48,12 +56,17 @@ pub(in crate::flow) async fn challenged(
         facts.cause = Some("cannot read the app's claims challenge".to_owned());
         return Ok(response);
     };
-    let is_recent = exchange.sidecar.process.clock.now() < session.started_at().saturating_add(WINDOW_SECONDS);
+    let is_recent =
+        exchange.sidecar.process.clock.now() < session.started_at().saturating_add(WINDOW_SECONDS);
     if is_recent && session.answered() == Some(&asked.mark) {
         facts.cause = Some("the app repeats a claims challenge that was just satisfied".to_owned());
         return Ok(response);
     }
-    let wanted = SessionRequest { acrs: asked.acrs, challenge: Some(asked.mark), ..SessionRequest::to(&exchange.return_to()) };
+    let wanted = SessionRequest {
+        acrs: asked.acrs,
+        challenge: Some(asked.mark),
+        ..SessionRequest::to(&exchange.return_to())
+    };
     let mut start = SignInStart::new(SignInPurpose::Session(wanted));
     start.hints.claims = Some(asked.claims);
     let mut away = begin::start_sign_in(exchange, start).await?;
@@ -68,7 +81,9 @@ pub(in crate::flow) async fn challenged(
 /// error="insufficient_claims", claims="..."`.
 pub(in crate::flow) fn challenge_of(headers: &HeaderMap) -> Option<String> {
     let all = challenges(headers);
-    let mut ours = all.iter().filter(|it| it.is("bearer") && it.parameter("error") == Some("insufficient_claims"));
+    let mut ours = all
+        .iter()
+        .filter(|it| it.is("bearer") && it.parameter("error") == Some("insufficient_claims"));
     ours.find_map(|it| it.parameter("claims")).map(str::to_owned)
 }
 
@@ -107,10 +122,19 @@ impl StepUpRequest {
 /// Returns the authentication contexts, one of which the ID token must contain (OpenID Connect Core
 /// section 5.5.1).
 fn essential(claims: &Map<String, Value>) -> Vec<String> {
-    let acrs = claims.get("id_token").and_then(|it| it.get("acrs")).filter(|it| it.get("essential") == Some(&Value::Bool(true)));
+    let acrs = claims
+        .get("id_token")
+        .and_then(|it| it.get("acrs"))
+        .filter(|it| it.get("essential") == Some(&Value::Bool(true)));
     let Some(acrs) = acrs else { return Vec::new() };
     let several = acrs.get("values").and_then(Value::as_array).into_iter().flatten();
-    acrs.get("value").into_iter().chain(several).filter_map(Value::as_str).filter(|it| is_context(it)).map(str::to_owned).collect()
+    acrs.get("value")
+        .into_iter()
+        .chain(several)
+        .filter_map(Value::as_str)
+        .filter(|it| is_context(it))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[cfg(test)]
@@ -122,10 +146,18 @@ mod tests {
     fn claims_are_read_in_either_base64_and_asked_of_the_token_that_is_read_here() {
         let json = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}},"x":"~~~???>>>"}"#;
         let meant = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}},"id_token":{"acrs":{"essential":true,"value":"c1"}},"x":"~~~???>>>"}"#;
-        let said = [STANDARD.encode(json), URL_SAFE.encode(json), URL_SAFE_NO_PAD.encode(json), STANDARD.encode(json).trim_end_matches('=').to_owned()];
+        let said = [
+            STANDARD.encode(json),
+            URL_SAFE.encode(json),
+            URL_SAFE_NO_PAD.encode(json),
+            STANDARD.encode(json).trim_end_matches('=').to_owned(),
+        ];
         for it in said {
             let asked = StepUpRequest::read(&it).unwrap();
-            assert_eq!(serde_json::from_str::<Value>(&asked.claims).unwrap(), serde_json::from_str::<Value>(meant).unwrap());
+            assert_eq!(
+                serde_json::from_str::<Value>(&asked.claims).unwrap(),
+                serde_json::from_str::<Value>(meant).unwrap()
+            );
             assert_eq!(asked.acrs, ["c1"]);
         }
     }
@@ -133,7 +165,14 @@ mod tests {
     #[test]
     fn what_is_no_object_or_too_long_is_no_challenge() {
         let long = format!(r#"{{"id_token":{{"x":"{}"}}}}"#, "x".repeat(MAX_CLAIMS_BYTES));
-        for json in ["", "[]", "\"c1\"", "{", r#"{"id_token":1,"access_token":{"acrs":{"value":"c1"}}}"#, &long] {
+        for json in [
+            "",
+            "[]",
+            "\"c1\"",
+            "{",
+            r#"{"id_token":1,"access_token":{"acrs":{"value":"c1"}}}"#,
+            &long,
+        ] {
             assert_eq!(StepUpRequest::read(&STANDARD.encode(json)), None, "{json}");
         }
         assert_eq!(StepUpRequest::read("no base64!"), None);
@@ -142,7 +181,10 @@ mod tests {
     #[test]
     fn only_what_is_essential_must_come_back() {
         for (json, acrs) in [
-            (r#"{"id_token":{"acrs":{"essential":true,"values":["c1","c2","other"]}}}"#, &["c1", "c2"][..]),
+            (
+                r#"{"id_token":{"acrs":{"essential":true,"values":["c1","c2","other"]}}}"#,
+                &["c1", "c2"][..],
+            ),
             (r#"{"id_token":{"acrs":{"value":"c1"}}}"#, &[]),
             (r#"{"access_token":{"nbf":{"essential":true,"value":"1604106651"}}}"#, &[]),
         ] {

@@ -22,7 +22,12 @@ pub(in crate::flow) struct SignInTrail {
 impl SignInTrail {
     /// Starts the trail of a pending sign-in that this client began.
     pub(in crate::flow) fn of(pending: &PendingSignIn, client: GuessingClient) -> Self {
-        Self { organization: pending.organization.as_deref().and_then(Guid::parse), name: None, person: None, client }
+        Self {
+            organization: pending.organization.as_deref().and_then(Guid::parse),
+            name: None,
+            person: None,
+            client,
+        }
     }
 
     /// Records the identity from Entra.
@@ -41,16 +46,28 @@ impl SignInTrail {
     /// Entra response that causes one can be forged.
     pub(in crate::flow) fn ends(self, exchange: &Exchange<'_>, outcome: Result<(), &Refusal>) {
         let Exchange { sidecar, inbound, .. } = *exchange;
-        let (Some(all), Some(organization)) = (&sidecar.organizations, self.organization) else { return };
+        let (Some(all), Some(organization)) = (&sidecar.organizations, self.organization) else {
+            return;
+        };
         let (person, refused) = match outcome {
             Ok(()) => (self.person, None),
             Err(refusal) => match refusal.reason() {
-                Some(reason) if sidecar.process.recorded_refusals.was_wrong(self.client).is_ok() => (None, Some(reason)),
+                Some(reason)
+                    if sidecar.process.recorded_refusals.was_wrong(self.client).is_ok() =>
+                {
+                    (None, Some(reason))
+                }
                 Some(_) => return,
                 None => return,
             },
         };
-        let sign_in = FinishedSignIn { organization, person, name: self.name, refused, reference: inbound.reference().to_owned() };
+        let sign_in = FinishedSignIn {
+            organization,
+            person,
+            name: self.name,
+            refused,
+            reference: inbound.reference().to_owned(),
+        };
         let all = Arc::clone(all);
         sidecar.process.background.spawn(async move { all.record_sign_in(&sign_in).await });
     }

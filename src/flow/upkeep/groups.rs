@@ -32,7 +32,11 @@ pub(in crate::flow) fn follow(sidecar: &Sidecar, session: &Arc<Session>) {
 
 /// Like `follow`, for a long-running response or a tunnel, with the newest configuration: the
 /// session may have no other requests.
-pub(in crate::flow) fn still_follow(process: &Process, newest: &Authorities, session: &Arc<Session>) {
+pub(in crate::flow) fn still_follow(
+    process: &Process,
+    newest: &Authorities,
+    session: &Arc<Session>,
+) {
     if let Some(due) = session.groups_age().is_due(|| process.clock.now()) {
         start_in_background(GroupsRequest::by(process, newest.clone(), session), process, due);
     }
@@ -55,7 +59,11 @@ pub(in crate::flow) async fn wait(sidecar: &Sidecar, session: &Arc<Session>) -> 
     let asking = GroupsRequest::of(sidecar, session);
     let deadline = Instant::now() + GROUPS_WAIT;
     loop {
-        let Err(untold) = timeout_at(deadline, asking.request_groups()).await.map_err(|_| Error::Slow)? else { return Ok(()) };
+        let Err(untold) =
+            timeout_at(deadline, asking.request_groups()).await.map_err(|_| Error::Slow)?
+        else {
+            return Ok(());
+        };
         // Another session's refresh token was refused. This session's may work.
         if untold.by != asking.number() && untold.cause.is_about_refresh_token() {
             continue;
@@ -84,7 +92,13 @@ impl GroupsRequest {
 
     fn by(process: &Process, authorities: Authorities, session: &Arc<Session>) -> Self {
         let (memberships, clock) = (Arc::clone(&process.memberships), process.clock.clone());
-        Self { entra: Arc::clone(&authorities.entra), authorities, memberships, clock, session: Arc::clone(session) }
+        Self {
+            entra: Arc::clone(&authorities.entra),
+            authorities,
+            memberships,
+            clock,
+            session: Arc::clone(session),
+        }
     }
 
     /// Requests the groups, or waits for a request that is already running, and updates the
@@ -92,13 +106,17 @@ impl GroupsRequest {
     async fn request_groups(&self) -> Result<(), GroupsUnavailable> {
         let since = self.clock.now().saturating_sub(FRESH_SECONDS);
         let (authorities, session) = (self.authorities.clone(), Arc::clone(&self.session));
-        let outcome = self.memberships.ask(self.person(), self.number(), since, || membership(authorities, session)).await;
+        let outcome = self
+            .memberships
+            .ask(self.person(), self.number(), since, || membership(authorities, session))
+            .await;
         match &outcome {
             Ok(told) => self.store_groups(told),
             Err(untold) => {
                 let again = untold.until.max(self.clock.now().saturating_add(1));
                 // A failed request does not extend the validity of the known groups.
-                let again = self.session.groups_age().at().map_or(again, |it| again.min(self.too_old(it)));
+                let again =
+                    self.session.groups_age().at().map_or(again, |it| again.min(self.too_old(it)));
                 self.session.groups_age().set_due(again);
             }
         }
@@ -111,7 +129,15 @@ impl GroupsRequest {
     }
 
     fn store_groups(&self, told: &KnownGroups) {
-        if self.session.set_groups_from_graph(&told.membership, told.at, told.at.saturating_add(self.entra.every())).is_err() {
+        if self
+            .session
+            .set_groups_from_graph(
+                &told.membership,
+                told.at,
+                told.at.saturating_add(self.entra.every()),
+            )
+            .is_err()
+        {
             tracing::error!("Microsoft Graph returned another person's groups; ignored");
         }
     }
@@ -129,7 +155,10 @@ impl GroupsRequest {
 
 /// Requests a token with the session's own refresh token, and then the groups from Graph. The lease
 /// is held only until the new refresh token is stored.
-async fn membership(authorities: Authorities, session: Arc<Session>) -> Result<GroupMembership, Error> {
+async fn membership(
+    authorities: Authorities,
+    session: Arc<Session>,
+) -> Result<GroupMembership, Error> {
     let member = session.identity().member.clone();
     let entra = authorities.of(member.as_deref()).await.map_err(|cause| {
         tracing::error!(user = session.user(), %cause, "cannot request groups from Microsoft Graph");
@@ -151,7 +180,12 @@ async fn membership(authorities: Authorities, session: Arc<Session>) -> Result<G
     entra.membership(passed?).await
 }
 
-async fn graph_token(entra: &Entra, authorities: &Authorities, session: &Session, lease: &mut RecheckLease<'_>) -> Result<GraphToken, Error> {
+async fn graph_token(
+    entra: &Entra,
+    authorities: &Authorities,
+    session: &Session,
+    lease: &mut RecheckLease<'_>,
+) -> Result<GraphToken, Error> {
     let mut pass = entra.graph_pass(lease.refresh_token().ok_or(Error::NoRefreshToken)?).await?;
     if let Some(grant) = pass.take_refresh_token() {
         let kept = lease::store_refresh_token(authorities, session, &grant).await;

@@ -28,8 +28,14 @@ pub(in crate::flow) enum LeaseTurn {
 }
 
 /// Takes the lease if it is free.
-pub(in crate::flow) async fn take(authorities: &Authorities, session: &Session, lease: &mut RecheckLease<'_>) -> Result<LeaseTurn, Error> {
-    let Some((client_sign_in, directory)) = row(authorities, session) else { return Ok(LeaseTurn::Mine) };
+pub(in crate::flow) async fn take(
+    authorities: &Authorities,
+    session: &Session,
+    lease: &mut RecheckLease<'_>,
+) -> Result<LeaseTurn, Error> {
+    let Some((client_sign_in, directory)) = row(authorities, session) else {
+        return Ok(LeaseTurn::Mine);
+    };
     Ok(match directory.lease_refresh(client_sign_in).await? {
         RefreshLease::Held(grant) => {
             if let Some(newest) = grant {
@@ -43,7 +49,11 @@ pub(in crate::flow) async fn take(authorities: &Authorities, session: &Session, 
 }
 
 /// Like `take`, but waits up to 4 seconds if another process has the lease.
-pub(in crate::flow) async fn wait(authorities: &Authorities, session: &Session, lease: &mut RecheckLease<'_>) -> Result<LeaseTurn, Error> {
+pub(in crate::flow) async fn wait(
+    authorities: &Authorities,
+    session: &Session,
+    lease: &mut RecheckLease<'_>,
+) -> Result<LeaseTurn, Error> {
     for _ in 0..MAX_POLLS {
         match take(authorities, session, lease).await? {
             LeaseTurn::Elsewhere => tokio::time::sleep(POLL_INTERVAL).await,
@@ -54,15 +64,24 @@ pub(in crate::flow) async fn wait(authorities: &Authorities, session: &Session, 
 }
 
 /// Stores Entra's newest refresh token for the process that asks next.
-pub(in crate::flow) async fn store_refresh_token(authorities: &Authorities, session: &Session, newest: &Secret) -> Result<(), Error> {
+pub(in crate::flow) async fn store_refresh_token(
+    authorities: &Authorities,
+    session: &Session,
+    newest: &Secret,
+) -> Result<(), Error> {
     match row(authorities, session) {
-        Some((client_sign_in, directory)) => directory.store_refresh_token(client_sign_in, newest).await,
+        Some((client_sign_in, directory)) => {
+            directory.store_refresh_token(client_sign_in, newest).await
+        }
         None => Ok(()),
     }
 }
 
 /// Releases the lease.
-pub(in crate::flow) async fn release_lease(authorities: &Authorities, session: &Session) -> Result<(), Error> {
+pub(in crate::flow) async fn release_lease(
+    authorities: &Authorities,
+    session: &Session,
+) -> Result<(), Error> {
     match row(authorities, session) {
         Some((client_sign_in, directory)) => directory.release_refresh(client_sign_in).await,
         None => Ok(()),

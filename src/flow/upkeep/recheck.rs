@@ -71,18 +71,25 @@ pub(in crate::flow) fn answered_before(sidecar: &Sidecar, session: &Arc<Session>
     let asking = RecheckRequest::of(sidecar, session);
     let (now, every) = (asking.now(), asking.entra.every());
     session.standing().has_answered(answered.min(now));
-    asking.put_off((every - asking.jitter(every / 10)).saturating_sub(now.saturating_sub(answered)));
+    asking
+        .put_off((every - asking.jitter(every / 10)).saturating_sub(now.saturating_sub(answered)));
 }
 
 /// Rechecks a session that is due and waits for the answer. Without an answer, the session
 /// continues within the grace period.
-pub(in crate::flow) async fn settle(sidecar: &Sidecar, session: &Arc<Session>) -> Result<(), GraceExpired> {
+pub(in crate::flow) async fn settle(
+    sidecar: &Sidecar,
+    session: &Arc<Session>,
+) -> Result<(), GraceExpired> {
     RecheckRequest::of(sidecar, session).wait().await
 }
 
 /// Rechecks a session that is due. Returns `None` if the session is over, either because of the
 /// answer or for another reason.
-pub(in crate::flow) async fn attend(sidecar: &Sidecar, session: Arc<Session>) -> Result<Option<Arc<Session>>, GraceExpired> {
+pub(in crate::flow) async fn attend(
+    sidecar: &Sidecar,
+    session: Arc<Session>,
+) -> Result<Option<Arc<Session>>, GraceExpired> {
     let asking = RecheckRequest::of(sidecar, &session);
     if !asking.is_within_grace() {
         asking.wait().await?;
@@ -97,12 +104,21 @@ pub(in crate::flow) fn still_goes_on(process: &Arc<Process>, session: &Arc<Sessi
         return true;
     }
     let Some(authorities) = process.newest.load_full() else { return false };
-    RecheckRequest { entra: Arc::clone(&authorities.entra), authorities, process: process.clone(), session: Arc::clone(session) }.is_within_grace()
+    RecheckRequest {
+        entra: Arc::clone(&authorities.entra),
+        authorities,
+        process: process.clone(),
+        session: Arc::clone(session),
+    }
+    .is_within_grace()
 }
 
 /// Rechecks now, unless Entra has answered within the last minute. Returns `None` if the answer
 /// ended the session.
-pub(in crate::flow) async fn refresh(sidecar: &Sidecar, session: Arc<Session>) -> Result<Option<Arc<Session>>, GraceExpired> {
+pub(in crate::flow) async fn refresh(
+    sidecar: &Sidecar,
+    session: Arc<Session>,
+) -> Result<Option<Arc<Session>>, GraceExpired> {
     let asking = RecheckRequest::of(sidecar, &session);
     if !asking.has_fresh_answer() {
         asking.try_once().await;
@@ -115,7 +131,12 @@ pub(in crate::flow) async fn refresh(sidecar: &Sidecar, session: Arc<Session>) -
 
 impl RecheckRequest {
     fn of(sidecar: &Sidecar, session: &Arc<Session>) -> Self {
-        Self { entra: Arc::clone(&sidecar.entra), authorities: Arc::new(sidecar.authorities()), process: sidecar.process.clone(), session: Arc::clone(session) }
+        Self {
+            entra: Arc::clone(&sidecar.entra),
+            authorities: Arc::new(sidecar.authorities()),
+            process: sidecar.process.clone(),
+            session: Arc::clone(session),
+        }
     }
 
     fn now(&self) -> u64 {
@@ -124,7 +145,11 @@ impl RecheckRequest {
 
     /// Returns until when the session is served without an answer.
     fn deadline(&self) -> u64 {
-        self.session.standing().answered().saturating_add(self.entra.every()).saturating_add(self.entra.grace())
+        self.session
+            .standing()
+            .answered()
+            .saturating_add(self.entra.every())
+            .saturating_add(self.entra.grace())
     }
 
     fn has_fresh_answer(&self) -> bool {
@@ -170,7 +195,11 @@ impl RecheckRequest {
     /// Waits for one attempt and checks again.
     async fn wait(&self) -> Result<(), GraceExpired> {
         self.try_once().await;
-        if self.session.is_over() || self.now() < self.deadline() { Ok(()) } else { Err(self.closed()) }
+        if self.session.is_over() || self.now() < self.deadline() {
+            Ok(())
+        } else {
+            Err(self.closed())
+        }
     }
 
     async fn try_once(&self) {
@@ -211,7 +240,8 @@ impl RecheckRequest {
             }
             Ok(()) => self.note_unavailable(),
         }
-        if let (Some(client_sign_in), Some(directory)) = (self.session.client_sign_in(), self.directory())
+        if let (Some(client_sign_in), Some(directory)) =
+            (self.session.client_sign_in(), self.directory())
             && let Err(cause) = self.write_down(directory, client_sign_in, told).await
         {
             tracing::error!(user = self.session.user(), %cause, "cannot store the result of a native client's recheck");
@@ -224,10 +254,19 @@ impl RecheckRequest {
 
     /// Stores the result for other processes, and for this one after a restart. Groups are stored
     /// as the token listed them: groups from Graph are requested again.
-    async fn write_down(&self, directory: &Directory, client_sign_in: Guid, told: Option<PersonGroups>) -> Result<(), directory::Error> {
+    async fn write_down(
+        &self,
+        directory: &Directory,
+        client_sign_in: Guid,
+        told: Option<PersonGroups>,
+    ) -> Result<(), directory::Error> {
         if self.session.is_over() {
             let again = self.session.standing().again().is_some();
-            let why = if again { "Entra requires a new sign-in" } else { "Entra ended the person's access" };
+            let why = if again {
+                "Entra requires a new sign-in"
+            } else {
+                "Entra ended the person's access"
+            };
             return directory.end_sign_in(client_sign_in, why).await;
         }
         if let Some(groups) = told {
@@ -251,11 +290,20 @@ impl RecheckRequest {
     /// session's role and company code.
     async fn check_directory(&self) -> Result<(), RefusalCause> {
         let Some(member) = self.session.identity().member.clone() else { return Ok(()) };
-        let organizations = self.authorities.organizations.as_ref().ok_or(organizations::Error::NotSetUp)?;
-        let now = organizations.directory().person_status(member.person).await.map_err(organizations::Error::from)?;
+        let organizations =
+            self.authorities.organizations.as_ref().ok_or(organizations::Error::NotSetUp)?;
+        let now = organizations
+            .directory()
+            .person_status(member.person)
+            .await
+            .map_err(organizations::Error::from)?;
         let who = self.session.identity();
         let now = now.filter(|it| it.is_enabled_for(who.tid, who.oid)).ok_or(RefusalCause::Off)?;
-        self.session.set_member(&DirectoryMember { role: now.role.into(), code: now.code.as_str().into(), ..DirectoryMember::clone(&member) });
+        self.session.set_member(&DirectoryMember {
+            role: now.role.into(),
+            code: now.code.as_str().into(),
+            ..DirectoryMember::clone(&member)
+        });
         Ok(())
     }
 
@@ -270,7 +318,9 @@ impl RecheckRequest {
             lease.store_refresh_token(fresh);
         }
         if let Some(newest) = lease.refresh_token() {
-            lease::store_refresh_token(&self.authorities, &self.session, newest).await.map_err(organizations::Error::from)?;
+            lease::store_refresh_token(&self.authorities, &self.session, newest)
+                .await
+                .map_err(organizations::Error::from)?;
         }
         if let (Some(all), Some(member)) = (&self.authorities.organizations, &member) {
             all.credential_used(member.organization, &entra, &refreshed.by).await;
@@ -318,7 +368,10 @@ impl RecheckRequest {
                     if ours {
                         tracing::error!(user, %cause, "cannot ask Entra about a session; session continues");
                     }
-                    let rests = self.entra.rests().max(retry_after.unwrap_or(0).min(MAX_RETRY_AFTER_SECONDS));
+                    let rests = self
+                        .entra
+                        .rests()
+                        .max(retry_after.unwrap_or(0).min(MAX_RETRY_AFTER_SECONDS));
                     self.put_off(rests + RETRY_SECONDS / 2 + self.jitter(RETRY_SECONDS));
                     "unavailable"
                 }

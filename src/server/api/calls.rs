@@ -68,18 +68,28 @@ pub(in crate::server) enum UnknownCall {
 }
 
 /// Returns the call of a method and a path, with the value of the name in braces.
-pub(in crate::server) fn find<'a>(method: &str, path: &'a str) -> Result<(ApiCall, Cow<'a, str>), UnknownCall> {
+pub(in crate::server) fn find<'a>(
+    method: &str,
+    path: &'a str,
+) -> Result<(ApiCall, Cow<'a, str>), UnknownCall> {
     let mut allowed = Vec::new();
     // HEAD is handled like GET, without the body.
     let asked = if method == "HEAD" { "GET" } else { method };
     for (call, method, pattern) in CALLS {
         let Some(name) = matched(pattern, path) else { continue };
         if method == asked {
-            return percent_decode_str(name).decode_utf8().map(|it| (call, it)).map_err(|_| UnknownCall::Path);
+            return percent_decode_str(name)
+                .decode_utf8()
+                .map(|it| (call, it))
+                .map_err(|_| UnknownCall::Path);
         }
         allowed.push(if method == "GET" { "GET, HEAD" } else { method });
     }
-    Err(if allowed.is_empty() { UnknownCall::Path } else { UnknownCall::Method(allowed.join(", ")) })
+    Err(if allowed.is_empty() {
+        UnknownCall::Path
+    } else {
+        UnknownCall::Method(allowed.join(", "))
+    })
 }
 
 /// Returns the value of the name in braces, or an empty text if the pattern has none.
@@ -89,7 +99,9 @@ fn matched<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
     loop {
         match (patterns.next(), segments.next()) {
             (None, None) => return Some(name),
-            (Some(wanted), Some(found)) if wanted.starts_with('{') && !found.is_empty() => name = found,
+            (Some(wanted), Some(found)) if wanted.starts_with('{') && !found.is_empty() => {
+                name = found
+            }
             (Some(wanted), Some(found)) if wanted == found => {}
             _ => return None,
         }
@@ -102,12 +114,29 @@ mod tests {
 
     #[test]
     fn a_call_is_found_by_method_and_path_and_names_are_decoded_once() {
-        assert_eq!(find("GET", "/organizations/contoso/people").unwrap(), (ApiCall::PeopleOf, "contoso".into()));
+        assert_eq!(
+            find("GET", "/organizations/contoso/people").unwrap(),
+            (ApiCall::PeopleOf, "contoso".into())
+        );
         assert_eq!(find("HEAD", "/healthz").unwrap().0, ApiCall::Health);
-        assert_eq!(find("PATCH", "/people/maya%40contoso.com").unwrap(), (ApiCall::ChangePerson, "maya@contoso.com".into()));
+        assert_eq!(
+            find("PATCH", "/people/maya%40contoso.com").unwrap(),
+            (ApiCall::ChangePerson, "maya@contoso.com".into())
+        );
         assert_eq!(find("GET", "/people/a%252fb").unwrap().1, "a%2fb");
-        assert_eq!(find("DELETE", "/organizations"), Err(UnknownCall::Method("GET, HEAD, POST".to_owned())));
-        for path in ["", "/", "/organizations/", "/organizations//people", "/people/a/b", "/organizations/contoso/people/", "/people/%ff"] {
+        assert_eq!(
+            find("DELETE", "/organizations"),
+            Err(UnknownCall::Method("GET, HEAD, POST".to_owned()))
+        );
+        for path in [
+            "",
+            "/",
+            "/organizations/",
+            "/organizations//people",
+            "/people/a/b",
+            "/organizations/contoso/people/",
+            "/people/%ff",
+        ] {
             assert_eq!(find("GET", path), Err(UnknownCall::Path), "{path}");
         }
     }
@@ -117,7 +146,13 @@ mod tests {
         let document: serde_json::Value = serde_json::from_str(OPENAPI).unwrap();
         let mut written: Vec<String> = Vec::new();
         for (path, item) in document["paths"].as_object().unwrap() {
-            written.extend(item.as_object().unwrap().keys().filter(|it| *it != "parameters").map(|it| format!("{} {path}", it.to_uppercase())));
+            written.extend(
+                item.as_object()
+                    .unwrap()
+                    .keys()
+                    .filter(|it| *it != "parameters")
+                    .map(|it| format!("{} {path}", it.to_uppercase())),
+            );
         }
         let mut known: Vec<String> = CALLS.iter().map(|it| format!("{} {}", it.1, it.2)).collect();
         written.sort();

@@ -30,17 +30,34 @@ pub(super) struct ApiContext {
 }
 
 /// Handles a call that was already authorized. `name` is the value from its path.
-pub(super) async fn follow(context: &ApiContext, call: ApiCall, name: &str, parts: &Parts, body: Incoming) -> Result<Response<Body>, ApiError> {
+pub(super) async fn follow(
+    context: &ApiContext,
+    call: ApiCall,
+    name: &str,
+    parts: &Parts,
+    body: Incoming,
+) -> Result<Response<Body>, ApiError> {
     let (directory, by) = (&context.directory, read::actor(parts)?);
     let of = async || organizations::found(directory, name).await;
     let ok = |value: Value| reply::json(StatusCode::OK, &value);
     let made = |value: Value| reply::json(StatusCode::CREATED, &value);
     let answer = match call {
         ApiCall::Organizations => ok(organizations::list(directory).await?),
-        ApiCall::AddOrganization => made(organizations::add((directory, context.has_federated_token), &by, parts, body).await?),
+        ApiCall::AddOrganization => made(
+            organizations::add((directory, context.has_federated_token), &by, parts, body).await?,
+        ),
         ApiCall::Organization => ok(directory.organization_json(&of().await?).await?),
-        ApiCall::ChangeOrganization => ok(organizations::change((directory, context.has_federated_token), &by, name, parts, body).await?),
-        ApiCall::ChangeCode => ok(organizations::change_code(directory, &by, name, parts, body).await?),
+        ApiCall::ChangeOrganization => ok(organizations::change(
+            (directory, context.has_federated_token),
+            &by,
+            name,
+            parts,
+            body,
+        )
+        .await?),
+        ApiCall::ChangeCode => {
+            ok(organizations::change_code(directory, &by, name, parts, body).await?)
+        }
         ApiCall::Invite => made(organizations::invite(directory, &context.site, &by, name).await?),
         ApiCall::History => ok(organizations::history(directory, name, parts).await?),
         ApiCall::PeopleOf => ok(people::list(directory, Some(&of().await?), parts).await?),
@@ -52,7 +69,11 @@ pub(super) async fn follow(context: &ApiContext, call: ApiCall, name: &str, part
         ApiCall::Person => ok(organization_json::person(&people::found(directory, name).await?)),
         ApiCall::ChangePerson => ok(people::change(directory, &by, name, parts, body).await?),
         ApiCall::SignOut => ok(people::sign_out(directory, &by, name).await?),
-        ApiCall::Health | ApiCall::Ready | ApiCall::Metrics | ApiCall::OpenApi | ApiCall::Revoke => return Err(ApiError::Path),
+        ApiCall::Health
+        | ApiCall::Ready
+        | ApiCall::Metrics
+        | ApiCall::OpenApi
+        | ApiCall::Revoke => return Err(ApiError::Path),
     };
     if parts.method != http::Method::GET && parts.method != http::Method::HEAD {
         tracing::info!(by, method = %parts.method, path = parts.uri.path(), "admin API request handled");

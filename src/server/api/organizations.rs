@@ -19,7 +19,8 @@ use serde_json::{Value, json};
 const MAX_FORMER_CODE_DAYS: u64 = 3650;
 
 const CODE_HINT: &str = "must be 4 to 32 characters: a-z, 0-9 and inner hyphens, like contoso";
-const ID_HINT: &str = "must be an ID like aaaabbbb-0000-cccc-1111-dddd2222eeee, as shown in the Entra admin center";
+const ID_HINT: &str =
+    "must be an ID like aaaabbbb-0000-cccc-1111-dddd2222eeee, as shown in the Entra admin center";
 const FIRST_SIGN_IN_HINT: &str = "must be create or refuse";
 const DOMAIN_HINT: &str = "must be domains like contoso.com";
 
@@ -111,10 +112,21 @@ pub(super) async fn found(directory: &Directory, code: &str) -> Result<Organizat
 }
 
 /// Creates an organization.
-pub(super) async fn add((directory, has_token): (&Directory, bool), by: &str, parts: &Parts, body: Incoming) -> Result<Value, ApiError> {
+pub(super) async fn add(
+    (directory, has_token): (&Directory, bool),
+    by: &str,
+    parts: &Parts,
+    body: Incoming,
+) -> Result<Value, ApiError> {
     let it: AddOrganization = json(parts, body).await?;
     let code = it.code.as_deref().map(code_of).transpose()?;
-    let name = it.name.as_deref().map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).or_else(|| code.as_ref().map(CompanyCode::to_string));
+    let name = it
+        .name
+        .as_deref()
+        .map(str::trim)
+        .filter(|it| !it.is_empty())
+        .map(str::to_owned)
+        .or_else(|| code.as_ref().map(CompanyCode::to_string));
     let new = NewOrganization {
         code,
         name: name.ok_or(ApiError::Field("name", "an organization requires a code or a name"))?,
@@ -124,15 +136,28 @@ pub(super) async fn add((directory, has_token): (&Directory, bool), by: &str, pa
         credential_ends: it.client_secret_ends,
         domains: domains("domains", &it.domains)?,
         default_role: it.default_role,
-        first_sign_in: parsed("first_sign_in", FIRST_SIGN_IN_HINT, it.first_sign_in.as_deref(), change::first_sign_in)?,
+        first_sign_in: parsed(
+            "first_sign_in",
+            FIRST_SIGN_IN_HINT,
+            it.first_sign_in.as_deref(),
+            change::first_sign_in,
+        )?,
         no_guests: it.guests == Some(false),
-        on: parsed("state", "must be draft or on", it.state.as_deref(), |it| ["draft", "on"].iter().position(|known| *known == it))? == Some(1),
+        on: parsed("state", "must be draft or on", it.state.as_deref(), |it| {
+            ["draft", "on"].iter().position(|known| *known == it)
+        })? == Some(1),
     };
     Ok(directory.organization_json(&directory.add_organization(new, by).await?).await?)
 }
 
 /// Changes an organization.
-pub(super) async fn change((directory, has_token): (&Directory, bool), by: &str, code: &str, parts: &Parts, body: Incoming) -> Result<Value, ApiError> {
+pub(super) async fn change(
+    (directory, has_token): (&Directory, bool),
+    by: &str,
+    code: &str,
+    parts: &Parts,
+    body: Incoming,
+) -> Result<Value, ApiError> {
     let code = code_of(code)?;
     let it: ChangeOrganization = json(parts, body).await?;
     let change = OrganizationChange {
@@ -144,36 +169,64 @@ pub(super) async fn change((directory, has_token): (&Directory, bool), by: &str,
         credential_ends: it.client_secret_ends,
         withdraw_new: it.take_back_secret,
         default_role: it.default_role,
-        first_sign_in: parsed("first_sign_in", FIRST_SIGN_IN_HINT, it.first_sign_in.as_deref(), change::first_sign_in)?,
+        first_sign_in: parsed(
+            "first_sign_in",
+            FIRST_SIGN_IN_HINT,
+            it.first_sign_in.as_deref(),
+            change::first_sign_in,
+        )?,
         guests: it.guests,
         state: parsed("state", "must be on or off", it.state.as_deref(), |it| {
-            [OrganizationState::On, OrganizationState::Off].into_iter().find(|known| known.as_str() == it)
+            [OrganizationState::On, OrganizationState::Off]
+                .into_iter()
+                .find(|known| known.as_str() == it)
         })?,
         bind: domains("bind", &it.bind)?,
         unbind: domains("unbind", &it.unbind)?,
     };
-    Ok(directory.organization_json(&directory.change_organization(&code, change, by).await?).await?)
+    Ok(directory
+        .organization_json(&directory.change_organization(&code, change, by).await?)
+        .await?)
 }
 
 /// Changes the code of an organization.
-pub(super) async fn change_code(directory: &Directory, by: &str, code: &str, parts: &Parts, body: Incoming) -> Result<Value, ApiError> {
+pub(super) async fn change_code(
+    directory: &Directory,
+    by: &str,
+    code: &str,
+    parts: &Parts,
+    body: Incoming,
+) -> Result<Value, ApiError> {
     let code = code_of(code)?;
     let it: NewCode = json(parts, body).await?;
     let days = it.keep_days.unwrap_or(90);
     if days > MAX_FORMER_CODE_DAYS {
         return Err(ApiError::Field("keep_days", "must be 0 to 3650"));
     }
-    Ok(directory.organization_json(&directory.change_code(&code, &code_of(&it.code)?, days, by).await?).await?)
+    Ok(directory
+        .organization_json(&directory.change_code(&code, &code_of(&it.code)?, days, by).await?)
+        .await?)
 }
 
 /// Creates a set-up link for an organization.
-pub(super) async fn invite(directory: &Directory, site: &Site, by: &str, code: &str) -> Result<Value, ApiError> {
+pub(super) async fn invite(
+    directory: &Directory,
+    site: &Site,
+    by: &str,
+    code: &str,
+) -> Result<Value, ApiError> {
     let made = directory.invite(&code_of(code)?, by).await?;
-    Ok(json!({ "organization": made.organization.code.as_str(), "url": site.invitation_url(made.token.expose()), "ends": made.ends }))
+    Ok(
+        json!({ "organization": made.organization.code.as_str(), "url": site.invitation_url(made.token.expose()), "ends": made.ends }),
+    )
 }
 
 /// Returns the changes to an organization and its people.
-pub(super) async fn history(directory: &Directory, code: &str, parts: &Parts) -> Result<Value, ApiError> {
+pub(super) async fn history(
+    directory: &Directory,
+    code: &str,
+    parts: &Parts,
+) -> Result<Value, ApiError> {
     let [before, number] = query(parts, ["before", "most"])?;
     let before = parsed("before", "must be the ID of a change", before.as_deref(), Guid::parse)?;
     let number = most(number.as_deref())?;
@@ -195,17 +248,37 @@ fn domains(name: &'static str, all: &[String]) -> Result<Vec<String>, ApiError> 
 }
 
 /// Returns the organization's credential: one of the three kinds, or none.
-fn proof(client_secret: Option<String>, certificate: Option<String>, (federated, has_token): (bool, bool)) -> Result<Option<OrganizationCredential>, ApiError> {
-    let (client_secret, certificate) = (client_secret.map(Secret::new), certificate.map(Secret::new));
+fn proof(
+    client_secret: Option<String>,
+    certificate: Option<String>,
+    (federated, has_token): (bool, bool),
+) -> Result<Option<OrganizationCredential>, ApiError> {
+    let (client_secret, certificate) =
+        (client_secret.map(Secret::new), certificate.map(Secret::new));
     match (client_secret, certificate, federated) {
         (None, None, false) => Ok(None),
-        (Some(value), None, false) => OrganizationCredential::of_value(value.expose()).map(Some).map_err(|it| match it {
-            BadClientSecret::SecretId => ApiError::Field("client_secret", "this is the Secret ID; copy the Value, which is shown only once"),
-            BadClientSecret::Other => ApiError::Field("client_secret", "must be the Value of a client secret"),
-        }),
-        (None, Some(pem), false) => OrganizationCredential::of_certificate(&pem).map(Some).map_err(|it| ApiError::Field("certificate", it.hint())),
+        (Some(value), None, false) => {
+            OrganizationCredential::of_value(value.expose()).map(Some).map_err(|it| match it {
+                BadClientSecret::SecretId => ApiError::Field(
+                    "client_secret",
+                    "this is the Secret ID; copy the Value, which is shown only once",
+                ),
+                BadClientSecret::Other => {
+                    ApiError::Field("client_secret", "must be the Value of a client secret")
+                }
+            })
+        }
+        (None, Some(pem), false) => OrganizationCredential::of_certificate(&pem)
+            .map(Some)
+            .map_err(|it| ApiError::Field("certificate", it.hint())),
         (None, None, true) if has_token => Ok(Some(OrganizationCredential::Operators)),
-        (None, None, true) => Err(ApiError::Field("federated", "the configuration has no token: set federated_token in [entra]")),
-        _ => Err(ApiError::Field("certificate", "send only one of client_secret, certificate and federated")),
+        (None, None, true) => Err(ApiError::Field(
+            "federated",
+            "the configuration has no token: set federated_token in [entra]",
+        )),
+        _ => Err(ApiError::Field(
+            "certificate",
+            "send only one of client_secret, certificate and federated",
+        )),
     }
 }

@@ -24,7 +24,8 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-const USERNAME_HINT: &str = "must be Latin letters, digits and any of . _ - + @ ' # ! ^ ~, like maya@contoso.com";
+const USERNAME_HINT: &str =
+    "must be Latin letters, digits and any of . _ - + @ ' # ! ^ ~, like maya@contoso.com";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,7 +59,11 @@ struct ChangePerson {
 }
 
 /// Lists people by username, in one organization or in all.
-pub(super) async fn list(directory: &Directory, organization: Option<&Organization>, parts: &Parts) -> Result<Value, ApiError> {
+pub(super) async fn list(
+    directory: &Directory,
+    organization: Option<&Organization>,
+    parts: &Parts,
+) -> Result<Value, ApiError> {
     let [after, number, search] = query(parts, ["after", "most", "search"])?;
     let asked = PeopleQuery {
         organization: organization.map(|it| it.id),
@@ -68,8 +73,13 @@ pub(super) async fn list(directory: &Directory, organization: Option<&Organizati
     };
     let people = directory.people(&asked).await?;
     // A page that is not full is the last one.
-    let next = people.last().filter(|_| u32::try_from(people.len()) == Ok(asked.limit)).map(|it| it.username.as_str());
-    Ok(json!({ "people": people.iter().map(organization_json::person).collect::<Vec<_>>(), "next": next }))
+    let next = people
+        .last()
+        .filter(|_| u32::try_from(people.len()) == Ok(asked.limit))
+        .map(|it| it.username.as_str());
+    Ok(
+        json!({ "people": people.iter().map(organization_json::person).collect::<Vec<_>>(), "next": next }),
+    )
 }
 
 /// Returns the person with a username.
@@ -79,14 +89,31 @@ pub(super) async fn found(directory: &Directory, username: &str) -> Result<Perso
 }
 
 /// Adds a person ahead of their first sign-in.
-pub(super) async fn add(directory: &Directory, by: &str, organization: &Organization, parts: &Parts, body: Incoming) -> Result<Value, ApiError> {
+pub(super) async fn add(
+    directory: &Directory,
+    by: &str,
+    organization: &Organization,
+    parts: &Parts,
+    body: Incoming,
+) -> Result<Value, ApiError> {
     let it: AddPerson = json(parts, body).await?;
-    let new = NewPerson { username: username_of(&it.username)?, name: it.name, email: address(it.email)?, role: it.role };
+    let new = NewPerson {
+        username: username_of(&it.username)?,
+        name: it.name,
+        email: address(it.email)?,
+        role: it.role,
+    };
     Ok(organization_json::person(&directory.add_person(&organization.code, &new, by).await?))
 }
 
 /// Changes a person.
-pub(super) async fn change(directory: &Directory, by: &str, username: &str, parts: &Parts, body: Incoming) -> Result<Value, ApiError> {
+pub(super) async fn change(
+    directory: &Directory,
+    by: &str,
+    username: &str,
+    parts: &Parts,
+    body: Incoming,
+) -> Result<Value, ApiError> {
     let username = username_of(username)?;
     let it: ChangePerson = json(parts, body).await?;
     if it.role_by_entra && it.role.is_some() {
@@ -98,41 +125,66 @@ pub(super) async fn change(directory: &Directory, by: &str, username: &str, part
         email: address(it.email)?,
         role: it.role,
         role_by_entra: it.role_by_entra,
-        on: parsed("state", "must be on or off", it.state.as_deref(), |it| ["off", "on"].iter().position(|known| *known == it))?.map(|it| it == 1),
+        on: parsed("state", "must be on or off", it.state.as_deref(), |it| {
+            ["off", "on"].iter().position(|known| *known == it)
+        })?
+        .map(|it| it == 1),
         unlink: it.unlink,
     };
     Ok(organization_json::person(&directory.change_person(&username, change, by).await?))
 }
 
 /// Ends all sessions of a person, on every replica.
-pub(super) async fn sign_out(directory: &Directory, by: &str, username: &str) -> Result<Value, ApiError> {
+pub(super) async fn sign_out(
+    directory: &Directory,
+    by: &str,
+    username: &str,
+) -> Result<Value, ApiError> {
     let person = found(directory, username).await?;
     let acting = AdminScope { organization: person.organization, person: None, by: by.to_owned() };
-    Ok(organization_json::person(&directory.apply_action(&acting, person.id, &PersonAction::SignOut).await?))
+    Ok(organization_json::person(
+        &directory.apply_action(&acting, person.id, &PersonAction::SignOut).await?,
+    ))
 }
 
 /// Imports a file of people.
-pub(super) async fn import(directory: &Directory, by: &str, organization: &Organization, parts: &Parts, body: Incoming) -> Result<Value, ApiError> {
+pub(super) async fn import(
+    directory: &Directory,
+    by: &str,
+    organization: &Organization,
+    parts: &Parts,
+    body: Incoming,
+) -> Result<Value, ApiError> {
     let file = csv(parts, body).await?;
     let outcome = directory.import(organization, &*file, by, |_| ()).await?;
-    let wrong: Vec<_> = outcome.errors.iter().map(|it| json!({ "line": it.0, "why": it.1 })).collect();
-    let (made, changed, unchanged, left_out) = (outcome.made, outcome.changed, outcome.unchanged, outcome.left_out);
-    Ok(json!({ "made": made, "changed": changed, "unchanged": unchanged, "left_out": left_out, "wrong": wrong }))
+    let wrong: Vec<_> =
+        outcome.errors.iter().map(|it| json!({ "line": it.0, "why": it.1 })).collect();
+    let (made, changed, unchanged, left_out) =
+        (outcome.made, outcome.changed, outcome.unchanged, outcome.left_out);
+    Ok(
+        json!({ "made": made, "changed": changed, "unchanged": unchanged, "left_out": left_out, "wrong": wrong }),
+    )
 }
 
 /// Exports people as a file, page by page as the client reads it.
 pub(super) fn export(directory: Directory, organization: Option<Guid>) -> Response<Body> {
     let first = PeopleQuery { organization, limit: PEOPLE_PER_PAGE, ..PeopleQuery::default() };
-    let pages = stream::try_unfold((directory, Some(first), csv_head()), |(directory, asked, mut text)| async move {
-        let Some(mut asked) = asked else { return Ok::<_, BoxError>(None) };
-        let people = directory.people(&asked).await?;
-        text.extend(csv_lines(&people));
-        let next = people.last().filter(|_| u32::try_from(people.len()) == Ok(PEOPLE_PER_PAGE)).map(|it| {
-            asked.after = Some(it.username.clone());
-            asked
-        });
-        Ok(Some((Frame::data(Bytes::from(text)), (directory, next, Vec::new()))))
-    });
+    let pages = stream::try_unfold(
+        (directory, Some(first), csv_head()),
+        |(directory, asked, mut text)| async move {
+            let Some(mut asked) = asked else { return Ok::<_, BoxError>(None) };
+            let people = directory.people(&asked).await?;
+            text.extend(csv_lines(&people));
+            let next = people
+                .last()
+                .filter(|_| u32::try_from(people.len()) == Ok(PEOPLE_PER_PAGE))
+                .map(|it| {
+                    asked.after = Some(it.username.clone());
+                    asked
+                });
+            Ok(Some((Frame::data(Bytes::from(text)), (directory, next, Vec::new()))))
+        },
+    );
     let mut out = reply::empty(StatusCode::OK);
     out.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
     out.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -146,7 +198,8 @@ fn username_of(text: &str) -> Result<Username, ApiError> {
 
 fn address(text: Option<String>) -> Result<Option<String>, ApiError> {
     parsed("email", "must be an address like maya@contoso.com", text.as_deref(), |it| {
-        let fits = it.split_once('@').is_some_and(|it| !it.0.is_empty() && !it.1.is_empty()) && !it.contains(char::is_whitespace);
+        let fits = it.split_once('@').is_some_and(|it| !it.0.is_empty() && !it.1.is_empty())
+            && !it.contains(char::is_whitespace);
         fits.then(|| it.to_lowercase())
     })
 }

@@ -23,7 +23,10 @@ const ACTOR_HEADER: &str = "x-entrada-actor";
 const MAX_ACTOR_BYTES: usize = 128;
 
 /// Reads the body of a call as JSON.
-pub(super) async fn json<T: DeserializeOwned>(parts: &Parts, body: Incoming) -> Result<T, ApiError> {
+pub(super) async fn json<T: DeserializeOwned>(
+    parts: &Parts,
+    body: Incoming,
+) -> Result<T, ApiError> {
     let bytes = whole(parts, body, "application/json", MAX_JSON_BYTES, JSON_TIMEOUT).await?;
     serde_json::from_slice(&bytes).map_err(|it| ApiError::Body(why(&it)))
 }
@@ -33,7 +36,13 @@ pub(super) async fn csv(parts: &Parts, body: Incoming) -> Result<Bytes, ApiError
     whole(parts, body, "text/csv", MAX_CSV_BYTES, CSV_TIMEOUT).await
 }
 
-async fn whole(parts: &Parts, body: Incoming, kind: &'static str, most: usize, time: Duration) -> Result<Bytes, ApiError> {
+async fn whole(
+    parts: &Parts,
+    body: Incoming,
+    kind: &'static str,
+    most: usize,
+    time: Duration,
+) -> Result<Bytes, ApiError> {
     if !is_of_type(parts, kind) {
         return Err(ApiError::Type(kind));
     }
@@ -48,12 +57,19 @@ async fn whole(parts: &Parts, body: Incoming, kind: &'static str, most: usize, t
 /// Returns which field is wrong, but never its value, which may be a secret.
 fn why(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let named = ["unknown field", "missing field", "duplicate field"].iter().any(|it| text.starts_with(it));
-    if named && text.len() < 400 { text } else { format!("wrong type of value at line {} column {}", error.line(), error.column()) }
+    let named =
+        ["unknown field", "missing field", "duplicate field"].iter().any(|it| text.starts_with(it));
+    if named && text.len() < 400 {
+        text
+    } else {
+        format!("wrong type of value at line {} column {}", error.line(), error.column())
+    }
 }
 
 /// Reads a field that may be omitted, which leaves the value unchanged. `null` is rejected.
-pub(super) fn some<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+pub(super) fn some<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
 }
 
@@ -61,16 +77,33 @@ pub(super) fn some<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> R
 pub(super) fn actor(parts: &Parts) -> Result<String, ApiError> {
     let mut named = parts.headers.get_all(ACTOR_HEADER).iter();
     let Some(first) = named.next() else { return Ok("admin api".to_owned()) };
-    let text = first.to_str().ok().map(str::trim).filter(|it| (1..=MAX_ACTOR_BYTES).contains(&it.len()) && named.next().is_none());
-    let text = text.ok_or(ApiError::Field("X-Entrada-Actor", "must be up to 128 visible ASCII characters, sent once"))?;
+    let text = first
+        .to_str()
+        .ok()
+        .map(str::trim)
+        .filter(|it| (1..=MAX_ACTOR_BYTES).contains(&it.len()) && named.next().is_none());
+    let text = text.ok_or(ApiError::Field(
+        "X-Entrada-Actor",
+        "must be up to 128 visible ASCII characters, sent once",
+    ))?;
     Ok(format!("admin api for {text}"))
 }
 
 /// Returns the values of a query. Repeated and unknown names are rejected.
-pub(super) fn query<const N: usize>(parts: &Parts, names: [&str; N]) -> Result<[Option<String>; N], ApiError> {
+pub(super) fn query<const N: usize>(
+    parts: &Parts,
+    names: [&str; N],
+) -> Result<[Option<String>; N], ApiError> {
     let mut out = [const { None }; N];
-    for (name, value) in url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
-        let slot = names.iter().zip(&mut out).find(|it| *it.0 == name).ok_or(ApiError::Query("it has an unknown parameter"))?.1;
+    for (name, value) in
+        url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
+    {
+        let slot = names
+            .iter()
+            .zip(&mut out)
+            .find(|it| *it.0 == name)
+            .ok_or(ApiError::Query("it has an unknown parameter"))?
+            .1;
         if slot.replace(value.into_owned()).is_some() {
             return Err(ApiError::Query("a parameter is repeated"));
         }
@@ -81,10 +114,18 @@ pub(super) fn query<const N: usize>(parts: &Parts, names: [&str; N]) -> Result<[
 /// Returns the requested number of entries, 100 by default.
 pub(super) fn most(text: Option<&str>) -> Result<u32, ApiError> {
     let Some(text) = text else { return Ok(100) };
-    text.parse().ok().filter(|it| (1..=1000).contains(it)).ok_or(ApiError::Query("most must be a number from 1 to 1000"))
+    text.parse()
+        .ok()
+        .filter(|it| (1..=1000).contains(it))
+        .ok_or(ApiError::Query("most must be a number from 1 to 1000"))
 }
 
 /// Parses an optional value.
-pub(super) fn parsed<T>(name: &'static str, why: &'static str, text: Option<&str>, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, ApiError> {
+pub(super) fn parsed<T>(
+    name: &'static str,
+    why: &'static str,
+    text: Option<&str>,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, ApiError> {
     text.map(|it| read(it).ok_or(ApiError::Field(name, why))).transpose()
 }

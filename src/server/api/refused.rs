@@ -70,7 +70,9 @@ impl ApiError {
             Self::Type(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Body(_) | Self::Field(..) | Self::Query(_) | Self::File(_) => StatusCode::BAD_REQUEST,
+            Self::Body(_) | Self::Field(..) | Self::Query(_) | Self::File(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Directory(error) => status_of(error),
         }
@@ -88,8 +90,12 @@ impl ApiError {
         };
         let mut out = reply::problem(status, &json!({ "title": title, "status": status.as_u16() }));
         match self {
-            Self::Method(allowed) => drop(HeaderValue::from_str(allowed).map(|it| out.headers_mut().insert(ALLOW, it))),
-            Self::Gate(GateRefusal::NoToken | GateRefusal::OtherToken) => drop(out.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            Self::Method(allowed) => {
+                drop(HeaderValue::from_str(allowed).map(|it| out.headers_mut().insert(ALLOW, it)))
+            }
+            Self::Gate(GateRefusal::NoToken | GateRefusal::OtherToken) => {
+                drop(out.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+            }
             _ => {}
         }
         out
@@ -100,7 +106,11 @@ fn status_of(error: &Error) -> StatusCode {
     match error {
         Error::NoOrganization(_) | Error::NoPerson(_) => StatusCode::NOT_FOUND,
         Error::NoRole(_) | Error::NotPlain(_) => StatusCode::BAD_REQUEST,
-        Error::Database(_) | Error::File(_) | Error::Unopened(_) | Error::UnopenedSignIn | Error::NotSealed => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Database(_)
+        | Error::File(_)
+        | Error::Unopened(_)
+        | Error::UnopenedSignIn
+        | Error::NotSealed => StatusCode::SERVICE_UNAVAILABLE,
         // The request conflicts with existing data.
         _ => StatusCode::CONFLICT,
     }

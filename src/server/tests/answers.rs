@@ -7,7 +7,11 @@ async fn a_head_that_begins_like_http2_loses_no_byte() {
     let world = start();
     for head in ["PRINT", "P", "POST"] {
         let mut stream = world.ask(b"P").await;
-        for byte in head.bytes().skip(1).chain(*b" /count HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc") {
+        for byte in head
+            .bytes()
+            .skip(1)
+            .chain(*b" /count HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
+        {
             tokio::time::sleep(Duration::from_millis(2)).await;
             stream.write_all(&[byte]).await.unwrap();
         }
@@ -38,7 +42,8 @@ async fn requests_in_a_row_are_answered_in_order() {
 #[tokio::test]
 async fn the_refusal_of_an_upload_arrives_though_the_client_goes_on_sending() {
     let world = start();
-    let mut stream = world.ask(b"POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n").await;
+    let mut stream =
+        world.ask(b"POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n").await;
     // If the server closed with unread bytes, the connection would be reset within the first of
     // these writes.
     for _ in 0..20 {
@@ -59,7 +64,11 @@ async fn the_refusal_of_an_upload_arrives_though_the_client_goes_on_sending() {
 #[tokio::test]
 async fn a_body_that_was_asked_for_by_100_continue_arrives() {
     let world = start();
-    let mut stream = world.ask(b"POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n").await;
+    let mut stream = world
+        .ask(
+            b"POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n",
+        )
+        .await;
     let mut bytes = [0; 25];
     stream.read_exact(&mut bytes).await.unwrap();
     assert_eq!(&bytes, b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -75,7 +84,10 @@ async fn http2_by_prior_knowledge_rests_and_is_closed_after_the_idle_timeout() {
     let get = || Request::get("http://a/").body(Full::default()).unwrap();
     assert_eq!(text(sender.send_request(get()).await.unwrap()).await, "address=true tls=false");
     tokio::time::sleep(HEADER + Duration::from_millis(200)).await;
-    let slow = sender.send_request(Request::get("http://a/slow").body(Full::default()).unwrap()).await.unwrap();
+    let slow = sender
+        .send_request(Request::get("http://a/slow").body(Full::default()).unwrap())
+        .await
+        .unwrap();
     assert_eq!(text(slow).await, "part.".repeat(10));
     let begin = Instant::now();
     connection.await.unwrap().unwrap();
@@ -88,7 +100,10 @@ async fn a_websocket_in_an_http2_stream_keeps_its_connection() {
     let stream = world.connect().await;
     let (mut sender, connection) = http2(TokioIo::new(stream)).await;
     tokio::spawn(connection);
-    let request = Request::connect("http://a/upgrade").extension(hyper::ext::Protocol::from_static("websocket")).body(Full::default()).unwrap();
+    let request = Request::connect("http://a/upgrade")
+        .extension(hyper::ext::Protocol::from_static("websocket"))
+        .body(Full::default())
+        .unwrap();
     // The first settings from the server enable extended CONNECT.
     tokio::time::sleep(Duration::from_millis(100)).await;
     let answer = sender.send_request(request).await.unwrap();

@@ -6,7 +6,8 @@ use super::*;
 async fn whoever_never_sends_a_whole_head_is_closed_after_the_header_timeout() {
     let world = start();
     let mut taking = tokio::task::JoinSet::new();
-    for sent in [&b""[..], b"P", b"GET / HTTP/1.1\r\nHost: a\r\nX", b"PRI * HTTP/2.0\r\n", PREFACE] {
+    for sent in [&b""[..], b"P", b"GET / HTTP/1.1\r\nHost: a\r\nX", b"PRI * HTTP/2.0\r\n", PREFACE]
+    {
         let mut stream = world.ask(sent).await;
         taking.spawn(async move { (sent, closes(&mut stream).await) });
     }
@@ -95,10 +96,17 @@ async fn a_client_that_withholds_the_http2_window_is_dropped() {
     let world = start();
     let stream = world.connect().await;
     let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
-    let (mut sender, connection) = builder.initial_stream_window_size(0).handshake::<_, Empty<Bytes>>(TokioIo::new(stream)).await.unwrap();
+    let (mut sender, connection) = builder
+        .initial_stream_window_size(0)
+        .handshake::<_, Empty<Bytes>>(TokioIo::new(stream))
+        .await
+        .unwrap();
     let connection = tokio::spawn(connection);
     let begin = Instant::now();
-    let response = sender.send_request(Request::get("http://a/big").body(Empty::new()).unwrap()).await.unwrap();
+    let response = sender
+        .send_request(Request::get("http://a/big").body(Empty::new()).unwrap())
+        .await
+        .unwrap();
     let _ = connection.await.unwrap();
     in_time(begin.elapsed(), BODY);
     assert!(response.into_body().collect().await.is_err());
@@ -124,14 +132,21 @@ async fn beyond_the_limit_it_is_a_quick_503_until_a_place_is_free() {
         assert!(begin.elapsed() < Duration::from_secs(10), "{text}");
         tokio::time::sleep(Duration::from_millis(20)).await;
         text.clear();
-        world.ask(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.read_to_string(&mut text).await.unwrap();
+        world
+            .ask(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            .await
+            .read_to_string(&mut text)
+            .await
+            .unwrap();
     }
 }
 
 #[tokio::test]
 async fn an_upgraded_connection_outlives_the_idle_timeout_and_keeps_its_place() {
     let world = start_with(ServerLimits { connections: 1, ..limits() }, None, Duration::ZERO);
-    let mut stream = world.ask(b"GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n").await;
+    let mut stream = world
+        .ask(b"GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+        .await;
     let mut head = [0; 1024];
     let count = stream.read(&mut head).await.unwrap();
     assert!(head[..count].starts_with(b"HTTP/1.1 101"));
@@ -149,7 +164,12 @@ async fn an_upgraded_connection_outlives_the_idle_timeout_and_keeps_its_place() 
 async fn a_head_of_too_many_bytes_is_refused_though_it_fits_a_buffer() {
     let world = start_with(ServerLimits { header_bytes: 20_000, ..limits() }, None, Duration::ZERO);
     for (length, status) in [(19_000, 200), (21_000, 431), (39_000, 431), (100_000, 431)] {
-        let mut stream = world.ask(format!("GET / HTTP/1.1\r\nHost: a\r\nx: {}\r\n\r\n", "x".repeat(length)).as_bytes()).await;
+        let mut stream = world
+            .ask(
+                format!("GET / HTTP/1.1\r\nHost: a\r\nx: {}\r\n\r\n", "x".repeat(length))
+                    .as_bytes(),
+            )
+            .await;
         assert!(answer(&mut stream).await.starts_with(&format!("HTTP/1.1 {status} ")), "{length}");
     }
 }
@@ -168,5 +188,12 @@ async fn too_many_header_fields_are_refused_over_both_versions() {
         request.headers_mut().append("x", "y".parse().unwrap());
     }
     assert_eq!(sender.send_request(request).await.unwrap().status(), 431);
-    assert_eq!(sender.send_request(Request::get("http://a/").body(Full::default()).unwrap()).await.unwrap().status(), 200);
+    assert_eq!(
+        sender
+            .send_request(Request::get("http://a/").body(Full::default()).unwrap())
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
 }

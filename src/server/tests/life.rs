@@ -5,7 +5,9 @@ use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use crate::base::site::Site;
 use crate::directory::Directory;
-use crate::session::person::{AmbiguousPerson, EndedSessions, PersonKey, PersonName, PersonSelector};
+use crate::session::person::{
+    AmbiguousPerson, EndedSessions, PersonKey, PersonName, PersonSelector,
+};
 
 #[tokio::test]
 async fn the_drain_lets_an_answer_finish_and_closes_what_rests() {
@@ -16,7 +18,14 @@ async fn the_drain_lets_an_answer_finish_and_closes_what_rests() {
     let mut silent = world.connect().await;
     let (mut sender, connection) = http2(TokioIo::new(world.connect().await)).await;
     let connection = tokio::spawn(connection);
-    assert_eq!(sender.send_request(Request::get("http://a/").body(Full::default()).unwrap()).await.unwrap().status(), 200);
+    assert_eq!(
+        sender
+            .send_request(Request::get("http://a/").body(Full::default()).unwrap())
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
     let mut slow = world.ask(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
     tokio::time::sleep(Duration::from_millis(150)).await;
 
@@ -41,7 +50,10 @@ async fn the_drain_ends_at_its_deadline_whatever_goes_on() {
     let mut slow = world.ask(b"GET /long HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let (mut sender, connection) = http2(TokioIo::new(world.connect().await)).await;
     tokio::spawn(connection);
-    let stream = sender.send_request(Request::get("http://a/long").body(Full::default()).unwrap()).await.unwrap();
+    let stream = sender
+        .send_request(Request::get("http://a/long").body(Full::default()).unwrap())
+        .await
+        .unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
     let begin = Instant::now();
     world.shutdown.cancel();
@@ -60,8 +72,15 @@ async fn a_unix_socket_has_no_address_takes_over_a_dead_one_and_leaves_no_file()
     let listeners = Listener::bind(&listen).unwrap();
     assert_eq!(Listener::bind(&listen).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
     let shutdown = CancellationToken::new();
-    let settings = ServerSettings { limits: limits(), tls: None, hsts: None, grace: Duration::ZERO, metrics: Arc::default() };
-    let served = tokio::spawn(serve(listeners, settings, App, TunnelTracker::new(), shutdown.clone()));
+    let settings = ServerSettings {
+        limits: limits(),
+        tls: None,
+        hsts: None,
+        grace: Duration::ZERO,
+        metrics: Arc::default(),
+    };
+    let served =
+        tokio::spawn(serve(listeners, settings, App, TunnelTracker::new(), shutdown.clone()));
     let mut stream = UnixStream::connect(&path).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
     let mut text = String::new();
@@ -113,7 +132,8 @@ impl AdminSource for Told {
 }
 
 async fn admin(told: Result<(), Vec<String>>) -> World {
-    let mut listeners = Listener::bind(&ListenAddress::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
+    let mut listeners =
+        Listener::bind(&ListenAddress::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
     let listener = listeners.pop().unwrap();
     let (address, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
     let served = tokio::spawn(serve_admin(listener, Told(told), shutdown.clone()));
@@ -135,12 +155,19 @@ async fn the_admin_listener_tells_three_things_and_nothing_else() {
     ] {
         stream.write_all(format!("{asked} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).await.unwrap();
         let text = answer(&mut stream).await;
-        assert!(text.starts_with(&format!("HTTP/1.1 {status} ")) && text.contains(told), "{asked}: {text}");
+        assert!(
+            text.starts_with(&format!("HTTP/1.1 {status} ")) && text.contains(told),
+            "{asked}: {text}"
+        );
     }
     let text = answer(&mut waiting.ask(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n").await).await;
-    assert!(text.starts_with("HTTP/1.1 503") && text.ends_with("Entra was not reached yet\n"), "{text}");
+    assert!(
+        text.starts_with("HTTP/1.1 503") && text.ends_with("Entra was not reached yet\n"),
+        "{text}"
+    );
     let mut text = String::new();
-    let mut head = world.ask(b"HEAD /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    let mut head =
+        world.ask(b"HEAD /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
     head.read_to_string(&mut text).await.unwrap();
     assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("\r\n\r\n"), "{text}");
     world.shutdown.cancel();
@@ -150,7 +177,8 @@ async fn the_admin_listener_tells_three_things_and_nothing_else() {
 /// Sends a request to the admin listener. `head` contains the request line and the headers.
 async fn order(world: &World, head: &str, body: &str) -> String {
     let mut text = String::new();
-    let request = format!("{head}Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let request =
+        format!("{head}Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     world.ask(request.as_bytes()).await.read_to_string(&mut text).await.unwrap();
     text
 }
@@ -167,11 +195,23 @@ async fn sessions_are_revoked_in_json_from_this_machine_and_a_web_page_cannot_as
         let text = order(&world, &format!("{POST}Host: {host}\r\n{JSON}"), USER).await;
         assert!(text.starts_with("HTTP/1.1 200") && text.contains("\"ended\":2"), "{host}: {text}");
     }
-    let text = order(&world, &format!("{POST}{LOCAL}{JSON}"), r#"{"user":"maya@contoso.com","tenant":null}"#).await;
-    assert!(text.starts_with("HTTP/1.1 409") && text.matches("\"user\":\"00aa").count() == 2, "{text}");
+    let text = order(
+        &world,
+        &format!("{POST}{LOCAL}{JSON}"),
+        r#"{"user":"maya@contoso.com","tenant":null}"#,
+    )
+    .await;
+    assert!(
+        text.starts_with("HTTP/1.1 409") && text.matches("\"user\":\"00aa").count() == 2,
+        "{text}"
+    );
     for (head, body, status) in [
         (format!("GET /sessions/revoke HTTP/1.1\r\n{LOCAL}"), "", 405),
-        (format!("OPTIONS /sessions/revoke HTTP/1.1\r\n{LOCAL}Origin: https://evil.example\r\n"), "", 405),
+        (
+            format!("OPTIONS /sessions/revoke HTTP/1.1\r\n{LOCAL}Origin: https://evil.example\r\n"),
+            "",
+            405,
+        ),
         (format!("{POST}Host: rebound.evil.example:4181\r\n{JSON}"), USER, 421),
         (format!("{POST}Host: localhost.evil.example\r\n{JSON}"), USER, 421),
         (format!("{POST}Host: 10.0.0.1\r\n{JSON}"), USER, 421),
@@ -186,23 +226,39 @@ async fn sessions_are_revoked_in_json_from_this_machine_and_a_web_page_cannot_as
         (format!("{POST}{LOCAL}{JSON}Content-Type: text/plain\r\n"), USER, 415),
         (format!("{POST}{LOCAL}{JSON}"), "", 400),
         (format!("{POST}{LOCAL}{JSON}"), r#"{"user":"*"}"#, 400),
-        (format!("{POST}{LOCAL}{JSON}"), r#"{"user":"maya@contoso.com","tenant":"contoso.com"}"#, 400),
+        (
+            format!("{POST}{LOCAL}{JSON}"),
+            r#"{"user":"maya@contoso.com","tenant":"contoso.com"}"#,
+            400,
+        ),
         (format!("{POST}{LOCAL}{JSON}"), r#"{"users":"maya@contoso.com"}"#, 400),
     ] {
         let text = order(&world, &head, body).await;
-        assert!(text.starts_with(&format!("HTTP/1.1 {status} ")) && !text.contains("ended") && !text.contains("access-control"), "{head} {body}: {text}");
+        assert!(
+            text.starts_with(&format!("HTTP/1.1 {status} "))
+                && !text.contains("ended")
+                && !text.contains("access-control"),
+            "{head} {body}: {text}"
+        );
     }
     let long = format!("{{\"user\":\"{}\"}}", "x".repeat(5000));
-    assert!(order(&world, &format!("{POST}{LOCAL}{JSON}"), &long).await.starts_with("HTTP/1.1 400"));
+    assert!(
+        order(&world, &format!("{POST}{LOCAL}{JSON}"), &long).await.starts_with("HTTP/1.1 400")
+    );
 }
 
 #[tokio::test]
 async fn a_listener_that_others_reach_takes_no_order() {
-    let listener = Listener::bind(&ListenAddress::Tcp("0.0.0.0:0".parse().unwrap())).unwrap().pop().unwrap();
+    let listener =
+        Listener::bind(&ListenAddress::Tcp("0.0.0.0:0".parse().unwrap())).unwrap().pop().unwrap();
     let (port, shutdown) = (listener.local_addr().unwrap().port(), CancellationToken::new());
     let served = tokio::spawn(serve_admin(listener, Told(Ok(())), shutdown.clone()));
     let world = World { address: ([127, 0, 0, 1], port).into(), shutdown, served };
     let text = order(&world, &format!("{POST}{LOCAL}{JSON}"), USER).await;
     assert!(text.starts_with("HTTP/1.1 403") && text.contains("loopback"), "{text}");
-    assert!(order(&world, &format!("GET /healthz HTTP/1.1\r\n{LOCAL}"), "").await.starts_with("HTTP/1.1 200"));
+    assert!(
+        order(&world, &format!("GET /healthz HTTP/1.1\r\n{LOCAL}"), "")
+            .await
+            .starts_with("HTTP/1.1 200")
+    );
 }

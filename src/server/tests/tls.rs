@@ -10,7 +10,10 @@ struct Files {
 impl Files {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let files = TlsFiles { certificate: directory.path().join("tls.crt"), key: directory.path().join("tls.key") };
+        let files = TlsFiles {
+            certificate: directory.path().join("tls.crt"),
+            key: directory.path().join("tls.key"),
+        };
         let out = Self { directory, files };
         out.renew();
         out
@@ -28,15 +31,23 @@ impl Files {
     }
 
     /// Trusts only the certificate that is currently in the file.
-    async fn connect(&self, world: &World, alpn: &[u8]) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
-        let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots(&self.files.certificate))
-            .with_no_client_auth();
+    async fn connect(
+        &self,
+        world: &World,
+        alpn: &[u8],
+    ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+        let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(
+            rustls::crypto::aws_lc_rs::default_provider(),
+        ))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots(&self.files.certificate))
+        .with_no_client_auth();
         config.alpn_protocols = vec![alpn.to_vec()];
         let stream = world.connect().await;
-        tokio_rustls::TlsConnector::from(Arc::new(config)).connect("localhost".try_into().unwrap(), stream).await
+        tokio_rustls::TlsConnector::from(Arc::new(config))
+            .connect("localhost".try_into().unwrap(), stream)
+            .await
     }
 }
 
@@ -50,7 +61,8 @@ fn roots(path: &Path) -> rustls::RootCertStore {
 #[tokio::test]
 async fn tls_speaks_both_versions_by_alpn_and_prefers_the_hybrid_key_exchange() {
     let files = Files::new();
-    let world = start_with(limits(), Some(ServerCertificates::load(&files.files).unwrap()), Duration::ZERO);
+    let world =
+        start_with(limits(), Some(ServerCertificates::load(&files.files).unwrap()), Duration::ZERO);
     let stream = files.connect(&world, b"h2").await.unwrap();
     let group = stream.get_ref().1.negotiated_key_exchange_group().unwrap().name();
     assert_eq!(group, rustls::NamedGroup::X25519MLKEM768);
@@ -71,7 +83,8 @@ async fn tls_speaks_both_versions_by_alpn_and_prefers_the_hybrid_key_exchange() 
 #[tokio::test]
 async fn a_tls_handshake_that_stands_still_is_closed_after_the_header_timeout() {
     let files = Files::new();
-    let world = start_with(limits(), Some(ServerCertificates::load(&files.files).unwrap()), Duration::ZERO);
+    let world =
+        start_with(limits(), Some(ServerCertificates::load(&files.files).unwrap()), Duration::ZERO);
     for sent in [&b""[..], b"\x16\x03\x01"] {
         in_time(closes(&mut world.ask(sent).await).await, HEADER);
     }
@@ -114,6 +127,7 @@ async fn certificates_that_cannot_be_used_at_start_are_named() {
     assert!(key.contains("tls.key") && !key.contains("a secret"), "{key}");
     std::fs::write(&files.files.certificate, "").unwrap();
     assert!(told(&files.files).contains("tls.crt: contains no certificate"));
-    let missing = TlsFiles { certificate: files.directory.path().join("nowhere"), ..files.files.clone() };
+    let missing =
+        TlsFiles { certificate: files.directory.path().join("nowhere"), ..files.files.clone() };
     assert!(told(&missing).contains("nowhere: No such file"));
 }

@@ -43,13 +43,21 @@ const ROUTES: &[&str] = &[
 /// Returns requests of the maximum size, each with a different large part.
 fn largest(host: &str, route: &str) -> Vec<(&'static str, String)> {
     // The request that a front proxy asks about; no other route reads it.
-    let asked = if route.starts_with("/oauth2/auth") { "X-Original-Method: GET\r\nX-Original-URI: /reports\r\n" } else { "" };
+    let asked = if route.starts_with("/oauth2/auth") {
+        "X-Original-Method: GET\r\nX-Original-URI: /reports\r\n"
+    } else {
+        ""
+    };
     let head = |method: &str, target: &str, lines: &str| {
         let asked = if lines.contains("X-Original") { "" } else { asked };
-        format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{asked}{lines}\r\n")
+        format!(
+            "{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{asked}{lines}\r\n"
+        )
     };
-    let navigation: String = NAVIGATION.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let script: String = SCRIPT.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let navigation: String =
+        NAVIGATION.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let script: String =
+        SCRIPT.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let sign_ins: String = (0..1900).map(|it| format!("entrada-s-{it:08}=x; ")).collect();
     let same = "entrada-s-00000000=x; ".repeat(2500);
     let fields: String = (0..90).map(|it| format!("x-{it}: {}\r\n", "y".repeat(600))).collect();
@@ -58,19 +66,61 @@ fn largest(host: &str, route: &str) -> Vec<(&'static str, String)> {
     let wanted: String = (1..100).map(|it| format!("&acrs=c{it}")).collect();
     let form = format!("identifier={0}&state={0}&code={0}", "%22".repeat(6000));
     vec![
-        ("cookies of sign-ins under way", head("GET", route, &format!("{navigation}Cookie: {sign_ins}\r\n"))),
-        ("the same cookie again and again", head("GET", route, &format!("{navigation}Cookie: {same}\r\n"))),
+        (
+            "cookies of sign-ins under way",
+            head("GET", route, &format!("{navigation}Cookie: {sign_ins}\r\n")),
+        ),
+        (
+            "the same cookie again and again",
+            head("GET", route, &format!("{navigation}Cookie: {same}\r\n")),
+        ),
         ("cookies of a script", head("GET", route, &format!("{script}Cookie: {sign_ins}\r\n"))),
         ("header fields", head("GET", route, &format!("{navigation}{fields}"))),
         ("a query", head("GET", &format!("{route}?{quoted}"), &navigation)),
         ("a query of a script", head("GET", &format!("{route}?{quoted}"), &script)),
         ("a long way back", head("GET", &format!("{route}?{places}{wanted}"), &navigation)),
-        ("a state", head("GET", &format!("{route}?code=x&state={}", "a".repeat(15_000)), &navigation)),
-        ("an error", head("GET", &format!("{route}?error=access_denied&error_description={quoted}"), &navigation)),
+        (
+            "a state",
+            head("GET", &format!("{route}?code=x&state={}", "a".repeat(15_000)), &navigation),
+        ),
+        (
+            "an error",
+            head(
+                "GET",
+                &format!("{route}?error=access_denied&error_description={quoted}"),
+                &navigation,
+            ),
+        ),
         ("a long path", head("GET", &format!("{route}/{}", "a".repeat(15_000)), &navigation)),
-        ("a form", head("POST", route, &format!("{navigation}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n", form.len())) + &form),
-        ("a long target that is asked about", head("GET", route, &format!("{navigation}X-Original-Method: GET\r\nX-Original-URI: /reports?{quoted}\r\n"))),
-        ("a token", head("GET", route, &format!("{script}Authorization: Bearer {}\r\n", "a.".repeat(20_000)))),
+        (
+            "a form",
+            head(
+                "POST",
+                route,
+                &format!(
+                    "{navigation}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n",
+                    form.len()
+                ),
+            ) + &form,
+        ),
+        (
+            "a long target that is asked about",
+            head(
+                "GET",
+                route,
+                &format!(
+                    "{navigation}X-Original-Method: GET\r\nX-Original-URI: /reports?{quoted}\r\n"
+                ),
+            ),
+        ),
+        (
+            "a token",
+            head(
+                "GET",
+                route,
+                &format!("{script}Authorization: Bearer {}\r\n", "a.".repeat(20_000)),
+            ),
+        ),
     ]
 }
 
@@ -78,12 +128,21 @@ fn largest(host: &str, route: &str) -> Vec<(&'static str, String)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_answer_of_ours_grows_with_the_request_nor_takes_long() {
     let directory = tempfile::tempdir().unwrap();
-    let plan = WorldPlan { entra: "redirect_path = \"/v1/callback\"".into(), ..company::full(&directory.path().join("people.db")) };
+    let plan = WorldPlan {
+        entra: "redirect_path = \"/v1/callback\"".into(),
+        ..company::full(&directory.path().join("people.db"))
+    };
     let world = World::with(plan).await;
-    let program = FloodedProgram::launch(&world, ProgramLaunch { output: ProgramOutput::Kept, ..ProgramLaunch::default() }).await;
-    let (mut slowest, mut largest_head, mut largest_body) = ((0.0, String::new()), (0, String::new()), (0, String::new()));
+    let program = FloodedProgram::launch(
+        &world,
+        ProgramLaunch { output: ProgramOutput::Kept, ..ProgramLaunch::default() },
+    )
+    .await;
+    let (mut slowest, mut largest_head, mut largest_body) =
+        ((0.0, String::new()), (0, String::new()), (0, String::new()));
     let before = program.weighs();
-    let forwarded = measured(&program, &largest(&program.host, "/public/x")[0].1, MANY_ROUNDS).await.0;
+    let forwarded =
+        measured(&program, &largest(&program.host, "/public/x")[0].1, MANY_ROUNDS).await.0;
     assert!(forwarded > 0.0, "the system does not tell processor time");
     for route in ROUTES {
         for (what, request) in largest(&program.host, route) {
@@ -91,7 +150,9 @@ async fn no_answer_of_ours_grows_with_the_request_nor_takes_long() {
             if time > forwarded * MAX_TIME_RATIO / 2.0 {
                 time = measured(&program, &request, MANY_ROUNDS).await.0;
             }
-            let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{route} with {what}: {answer:?}"));
+            let (head, body) = answer
+                .split_once("\r\n\r\n")
+                .unwrap_or_else(|| panic!("{route} with {what}: {answer:?}"));
             let name = format!("{route} with {what}");
             if head.len() > largest_head.0 {
                 largest_head = (head.len(), name.clone());
@@ -104,10 +165,17 @@ async fn no_answer_of_ours_grows_with_the_request_nor_takes_long() {
                 slowest = (ratio, name.clone());
             }
             assert!(head.matches("set-cookie:").count() <= MAX_COOKIES, "{name}: {head}");
-            assert!(head.len() <= MAX_HEAD_BYTES && body.len() <= MAX_BODY_BYTES, "{name}: {} + {} bytes", head.len(), body.len());
+            assert!(
+                head.len() <= MAX_HEAD_BYTES && body.len() <= MAX_BODY_BYTES,
+                "{name}: {} + {} bytes",
+                head.len(),
+                body.len()
+            );
         }
     }
-    println!("largest head {largest_head:?}, largest body {largest_body:?}, slowest {slowest:?} of a forwarded one in {forwarded} s");
+    println!(
+        "largest head {largest_head:?}, largest body {largest_body:?}, slowest {slowest:?} of a forwarded one in {forwarded} s"
+    );
     assert!(slowest.0 <= MAX_TIME_RATIO, "{slowest:?}");
     let grown = program.weighs().saturating_sub(before);
     assert!(grown < 32 * MIB, "memory grew by {} MiB", grown / MIB);
@@ -116,10 +184,17 @@ async fn no_answer_of_ours_grows_with_the_request_nor_takes_long() {
 
 /// Checks that every route was requested; a new route must be added above.
 fn every_route_was_asked(log: &str) {
-    let names = include_str!("../../../src/flow/route.rs").split_once("fn name(").unwrap().1.split_once("#[cfg(test)]").unwrap().0;
+    let names = include_str!("../../../src/flow/route.rs")
+        .split_once("fn name(")
+        .unwrap()
+        .1
+        .split_once("#[cfg(test)]")
+        .unwrap()
+        .0;
     let names: Vec<_> = names.split('"').skip(1).step_by(2).collect();
     assert!(names.len() >= 18, "{names:?}");
-    let missing: Vec<_> = names.into_iter().filter(|it| !log.contains(&format!("\"route\":\"{it}\""))).collect();
+    let missing: Vec<_> =
+        names.into_iter().filter(|it| !log.contains(&format!("\"route\":\"{it}\""))).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 

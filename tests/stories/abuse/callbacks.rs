@@ -9,8 +9,14 @@ use std::time::Duration;
 const MAX_HEAD_BYTES: usize = 12 * 1024;
 
 async fn posted(program: &FloodedProgram, form: &str) -> String {
-    let head = format!("POST /oauth2/callback HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", program.host);
-    let head = format!("{head}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n", form.len());
+    let head = format!(
+        "POST /oauth2/callback HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n",
+        program.host
+    );
+    let head = format!(
+        "{head}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
+        form.len()
+    );
     talk_for(program.address, (head + form).as_bytes(), Duration::from_secs(10)).await
 }
 
@@ -38,5 +44,10 @@ async fn a_long_code_comes_through_a_posted_callback() {
     let (code, state) = ("c".repeat(3000), "s".repeat(2000));
     let answer = posted(&program, &format!("code={code}&state={state}&session_state=x")).await;
     assert_eq!(status(&answer), 303);
-    assert!(answer.contains(&format!("location: /oauth2/callback?code={code}&state={state}&session_state=x\r\n")), "{answer}");
+    assert!(
+        answer.contains(&format!(
+            "location: /oauth2/callback?code={code}&state={state}&session_state=x\r\n"
+        )),
+        "{answer}"
+    );
 }

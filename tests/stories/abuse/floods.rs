@@ -4,8 +4,8 @@ use super::{MIB, under_attack};
 use crate::flood::FloodedProgram;
 use crate::world::World;
 use crate::world::h2::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PRIORITY, RST_STREAM, RawHttp2, SETTINGS, SETTINGS_HEADER_TABLE_SIZE, WINDOW_UPDATE, frame,
-    head, text,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PRIORITY, RST_STREAM, RawHttp2,
+    SETTINGS, SETTINGS_HEADER_TABLE_SIZE, WINDOW_UPDATE, frame, head, text,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,14 +30,23 @@ impl Sent {
 /// Repeats an action of a connection until the attack is over; a connection that ends is opened
 /// again. At least the amount `least` must be sent, because an attack that does not take place
 /// costs nothing.
-async fn attack<F: Future<Output = ()> + Send + 'static>(connections: usize, least: u64, one: impl Fn(Sent) -> F) {
+async fn attack<F: Future<Output = ()> + Send + 'static>(
+    connections: usize,
+    least: u64,
+    one: impl Fn(Sent) -> F,
+) {
     let (mut all, sent, begun) = (JoinSet::new(), Sent::default(), Instant::now());
     while begun.elapsed() < ATTACK {
         while all.len() < connections {
-            all.spawn(tokio::time::timeout(ATTACK.saturating_sub(begun.elapsed()), one(sent.clone())));
+            all.spawn(tokio::time::timeout(
+                ATTACK.saturating_sub(begun.elapsed()),
+                one(sent.clone()),
+            ));
         }
         let left = ATTACK.saturating_sub(begun.elapsed());
-        if let Ok(Some(ended)) = tokio::time::timeout(left.min(Duration::from_millis(50)), all.join_next()).await {
+        if let Ok(Some(ended)) =
+            tokio::time::timeout(left.min(Duration::from_millis(50)), all.join_next()).await
+        {
             goes_on(ended);
         }
     }
@@ -87,9 +96,16 @@ fn junk_cookies(line: u32) -> String {
 /// dynamic table of the connection (RFC 7541 section 6.2.1); later heads refer to them with one
 /// byte each.
 fn compressed_head(host: &str, is_first: bool) -> Vec<u8> {
-    let mut out = head("GET", host, "/", &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document"), ("accept", "text/html")]);
+    let mut out = head(
+        "GET",
+        host,
+        "/",
+        &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document"), ("accept", "text/html")],
+    );
     if is_first {
-        (0..5).for_each(|line| out.extend([&[0x40][..], &text("cookie"), &text(&junk_cookies(line))].concat()));
+        (0..5).for_each(|line| {
+            out.extend([&[0x40][..], &text("cookie"), &text(&junk_cookies(line))].concat())
+        });
     }
     (0..70).for_each(|it| out.push(0x80 | (62 + it % 5)));
     out
@@ -109,10 +125,19 @@ async fn heads_of_junk_cookies_over_http2_cost_no_memory() {
         attack(4, 100, move |sent| {
             let host = host.clone();
             async move {
-                let mut client = RawHttp2::connect_narrow(address, &[(SETTINGS_HEADER_TABLE_SIZE, 0)]).await;
+                let mut client =
+                    RawHttp2::connect_narrow(address, &[(SETTINGS_HEADER_TABLE_SIZE, 0)]).await;
                 for at in 0..120 {
                     let stream = client.next_stream();
-                    if !client.sends(HEADERS, END_HEADERS | END_STREAM, stream, &compressed_head(&host, at == 0)).await {
+                    if !client
+                        .sends(
+                            HEADERS,
+                            END_HEADERS | END_STREAM,
+                            stream,
+                            &compressed_head(&host, at == 0),
+                        )
+                        .await
+                    {
                         return;
                     }
                     sent.add(1);
@@ -133,19 +158,31 @@ async fn a_client_that_reads_no_heads_is_dropped_once_a_mebibyte_of_them_waits()
     let world = World::start().await;
     let program = FloodedProgram::start(&world).await;
     let host = program.host.clone();
-    let mut client = RawHttp2::connect_narrow(program.address, &[(SETTINGS_HEADER_TABLE_SIZE, 0)]).await;
+    let mut client =
+        RawHttp2::connect_narrow(program.address, &[(SETTINGS_HEADER_TABLE_SIZE, 0)]).await;
     let (mut asked, before) = (0, world.app.seen.count());
     // 20 MiB of heads; the system's own buffers absorb up to 4 MiB of them.
     while asked < 2000 {
         let stream = client.next_stream();
-        if !client.sends(HEADERS, END_HEADERS | END_STREAM, stream, &head("GET", &host, "/public/large-head", &[])).await {
+        if !client
+            .sends(
+                HEADERS,
+                END_HEADERS | END_STREAM,
+                stream,
+                &head("GET", &host, "/public/large-head", &[]),
+            )
+            .await
+        {
             break;
         }
         asked += 1;
         // As fast as the app responds, because streams beyond the limit would be refused. After the
         // connection is dropped, no more requests are sent.
         let begun = Instant::now();
-        while asked % 50 == 0 && world.app.seen.count() < before + asked && begun.elapsed() < Duration::from_secs(5) {
+        while asked % 50 == 0
+            && world.app.seen.count() < before + asked
+            && begun.elapsed() < Duration::from_secs(5)
+        {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -159,7 +196,9 @@ async fn pipelined_requests_whose_answers_nobody_reads_cost_little() {
     let world = World::start().await;
     let program = FloodedProgram::start(&world).await;
     let (address, host) = (program.address, program.host.clone());
-    let request = format!("GET /oauth2/start?rd=/{} HTTP/1.1\r\nHost: {host}\r\n\r\n", "a".repeat(1800)).repeat(20);
+    let request =
+        format!("GET /oauth2/start?rd=/{} HTTP/1.1\r\nHost: {host}\r\n\r\n", "a".repeat(1800))
+            .repeat(20);
     under_attack(
         &program,
         attack(8, 100_000, move |sent| {
@@ -209,8 +248,16 @@ async fn floods_of_header_fields_are_refused_at_once() {
     let world = World::start().await;
     let program = FloodedProgram::start(&world).await;
     let address = program.address;
-    let many = format!("GET /public/x HTTP/1.1\r\nHost: {}\r\n{}\r\n", program.host, "x: y\r\n".repeat(5000));
-    let long = format!("GET /public/x HTTP/1.1\r\nHost: {}\r\nx: {}\r\n\r\n", program.host, "y".repeat(1 << 20));
+    let many = format!(
+        "GET /public/x HTTP/1.1\r\nHost: {}\r\n{}\r\n",
+        program.host,
+        "x: y\r\n".repeat(5000)
+    );
+    let long = format!(
+        "GET /public/x HTTP/1.1\r\nHost: {}\r\nx: {}\r\n\r\n",
+        program.host,
+        "y".repeat(1 << 20)
+    );
     for bytes in [many, long] {
         under_attack(
             &program,
@@ -247,7 +294,8 @@ async fn frames(world: &World, repeated: impl Fn(&str) -> Vec<u8> + Send + Sync 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frames_that_ask_for_nothing_cost_little() {
     let world = World::start().await;
-    let open = |host: &str| frame(HEADERS, END_HEADERS, 1, &head("POST", host, "/public/upload", &[]));
+    let open =
+        |host: &str| frame(HEADERS, END_HEADERS, 1, &head("POST", host, "/public/upload", &[]));
     for (kind, flags, stream, payload) in [
         (PING, 0, 0, b"pingpong".to_vec()),
         (SETTINGS, 0, 0, [0, 4, 0, 0, 255, 255].repeat(10)),
@@ -257,7 +305,10 @@ async fn frames_that_ask_for_nothing_cost_little() {
     ] {
         println!("frame {kind}");
         let one = frame(kind, flags, stream, &payload);
-        frames(&world, move |host| if kind == DATA { [open(host), one.repeat(1000)].concat() } else { one.repeat(1000) }).await;
+        frames(&world, move |host| {
+            if kind == DATA { [open(host), one.repeat(1000)].concat() } else { one.repeat(1000) }
+        })
+        .await;
     }
 }
 
@@ -270,7 +321,10 @@ async fn a_head_that_never_ends_in_continuation_frames_is_cut_off() {
         [begin(host), frame(CONTINUATION, 0, 1, &field.repeat(150)).repeat(200)].concat()
     })
     .await;
-    frames(&world, move |host| [begin(host), frame(CONTINUATION, 0, 1, b"").repeat(10_000)].concat()).await;
+    frames(&world, move |host| {
+        [begin(host), frame(CONTINUATION, 0, 1, b"").repeat(10_000)].concat()
+    })
+    .await;
 }
 
 /// CVE-2023-44487: streams that are opened and reset immediately, so that none counts as open.
@@ -289,7 +343,12 @@ async fn rapid_resets_cost_little() {
                     let mut bytes = Vec::new();
                     for _ in 0..100 {
                         let stream = client.next_stream();
-                        bytes.extend(frame(HEADERS, END_HEADERS | END_STREAM, stream, &head("GET", &host, "/public/x", &[])));
+                        bytes.extend(frame(
+                            HEADERS,
+                            END_HEADERS | END_STREAM,
+                            stream,
+                            &head("GET", &host, "/public/x", &[]),
+                        ));
                         bytes.extend(frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]));
                     }
                     if client.io.write_all(&bytes).await.is_err() {

@@ -20,7 +20,8 @@ async fn heads_that_a_client_reads_on_a_full_line_do_not_count() {
     let world = World::start().await;
     let program = FloodedProgram::start(&world).await;
     let host = program.host.clone();
-    let mut client = RawHttp2::connect_narrow(program.address, &[(SETTINGS_INITIAL_WINDOW_SIZE, 1 << 30)]).await;
+    let mut client =
+        RawHttp2::connect_narrow(program.address, &[(SETTINGS_INITIAL_WINDOW_SIZE, 1 << 30)]).await;
     client.opens_window(0, 1 << 30).await;
     for _ in 0..DOWNLOADS {
         client.gets(&host, "/public/download?bytes=1000000000", &[]).await;
@@ -33,7 +34,8 @@ async fn heads_that_a_client_reads_on_a_full_line_do_not_count() {
         }
         let mut left = WIDE;
         while left > 0 {
-            let frame = client.next().await.unwrap_or_else(|| panic!("dropped after {heads} heads"));
+            let frame =
+                client.next().await.unwrap_or_else(|| panic!("dropped after {heads} heads"));
             if frame.kind == DATA {
                 taken += frame.payload.len() as f64;
                 let due = Duration::from_secs_f64(taken / RATE);
@@ -45,5 +47,8 @@ async fn heads_that_a_client_reads_on_a_full_line_do_not_count() {
         }
     }
     println!("{heads} heads and {} kB in {:?}", taken / 1000.0, begun.elapsed());
-    assert!(taken > 0.8 * RATE * begun.elapsed().as_secs_f64(), "the line was not full: {taken} bytes");
+    assert!(
+        taken > 0.8 * RATE * begun.elapsed().as_secs_f64(),
+        "the line was not full: {taken} bytes"
+    );
 }

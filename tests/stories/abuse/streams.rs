@@ -1,6 +1,9 @@
 //! HTTP/2: only DATA that moves counts as progress, and each stream has its own time limit.
 
-use crate::world::h2::{DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, RawHttp2, SETTINGS_INITIAL_WINDOW_SIZE, frame, head};
+use crate::world::h2::{
+    DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, RawHttp2,
+    SETTINGS_INITIAL_WINDOW_SIZE, frame, head,
+};
 use crate::world::{World, WorldPlan};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -12,7 +15,11 @@ const SECOND: Duration = Duration::from_secs(1);
 const LATE: Duration = Duration::from_secs(4);
 
 async fn hasty() -> World {
-    World::with(WorldPlan { server: "[server.limits]\nbody_timeout = \"1s\"\nidle_timeout = \"2s\"".into(), ..WorldPlan::default() }).await
+    World::with(WorldPlan {
+        server: "[server.limits]\nbody_timeout = \"1s\"\nidle_timeout = \"2s\"".into(),
+        ..WorldPlan::default()
+    })
+    .await
 }
 
 /// PONGs once counted as bytes that the client read: a stream whose client read nothing lived as
@@ -66,7 +73,10 @@ async fn where_no_stream_goes_on_the_connection_is_dropped_and_the_app_is_freed(
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("{} requests are still under way at the app", world.app.seen.under_way.load(Ordering::SeqCst));
+    panic!(
+        "{} requests are still under way at the app",
+        world.app.seen.under_way.load(Ordering::SeqCst)
+    );
 }
 
 #[tokio::test]
@@ -117,7 +127,14 @@ async fn empty_data_frames_are_no_progress_of_an_upload() {
     let world = hasty().await;
     let mut client = RawHttp2::connect(world.address, &[]).await;
     let stream = client.next_stream();
-    client.sends(HEADERS, END_HEADERS, stream, &head("POST", &world.address.to_string(), "/public/upload", &[])).await;
+    client
+        .sends(
+            HEADERS,
+            END_HEADERS,
+            stream,
+            &head("POST", &world.address.to_string(), "/public/upload", &[]),
+        )
+        .await;
     let begun = Instant::now();
     while begun.elapsed() < SECOND + LATE {
         client.sends(DATA, 0, stream, b"").await;
@@ -146,7 +163,10 @@ async fn pings_keep_no_connection_open_that_asks_for_nothing() {
         }
     }
     let took = begun.elapsed();
-    assert!(took >= 2 * SECOND - Duration::from_millis(100) && took < 2 * SECOND + LATE, "{took:?}");
+    assert!(
+        took >= 2 * SECOND - Duration::from_millis(100) && took < 2 * SECOND + LATE,
+        "{took:?}"
+    );
 }
 
 /// Opens and resets ten streams in one write: h2 ends a connection if more than 20 are waiting.
@@ -154,7 +174,12 @@ async fn resets_ten(client: &mut RawHttp2, host: &str) {
     let mut bytes = Vec::new();
     for _ in 0..10 {
         let stream = client.next_stream();
-        bytes.extend(frame(HEADERS, END_HEADERS | END_STREAM, stream, &head("GET", host, "/oauth2/jwks.json", &[])));
+        bytes.extend(frame(
+            HEADERS,
+            END_HEADERS | END_STREAM,
+            stream,
+            &head("GET", host, "/oauth2/jwks.json", &[]),
+        ));
         bytes.extend(frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]));
     }
     client.io.write_all(&bytes).await.unwrap();

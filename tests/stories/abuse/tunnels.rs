@@ -1,6 +1,8 @@
 //! HTTP/2: the fate of a WebSocket if other streams on its connection stall.
 
-use crate::world::h2::{DATA, END_HEADERS, GOAWAY, HEADERS, RST_STREAM, RawHttp2, SETTINGS_INITIAL_WINDOW_SIZE, head};
+use crate::world::h2::{
+    DATA, END_HEADERS, GOAWAY, HEADERS, RST_STREAM, RawHttp2, SETTINGS_INITIAL_WINDOW_SIZE, head,
+};
 use crate::world::{World, WorldPlan};
 use std::time::{Duration, Instant};
 
@@ -12,7 +14,11 @@ const LATE: Duration = Duration::from_secs(4);
 const HI: &[u8] = &[0x81, 0x82, 0, 0, 0, 0, b'h', b'i'];
 
 async fn hasty() -> World {
-    World::with(WorldPlan { server: "[server.limits]\nbody_timeout = \"1s\"\nidle_timeout = \"2s\"".into(), ..WorldPlan::default() }).await
+    World::with(WorldPlan {
+        server: "[server.limits]\nbody_timeout = \"1s\"\nidle_timeout = \"2s\"".into(),
+        ..WorldPlan::default()
+    })
+    .await
 }
 
 /// A tunnel does not count as a request under way: a stuck download beside it was the only one, and
@@ -23,7 +29,12 @@ async fn a_stuck_download_beside_a_websocket_is_reset_alone() {
     let host = world.address.to_string();
     let mut client = RawHttp2::connect(world.address, WITHHELD).await;
     let socket = client.next_stream();
-    let asked = head("CONNECT", &host, "/public/ws", &[(":protocol", "websocket"), ("sec-websocket-version", "13")]);
+    let asked = head(
+        "CONNECT",
+        &host,
+        "/public/ws",
+        &[(":protocol", "websocket"), ("sec-websocket-version", "13")],
+    );
     client.sends(HEADERS, END_HEADERS, socket, &asked).await;
     client.opens_window(socket, 1 << 20).await;
     let answered = client.next_within(LATE).await;

@@ -7,7 +7,9 @@ pub struct OpenApiDocument(Value);
 
 impl OpenApiDocument {
     pub fn read() -> Self {
-        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json")).unwrap();
+        let text =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json"))
+                .unwrap();
         Self(serde_json::from_str(&text).unwrap())
     }
 
@@ -15,10 +17,18 @@ impl OpenApiDocument {
     pub fn path_of(&self, path: &str) -> String {
         let path = path.split('?').next().unwrap();
         let fits = |pattern: &&String| {
-            let (wanted, found): (Vec<_>, Vec<_>) = (pattern.split('/').collect(), path.split('/').collect());
-            wanted.len() == found.len() && wanted.iter().zip(found).all(|it| it.0.starts_with('{') || *it.0 == it.1)
+            let (wanted, found): (Vec<_>, Vec<_>) =
+                (pattern.split('/').collect(), path.split('/').collect());
+            wanted.len() == found.len()
+                && wanted.iter().zip(found).all(|it| it.0.starts_with('{') || *it.0 == it.1)
         };
-        self.0["paths"].as_object().unwrap().keys().find(fits).unwrap_or_else(|| panic!("{path} is not in the document")).clone()
+        self.0["paths"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .find(fits)
+            .unwrap_or_else(|| panic!("{path} is not in the document"))
+            .clone()
     }
 
     fn operation(&self, method: &str, path: &str) -> &Value {
@@ -28,9 +38,19 @@ impl OpenApiDocument {
     }
 
     /// Why a body may not be sent there; nothing where it may.
-    pub fn judge_request(&self, method: &str, path: &str, kind: &str, body: &Value) -> Option<String> {
+    pub fn judge_request(
+        &self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: &Value,
+    ) -> Option<String> {
         let schema = &self.operation(method, path)["requestBody"]["content"][kind]["schema"];
-        if schema.is_null() { Some(format!("{kind} is not sent there")) } else { self.judge(schema, body, "body") }
+        if schema.is_null() {
+            Some(format!("{kind} is not sent there"))
+        } else {
+            self.judge(schema, body, "body")
+        }
     }
 
     /// Fails unless the document says that such an answer may come.
@@ -48,70 +68,110 @@ impl OpenApiDocument {
     fn judge(&self, schema: &Value, value: &Value, at: &str) -> Option<String> {
         let wrong = |what: &str| Some(format!("{at} {what}"));
         for (keyword, wanted) in schema.as_object().unwrap() {
-            let found = match keyword.as_str() {
-                "$ref" => self.judge(self.0.pointer(wanted.as_str().unwrap().trim_start_matches('#')).unwrap(), value, at),
-                "oneOf" => {
-                    let count = wanted.as_array().unwrap().iter().filter(|it| self.judge(it, value, at).is_none()).count();
-                    if count == 1 { None } else { wrong("is not one of them") }
-                }
-                "type" => {
-                    let is = |it: &Value| kind_of(value) == it.as_str().unwrap();
-                    if wanted.as_array().map_or_else(|| is(wanted), |all| all.iter().any(is)) { None } else { wrong(&format!("is no {wanted}")) }
-                }
-                "enum" => {
-                    if wanted.as_array().unwrap().contains(value) {
-                        None
-                    } else {
-                        wrong(&format!("is none of {wanted}"))
+            let found =
+                match keyword.as_str() {
+                    "$ref" => self.judge(
+                        self.0.pointer(wanted.as_str().unwrap().trim_start_matches('#')).unwrap(),
+                        value,
+                        at,
+                    ),
+                    "oneOf" => {
+                        let count = wanted
+                            .as_array()
+                            .unwrap()
+                            .iter()
+                            .filter(|it| self.judge(it, value, at).is_none())
+                            .count();
+                        if count == 1 { None } else { wrong("is not one of them") }
                     }
-                }
-                "required" => {
-                    let missing = wanted.as_array().unwrap().iter().find(|it| value.is_object() && value.get(it.as_str().unwrap()).is_none());
-                    missing.and_then(|it| wrong(&format!("has no {it}")))
-                }
-                "properties" => wanted.as_object().unwrap().iter().find_map(|(name, inner)| self.judge(inner, value.get(name)?, &format!("{at}.{name}"))),
-                "additionalProperties" => {
-                    assert_eq!(wanted, &Value::Bool(false));
-                    let known = |name: &String| schema["properties"].get(name).is_some();
-                    value.as_object().and_then(|it| it.keys().find(|it| !known(it))).and_then(|it| wrong(&format!("has {it}")))
-                }
-                "items" => value.as_array().and_then(|all| all.iter().enumerate().find_map(|(n, it)| self.judge(wanted, it, &format!("{at}[{n}]")))),
-                "minLength" => {
-                    if value.as_str().is_some_and(|it| (it.chars().count() as u64) < wanted.as_u64().unwrap()) {
-                        wrong("is too short")
-                    } else {
-                        None
+                    "type" => {
+                        let is = |it: &Value| kind_of(value) == it.as_str().unwrap();
+                        if wanted.as_array().map_or_else(|| is(wanted), |all| all.iter().any(is)) {
+                            None
+                        } else {
+                            wrong(&format!("is no {wanted}"))
+                        }
                     }
-                }
-                "maxLength" => {
-                    if value.as_str().is_some_and(|it| it.chars().count() as u64 > wanted.as_u64().unwrap()) {
-                        wrong("is too long")
-                    } else {
-                        None
+                    "enum" => {
+                        if wanted.as_array().unwrap().contains(value) {
+                            None
+                        } else {
+                            wrong(&format!("is none of {wanted}"))
+                        }
                     }
-                }
-                "minimum" => {
-                    if value.as_i64().is_some_and(|it| it < wanted.as_i64().unwrap()) {
-                        wrong("is too small")
-                    } else {
-                        None
+                    "required" => {
+                        let missing = wanted.as_array().unwrap().iter().find(|it| {
+                            value.is_object() && value.get(it.as_str().unwrap()).is_none()
+                        });
+                        missing.and_then(|it| wrong(&format!("has no {it}")))
                     }
-                }
-                "maximum" => {
-                    if value.as_i64().is_some_and(|it| it > wanted.as_i64().unwrap()) {
-                        wrong("is too large")
-                    } else {
-                        None
+                    "properties" => wanted.as_object().unwrap().iter().find_map(|(name, inner)| {
+                        self.judge(inner, value.get(name)?, &format!("{at}.{name}"))
+                    }),
+                    "additionalProperties" => {
+                        assert_eq!(wanted, &Value::Bool(false));
+                        let known = |name: &String| schema["properties"].get(name).is_some();
+                        value
+                            .as_object()
+                            .and_then(|it| it.keys().find(|it| !known(it)))
+                            .and_then(|it| wrong(&format!("has {it}")))
                     }
-                }
-                "pattern" => {
-                    assert!(wanted.as_str().unwrap().contains("[0-9a-f]{12}"), "only the pattern of an id is known here");
-                    let is_id = |it: &str| entrada::base::guid::Guid::parse(it).is_some_and(|guid| guid.to_string() == it);
-                    if value.as_str().is_some_and(|it| !is_id(it)) { wrong("is no id") } else { None }
-                }
-                "description" | "default" | "writeOnly" => None,
-                other => panic!("{other} is not known here"),
-            };
+                    "items" => value.as_array().and_then(|all| {
+                        all.iter()
+                            .enumerate()
+                            .find_map(|(n, it)| self.judge(wanted, it, &format!("{at}[{n}]")))
+                    }),
+                    "minLength" => {
+                        if value.as_str().is_some_and(|it| {
+                            (it.chars().count() as u64) < wanted.as_u64().unwrap()
+                        }) {
+                            wrong("is too short")
+                        } else {
+                            None
+                        }
+                    }
+                    "maxLength" => {
+                        if value
+                            .as_str()
+                            .is_some_and(|it| it.chars().count() as u64 > wanted.as_u64().unwrap())
+                        {
+                            wrong("is too long")
+                        } else {
+                            None
+                        }
+                    }
+                    "minimum" => {
+                        if value.as_i64().is_some_and(|it| it < wanted.as_i64().unwrap()) {
+                            wrong("is too small")
+                        } else {
+                            None
+                        }
+                    }
+                    "maximum" => {
+                        if value.as_i64().is_some_and(|it| it > wanted.as_i64().unwrap()) {
+                            wrong("is too large")
+                        } else {
+                            None
+                        }
+                    }
+                    "pattern" => {
+                        assert!(
+                            wanted.as_str().unwrap().contains("[0-9a-f]{12}"),
+                            "only the pattern of an id is known here"
+                        );
+                        let is_id = |it: &str| {
+                            entrada::base::guid::Guid::parse(it)
+                                .is_some_and(|guid| guid.to_string() == it)
+                        };
+                        if value.as_str().is_some_and(|it| !is_id(it)) {
+                            wrong("is no id")
+                        } else {
+                            None
+                        }
+                    }
+                    "description" | "default" | "writeOnly" => None,
+                    other => panic!("{other} is not known here"),
+                };
             if found.is_some() {
                 return found;
             }

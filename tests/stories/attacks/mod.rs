@@ -74,9 +74,14 @@ impl RawAnswer {
 
     /// Every value that the app heard under a name.
     fn heard(&self, name: &str) -> Vec<String> {
-        let json: serde_json::Value = serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not the app: {self:?}"));
+        let json: serde_json::Value =
+            serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not the app: {self:?}"));
         let headers = json["headers"].as_array().unwrap_or_else(|| panic!("not the app: {self:?}"));
-        headers.iter().filter(|it| it[0] == name).map(|it| it[1].as_str().unwrap().to_owned()).collect()
+        headers
+            .iter()
+            .filter(|it| it[0] == name)
+            .map(|it| it[1].as_str().unwrap().to_owned())
+            .collect()
     }
 }
 
@@ -85,7 +90,13 @@ fn authority(world: &World) -> &str {
 }
 
 /// One request as an attacker writes it; in HTTP/1.1 byte for byte.
-async fn ask(world: &World, http: HttpVersion, method: &str, target: &str, headers: &[(&str, &str)]) -> RawAnswer {
+async fn ask(
+    world: &World,
+    http: HttpVersion,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+) -> RawAnswer {
     match http {
         HttpVersion::One => one(world, method, target, headers).await,
         HttpVersion::Two => two(world, method, target, headers).await,
@@ -93,28 +104,52 @@ async fn ask(world: &World, http: HttpVersion, method: &str, target: &str, heade
 }
 
 async fn one(world: &World, method: &str, target: &str, headers: &[(&str, &str)]) -> RawAnswer {
-    let host = if headers.iter().any(|it| it.0.eq_ignore_ascii_case("host")) { String::new() } else { format!("Host: {}\r\n", authority(world)) };
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let close = if lines.to_ascii_lowercase().contains("connection:") { "" } else { "Connection: close\r\n" };
-    read(&talk(world.address, &format!("{method} {target} HTTP/1.1\r\n{host}{lines}{close}\r\n")).await)
+    let host = if headers.iter().any(|it| it.0.eq_ignore_ascii_case("host")) {
+        String::new()
+    } else {
+        format!("Host: {}\r\n", authority(world))
+    };
+    let lines: String =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let close = if lines.to_ascii_lowercase().contains("connection:") {
+        ""
+    } else {
+        "Connection: close\r\n"
+    };
+    read(
+        &talk(world.address, &format!("{method} {target} HTTP/1.1\r\n{host}{lines}{close}\r\n"))
+            .await,
+    )
 }
 
 fn read(answer: &str) -> RawAnswer {
     let status = raw::status(answer);
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
-    let head = head.lines().skip(1).filter_map(|it| it.split_once(": ")).map(|it| (it.0.to_ascii_lowercase(), it.1.to_owned())).collect();
+    let head = head
+        .lines()
+        .skip(1)
+        .filter_map(|it| it.split_once(": "))
+        .map(|it| (it.0.to_ascii_lowercase(), it.1.to_owned()))
+        .collect();
     RawAnswer { status, head, body: body.to_owned() }
 }
 
 async fn two(world: &World, method: &str, target: &str, headers: &[(&str, &str)]) -> RawAnswer {
     let mut sender = http2(world.address).await;
-    let mut request = Request::builder().method(method).uri(format!("http://{}{target}", authority(world)));
+    let mut request =
+        Request::builder().method(method).uri(format!("http://{}{target}", authority(world)));
     for (name, value) in headers {
         let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
         request.headers_mut().unwrap().append(name, HeaderValue::from_str(value).unwrap());
     }
     let response = ask2(&mut sender, request.body(Full::new(Bytes::new())).unwrap()).await;
-    let head = response.headers().iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect();
+    let head = response
+        .headers()
+        .iter()
+        .map(|(name, value)| {
+            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        })
+        .collect();
     RawAnswer { status: response.status().as_u16(), head, body: response.into_body() }
 }
 

@@ -16,7 +16,8 @@ fn listed() -> WorldPlan {
     }
 }
 
-const FRONT: [(&str, &str); 2] = [("x-forwarded-host", "app.example.com"), ("x-forwarded-proto", "https")];
+const FRONT: [(&str, &str); 2] =
+    [("x-forwarded-host", "app.example.com"), ("x-forwarded-proto", "https")];
 
 /// Every way to begin times every way to name another host, and what stands between.
 fn corpus() -> BTreeSet<String> {
@@ -100,7 +101,10 @@ fn corpus() -> BTreeSet<String> {
         "0x42.0x0.1",
         "[::1]",
     ];
-    let mut out: BTreeSet<_> = begins.iter().flat_map(|begin| hosts.iter().map(move |host| format!("{begin}{host}"))).collect();
+    let mut out: BTreeSet<_> = begins
+        .iter()
+        .flat_map(|begin| hosts.iter().map(move |host| format!("{begin}{host}")))
+        .collect();
     let single = [
         "javascript:alert(1)",
         "javascript:%0aalert(1)//https://app.example.com/",
@@ -134,7 +138,14 @@ fn lands_at_home(place: &str) -> bool {
 /// The `rd` that a page of ours carries on.
 fn carried(body: &str) -> String {
     let text = body.replace("&#x2f;", "/").replace("&#x3d;", "=").replace("&amp;", "&");
-    let rd = text.split_once("rd=").unwrap_or_else(|| panic!("no rd: {body}")).1.split(['"', '&', '<']).next().unwrap().to_owned();
+    let rd = text
+        .split_once("rd=")
+        .unwrap_or_else(|| panic!("no rd: {body}"))
+        .1
+        .split(['"', '&', '<'])
+        .next()
+        .unwrap()
+        .to_owned();
     url::form_urlencoded::parse(format!("rd={rd}").as_bytes()).next().unwrap().1.into_owned()
 }
 
@@ -151,11 +162,18 @@ async fn no_place_of_the_corpus_leads_away_by_our_pages() {
             for (name, value) in FRONT {
                 request = request.header(name, value);
             }
-            let answer = crate::world::raw::ask2(&mut http2, request.body(http_body_util::Full::default()).unwrap()).await;
+            let answer = crate::world::raw::ask2(
+                &mut http2,
+                request.body(http_body_util::Full::default()).unwrap(),
+            )
+            .await;
             assert_eq!(answer.status(), 200);
             let carried = carried(answer.body());
             assert!(lands_at_home(&carried), "{page} {place:?} -> {carried:?}");
-            assert!(!carried.contains("evil") || lands_at_home(place), "{page} {place:?} -> {carried:?}");
+            assert!(
+                !carried.contains("evil") || lands_at_home(place),
+                "{page} {place:?} -> {carried:?}"
+            );
         }
     }
 }
@@ -175,10 +193,16 @@ async fn no_place_of_the_corpus_leads_away_after_a_sign_in_or_a_sign_out() {
         let page = maya.asks("GET", &callback[url::Position::BeforePath..], NAVIGATION).await;
         assert_eq!(page.status, 303, "{place:?}: {}", page.body);
         assert!(lands_at_home(page.header("location")), "{place:?} -> {}", page.header("location"));
-        let page = maya.posts(&format!("/oauth2/sign_out?rd={}", encode(place)), NAVIGATION, "").await;
+        let page =
+            maya.posts(&format!("/oauth2/sign_out?rd={}", encode(place)), NAVIGATION, "").await;
         let entra = Url::parse(page.header("location")).unwrap();
         assert!(entra.as_str().starts_with(&world.emulator.authority()), "{entra}");
-        let back = entra.query_pairs().find(|it| it.0 == "post_logout_redirect_uri").unwrap().1.into_owned();
+        let back = entra
+            .query_pairs()
+            .find(|it| it.0 == "post_logout_redirect_uri")
+            .unwrap()
+            .1
+            .into_owned();
         assert!(Url::parse(&back).is_ok() && lands_at_home(&back), "{place:?} -> {back}");
     }
 }
@@ -188,7 +212,17 @@ async fn listed_hosts_end_at_a_label_and_honest_places_survive() {
     let world = World::with(listed()).await;
     let carried_to = async |place: &str| {
         let target = format!("/oauth2/sign_in?rd={}", encode(place));
-        carried(&ask(&world, HttpVersion::One, "GET", &target, &[("Host", "app.example.com"), FRONT[1]]).await.body)
+        carried(
+            &ask(
+                &world,
+                HttpVersion::One,
+                "GET",
+                &target,
+                &[("Host", "app.example.com"), FRONT[1]],
+            )
+            .await
+            .body,
+        )
     };
     for place in [
         "https://badexample.com/",
@@ -224,9 +258,15 @@ async fn listed_hosts_end_at_a_label_and_honest_places_survive() {
 async fn the_path_that_was_asked_for_is_no_way_out() {
     let world = World::start().await;
     for http in BOTH {
-        for target in
-            ["//evil.example/x", "/\\evil.example", "/%5cevil.example", "/%2fevil.example", "/;//evil.example", "/.//evil.example", "/x//evil.example"]
-        {
+        for target in [
+            "//evil.example/x",
+            "/\\evil.example",
+            "/%5cevil.example",
+            "/%2fevil.example",
+            "/;//evil.example",
+            "/.//evil.example",
+            "/x//evil.example",
+        ] {
             if http == HttpVersion::Two && target.contains('\\') {
                 continue;
             }

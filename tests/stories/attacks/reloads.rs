@@ -15,14 +15,26 @@ async fn callbacks_that_are_dropped_while_entra_is_silent_count_as_no_refused_co
     let control = world.emulator.control();
     let mut maya = world.browser();
     let begun = maya.asks("GET", "/x", NAVIGATION).await;
-    let state = Url::parse(begun.header("location")).unwrap().query_pairs().find(|it| it.0 == "state").unwrap().1.into_owned();
+    let state = Url::parse(begun.header("location"))
+        .unwrap()
+        .query_pairs()
+        .find(|it| it.0 == "state")
+        .unwrap()
+        .1
+        .into_owned();
     control.token_answer(TokenFault::Hang, UNTIL_CLEARED);
     let (host, before) = (world.public_url.split_once("://").unwrap().1, control.code_calls());
     let mut gone = Vec::new();
     for at in 0..30 {
-        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("code", &format!("code-{at}")).append_pair("state", &state).finish();
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("code", &format!("code-{at}"))
+            .append_pair("state", &state)
+            .finish();
         let mut io = TcpStream::connect(world.address).await.unwrap();
-        let request = format!("GET /oauth2/callback?{query} HTTP/1.1\r\nHost: {host}\r\nCookie: {}\r\n\r\n", maya.cookie_header());
+        let request = format!(
+            "GET /oauth2/callback?{query} HTTP/1.1\r\nHost: {host}\r\nCookie: {}\r\n\r\n",
+            maya.cookie_header()
+        );
         io.write_all(request.as_bytes()).await.unwrap();
         gone.push(io);
     }

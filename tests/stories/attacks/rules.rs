@@ -61,7 +61,10 @@ async fn every_option_of_a_rule_denies() {
         ..WorldPlan::default()
     })
     .await;
-    let (maya, tom) = (world.signed_in("maya@contoso.example").await.cookie_header(), world.signed_in("tom@contoso.example").await.cookie_header());
+    let (maya, tom) = (
+        world.signed_in("maya@contoso.example").await.cookie_header(),
+        world.signed_in("tom@contoso.example").await.cookie_header(),
+    );
     // Path, method, and what a stranger, Tom and Maya get.
     for (path, method, expected) in [
         ("/roles/x", "GET", [401, 403, 200]),
@@ -87,15 +90,34 @@ async fn every_option_of_a_rule_denies() {
     ] {
         for (cookie, status) in [String::new(), tom.clone(), maya.clone()].iter().zip(expected) {
             for http in BOTH {
-                let answer = ask(&world, http, method, path, &[("cookie", cookie), ("x-http-method-override", "GET")]).await;
+                let answer = ask(
+                    &world,
+                    http,
+                    method,
+                    path,
+                    &[("cookie", cookie), ("x-http-method-override", "GET")],
+                )
+                .await;
                 assert_eq!(answer.status, status, "{http:?} {method} {path} {cookie}: {answer:?}");
-                let question = [("x-original-method", method), ("x-original-uri", path), ("cookie", cookie)];
-                assert_eq!(ask(&world, http, "GET", "/oauth2/auth", &question).await.status, status, "asked by nginx: {method} {path}");
+                let question =
+                    [("x-original-method", method), ("x-original-uri", path), ("cookie", cookie)];
+                assert_eq!(
+                    ask(&world, http, "GET", "/oauth2/auth", &question).await.status,
+                    status,
+                    "asked by nginx: {method} {path}"
+                );
             }
         }
     }
     // `signed_out = "401"` keeps a navigation from being redirected.
-    let answer = ask(&world, super::HttpVersion::One, "GET", "/signedout/x", crate::world::browser::NAVIGATION).await;
+    let answer = ask(
+        &world,
+        super::HttpVersion::One,
+        "GET",
+        "/signedout/x",
+        crate::world::browser::NAVIGATION,
+    )
+    .await;
     assert_eq!((answer.status, answer.header("location")), (401, ""));
 }
 
@@ -108,8 +130,12 @@ async fn a_name_is_no_key() {
     assert_eq!(page.app_heard("x-forwarded-user"), "00aa00aa-bb11-cc22-dd33-44ee44ee0004");
     assert_eq!(page.app_heard("x-forwarded-tenant"), world.emulator.tenant_id());
     let assertion = page.app_heard("x-entrada-assertion");
-    let claims = jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&assertion).unwrap().claims;
-    assert_eq!(claims["sub"], format!("00aa00aa-bb11-cc22-dd33-44ee44ee0004.{}", world.emulator.tenant_id()));
+    let claims =
+        jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&assertion).unwrap().claims;
+    assert_eq!(
+        claims["sub"],
+        format!("00aa00aa-bb11-cc22-dd33-44ee44ee0004.{}", world.emulator.tenant_id())
+    );
     assert!(claims.get("email_verified").is_none());
     assert!(world.logged().await.contains("\"user\":\"00aa00aa-bb11-cc22-dd33-44ee44ee0004\""));
 }

@@ -10,7 +10,8 @@ fn parameter(url: &Url, name: &str) -> String {
 }
 
 fn with(callback: &Url, pairs: &[(&str, &str)]) -> String {
-    let query: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    let query: String =
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
     format!("{}?{query}", callback.path())
 }
 
@@ -40,16 +41,33 @@ async fn a_callback_that_is_not_as_entra_sent_it_redeems_nothing() {
         vec![("error", "access_denied"), ("error", "x"), ("state", state)],
     ] {
         let page = maya.asks("GET", &with(&callback, &pairs), SCRIPT).await;
-        assert!(page.status >= 400 || page.header("location").starts_with(&world.emulator.authority()), "{pairs:?}: {page:?}");
+        assert!(
+            page.status >= 400 || page.header("location").starts_with(&world.emulator.authority()),
+            "{pairs:?}: {page:?}"
+        );
         assert_eq!(world.emulator.control().token_calls(), before, "{pairs:?}");
         assert!(maya.cookie("entrada").is_none());
     }
     // The honest one still works, and what is added to it changes nothing.
-    let page =
-        maya.asks("GET", &with(&callback, &[("rd", "/evil"), ("code", code), ("state", state), ("redirect_uri", "https://evil.example")]), NAVIGATION).await;
+    let page = maya
+        .asks(
+            "GET",
+            &with(
+                &callback,
+                &[
+                    ("rd", "/evil"),
+                    ("code", code),
+                    ("state", state),
+                    ("redirect_uri", "https://evil.example"),
+                ],
+            ),
+            NAVIGATION,
+        )
+        .await;
     assert_eq!((page.status, page.header("location")), (303, "/x"));
     // Once.
-    let page = maya.asks("GET", &with(&callback, &[("code", code), ("state", state)]), NAVIGATION).await;
+    let page =
+        maya.asks("GET", &with(&callback, &[("code", code), ("state", state)]), NAVIGATION).await;
     assert_eq!((page.status, page.header("location")), (303, "/"));
     assert_eq!(world.emulator.control().token_calls(), before + 1);
 }
@@ -62,7 +80,8 @@ async fn the_code_of_one_sign_in_fits_no_other() {
     let two = maya.visits("/two").await;
     let one = maya.stops_at_the_callback("maya@contoso.example", one).await;
     let two = maya.stops_at_the_callback("tom@contoso.example", two).await;
-    let swapped = with(&one, &[("code", &parameter(&two, "code")), ("state", &parameter(&one, "state"))]);
+    let swapped =
+        with(&one, &[("code", &parameter(&two, "code")), ("state", &parameter(&one, "state"))]);
     let page = maya.asks("GET", &swapped, NAVIGATION).await;
     assert!(page.status >= 400, "{page:?}");
     assert!(maya.cookie("entrada").is_none());
@@ -73,7 +92,16 @@ async fn the_code_of_one_sign_in_fits_no_other() {
     let mut thief = world.browser();
     let shown = thief.visits("/t").await;
     let own = thief.stops_at_the_callback("tom@contoso.example", shown).await;
-    let page = thief.asks("GET", &with(&own, &[("code", &parameter(&stolen, "code")), ("state", &parameter(&own, "state"))]), NAVIGATION).await;
+    let page = thief
+        .asks(
+            "GET",
+            &with(
+                &own,
+                &[("code", &parameter(&stolen, "code")), ("state", &parameter(&own, "state"))],
+            ),
+            NAVIGATION,
+        )
+        .await;
     assert!(page.status >= 400, "{page:?}");
     assert!(thief.cookie("entrada").is_none());
     assert_eq!(world.app.seen.count(), 0);
@@ -99,8 +127,17 @@ async fn another_browser_cannot_finish_a_sign_in() {
     assert_eq!(maya.visits("/x").await.app_heard("x-forwarded-name"), "Maya Okafor");
     // By POST, as a form of another site sends it, with and without cookies.
     let form = callback.query().unwrap();
-    let page = maya.posts("/oauth2/callback", &[("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")], form).await;
-    assert!(page.status == 303 && page.header("location").starts_with("/oauth2/callback?"), "{page:?}");
+    let page = maya
+        .posts(
+            "/oauth2/callback",
+            &[("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")],
+            form,
+        )
+        .await;
+    assert!(
+        page.status == 303 && page.header("location").starts_with("/oauth2/callback?"),
+        "{page:?}"
+    );
     assert!(!page.headers.contains_key("set-cookie"));
     assert_eq!(world.emulator.control().token_calls(), before + 1, "Maya's own");
 }
@@ -132,7 +169,9 @@ async fn no_query_weakens_what_is_asked_of_entra() {
                   &redirect_uri=https%3A%2F%2Fevil.example&scope=evil&prompt=none&login_hint=a%26redirect_uri%3Dhttps%3A%2F%2Fevil.example%26state%3Dmine";
     let page = maya.until(target, "authorize").await;
     let asked: Vec<_> = page.url.query_pairs().into_owned().collect();
-    let all = |name: &str| asked.iter().filter(|it| it.0 == name).map(|it| it.1.clone()).collect::<Vec<_>>();
+    let all = |name: &str| {
+        asked.iter().filter(|it| it.0 == name).map(|it| it.1.clone()).collect::<Vec<_>>()
+    };
     assert_eq!(all("code_challenge_method"), ["S256"]);
     assert_eq!(all("response_type"), ["code"]);
     assert_eq!(all("response_mode"), ["query"]);
@@ -169,7 +208,11 @@ async fn a_token_that_is_wrong_signs_nobody_in_and_takes_nothing() {
         let page = maya.signs_in_as("tom@contoso.example").await;
         assert_eq!(page.status, 403, "{wrong:?}: {}", page.body);
         assert_eq!(maya.cookie("entrada").as_ref(), Some(&id), "{wrong:?}");
-        assert_eq!(maya.visits("/x").await.app_heard("x-forwarded-name"), "Maya Okafor", "{wrong:?}");
+        assert_eq!(
+            maya.visits("/x").await.app_heard("x-forwarded-name"),
+            "Maya Okafor",
+            "{wrong:?}"
+        );
     }
     let logged = world.logged().await;
     assert!(!logged.contains("eyJ"), "a token stands in the log");
@@ -178,7 +221,12 @@ async fn a_token_that_is_wrong_signs_nobody_in_and_takes_nothing() {
 /// Whoever had begun a sign-in made as many token requests as they sent junk codes, and Entra throttles an app for too many of them.
 #[tokio::test]
 async fn attack_junk_codes_of_one_address_make_few_token_requests_and_stop_no_sign_in_for_good() {
-    let world = World::with(WorldPlan { server: "trusted_proxies = [\"127.0.0.1\"]".into(), time_stands: true, ..WorldPlan::default() }).await;
+    let world = World::with(WorldPlan {
+        server: "trusted_proxies = [\"127.0.0.1\"]".into(),
+        time_stands: true,
+        ..WorldPlan::default()
+    })
+    .await;
     let at = |address: &'static str| ("x-forwarded-for", address.to_owned());
     let (mut maya, mut tom, mut signed_in) = (world.browser(), world.browser(), world.browser());
     maya.says.push(at("192.0.2.7"));
@@ -192,17 +240,33 @@ async fn attack_junk_codes_of_one_address_make_few_token_requests_and_stop_no_si
     let mut eve = world.browser();
     eve.says.push(at("192.0.2.7"));
     let begun = eve.asks("GET", "/x", NAVIGATION).await;
-    let state = Url::parse(begun.header("location")).unwrap().query_pairs().find(|it| it.0 == "state").unwrap().1.into_owned();
+    let state = Url::parse(begun.header("location"))
+        .unwrap()
+        .query_pairs()
+        .find(|it| it.0 == "state")
+        .unwrap()
+        .1
+        .into_owned();
     let cookie = eve.cookie_header();
     let before = world.emulator.control().code_calls();
     let junk = (0..300).map(|at| {
-        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("code", &format!("junk-{at}")).append_pair("state", &state).finish();
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("code", &format!("junk-{at}"))
+            .append_pair("state", &state)
+            .finish();
         let mut one = world.browser();
-        let says = [("cookie", cookie.clone()), ("x-forwarded-for", "192.0.2.7".to_owned()), ("accept", "text/html".to_owned())];
+        let says = [
+            ("cookie", cookie.clone()),
+            ("x-forwarded-for", "192.0.2.7".to_owned()),
+            ("accept", "text/html".to_owned()),
+        ];
         async move {
             let says: Vec<_> = says.iter().map(|(name, value)| (*name, value.as_str())).collect();
             let page = one.asks("GET", &format!("/oauth2/callback?{query}"), &says).await;
-            assert!(page.status != 429 || (1..=60).contains(&page.header("retry-after").parse::<u64>().unwrap()));
+            assert!(
+                page.status != 429
+                    || (1..=60).contains(&page.header("retry-after").parse::<u64>().unwrap())
+            );
             page.status
         }
     });
@@ -216,7 +280,12 @@ async fn attack_junk_codes_of_one_address_make_few_token_requests_and_stop_no_si
     assert_eq!(tom.signs_in_as("tom@contoso.example").await.status, 200);
     // Maya, who is behind the same address, goes on with the same code a minute later.
     let page = maya.opens(&callback).await;
-    assert!(page.status == 429 && page.body.contains("reload this page"), "{} {}", page.status, page.body);
+    assert!(
+        page.status == 429 && page.body.contains("reload this page"),
+        "{} {}",
+        page.status,
+        page.body
+    );
     world.later(60);
     let page = maya.opens(&callback).await;
     assert_eq!((page.status, page.path_and_query().as_str()), (200, "/x"), "{}", page.body);

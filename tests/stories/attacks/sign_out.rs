@@ -14,7 +14,8 @@ const FRONT: &str = "/oauth2/front_channel_logout";
 /// Maya's session at Entra, as its page says it in the frame.
 async fn sid(world: &World, maya: &mut crate::world::browser::TestBrowser) -> String {
     world.emulator.control().front_channel_url(Some(&format!("{}{FRONT}", world.public_url)));
-    let url = format!("{}/{}/oauth2/v2.0/logout", world.emulator.authority(), world.emulator.tenant_id());
+    let url =
+        format!("{}/{}/oauth2/v2.0/logout", world.emulator.authority(), world.emulator.tenant_id());
     let page = maya.opens(&url::Url::parse(&url).unwrap()).await;
     page.body.split_once("sid=").unwrap().1.split('"').next().unwrap().to_owned()
 }
@@ -25,7 +26,12 @@ async fn the_front_channel_ends_nothing_by_a_guess_a_cookie_or_an_id_of_ours() {
     let mut maya = world.signed_in("maya@contoso.example").await;
     let cookie = maya.cookie_header();
     let assertion = maya.visits("/x").await.app_heard("x-entrada-assertion");
-    let ours = jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&assertion).unwrap().claims["sid"].as_str().unwrap().to_owned();
+    let ours = jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&assertion)
+        .unwrap()
+        .claims["sid"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let sid = sid(&world, &mut maya).await;
     let oid = "00aa00aa-bb11-cc22-dd33-44ee44ee0001";
     let guesses = [
@@ -44,24 +50,67 @@ async fn the_front_channel_ends_nothing_by_a_guess_a_cookie_or_an_id_of_ours() {
     ];
     for http in BOTH {
         for guess in &guesses {
-            for head in
-                [&[][..], &[("cookie", cookie.as_str())], &[("cookie", cookie.as_str()), ("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "iframe")]]
-            {
+            for head in [
+                &[][..],
+                &[("cookie", cookie.as_str())],
+                &[
+                    ("cookie", cookie.as_str()),
+                    ("sec-fetch-site", "cross-site"),
+                    ("sec-fetch-dest", "iframe"),
+                ],
+            ] {
                 let answer = ask(&world, http, "GET", &format!("{FRONT}?sid={guess}"), head).await;
-                assert_eq!((answer.status, answer.body.as_str(), answer.header("set-cookie")), (200, "", ""), "{guess}: {answer:?}");
+                assert_eq!(
+                    (answer.status, answer.body.as_str(), answer.header("set-cookie")),
+                    (200, "", ""),
+                    "{guess}: {answer:?}"
+                );
             }
         }
         // Not by a method that a form or a script would choose, not by a prefetch of its head, not at another host.
         for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
-            assert_eq!(ask(&world, http, method, &format!("{FRONT}?sid={sid}"), &[]).await.status, 405, "{method}");
+            assert_eq!(
+                ask(&world, http, method, &format!("{FRONT}?sid={sid}"), &[]).await.status,
+                405,
+                "{method}"
+            );
         }
         assert_eq!(ask(&world, http, "HEAD", &format!("{FRONT}?sid={sid}"), &[]).await.status, 200);
     }
-    assert_eq!(ask(&world, HttpVersion::One, "GET", &format!("{FRONT}?sid={sid}"), &[("Host", "evil.example")]).await.status, 421);
-    assert_eq!(ask(&world, HttpVersion::One, "GET", "/admin/x", &[("cookie", &cookie)]).await.status, 200, "she was signed out by a guess");
+    assert_eq!(
+        ask(
+            &world,
+            HttpVersion::One,
+            "GET",
+            &format!("{FRONT}?sid={sid}"),
+            &[("Host", "evil.example")]
+        )
+        .await
+        .status,
+        421
+    );
+    assert_eq!(
+        ask(&world, HttpVersion::One, "GET", "/admin/x", &[("cookie", &cookie)]).await.status,
+        200,
+        "she was signed out by a guess"
+    );
     // A header that says where it comes from is asked for nowhere: Entra's frame may bring none.
-    assert_eq!(ask(&world, HttpVersion::Two, "GET", &format!("{FRONT}?sid={sid}&iss=https://evil.example"), &[("cookie", "entrada=x")]).await.status, 200);
-    assert_eq!(ask(&world, HttpVersion::One, "GET", "/api/x", &[("cookie", &cookie)]).await.status, 401);
+    assert_eq!(
+        ask(
+            &world,
+            HttpVersion::Two,
+            "GET",
+            &format!("{FRONT}?sid={sid}&iss=https://evil.example"),
+            &[("cookie", "entrada=x")]
+        )
+        .await
+        .status,
+        200
+    );
+    assert_eq!(
+        ask(&world, HttpVersion::One, "GET", "/api/x", &[("cookie", &cookie)]).await.status,
+        401
+    );
 }
 
 #[tokio::test]
@@ -74,15 +123,28 @@ async fn a_flood_of_guesses_loses_no_sign_out_and_stops_nobody() {
     let host = authority(&world).to_owned();
     let mut flood = tokio::task::JoinSet::new();
     for at in 0..400 {
-        let (address, request) =
-            (world.address, format!("GET {FRONT}?sid=99999999-0000-4000-8000-{at:012} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
+        let (address, request) = (
+            world.address,
+            format!(
+                "GET {FRONT}?sid=99999999-0000-4000-8000-{at:012} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+            ),
+        );
         flood.spawn(async move { raw::status(&talk(address, &request).await) });
     }
     let began = Instant::now();
-    assert_eq!(ask(&world, HttpVersion::One, "GET", "/api/x", &[("cookie", &tom)]).await.status, 200);
-    assert_eq!(ask(&world, HttpVersion::One, "GET", &format!("{FRONT}?sid={sid}"), &[]).await.status, 200);
+    assert_eq!(
+        ask(&world, HttpVersion::One, "GET", "/api/x", &[("cookie", &tom)]).await.status,
+        200
+    );
+    assert_eq!(
+        ask(&world, HttpVersion::One, "GET", &format!("{FRONT}?sid={sid}"), &[]).await.status,
+        200
+    );
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    assert_eq!(ask(&world, HttpVersion::One, "GET", "/api/x", &[("cookie", &cookie)]).await.status, 401);
+    assert_eq!(
+        ask(&world, HttpVersion::One, "GET", "/api/x", &[("cookie", &cookie)]).await.status,
+        401
+    );
     assert!(flood.join_all().await.iter().all(|it| *it == 200));
 }
 
@@ -91,17 +153,30 @@ async fn a_flood_of_guesses_loses_no_sign_out_and_stops_nobody() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_a_full_queue_of_guesses_delays_no_sign_out_also_when_its_client_disconnects() {
     let world = World::start().await;
-    let (mut maya, mut tom) = (world.signed_in("maya@contoso.example").await, world.signed_in("tom@contoso.example").await);
+    let (mut maya, mut tom) = (
+        world.signed_in("maya@contoso.example").await,
+        world.signed_in("tom@contoso.example").await,
+    );
     let cookies = [maya.cookie_header(), tom.cookie_header()];
     let sids = [sid(&world, &mut maya).await, sid(&world, &mut tom).await];
     let host = authority(&world).to_owned();
     // More would measure how fast this machine answers them.
     let mut flood = tokio::task::JoinSet::new();
     for at in 0..5 {
-        let (mut sender, url) = (raw::http2(world.address).await, format!("http://{host}{FRONT}?sid=guess-{at}"));
+        let (mut sender, url) =
+            (raw::http2(world.address).await, format!("http://{host}{FRONT}?sid=guess-{at}"));
         flood.spawn(async move {
-            let all: Vec<_> = (0..100).map(|_| sender.send_request(http::Request::get(&url).body(Full::new(Bytes::new())).unwrap())).collect();
-            futures_util::future::join_all(all).await.iter().all(|it| it.as_ref().is_ok_and(|it| it.status() == 200))
+            let all: Vec<_> = (0..100)
+                .map(|_| {
+                    sender.send_request(
+                        http::Request::get(&url).body(Full::new(Bytes::new())).unwrap(),
+                    )
+                })
+                .collect();
+            futures_util::future::join_all(all)
+                .await
+                .iter()
+                .all(|it| it.as_ref().is_ok_and(|it| it.status() == 200))
         });
     }
     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -109,13 +184,24 @@ async fn attack_a_full_queue_of_guesses_delays_no_sign_out_also_when_its_client_
     let mut streams = Vec::new();
     for sid in &sids {
         let mut stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
-        stream.write_all(format!("GET {FRONT}?sid={sid} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+        stream
+            .write_all(
+                format!(
+                    "GET {FRONT}?sid={sid} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+                )
+                .as_bytes(),
+            )
+            .await
+            .unwrap();
         streams.push(stream);
     }
     // Tom's frame is gone at once, Maya's waits for its answer.
     drop(streams.pop());
     // What a request takes that never waited for a turn: a loaded machine is slow for both.
-    let (address, request) = (world.address, format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
+    let (address, request) = (
+        world.address,
+        format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"),
+    );
     let other = tokio::spawn(async move {
         talk(address, &request).await;
         began.elapsed()
@@ -145,9 +231,14 @@ async fn a_sign_out_takes_effect_although_its_client_disconnects_right_after_sen
         let mut maya = world.signed_in("maya@contoso.example").await;
         let cookie = maya.cookie_header();
         let request = if by_entra {
-            format!("GET {FRONT}?sid={} HTTP/1.1\r\nHost: {host}\r\n\r\n", sid(&world, &mut maya).await)
+            format!(
+                "GET {FRONT}?sid={} HTTP/1.1\r\nHost: {host}\r\n\r\n",
+                sid(&world, &mut maya).await
+            )
         } else {
-            format!("POST /oauth2/sign_out HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nContent-Length: 0\r\n\r\n")
+            format!(
+                "POST /oauth2/sign_out HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nContent-Length: 0\r\n\r\n"
+            )
         };
         let mut stream = std::net::TcpStream::connect(world.address).unwrap();
         let (begin, end) = request.split_at(request.len() - 2);
@@ -157,8 +248,13 @@ async fn a_sign_out_takes_effect_although_its_client_disconnects_right_after_sen
         stream.write_all(end.as_bytes()).unwrap();
         drop(stream);
         let began = Instant::now();
-        while ask(&world, HttpVersion::One, "GET", "/api/x", &[("cookie", &cookie)]).await.status == 200 {
-            assert!(began.elapsed() < Duration::from_secs(5), "the sign-out was lost, by Entra: {by_entra}");
+        while ask(&world, HttpVersion::One, "GET", "/api/x", &[("cookie", &cookie)]).await.status
+            == 200
+        {
+            assert!(
+                began.elapsed() < Duration::from_secs(5),
+                "the sign-out was lost, by Entra: {by_entra}"
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -171,7 +267,11 @@ async fn an_old_cookie_opens_nothing_however_the_session_ended() {
         let world = World::start().await;
         let mut maya = world.signed_in("maya@contoso.example").await;
         let old = maya.cookie_header();
-        let own = [("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin")];
+        let own = [
+            ("accept", "text/html"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-site", "same-origin"),
+        ];
         match way {
             "front channel" => {
                 let sid = sid(&world, &mut maya).await;
@@ -186,7 +286,13 @@ async fn an_old_cookie_opens_nothing_however_the_session_ended() {
             way => {
                 let method = if way.ends_with("app") { "GET" } else { "POST" };
                 let page = maya.asks(method, "/oauth2/sign_out", &own).await;
-                let gone = page.headers.get_all("set-cookie").iter().map(|it| it.to_str().unwrap()).find(|it| it.starts_with("entrada=;")).unwrap();
+                let gone = page
+                    .headers
+                    .get_all("set-cookie")
+                    .iter()
+                    .map(|it| it.to_str().unwrap())
+                    .find(|it| it.starts_with("entrada=;"))
+                    .unwrap();
                 // The attributes that it was set with: else a browser keeps the old one.
                 for part in ["Max-Age=0", "HttpOnly", "SameSite=Lax", "Path=/"] {
                     assert!(gone.contains(part), "{gone}");
@@ -196,17 +302,36 @@ async fn an_old_cookie_opens_nothing_however_the_session_ended() {
         let before = world.app.seen.count();
         for http in BOTH {
             for target in ["/x", "/admin/x", "/api/x", "/oauth2/userinfo", "/oauth2/session"] {
-                assert_eq!(ask(&world, http, "GET", target, &[("cookie", &old)]).await.status, 401, "{way}: {target}");
+                assert_eq!(
+                    ask(&world, http, "GET", target, &[("cookie", &old)]).await.status,
+                    401,
+                    "{way}: {target}"
+                );
             }
             for target in OURS {
                 let answer = ask(&world, http, "GET", target, &[("cookie", &old)]).await;
-                assert!(!answer.body.contains("Maya") && answer.header("x-auth-request-user").is_empty(), "{way}: {target}: {answer:?}");
+                assert!(
+                    !answer.body.contains("Maya")
+                        && answer.header("x-auth-request-user").is_empty(),
+                    "{way}: {target}: {answer:?}"
+                );
             }
         }
-        let upgrade = [("Connection", "close, Upgrade"), ("Upgrade", "websocket"), ("Cookie", old.as_str())];
-        assert_eq!(ask(&world, HttpVersion::One, "GET", "/ws", &upgrade).await.status, 401, "{way}");
+        let upgrade =
+            [("Connection", "close, Upgrade"), ("Upgrade", "websocket"), ("Cookie", old.as_str())];
+        assert_eq!(
+            ask(&world, HttpVersion::One, "GET", "/ws", &upgrade).await.status,
+            401,
+            "{way}"
+        );
         assert_eq!(world.app.seen.count(), before, "{way}");
-        assert!(ask(&world, HttpVersion::One, "GET", "/public/x", &[("Cookie", &old)]).await.heard("x-forwarded-user").is_empty(), "{way}");
+        assert!(
+            ask(&world, HttpVersion::One, "GET", "/public/x", &[("Cookie", &old)])
+                .await
+                .heard("x-forwarded-user")
+                .is_empty(),
+            "{way}"
+        );
     }
 }
 
@@ -219,17 +344,37 @@ async fn a_web_page_cannot_revoke_and_the_public_listener_has_no_such_path() {
     let json = "Content-Type: application/json";
     for (head, status) in [
         (format!("Host: localhost\r\nOrigin: https://evil.example\r\n{json}"), 403),
-        (format!("Host: localhost:{}\r\nOrigin: http://localhost:{}\r\n{json}", world.admin.port(), world.admin.port()), 403),
+        (
+            format!(
+                "Host: localhost:{}\r\nOrigin: http://localhost:{}\r\n{json}",
+                world.admin.port(),
+                world.admin.port()
+            ),
+            403,
+        ),
         (format!("Host: localhost\r\nSec-Fetch-Site: none\r\n{json}"), 403),
         (format!("Host: rebound.evil.example\r\n{json}"), 421),
         ("Host: localhost\r\nContent-Type: text/plain".to_owned(), 415),
     ] {
-        let request = format!("POST /sessions/revoke HTTP/1.1\r\n{head}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let request = format!(
+            "POST /sessions/revoke HTTP/1.1\r\n{head}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
         assert_eq!(raw::status(&talk(world.admin, &request).await), status, "{head}");
     }
     for target in ["/sessions/revoke", "/oauth2/sessions/revoke"] {
-        let answer = ask(&world, HttpVersion::One, "POST", target, &[("Content-Type", "application/json"), ("Content-Length", "0")]).await;
+        let answer = ask(
+            &world,
+            HttpVersion::One,
+            "POST",
+            target,
+            &[("Content-Type", "application/json"), ("Content-Length", "0")],
+        )
+        .await;
         assert!(matches!(answer.status, 401 | 404), "{target}: {answer:?}");
     }
-    assert_eq!(ask(&world, HttpVersion::One, "GET", "/api/x", &[("Cookie", &cookie)]).await.status, 200);
+    assert_eq!(
+        ask(&world, HttpVersion::One, "GET", "/api/x", &[("Cookie", &cookie)]).await.status,
+        200
+    );
 }

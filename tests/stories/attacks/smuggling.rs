@@ -58,7 +58,10 @@ async fn other_transfer_codings_are_refused_and_nothing_more_is_read() {
             authority(&world)
         );
         let answer = talk_for(world.address, request.as_bytes(), Duration::from_secs(5)).await;
-        assert!(answer.starts_with("HTTP/1.1 400") && answer.matches("HTTP/1.1").count() == 1, "{coding}: {answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 400") && answer.matches("HTTP/1.1").count() == 1,
+            "{coding}: {answer}"
+        );
     }
     assert_eq!(world.app.seen.count(), 0);
     assert_ne!(ask(&world, HttpVersion::Two, "GET", "/public/x", &[]).await.status, 500);
@@ -70,18 +73,34 @@ async fn requests_in_a_row_are_each_judged_for_themselves() {
     let world = World::start().await;
     let maya = world.signed_in("maya@contoso.example").await;
     let host = authority(&world);
-    let signed = format!("GET /admin/one HTTP/1.1\r\nHost: {host}\r\nCookie: {}\r\n\r\n", maya.cookie_header());
-    let row = format!("{signed}GET /admin/two HTTP/1.1\r\nHost: {host}\r\n\r\nGET /public/three HTTP/1.1\r\nHost: {host}\r\n\r\n{signed}");
+    let signed = format!(
+        "GET /admin/one HTTP/1.1\r\nHost: {host}\r\nCookie: {}\r\n\r\n",
+        maya.cookie_header()
+    );
+    let row = format!(
+        "{signed}GET /admin/two HTTP/1.1\r\nHost: {host}\r\n\r\nGET /public/three HTTP/1.1\r\nHost: {host}\r\n\r\n{signed}"
+    );
     let answer = talk_for(world.address, row.as_bytes(), Duration::from_millis(1500)).await;
-    let statuses: Vec<_> = answer.split("HTTP/1.1 ").skip(1).filter_map(|it| it.get(..3)?.parse::<u16>().ok()).collect();
+    let statuses: Vec<_> = answer
+        .split("HTTP/1.1 ")
+        .skip(1)
+        .filter_map(|it| it.get(..3)?.parse::<u16>().ok())
+        .collect();
     assert_eq!(statuses, [200, 401, 200, 200], "{answer}");
     let three = answer.split("HTTP/1.1 ").find(|it| it.contains("/public/three")).unwrap();
-    assert!(!three.contains("x-forwarded-user") && !three.contains("x-entrada-assertion"), "{three}");
+    assert!(
+        !three.contains("x-forwarded-user") && !three.contains("x-entrada-assertion"),
+        "{three}"
+    );
 }
 
 #[tokio::test]
 async fn a_tunnel_ends_when_its_session_does_though_nobody_signs_out() {
-    let world = World::with(WorldPlan { session: "idle = \"10s\"\nlifetime = \"10s\"".into(), ..WorldPlan::default() }).await;
+    let world = World::with(WorldPlan {
+        session: "idle = \"10s\"\nlifetime = \"10s\"".into(),
+        ..WorldPlan::default()
+    })
+    .await;
     let maya = world.signed_in("maya@contoso.example").await;
     world.later(8);
     let mut stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
@@ -93,7 +112,10 @@ async fn a_tunnel_ends_when_its_session_does_though_nobody_signs_out() {
     stream.write_all(request.as_bytes()).await.unwrap();
     let began = Instant::now();
     let mut heard = Vec::new();
-    tokio::time::timeout(Duration::from_secs(12), stream.read_to_end(&mut heard)).await.expect("the tunnel outlived its session").unwrap_or_default();
+    tokio::time::timeout(Duration::from_secs(12), stream.read_to_end(&mut heard))
+        .await
+        .expect("the tunnel outlived its session")
+        .unwrap_or_default();
     assert_eq!(raw::status(&String::from_utf8_lossy(&heard)), 101);
     assert!(began.elapsed() < Duration::from_secs(9));
 }

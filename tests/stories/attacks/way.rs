@@ -29,24 +29,43 @@ const LIES: &[(&str, &str)] = &[
 async fn a_front_proxy_that_is_not_trusted_is_warned_of_once_without_what_it_says() {
     let told = CapturedEvents::listens();
     let world = World::start().await;
-    for (name, value) in [("x-forwarded-for", "6.6.6.6"), ("forwarded", "for=6.6.6.7"), ("x-forwarded-proto", "https")] {
-        assert_eq!(ask(&world, super::HttpVersion::One, "GET", "/public/x", &[(name, value)]).await.status, 200);
+    for (name, value) in [
+        ("x-forwarded-for", "6.6.6.6"),
+        ("forwarded", "for=6.6.6.7"),
+        ("x-forwarded-proto", "https"),
+    ] {
+        assert_eq!(
+            ask(&world, super::HttpVersion::One, "GET", "/public/x", &[(name, value)]).await.status,
+            200
+        );
     }
     let text = told.text();
     let lines: Vec<_> = text.lines().filter(|it| it.contains("server.trusted_proxies")).collect();
-    assert!(lines.len() == 1 && lines[0].contains("WARN") && lines[0].contains("127.0.0.1") && lines[0].contains("x-forwarded-for"), "{lines:?}");
+    assert!(
+        lines.len() == 1
+            && lines[0].contains("WARN")
+            && lines[0].contains("127.0.0.1")
+            && lines[0].contains("x-forwarded-for"),
+        "{lines:?}"
+    );
     assert!(lines[0].contains("add its address to server.trusted_proxies"), "{lines:?}");
     assert!(!text.contains("6.6.6."), "{text}");
     // A reload may have taken a proxy off the list.
-    world.service.reload(&world.changed("shutdown_grace = \"3s\"", "shutdown_grace = \"4s\"")).await.unwrap();
+    world
+        .service
+        .reload(&world.changed("shutdown_grace = \"3s\"", "shutdown_grace = \"4s\""))
+        .await
+        .unwrap();
     for _ in 0..2 {
-        ask(&world, super::HttpVersion::One, "GET", "/public/x", &[("x-forwarded-for", "6.6.6.6")]).await;
+        ask(&world, super::HttpVersion::One, "GET", "/public/x", &[("x-forwarded-for", "6.6.6.6")])
+            .await;
     }
     assert_eq!(told.text().lines().filter(|it| it.contains("server.trusted_proxies")).count(), 2);
     // One that is trusted is not warned of.
     let told = CapturedEvents::listens();
     let world = World::with(trusting()).await;
-    ask(&world, super::HttpVersion::One, "GET", "/public/x", &[("x-forwarded-for", "6.6.6.6")]).await;
+    ask(&world, super::HttpVersion::One, "GET", "/public/x", &[("x-forwarded-for", "6.6.6.6")])
+        .await;
     assert_eq!(told.times("server.trusted_proxies"), 0);
 }
 
@@ -56,7 +75,11 @@ async fn a_stranger_speaks_for_nobody() {
     for http in BOTH {
         let answer = ask(&world, http, "GET", "/public/x", LIES).await;
         assert_eq!(answer.status, 200);
-        assert!(!answer.body.contains("6.6.6.6") && !answer.body.contains("evil"), "{}", answer.body);
+        assert!(
+            !answer.body.contains("6.6.6.6") && !answer.body.contains("evil"),
+            "{}",
+            answer.body
+        );
         assert_eq!(answer.heard("x-forwarded-proto"), ["http"]);
         for target in ["/admin/x", "/x", "/api/x"] {
             assert_eq!(ask(&world, http, "GET", target, LIES).await.status, 401, "{target}");
@@ -74,12 +97,25 @@ async fn doubled_or_listed_words_of_a_trusted_proxy_are_worth_nothing() {
     let world = World::with(trusting()).await;
     for http in BOTH {
         let twice = [("x-forwarded-proto", "https"), ("x-forwarded-proto", "https")];
-        assert_eq!(ask(&world, http, "GET", "/public/x", &twice).await.heard("x-forwarded-proto"), ["http"]);
+        assert_eq!(
+            ask(&world, http, "GET", "/public/x", &twice).await.heard("x-forwarded-proto"),
+            ["http"]
+        );
         let hosts = [("x-forwarded-host", "evil.example"), ("x-forwarded-host", "evil.example")];
         let answer = ask(&world, http, "GET", "/public/x", &hosts).await;
         assert!(!answer.body.contains("evil"), "{answer:?}");
-        for host in ["evil.example", "localhost, evil.example", "evil.example, localhost", "localhost@evil.example", "localhost/evil"] {
-            assert_eq!(ask(&world, http, "GET", "/public/x", &[("x-forwarded-host", host)]).await.status, 421, "{host}");
+        for host in [
+            "evil.example",
+            "localhost, evil.example",
+            "evil.example, localhost",
+            "localhost@evil.example",
+            "localhost/evil",
+        ] {
+            assert_eq!(
+                ask(&world, http, "GET", "/public/x", &[("x-forwarded-host", host)]).await.status,
+                421,
+                "{host}"
+            );
         }
         for (chain, client) in [
             ("6.6.6.6, 192.0.2.7", "192.0.2.7"),
@@ -92,7 +128,11 @@ async fn doubled_or_listed_words_of_a_trusted_proxy_are_worth_nothing() {
         ] {
             let answer = ask(&world, http, "GET", "/public/x", &[("x-forwarded-for", chain)]).await;
             let forwarded = answer.heard("forwarded").concat();
-            let written = if client.contains(':') { format!("for=\"[{client}]\";") } else { format!("for={client};") };
+            let written = if client.contains(':') {
+                format!("for=\"[{client}]\";")
+            } else {
+                format!("for={client};")
+            };
             assert!(forwarded.starts_with(&written), "{chain}: {forwarded}");
         }
     }
@@ -110,7 +150,10 @@ async fn two_lines_of_a_chain_are_one_list_and_the_proxys_own_counts() {
     let alone = World::start().await;
     for http in BOTH {
         let lines = [("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "192.0.2.7")];
-        assert_eq!(ask(&alone, http, "GET", "/public/x", &lines).await.heard("x-forwarded-for"), ["127.0.0.1"]);
+        assert_eq!(
+            ask(&alone, http, "GET", "/public/x", &lines).await.heard("x-forwarded-for"),
+            ["127.0.0.1"]
+        );
     }
 }
 
@@ -121,11 +164,18 @@ async fn forward_auth_answers_nobody_but_a_trusted_proxy() {
     for http in BOTH {
         for target in ["/oauth2/auth", "/oauth2/auth/nginx"] {
             for method in ["GET", "HEAD", "POST", "OPTIONS"] {
-                let headers =
-                    [("x-original-uri", "/public/x"), ("x-original-method", "GET"), ("cookie", &maya.cookie_header()), ("x-forwarded-for", "127.0.0.1")];
+                let headers = [
+                    ("x-original-uri", "/public/x"),
+                    ("x-original-method", "GET"),
+                    ("cookie", &maya.cookie_header()),
+                    ("x-forwarded-for", "127.0.0.1"),
+                ];
                 let answer = ask(&world, http, method, target, &headers).await;
                 assert_eq!(answer.status, 403, "{http:?} {method} {target}: {answer:?}");
-                assert!(!answer.head.iter().any(|it| it.0.starts_with("x-auth-request")) && answer.body.is_empty());
+                assert!(
+                    !answer.head.iter().any(|it| it.0.starts_with("x-auth-request"))
+                        && answer.body.is_empty()
+                );
             }
         }
     }
@@ -192,7 +242,10 @@ async fn a_question_with_two_readings_is_answered_no() {
 #[tokio::test]
 async fn forward_auth_judges_as_the_path_does_and_repeats_nothing_of_the_client() {
     let world = World::with(trusting()).await;
-    let (maya, tom) = (world.signed_in("maya@contoso.example").await.cookie_header(), world.signed_in("tom@contoso.example").await.cookie_header());
+    let (maya, tom) = (
+        world.signed_in("maya@contoso.example").await.cookie_header(),
+        world.signed_in("tom@contoso.example").await.cookie_header(),
+    );
     for http in BOTH {
         for (method, path, cookie, status) in [
             ("GET", "/x", "", 401),
@@ -206,15 +259,25 @@ async fn forward_auth_judges_as_the_path_does_and_repeats_nothing_of_the_client(
             ("GET", "/public/x", "", 200),
             ("GET", "/x?next=/public", "entrada=junk", 401),
         ] {
-            let lies = [("x-auth-request-user", EVIL), ("x-forwarded-user", EVIL), ("x-entrada-assertion", EVIL), ("x-auth-request-roles", EVIL)];
-            let mut headers = vec![("x-original-method", method), ("x-original-uri", path), ("cookie", cookie)];
+            let lies = [
+                ("x-auth-request-user", EVIL),
+                ("x-forwarded-user", EVIL),
+                ("x-entrada-assertion", EVIL),
+                ("x-auth-request-roles", EVIL),
+            ];
+            let mut headers =
+                vec![("x-original-method", method), ("x-original-uri", path), ("cookie", cookie)];
             headers.extend(lies);
             let answer = ask(&world, http, "GET", "/oauth2/auth", &headers).await;
             assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
             assert!(!answer.head.iter().any(|it| it.1.contains(EVIL)), "{answer:?}");
             assert!(answer.body.is_empty());
             let known = status == 200 && !cookie.is_empty();
-            assert_eq!(answer.header("x-auth-request-user").is_empty(), !known, "{method} {path}: {answer:?}");
+            assert_eq!(
+                answer.header("x-auth-request-user").is_empty(),
+                !known,
+                "{method} {path}: {answer:?}"
+            );
             // An empty value overwrites what the client sent through the proxy.
             assert_eq!(answer.head.iter().any(|it| it.0 == "x-auth-request-roles"), status == 200);
         }

@@ -28,7 +28,11 @@ async fn serving(place: &CliFolder, small: &SmallConfig, app: &EchoApp) -> Runni
 #[tokio::test]
 async fn run_drains_and_ends_well_on_either_signal() {
     for signal in ["TERM", "INT"] {
-        let (place, small, app) = (CliFolder::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET), SmallConfig::new(), EchoApp::start().await);
+        let (place, small, app) = (
+            CliFolder::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET),
+            SmallConfig::new(),
+            EchoApp::start().await,
+        );
         let mut running = serving(&place, &small, &app).await;
         let (address, host) = (loopback(small.port), format!("localhost:{}", small.port));
         let slow = tokio::spawn(async move { talk(address, &get(&host, "/public/slow")).await });
@@ -39,13 +43,22 @@ async fn run_drains_and_ends_well_on_either_signal() {
         assert!(slow.await.unwrap().starts_with("HTTP/1.1 200"), "{signal}");
         assert_eq!(running.ends().await.code(), Some(0), "{signal}");
         let log = running.out();
-        assert!(log.contains("\"draining\"") && log.contains("\"drained\"") && log.contains("/public/slow"), "{log}");
+        assert!(
+            log.contains("\"draining\"")
+                && log.contains("\"drained\"")
+                && log.contains("/public/slow"),
+            "{log}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_bad_file_keeps_the_old_configuration_and_a_good_one_takes_effect() {
-    let (place, small, app) = (CliFolder::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET), SmallConfig::new(), EchoApp::start().await);
+    let (place, small, app) = (
+        CliFolder::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET),
+        SmallConfig::new(),
+        EchoApp::start().await,
+    );
     let running = serving(&place, &small, &app).await;
     let (address, host) = (loopback(small.port), format!("localhost:{}", small.port));
     let upstream = format!("http://{}", app.address);
@@ -90,10 +103,18 @@ async fn a_port_that_is_taken_is_an_error_with_a_hint() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let place = CliFolder::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET);
-    place.writes("entrada.toml", &SmallConfig { port, admin: free_port() }.text("http://127.0.0.1:9", ""));
-    let why = format!("error: cannot listen on 127.0.0.1:{port}: Address already in use (os error 98)\nhint: ");
+    place.writes(
+        "entrada.toml",
+        &SmallConfig { port, admin: free_port() }.text("http://127.0.0.1:9", ""),
+    );
+    let why = format!(
+        "error: cannot listen on 127.0.0.1:{port}: Address already in use (os error 98)\nhint: "
+    );
     for (typed, hint) in [
-        ("run".to_owned(), "check whether another program listens there, or choose another [server] listen or admin_listen\n"),
+        (
+            "run".to_owned(),
+            "check whether another program listens there, or choose another [server] listen or admin_listen\n",
+        ),
         (format!("dev --port {port}"), "choose another port with --port\n"),
         (format!("emulator --port {port}"), "choose another port with --port\n"),
     ] {
@@ -108,11 +129,16 @@ async fn systemd_hands_over_the_socket_and_hears_of_ready_and_stopping() {
     let (small, path) = (SmallConfig::new(), place.directory.path().join("notify"));
     let heard = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
     heard.set_read_timeout(Some(super::PATIENCE)).unwrap();
-    let text = small.text("http://127.0.0.1:9", OPEN).replace(&format!("\"127.0.0.1:{}\"", small.port), "\"systemd\"");
+    let text = small
+        .text("http://127.0.0.1:9", OPEN)
+        .replace(&format!("\"127.0.0.1:{}\"", small.port), "\"systemd\"");
     place.writes("entrada.toml", &text);
     let program = "import os,socket,sys\ns=socket.socket()\ns.bind(('127.0.0.1',int(sys.argv[1])))\ns.listen()\nos.dup2(s.fileno(),3)\nos.set_inheritable(3,True)\n\
 os.environ.update(LISTEN_FDS='1',LISTEN_PID=str(os.getpid()))\nos.execv(sys.argv[2],['entrada','run'])";
-    let mut command = place.command("python3", &["-c", program, &small.port.to_string(), env!("CARGO_BIN_EXE_entrada")]);
+    let mut command = place.command(
+        "python3",
+        &["-c", program, &small.port.to_string(), env!("CARGO_BIN_EXE_entrada")],
+    );
     command.env("PATH", std::env::var("PATH").unwrap()).env("NOTIFY_SOCKET", &path);
     let mut running = place.runs(command);
     let mut told = [0; 512];
@@ -127,7 +153,12 @@ os.environ.update(LISTEN_FDS='1',LISTEN_PID=str(os.getpid()))\nos.execv(sys.argv
 }
 
 fn word_after<'a>(text: &'a str, label: &str) -> &'a str {
-    text.split_once(label).unwrap_or_else(|| panic!("no {label} in {text}")).1.split_whitespace().next().unwrap()
+    text.split_once(label)
+        .unwrap_or_else(|| panic!("no {label} in {text}"))
+        .1
+        .split_whitespace()
+        .next()
+        .unwrap()
 }
 
 #[tokio::test]
@@ -145,15 +176,25 @@ async fn dev_is_two_clicks_to_the_page_that_verifies_who_it_is() {
     let behind: SocketAddr = app.trim_start_matches("http://").parse().unwrap();
     running.0.signals("INT");
     assert_eq!(running.0.ends().await.code(), Some(0));
-    assert!(std::net::TcpStream::connect(behind).is_err() && std::net::TcpStream::connect(address).is_err());
+    assert!(
+        std::net::TcpStream::connect(behind).is_err()
+            && std::net::TcpStream::connect(address).is_err()
+    );
 }
 
 /// Somebody who was never here types that, and signs in at Entra.
 async fn comes(url: &str, typed: &str, person: &str) -> BrowserPage {
-    let mut browser = TestBrowser::new(loopback(url.rsplit_once(':').unwrap().1.parse().unwrap()), url);
+    let mut browser =
+        TestBrowser::new(loopback(url.rsplit_once(':').unwrap().1.parse().unwrap()), url);
     let page = browser.visits("/").await;
     assert_eq!(page.path_and_query(), "/oauth2/sign_in?rd=%2F", "{}", page.body);
-    assert!(browser.fills("/oauth2/sign_in?rd=%2F", &[("identifier", typed)]).await.is_the_sign_in_at_entra(), "{typed}");
+    assert!(
+        browser
+            .fills("/oauth2/sign_in?rd=%2F", &[("identifier", typed)])
+            .await
+            .is_the_sign_in_at_entra(),
+        "{typed}"
+    );
     browser.signs_in_as(person).await
 }
 
@@ -164,12 +205,20 @@ fn shown_id(page: &BrowserPage) -> String {
 }
 
 #[tokio::test]
-async fn dev_with_organizations_has_two_companies_with_people_known_and_unknown_and_a_third_to_set_up() {
+async fn dev_with_organizations_has_two_companies_with_people_known_and_unknown_and_a_third_to_set_up()
+ {
     let place = CliFolder::new();
-    let line = format!("dev --organizations --port 0 --data {}", place.directory.path().join("kept").display());
+    let line = format!(
+        "dev --organizations --port 0 --data {}",
+        place.directory.path().join("kept").display()
+    );
     let mut running = place.starts(&line);
     let said = running.says("Ctrl-C stops it.").await;
-    assert!(said.contains("contoso   or maya@contoso.example (owner)") && said.contains("fabrikam  or frida@fabrikam.example (admin)"), "{said}");
+    assert!(
+        said.contains("contoso   or maya@contoso.example (owner)")
+            && said.contains("fabrikam  or frida@fabrikam.example (admin)"),
+        "{said}"
+    );
     let url = word_after(&said, "open");
     let address = loopback(url.rsplit_once(':').unwrap().1.parse().unwrap());
     for (typed, person, organization, role) in [
@@ -179,8 +228,14 @@ async fn dev_with_organizations_has_two_companies_with_people_known_and_unknown_
         ("fabrikam", "felix@fabrikam.example", "fabrikam", "worker"),
     ] {
         let page = comes(url, typed, person).await;
-        let shown = |name: &str, value: &str| page.body.contains(&format!("<dt>{name}</dt><dd><span class=\"chip\">{value}</span>"));
-        assert!(page.status == 200 && shown("Organization", organization) && shown("Role", role), "{person}: {}", page.body);
+        let shown = |name: &str, value: &str| {
+            page.body.contains(&format!("<dt>{name}</dt><dd><span class=\"chip\">{value}</span>"))
+        };
+        assert!(
+            page.status == 200 && shown("Organization", organization) && shown("Role", role),
+            "{person}: {}",
+            page.body
+        );
     }
     let felix = shown_id(&comes(url, "fabrikam", "felix@fabrikam.example").await);
     // A draft is nobody's to sign in at.
@@ -191,16 +246,28 @@ async fn dev_with_organizations_has_two_companies_with_people_known_and_unknown_
     let (_, token) = link.split_once("token=").unwrap();
     assert_eq!(nora.visits(link.strip_prefix(url).unwrap()).await.status, 200);
     let page = nora.fills("/oauth2/setup/invitation", &[("token", token)]).await;
-    assert_eq!((page.status, page.path_and_query().as_str()), (200, "/oauth2/setup"), "{}", page.body);
+    assert_eq!(
+        (page.status, page.path_and_query().as_str()),
+        (200, "/oauth2/setup"),
+        "{}",
+        page.body
+    );
     assert!(page.body.contains("Northwind") && page.body.contains("Redirect URI"), "{}", page.body);
-    let panel = talk(word_after(&said, "Entra").trim_start_matches("http://").parse().unwrap(), &get("127.0.0.1", "/")).await;
+    let panel = talk(
+        word_after(&said, "Entra").trim_start_matches("http://").parse().unwrap(),
+        &get("127.0.0.1", "/"),
+    )
+    .await;
     assert!(panel.contains("App registration at northwind.example"), "{panel}");
     running.signals("INT");
     assert_eq!(running.ends().await.code(), Some(0));
     // What is kept is there again, and as it was left.
     let mut again = place.starts(&line);
     let said = again.says("Ctrl-C stops it.").await;
-    assert_eq!(shown_id(&comes(word_after(&said, "open"), "fabrikam", "felix@fabrikam.example").await), felix);
+    assert_eq!(
+        shown_id(&comes(word_after(&said, "open"), "fabrikam", "felix@fabrikam.example").await),
+        felix
+    );
     again.signals("INT");
     assert_eq!(again.ends().await.code(), Some(0));
 }
@@ -208,7 +275,8 @@ async fn dev_with_organizations_has_two_companies_with_people_known_and_unknown_
 #[tokio::test]
 async fn dev_before_ones_own_app_opens_and_closes_nothing_of_it() {
     let app = EchoApp::start().await;
-    let mut running = CliFolder::new().starts_here(&format!("dev --port 0 --upstream http://{}", app.address));
+    let mut running =
+        CliFolder::new().starts_here(&format!("dev --port 0 --upstream http://{}", app.address));
     let said = running.0.says("Ctrl-C stops it.").await;
     let url = word_after(&said, "open");
     let mut tom = TestBrowser::new(loopback(url.rsplit_once(':').unwrap().1.parse().unwrap()), url);
@@ -227,8 +295,15 @@ async fn the_emulator_alone_says_what_to_configure() {
     let said = running.0.says("client secret").await;
     let (authority, tenant) = (word_after(&said, "authority"), word_after(&said, "tenant"));
     let host = authority.trim_start_matches("http://");
-    let answer = talk(host.parse().unwrap(), &get(host, &format!("/{tenant}/v2.0/.well-known/openid-configuration"))).await;
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("authorization_endpoint"), "{answer}");
+    let answer = talk(
+        host.parse().unwrap(),
+        &get(host, &format!("/{tenant}/v2.0/.well-known/openid-configuration")),
+    )
+    .await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.contains("authorization_endpoint"),
+        "{answer}"
+    );
     running.0.signals("TERM");
     assert_eq!(running.0.ends().await.code(), Some(0));
 }

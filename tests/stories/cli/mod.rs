@@ -45,7 +45,11 @@ impl CliFolder {
 
     fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
-        command.args(arguments).current_dir(self.directory.path()).env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+            .args(arguments)
+            .current_dir(self.directory.path())
+            .env_clear()
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -54,7 +58,11 @@ impl CliFolder {
         let arguments: Vec<_> = line.split_whitespace().collect();
         let out = self.command(env!("CARGO_BIN_EXE_entrada"), &arguments).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        let told = CliTranscript { out: text(&out.stdout), err: text(&out.stderr), code: out.status.code() };
+        let told = CliTranscript {
+            out: text(&out.stdout),
+            err: text(&out.stderr),
+            code: out.status.code(),
+        };
         holds_no_secret(&told.out);
         holds_no_secret(&told.err);
         told
@@ -67,7 +75,8 @@ impl CliFolder {
     }
 
     fn runs(&self, mut command: Command) -> RunningProgram {
-        let (out, err) = (self.directory.path().join("stdout"), self.directory.path().join("stderr"));
+        let (out, err) =
+            (self.directory.path().join("stdout"), self.directory.path().join("stderr"));
         let file = |path: &Path| std::fs::File::create(path).unwrap();
         let child = command.stdout(file(&out)).stderr(file(&err)).spawn().unwrap();
         RunningProgram { child, out, err }
@@ -104,7 +113,10 @@ impl RunningProgram {
     }
 
     fn signals(&self, name: &str) {
-        let done = Command::new("/bin/kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        let done = Command::new("/bin/kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .status()
+            .unwrap();
         assert!(done.success());
     }
 

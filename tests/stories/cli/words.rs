@@ -9,7 +9,9 @@ fn transcript(out: &str, err: &str, code: i32) -> CliTranscript {
 
 #[test]
 fn check_tells_every_mistake_with_its_place_and_no_secret() {
-    let place = CliFolder::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET).with("GUID", "0a0a0a0a-1b1b-2c2c-3d3d-4e4e4e4e4e4e");
+    let place = CliFolder::new()
+        .with("STORY_CLIENT_SECRET", CLIENT_SECRET)
+        .with("GUID", "0a0a0a0a-1b1b-2c2c-3d3d-4e4e4e4e4e4e");
     let text = r#"[server]
 listen = ":8080"
 publik_url = "https://app.example.com"
@@ -48,7 +50,14 @@ fn check_names_what_is_fine() {
     place.writes("mine.toml", &SmallConfig::new().text("http://127.0.0.1:3000", ""));
     assert_eq!(place.types("check --config mine.toml"), transcript("mine.toml is valid\n", "", 0));
     let gone = place.types("check --config gone.toml");
-    assert_eq!(gone, transcript("", "error: there is no file gone.toml\nhint: name another file with --config\n", 1));
+    assert_eq!(
+        gone,
+        transcript(
+            "",
+            "error: there is no file gone.toml\nhint: name another file with --config\n",
+            1
+        )
+    );
 }
 
 #[test]
@@ -63,7 +72,12 @@ fn the_environment_alone_is_enough_and_an_unknown_variable_only_warns() {
     let place = place.with("ENTRADA_SERVICE_HOST", "10.0.0.1");
     let told = place.types("check");
     assert_eq!((told.out.as_str(), told.code), ("the environment is valid\n", Some(0)));
-    assert!(told.err.starts_with("warning: 1 warning in the environment\n") && told.err.contains("in ENTRADA_SERVICE_HOST"), "{}", told.err);
+    assert!(
+        told.err.starts_with("warning: 1 warning in the environment\n")
+            && told.err.contains("in ENTRADA_SERVICE_HOST"),
+        "{}",
+        told.err
+    );
 }
 
 #[test]
@@ -71,7 +85,13 @@ fn nothing_at_all_is_told_where_to_begin() {
     let told = CliFolder::new().types("run");
     assert_eq!(told.code, Some(1));
     assert!(told.err.starts_with("error: 5 problems in the environment\n"), "{}", told.err);
-    assert!(told.err.ends_with("hint: there is no entrada.toml here; create one, or name another file with --config\n"), "{}", told.err);
+    assert!(
+        told.err.ends_with(
+            "hint: there is no entrada.toml here; create one, or name another file with --config\n"
+        ),
+        "{}",
+        told.err
+    );
 }
 
 #[test]
@@ -95,15 +115,31 @@ allow = "nobody""#;
     let default = "  decides  [access] default, because no rule matches this path\n  allow    anyone who is signed in\n";
     let strong = "  decides  the rule at line 17, path = \"/strong/**\", suffixes = true\n  allow    role Admin and authentication context c1 or c2\n";
     let step_up = "authentication context c1 or c2 required (302 for browsers, 401 otherwise)";
-    let kept = "  decides  the rule at line 21, path = \"/kept/**\", suffixes = true\n  allow    nobody\n";
+    let kept =
+        "  decides  the rule at line 21, path = \"/kept/**\", suffixes = true\n  allow    nobody\n";
     let overage = "unknown: a group decides, and the groups are not in the token; at run time, Entrada asks Microsoft Graph";
     for (typed, head, why, result) in [
-        ("GET /admin/users --organization contoso --directory-role admin", "GET /admin/users", admin, "denied (403)"),
+        (
+            "GET /admin/users --organization contoso --directory-role admin",
+            "GET /admin/users",
+            admin,
+            "denied (403)",
+        ),
         ("GET /admin/users --role Reader", "GET /admin/users", admin, "denied (403)"),
         ("get /admin/users?x=1 --role Admin", "GET /admin/users", admin, "allowed"),
         ("HEAD /admin --overage --user maya@contoso.com", "HEAD /admin", admin, overage),
-        ("GET /admin --signed-out", "GET /admin", admin, "sign-in required (302 for browsers, 401 otherwise)"),
-        ("POST /admin", "POST /admin", "  decides  rules match this path, but not this method\n", "denied (403)"),
+        (
+            "GET /admin --signed-out",
+            "GET /admin",
+            admin,
+            "sign-in required (302 for browsers, 401 otherwise)",
+        ),
+        (
+            "POST /admin",
+            "POST /admin",
+            "  decides  rules match this path, but not this method\n",
+            "denied (403)",
+        ),
         ("GET /x", "GET /x", default, "allowed"),
         ("GET /kept.json", "GET /kept.json", kept, "denied (403)"),
         ("GET /kept%20", "GET /kept%20", kept, "denied (403)"),
@@ -111,26 +147,55 @@ allow = "nobody""#;
         ("GET /strong --role Admin", "GET /strong", strong, step_up),
         ("GET /strong --role Admin --acrs c2", "GET /strong", strong, "allowed"),
         ("GET /strong --acrs c1", "GET /strong", strong, "denied (403)"),
-        ("GET /strong --signed-out", "GET /strong", strong, "sign-in required (302 for browsers, 401 otherwise)"),
+        (
+            "GET /strong --signed-out",
+            "GET /strong",
+            strong,
+            "sign-in required (302 for browsers, 401 otherwise)",
+        ),
     ] {
-        assert_eq!(place.types(&format!("explain {typed}")), transcript(&format!("{head}\n{why}  result   {result}\n"), "", 0), "{typed}");
+        assert_eq!(
+            place.types(&format!("explain {typed}")),
+            transcript(&format!("{head}\n{why}  result   {result}\n"), "", 0),
+            "{typed}"
+        );
     }
     let err = "error: \"mfa\" is not an authentication context\nhint: write one of c1 to c99\n";
     assert_eq!(place.types("explain GET /strong --acrs mfa"), transcript("", err, 1));
-    assert_eq!(place.types("explain GET /a/../b"), transcript("GET /a/../b\n  rejected with 400: a dot segment\n", "", 0));
-    assert_eq!(place.types("explain GET /oauth2/start"), transcript("GET /oauth2/start\n  answered by Entrada itself; no rule decides\n", "", 0));
-    for (typed, meant) in [("admin/users", "/admin/users"), ("https://app.example.com/admin?x=1", "/admin"), ("*", "/*")] {
-        let err = format!("error: \"{typed}\" does not begin with \"/\"\nhint: write only the path, like {meant}\n");
+    assert_eq!(
+        place.types("explain GET /a/../b"),
+        transcript("GET /a/../b\n  rejected with 400: a dot segment\n", "", 0)
+    );
+    assert_eq!(
+        place.types("explain GET /oauth2/start"),
+        transcript("GET /oauth2/start\n  answered by Entrada itself; no rule decides\n", "", 0)
+    );
+    for (typed, meant) in [
+        ("admin/users", "/admin/users"),
+        ("https://app.example.com/admin?x=1", "/admin"),
+        ("*", "/*"),
+    ] {
+        let err = format!(
+            "error: \"{typed}\" does not begin with \"/\"\nhint: write only the path, like {meant}\n"
+        );
         assert_eq!(place.types(&format!("explain GET {typed}")), transcript("", &err, 1));
     }
-    assert_eq!(place.types("explain G@T /x"), transcript("", "error: \"G@T\" is not an HTTP method\n", 1));
+    assert_eq!(
+        place.types("explain G@T /x"),
+        transcript("", "error: \"G@T\" is not an HTTP method\n", 1)
+    );
 }
 
 #[test]
 fn sockets_that_systemd_did_not_hand_over_are_told_as_such() {
     let place = CliFolder::new().with("STORY_CLIENT_SECRET", CLIENT_SECRET);
     let small = SmallConfig::new();
-    place.writes("entrada.toml", &small.text("http://127.0.0.1:9", "").replace(&format!("\"127.0.0.1:{}\"", small.port), "\"systemd\""));
+    place.writes(
+        "entrada.toml",
+        &small
+            .text("http://127.0.0.1:9", "")
+            .replace(&format!("\"127.0.0.1:{}\"", small.port), "\"systemd\""),
+    );
     let told = place.types("run");
     assert_eq!(told.code, Some(1));
     let why = "error: cannot listen on systemd: systemd passed no socket (LISTEN_FDS)\nhint: start the socket unit, not only the service, or set [server] listen to an address\n";
@@ -145,11 +210,17 @@ fn secrets_completions_help_and_usage() {
     for shell in ["bash", "zsh", "fish"] {
         assert!(place.types(&format!("completions {shell}")).out.contains("explain"), "{shell}");
     }
-    assert_eq!(place.types("--version"), transcript(&format!("entrada {}\n", env!("CARGO_PKG_VERSION")), "", 0));
+    assert_eq!(
+        place.types("--version"),
+        transcript(&format!("entrada {}\n", env!("CARGO_PKG_VERSION")), "", 0)
+    );
     assert_eq!(place.types("--help").code, Some(0));
     for usage in ["", "rn", "run --prot 1", "explain GET"] {
         let told = place.types(usage);
-        assert!(told.code == Some(2) && told.err.contains("Usage:") && told.out.is_empty(), "{usage}: {told:?}");
+        assert!(
+            told.code == Some(2) && told.err.contains("Usage:") && told.out.is_empty(),
+            "{usage}: {told:?}"
+        );
     }
 }
 

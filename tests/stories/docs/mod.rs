@@ -58,7 +58,10 @@ fn documents() -> Vec<MarkdownFile> {
     }
     found.sort();
     assert!(found.len() > 10, "{found:?}");
-    found.into_iter().map(|path| MarkdownFile { text: fs::read_to_string(&path).unwrap(), path }).collect()
+    found
+        .into_iter()
+        .map(|path| MarkdownFile { text: fs::read_to_string(&path).unwrap(), path })
+        .collect()
 }
 
 fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -78,7 +81,13 @@ fn blocks(document: &MarkdownFile) -> Vec<CodeBlock> {
     let mut open: Option<CodeBlock> = None;
     for (at, line) in document.text.lines().enumerate() {
         match (line.strip_prefix("```"), &mut open) {
-            (Some(info), None) => open = Some(CodeBlock { info: info.trim().to_owned(), text: String::new(), line: at + 1 }),
+            (Some(info), None) => {
+                open = Some(CodeBlock {
+                    info: info.trim().to_owned(),
+                    text: String::new(),
+                    line: at + 1,
+                })
+            }
             (Some(_), Some(_)) => found.extend(open.take()),
             (None, Some(block)) => block.text = format!("{}{line}\n", block.text),
             (None, None) => {}
@@ -90,7 +99,9 @@ fn blocks(document: &MarkdownFile) -> Vec<CodeBlock> {
 
 fn environment() -> Vec<(String, String)> {
     let secret = "a secret of the documents, longer than 32 bytes";
-    [("AZURE_CLIENT_SECRET", SECRET), ("ENTRADA_SECRET", secret), ("ENTRADA_SECRET_OLD", secret)].map(|it| (it.0.to_owned(), it.1.to_owned())).to_vec()
+    [("AZURE_CLIENT_SECRET", SECRET), ("ENTRADA_SECRET", secret), ("ENTRADA_SECRET_OLD", secret)]
+        .map(|it| (it.0.to_owned(), it.1.to_owned()))
+        .to_vec()
 }
 
 /// A fragment with what it lacks.
@@ -102,7 +113,11 @@ fn completed(fragment: &str) -> String {
             lines.push(head.clone());
             lines.len() - 1
         });
-        let end = lines.iter().skip(begin + 1).position(|it| it.starts_with('[')).map_or(lines.len(), |it| begin + 1 + it);
+        let end = lines
+            .iter()
+            .skip(begin + 1)
+            .position(|it| it.starts_with('['))
+            .map_or(lines.len(), |it| begin + 1 + it);
         if !lines[begin..end].iter().any(|it| it.split('=').next().unwrap().trim() == key) {
             lines.insert(begin + 1, format!("{key} = {value}"));
         }
@@ -137,7 +152,12 @@ fn every_configuration_in_the_documents_is_read_without_a_problem() {
             let text = placed(&completed(&block.text), folder.path());
             let outcome = entrada::config::read("block", &text, &environment());
             let problems = entrada::config::problem::print(&outcome, "block");
-            assert!(outcome.config.is_some(), "{}:{}\n{problems}\n{text}", document.path.display(), block.line);
+            assert!(
+                outcome.config.is_some(),
+                "{}:{}\n{problems}\n{text}",
+                document.path.display(),
+                block.line
+            );
             read += 1;
         }
     }
@@ -148,8 +168,17 @@ fn every_configuration_in_the_documents_is_read_without_a_problem() {
 fn every_block_says_what_it_is() {
     for document in documents() {
         for block in blocks(&document) {
-            let known = ["toml", "sh", "text", "nginx", "ini", "json", "html", "promql", "mermaid", "python", "swift", "kotlin"];
-            assert!(known.contains(&block.info.as_str()), "{}:{}: {:?}", document.path.display(), block.line, block.info);
+            let known = [
+                "toml", "sh", "text", "nginx", "ini", "json", "html", "promql", "mermaid",
+                "python", "swift", "kotlin",
+            ];
+            assert!(
+                known.contains(&block.info.as_str()),
+                "{}:{}: {:?}",
+                document.path.display(),
+                block.line,
+                block.info
+            );
         }
     }
 }
@@ -158,13 +187,31 @@ fn every_block_says_what_it_is() {
 struct RunningCommand(Child, String);
 
 impl RunningCommand {
-    fn start(arguments: &[String], folder: &Path, environment: &[(String, String)], listens: u16) -> Self {
-        let child = command(environment, folder).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    fn start(
+        arguments: &[String],
+        folder: &Path,
+        environment: &[(String, String)],
+        listens: u16,
+    ) -> Self {
+        let child = command(environment, folder)
+            .args(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let mut running = Self(child, arguments.join(" "));
         let begin = Instant::now();
         while TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], listens))).is_err() {
-            assert!(running.0.try_wait().unwrap().is_none(), "entrada {} ended", arguments.join(" "));
-            assert!(begin.elapsed() < Duration::from_secs(30), "entrada {} does not listen", arguments.join(" "));
+            assert!(
+                running.0.try_wait().unwrap().is_none(),
+                "entrada {} ended",
+                arguments.join(" ")
+            );
+            assert!(
+                begin.elapsed() < Duration::from_secs(30),
+                "entrada {} does not listen",
+                arguments.join(" ")
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
         running
@@ -197,7 +244,10 @@ fn variables(block: &CodeBlock) -> (Vec<(String, String)>, [u16; 2]) {
     let mut all = environment();
     for line in block.text.lines().filter_map(|it| it.strip_prefix("export ")) {
         let (name, value) = line.split_once('=').unwrap();
-        assert!(!matches!(name, "ENTRADA_SERVER_LISTEN" | "ENTRADA_SERVER_ADMIN_LISTEN"), "{line}: choose what a story can run beside others");
+        assert!(
+            !matches!(name, "ENTRADA_SERVER_LISTEN" | "ENTRADA_SERVER_ADMIN_LISTEN"),
+            "{line}: choose what a story can run beside others"
+        );
         let value = if value.contains("$(cat ") { SECRET } else { value };
         all.retain(|it| it.0 != name);
         all.push((name.to_owned(), value.to_owned()));
@@ -222,12 +272,23 @@ fn try_line(line: &str, block: &CodeBlock, folder: &Path) {
         }
         _ => {
             let needs_a_service = subcommand == "health";
-            let service = needs_a_service.then(|| RunningCommand::start(&["run".to_owned()], folder, &environment, ports[1]));
+            let service = needs_a_service.then(|| {
+                RunningCommand::start(&["run".to_owned()], folder, &environment, ports[1])
+            });
             let binary = Path::new(env!("CARGO_BIN_EXE_entrada")).parent().unwrap();
             let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
-            let of_directory = matches!(subcommand.as_str(), "organization" | "person").then_some(("ENTRADA_CONFIG", "directory.toml"));
-            let output =
-                Command::new("sh").arg("-c").arg(line).env_clear().envs(environment).envs(of_directory).env("PATH", path).current_dir(folder).output().unwrap();
+            let of_directory = matches!(subcommand.as_str(), "organization" | "person")
+                .then_some(("ENTRADA_CONFIG", "directory.toml"));
+            let output = Command::new("sh")
+                .arg("-c")
+                .arg(line)
+                .env_clear()
+                .envs(environment)
+                .envs(of_directory)
+                .env("PATH", path)
+                .current_dir(folder)
+                .output()
+                .unwrap();
             assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
             drop(service);
         }
@@ -239,21 +300,47 @@ fn every_command_in_the_documents_runs() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("entrada.toml"), completed("")).unwrap();
     // Sign-in does not ask the directory yet, so `entrada run` has another one.
-    fs::write(folder.path().join("directory.toml"), completed("[session]\nsecrets = [{ env = \"ENTRADA_SECRET\" }]\n[directory]\n")).unwrap();
+    fs::write(
+        folder.path().join("directory.toml"),
+        completed("[session]\nsecrets = [{ env = \"ENTRADA_SECRET\" }]\n[directory]\n"),
+    )
+    .unwrap();
     fs::write(folder.path().join("contoso.secret"), SECRET).unwrap();
     fs::write(folder.path().join("people.csv"), "username,name\njonas,Jonas Winter\n").unwrap();
     let mut run = BTreeSet::new();
     for document in documents() {
         for block in blocks(&document).iter().filter(|it| it.info == "sh") {
             let syntax = Command::new("sh").args(["-n", "-c", &block.text]).output().unwrap();
-            assert!(syntax.status.success(), "{}:{}: {}", document.path.display(), block.line, String::from_utf8_lossy(&syntax.stderr));
-            for line in block.text.lines().map(|it| it.split(" #").next().unwrap().trim()).filter(|it| it.starts_with("entrada ")) {
+            assert!(
+                syntax.status.success(),
+                "{}:{}: {}",
+                document.path.display(),
+                block.line,
+                String::from_utf8_lossy(&syntax.stderr)
+            );
+            for line in block
+                .text
+                .lines()
+                .map(|it| it.split(" #").next().unwrap().trim())
+                .filter(|it| it.starts_with("entrada "))
+            {
                 try_line(line, block, folder.path());
                 run.insert(line.split_whitespace().nth(1).unwrap().to_owned());
             }
         }
     }
-    for command in ["run", "dev", "emulator", "check", "explain", "health", "organization", "person", "secret", "completions"] {
+    for command in [
+        "run",
+        "dev",
+        "emulator",
+        "check",
+        "explain",
+        "health",
+        "organization",
+        "person",
+        "secret",
+        "completions",
+    ] {
         assert!(run.contains(command), "no document shows entrada {command}");
     }
 }
@@ -275,7 +362,11 @@ fn every_link_and_every_file_that_is_named_is_there() {
                 wrong.push(format!("{}: {target}", document.path.display()));
             }
         }
-        for name in document.text.split('`').filter(|it| ["src/", "tests/", "docs/", "examples/", "benches/", "fuzz/"].iter().any(|top| it.starts_with(top))) {
+        for name in document.text.split('`').filter(|it| {
+            ["src/", "tests/", "docs/", "examples/", "benches/", "fuzz/"]
+                .iter()
+                .any(|top| it.starts_with(top))
+        }) {
             let is_plain = name.chars().all(|it| it.is_ascii_alphanumeric() || "/._-".contains(it));
             if is_plain && name != "docs/benchmarks.md" && !root().join(name).exists() {
                 wrong.push(format!("{}: `{name}`", document.path.display()));
@@ -289,8 +380,18 @@ fn every_link_and_every_file_that_is_named_is_there() {
 /// What can be linked to within a document, as GitHub names it.
 fn anchors(path: &Path) -> BTreeSet<String> {
     let text = fs::read_to_string(path).unwrap();
-    let titles = text.lines().filter(|it| it.starts_with('#')).map(|it| it.trim_start_matches('#').trim().to_lowercase());
-    titles.map(|it| it.replace(' ', "-").chars().filter(|it| it.is_alphanumeric() || matches!(it, '-' | '_')).collect()).collect()
+    let titles = text
+        .lines()
+        .filter(|it| it.starts_with('#'))
+        .map(|it| it.trim_start_matches('#').trim().to_lowercase());
+    titles
+        .map(|it| {
+            it.replace(' ', "-")
+                .chars()
+                .filter(|it| it.is_alphanumeric() || matches!(it, '-' | '_'))
+                .collect()
+        })
+        .collect()
 }
 
 #[test]
@@ -302,7 +403,13 @@ fn every_target_of_make_that_is_named_is_there() {
             named.insert(quoted.split_whitespace().next().unwrap().to_owned());
         }
         for block in blocks(&document).iter().filter(|it| it.info == "sh") {
-            named.extend(block.text.lines().filter_map(|it| it.strip_prefix("make ")).map(|it| it.split_whitespace().next().unwrap().to_owned()));
+            named.extend(
+                block
+                    .text
+                    .lines()
+                    .filter_map(|it| it.strip_prefix("make "))
+                    .map(|it| it.split_whitespace().next().unwrap().to_owned()),
+            );
         }
     }
     assert!(named.contains("dev") && named.contains("test"), "{named:?}");

@@ -6,7 +6,11 @@ use std::fs;
 
 /// The cells of the rows of all tables in a document.
 fn rows(text: &str) -> Vec<Vec<String>> {
-    let row = |line: &str| line.trim().strip_prefix('|').map(|it| it.trim_end_matches('|').split(" | ").map(|it| it.trim().to_owned()).collect());
+    let row = |line: &str| {
+        line.trim().strip_prefix('|').map(|it| {
+            it.trim_end_matches('|').split(" | ").map(|it| it.trim().to_owned()).collect()
+        })
+    };
     text.lines().filter_map(row).collect()
 }
 
@@ -19,14 +23,18 @@ fn every_key_is_documented_with_its_default_and_its_variable() {
     for key in &keys {
         let row = table.iter().find(|it| it[0] == format!("`{}`", key.name));
         let Some([_, _, default, _, variable, meaning]) = row.map(Vec::as_slice) else {
-            wrong.push(format!("{} has no row (default {:?}, variable {:?})", key.name, key.default, key.variable));
+            wrong.push(format!(
+                "{} has no row (default {:?}, variable {:?})",
+                key.name, key.default, key.variable
+            ));
             continue;
         };
         let expected = key.default.as_ref().map_or_else(|| "-".to_owned(), |it| format!("`{it}`"));
         if *default != expected {
             wrong.push(format!("{}: the default is {expected}, not {default}", key.name));
         }
-        if *variable != key.variable.as_ref().map_or_else(|| "-".to_owned(), |it| format!("`{it}`")) {
+        if *variable != key.variable.as_ref().map_or_else(|| "-".to_owned(), |it| format!("`{it}`"))
+        {
             wrong.push(format!("{}: the variable is {:?}, not {variable}", key.name, key.variable));
         }
         if meaning.len() < 20 {
@@ -44,7 +52,10 @@ fn every_key_is_documented_with_its_default_and_its_variable() {
 #[test]
 fn every_promise_of_security_names_a_story_that_exists() {
     let security = text("SECURITY.md");
-    let promises: Vec<_> = rows(&security).into_iter().filter(|it| it.len() == 3 && it[0].parse::<u32>().is_ok()).collect();
+    let promises: Vec<_> = rows(&security)
+        .into_iter()
+        .filter(|it| it.len() == 3 && it[0].parse::<u32>().is_ok())
+        .collect();
     assert!(promises.len() >= 18, "{}", promises.len());
     let mut wrong = Vec::new();
     for promise in &promises {
@@ -63,7 +74,11 @@ fn is_a_story(story: &str) -> bool {
     let file = root().join(format!("tests/stories/{}.rs", module.replace("::", "/")));
     fs::read_to_string(file).is_ok_and(|text| {
         let (before, _) = text.split_once(&format!("fn {name}(")).unwrap_or_default();
-        before.lines().rev().take(2).any(|it| it.starts_with("#[test]") || it.starts_with("#[tokio::test"))
+        before
+            .lines()
+            .rev()
+            .take(2)
+            .any(|it| it.starts_with("#[test]") || it.starts_with("#[tokio::test"))
     })
 }
 
@@ -73,16 +88,26 @@ fn every_path_and_every_header_of_ours_is_listed() {
     let quoted = |file: &str, begins: &str| -> BTreeSet<String> {
         text(file)
             .split('"')
-            .filter(|it| it.starts_with(begins) && it.chars().all(|it| it.is_ascii_lowercase() || "/_.-".contains(it)))
+            .filter(|it| {
+                it.starts_with(begins)
+                    && it.chars().all(|it| it.is_ascii_lowercase() || "/_.-".contains(it))
+            })
             .map(str::to_owned)
             .collect()
     };
     let mut paths = quoted("src/base/own_path.rs", "/");
     // What is below it is listed.
     assert!(paths.remove("/native"));
-    let headers: BTreeSet<_> = ["x-forwarded-", "x-auth-request-"].iter().flat_map(|it| quoted("src/headers/identity.rs", it)).collect();
+    let headers: BTreeSet<_> = ["x-forwarded-", "x-auth-request-"]
+        .iter()
+        .flat_map(|it| quoted("src/headers/identity.rs", it))
+        .collect();
     assert!(paths.len() >= 8 && headers.len() >= 16, "{paths:?} {headers:?}");
-    for it in paths.iter().map(|it| format!("/oauth2{it}`")).chain(headers.iter().map(|it| format!("`{it}`"))) {
+    for it in paths
+        .iter()
+        .map(|it| format!("/oauth2{it}`"))
+        .chain(headers.iter().map(|it| format!("`{it}`")))
+    {
         assert!(listed.contains(&it), "docs/headers.md does not list {it}");
     }
 }
@@ -98,8 +123,14 @@ fn every_lever_of_the_emulator_is_listed_with_its_names() {
     };
     let levers = names("src/emulator/control_request.rs", "const LEVERS");
     let wrong = names("src/emulator/token_defect.rs", "const ALL");
-    let (token, graph) = (names("src/emulator/faults.rs", "const NAMES"), names("src/emulator/faults.rs", "impl GraphFault"));
-    assert!(levers.len() >= 18 && wrong.len() >= 15 && token.len() >= 7 && graph.len() >= 7, "{levers:?} {wrong:?} {token:?} {graph:?}");
+    let (token, graph) = (
+        names("src/emulator/faults.rs", "const NAMES"),
+        names("src/emulator/faults.rs", "impl GraphFault"),
+    );
+    assert!(
+        levers.len() >= 18 && wrong.len() >= 15 && token.len() >= 7 && graph.len() >= 7,
+        "{levers:?} {wrong:?} {token:?} {graph:?}"
+    );
     for name in levers.iter().chain(&wrong).chain(&token).chain(&graph) {
         assert!(listed.contains(&format!("`{name}`")), "docs/emulator.md does not list {name}");
     }
@@ -110,7 +141,9 @@ fn titles(value: &toml::Value) -> BTreeSet<String> {
     let toml::Value::Table(table) = value else { return BTreeSet::new() };
     let of = |(name, value): (&String, &toml::Value)| match value {
         toml::Value::String(text) if name == "title" => BTreeSet::from([text.clone()]),
-        toml::Value::Table(all) if name == "title" => all.values().map(|it| it.as_str().unwrap().to_owned()).collect(),
+        toml::Value::Table(all) if name == "title" => {
+            all.values().map(|it| it.as_str().unwrap().to_owned()).collect()
+        }
         other => titles(other),
     };
     table.iter().flat_map(of).collect()
@@ -119,7 +152,11 @@ fn titles(value: &toml::Value) -> BTreeSet<String> {
 #[test]
 fn every_title_of_an_answer_and_every_figure_is_listed() {
     let table = rows(&text("docs/operations.md"));
-    let listed = |column: usize, what: &str| table.iter().any(|it| it.get(column).is_some_and(|it| *it == what || it.starts_with(&format!("{what}, "))));
+    let listed = |column: usize, what: &str| {
+        table.iter().any(|it| {
+            it.get(column).is_some_and(|it| *it == what || it.starts_with(&format!("{what}, ")))
+        })
+    };
     let words: toml::Table = text("src/pages/words/en.toml").parse().unwrap();
     let titles = titles(&words["phrases"]);
     assert!(titles.len() >= 30, "{titles:?}");
@@ -127,11 +164,14 @@ fn every_title_of_an_answer_and_every_figure_is_listed() {
         assert!(listed(1, &title), "docs/operations.md does not list {title:?}");
     }
     let metrics = text("src/telemetry/metrics.rs");
-    let figures: Vec<_> = metrics.split("registry.register(").skip(1).filter_map(|it| it.split('"').nth(1)).collect();
+    let figures: Vec<_> =
+        metrics.split("registry.register(").skip(1).filter_map(|it| it.split('"').nth(1)).collect();
     assert!(figures.len() >= 7, "{figures:?}");
     for figure in figures {
         assert!(
-            [format!("`entrada_{figure}`"), format!("`entrada_{figure}_total`")].iter().any(|it| listed(0, it)),
+            [format!("`entrada_{figure}`"), format!("`entrada_{figure}_total`")]
+                .iter()
+                .any(|it| listed(0, it)),
             "docs/operations.md does not list {figure}"
         );
     }

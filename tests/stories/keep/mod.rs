@@ -42,9 +42,18 @@ impl AdminPagesWorld {
 
     async fn with_entra(directory: &str, entra: &str) -> Self {
         let place = tempfile::tempdir().unwrap();
-        let more = format!("[directory]\ndatabase = \"sqlite:{}\"\n{directory}\n", place.path().join("people.db").display());
+        let more = format!(
+            "[directory]\ndatabase = \"sqlite:{}\"\n{directory}\n",
+            place.path().join("people.db").display()
+        );
         let headers = "send = [\"x-forwarded\", \"x-auth-request\"]".to_owned();
-        let world = World::with(WorldPlan { more, headers, entra: entra.to_owned(), ..WorldPlan::default() }).await;
+        let world = World::with(WorldPlan {
+            more,
+            headers,
+            entra: entra.to_owned(),
+            ..WorldPlan::default()
+        })
+        .await;
         let town = Self { world, place };
         for (code, tenant) in [("contoso", CONTOSO), ("fabrikam", FABRIKAM)] {
             town.directory().add_organization(company(code, tenant), "story").await.unwrap();
@@ -54,14 +63,23 @@ impl AdminPagesWorld {
 
     async fn turns(&self, username: &str, on: bool) {
         let change = PersonChange { on: Some(on), ..PersonChange::default() };
-        self.directory().change_person(&Username::parse(username).unwrap(), change, "story").await.unwrap();
+        self.directory()
+            .change_person(&Username::parse(username).unwrap(), change, "story")
+            .await
+            .unwrap();
     }
 
     /// A new secret, as an operator sets it. It may stand in no log.
     async fn sets(&self, secret: &str) {
         SECRETS.lock().unwrap().push(secret.to_owned());
-        let change = OrganizationChange { proof: Some(OrganizationCredential::of_value(secret).unwrap()), ..OrganizationChange::default() };
-        self.directory().change_organization(&CompanyCode::parse("contoso").unwrap(), change, "story").await.unwrap();
+        let change = OrganizationChange {
+            proof: Some(OrganizationCredential::of_value(secret).unwrap()),
+            ..OrganizationChange::default()
+        };
+        self.directory()
+            .change_organization(&CompanyCode::parse("contoso").unwrap(), change, "story")
+            .await
+            .unwrap();
     }
 
     /// Types that, and signs in as somebody.
@@ -94,7 +112,11 @@ impl AdminPagesWorld {
     async fn sign_ins(&self, code: &str, count: usize) -> Vec<RecentSignIn> {
         let id = self.organization(code).await.id;
         self.until("the sign-ins", async || {
-            let all = self.directory().sign_ins(id, RecentSignInQuery { before: None, refused_only: false, limit: 50 }).await.unwrap();
+            let all = self
+                .directory()
+                .sign_ins(id, RecentSignInQuery { before: None, refused_only: false, limit: 50 })
+                .await
+                .unwrap();
             (all.len() >= count).then_some(all)
         })
         .await

@@ -35,25 +35,48 @@ async fn an_admin_replaces_the_secret_on_its_page_and_reads_how_it_stands() {
         ("the-next~Secret.of-contoso-0001", "2020-01-01", "That date is in the past"),
     ] {
         let page = maya.fills(SECRET, &[("do", "set"), ("secret", secret), ("ends", ends)]).await;
-        assert!(page.status == 422 && page.body.contains(says) && page.body.contains("aria-invalid=\"true\""), "{says}: {}", page.body);
+        assert!(
+            page.status == 422
+                && page.body.contains(says)
+                && page.body.contains("aria-invalid=\"true\""),
+            "{says}: {}",
+            page.body
+        );
         assert!(!page.body.contains(secret), "it is shown again");
     }
     assert_eq!(town.organization("contoso").await.pending_credential, None);
 
     let secret = "the-next~Secret.of-contoso-0001";
     SECRETS.lock().unwrap().push(secret.to_owned());
-    let page = maya.fills(SECRET, &[("do", "set"), ("secret", secret), ("ends", "2031-05-31")]).await;
-    assert!(page.status == 200 && page.body.contains("A new client secret is waiting") && page.body.contains(&format!("by {MAYA}")), "{}", page.body);
+    let page =
+        maya.fills(SECRET, &[("do", "set"), ("secret", secret), ("ends", "2031-05-31")]).await;
+    assert!(
+        page.status == 200
+            && page.body.contains("A new client secret is waiting")
+            && page.body.contains(&format!("by {MAYA}")),
+        "{}",
+        page.body
+    );
     // It does not work at Entra yet, and nobody notices but the admin.
     town.signed_in(TOM).await;
-    town.until("what Entra says", async || maya_reads(&mut town.signed_in(MAYA).await, "AADSTS7000215").await).await;
+    town.until("what Entra says", async || {
+        maya_reads(&mut town.signed_in(MAYA).await, "AADSTS7000215").await
+    })
+    .await;
     town.world.emulator.control().add_secret(secret);
     town.signed_in(TOM).await;
-    let page = town.until("the new secret in place", async || maya_reads(&mut town.signed_in(MAYA).await, "expires on 2031-05-31").await).await;
+    let page = town
+        .until("the new secret in place", async || {
+            maya_reads(&mut town.signed_in(MAYA).await, "expires on 2031-05-31").await
+        })
+        .await;
     assert!(!page.contains("A new client secret is waiting"), "{page}");
     for path in ["", "/people", "/sign_ins", "/history", "/credential"] {
         let page = maya.visits(&format!("/oauth2/setup{path}")).await;
-        assert!(page.status == 200 && !page.body.contains(secret) && !page.body.contains(CLIENT_SECRET), "{path}");
+        assert!(
+            page.status == 200 && !page.body.contains(secret) && !page.body.contains(CLIENT_SECRET),
+            "{path}"
+        );
     }
     assert!(town.history("contoso").await.iter().any(|it| it.contains("new client secret waits")));
 }
@@ -69,22 +92,45 @@ async fn the_secret_is_changed_only_soon_after_signing_in() {
     let mut maya = town.admin().await;
     town.world.later(11 * 60);
     let page = maya.visits(SECRET).await;
-    assert!(text(&page).contains("prompt=login") && !page.body.contains("name=\"secret\""), "{}", page.body);
-    for fields in [&[("do", "set"), ("secret", "the-late~Secret.of-contoso-0002")][..], &[("do", "take_back")]] {
+    assert!(
+        text(&page).contains("prompt=login") && !page.body.contains("name=\"secret\""),
+        "{}",
+        page.body
+    );
+    for fields in [
+        &[("do", "set"), ("secret", "the-late~Secret.of-contoso-0002")][..],
+        &[("do", "take_back")],
+    ] {
         assert_eq!(maya.fills(SECRET, fields).await.status, 403);
     }
     assert_eq!(town.organization("contoso").await.pending_credential, None);
     // Signing in again leads back here.
-    let again = text(&page).split("href=\"").map(|it| it.split('"').next().unwrap().replace("&amp;", "&")).find(|it| it.contains("prompt=login")).unwrap();
+    let again = text(&page)
+        .split("href=\"")
+        .map(|it| it.split('"').next().unwrap().replace("&amp;", "&"))
+        .find(|it| it.contains("prompt=login"))
+        .unwrap();
     maya.visits(&again).await;
     let page = maya.signs_in_as(MAYA).await;
-    assert!(page.path_and_query() == SECRET && page.body.contains("name=\"secret\""), "{}", page.body);
+    assert!(
+        page.path_and_query() == SECRET && page.body.contains("name=\"secret\""),
+        "{}",
+        page.body
+    );
     maya.fills(SECRET, &[("do", "set"), ("secret", "the-late~Secret.of-contoso-0002")]).await;
     let page = maya.fills(SECRET, &[("do", "take_back")]).await;
     assert!(page.body.contains("The new secret is discarded."), "{}", page.body);
     assert_eq!(town.organization("contoso").await.pending_credential, None);
-    let other = [("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
-    assert_eq!(maya.posts(SECRET, &other, "do=set&secret=an-evil~Secret.of-contoso-0003").await.status, 403);
+    let other = [
+        ("accept", "text/html"),
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-site", "cross-site"),
+        ("origin", "https://evil.example"),
+    ];
+    assert_eq!(
+        maya.posts(SECRET, &other, "do=set&secret=an-evil~Secret.of-contoso-0003").await.status,
+        403
+    );
     assert_eq!(town.organization("contoso").await.pending_credential, None);
 }
 
@@ -95,8 +141,17 @@ async fn a_session_that_began_by_a_sign_in_of_an_hour_ago_changes_no_secret() {
     town.world.emulator.control().wrong(TokenDefect::ProvedLongAgo);
     let mut maya = town.signed_in(MAYA).await;
     let page = maya.visits(SECRET).await;
-    assert!(text(&page).contains("prompt=login") && !page.body.contains("name=\"secret\""), "{}", page.body);
-    assert_eq!(maya.fills(SECRET, &[("do", "set"), ("secret", "the-early~Secret.of-contoso-0002")]).await.status, 403);
+    assert!(
+        text(&page).contains("prompt=login") && !page.body.contains("name=\"secret\""),
+        "{}",
+        page.body
+    );
+    assert_eq!(
+        maya.fills(SECRET, &[("do", "set"), ("secret", "the-early~Secret.of-contoso-0002")])
+            .await
+            .status,
+        403
+    );
     assert_eq!(town.organization("contoso").await.pending_credential, None);
     // Also not by a sign-in that was asked to show the person: her browser could leave that out on the way to Entra.
     town.world.emulator.control().wrong(TokenDefect::ProvedLongAgo);
@@ -110,7 +165,8 @@ async fn a_session_that_began_by_a_sign_in_of_an_hour_ago_changes_no_secret() {
 
 /// Without the optional claim `auth_time`, any sign-in opened the page, also one that Entra did without asking the person anything.
 #[tokio::test]
-async fn attack_without_auth_time_a_silent_sign_in_changes_no_secret_and_one_with_prompt_login_does() {
+async fn attack_without_auth_time_a_silent_sign_in_changes_no_secret_and_one_with_prompt_login_does()
+ {
     let town = AdminPagesWorld::start().await;
     town.knows(MAYA, "contoso", "admin").await;
     let mut maya = town.signed_in(MAYA).await;
@@ -118,7 +174,11 @@ async fn attack_without_auth_time_a_silent_sign_in_changes_no_secret_and_one_wit
     // Neither does a query that names the prompt once the sign-in is done, nor one with another prompt.
     for path in [SECRET.to_owned(), format!("{SECRET}?prompt=login")] {
         let page = maya.visits(&path).await;
-        assert!(text(&page).contains("prompt=login") && !page.body.contains("name=\"secret\""), "{}", page.body);
+        assert!(
+            text(&page).contains("prompt=login") && !page.body.contains("name=\"secret\""),
+            "{}",
+            page.body
+        );
         assert_eq!(maya.fills(&path, &secret).await.status, 403);
     }
     maya.visits("/oauth2/start?organization=contoso&prompt=select_account").await;
@@ -126,13 +186,24 @@ async fn attack_without_auth_time_a_silent_sign_in_changes_no_secret_and_one_wit
     let page = maya.visits(SECRET).await;
     assert!(!page.body.contains("name=\"secret\""), "{}", page.body);
     // The page itself leads to where she gets through.
-    let again = text(&page).split("href=\"").map(|it| it.split('"').next().unwrap().replace("&amp;", "&")).find(|it| it.contains("prompt=login")).unwrap();
+    let again = text(&page)
+        .split("href=\"")
+        .map(|it| it.split('"').next().unwrap().replace("&amp;", "&"))
+        .find(|it| it.contains("prompt=login"))
+        .unwrap();
     let at_entra = maya.visits(&again).await;
     assert!(at_entra.url.query().unwrap().contains("prompt=login"), "{}", at_entra.url);
     let page = maya.signs_in_as(MAYA).await;
-    assert!(page.path_and_query() == SECRET && page.body.contains("name=\"secret\""), "{}", page.body);
+    assert!(
+        page.path_and_query() == SECRET && page.body.contains("name=\"secret\""),
+        "{}",
+        page.body
+    );
     town.world.later(9 * 60);
-    assert!(maya.visits(SECRET).await.body.contains("name=\"secret\""), "for all of the ten minutes");
+    assert!(
+        maya.visits(SECRET).await.body.contains("name=\"secret\""),
+        "for all of the ten minutes"
+    );
     // A silent sign-in afterwards takes it away again.
     maya.visits("/oauth2/start?organization=contoso").await;
     maya.signs_in_as(MAYA).await;
@@ -143,10 +214,17 @@ async fn attack_without_auth_time_a_silent_sign_in_changes_no_secret_and_one_wit
 /// Where Entra is asked first whose account it is, the second sign-in is the one that counts.
 #[tokio::test]
 async fn with_ask_entra_the_page_leads_through_a_sign_in_that_opens_it_too() {
-    let town = AdminPagesWorld::with_entra("unknown = \"ask-entra\"", "tenant = \"organizations\"\nallowed_tenants = [\"*\"]").await;
+    let town = AdminPagesWorld::with_entra(
+        "unknown = \"ask-entra\"",
+        "tenant = \"organizations\"\nallowed_tenants = [\"*\"]",
+    )
+    .await;
     town.knows(MAYA, "contoso", "admin").await;
     let mut maya = town.world.browser();
-    for path in ["/oauth2/start?organization=contoso".to_owned(), format!("/oauth2/start?rd={SECRET}&organization=contoso&prompt=login")] {
+    for path in [
+        "/oauth2/start?organization=contoso".to_owned(),
+        format!("/oauth2/start?rd={SECRET}&organization=contoso&prompt=login"),
+    ] {
         maya.visits(&path).await;
         while maya.page.is_the_sign_in_at_entra() {
             maya.signs_in_as(MAYA).await;
@@ -158,21 +236,45 @@ async fn with_ask_entra_the_page_leads_through_a_sign_in_that_opens_it_too() {
 
 #[tokio::test]
 async fn of_a_company_in_the_file_people_are_tended_and_the_secret_is_not() {
-    let of_file = format!("[[organization]]\ncode = \"northwind\"\ntenant = \"{FABRIKAM}\"\nclient_id = \"{CLIENT_ID}\"\n");
-    let town = AdminPagesWorld::with(&format!("{of_file}client_secret = {{ env = \"STORY_CLIENT_SECRET\" }}\n")).await;
+    let of_file = format!(
+        "[[organization]]\ncode = \"northwind\"\ntenant = \"{FABRIKAM}\"\nclient_id = \"{CLIENT_ID}\"\n"
+    );
+    let town = AdminPagesWorld::with(&format!(
+        "{of_file}client_secret = {{ env = \"STORY_CLIENT_SECRET\" }}\n"
+    ))
+    .await;
     let felix = "felix@partner.example";
-    let (frida, person) = (town.knows("frida", "northwind", "owner").await, town.knows(felix, "northwind", "worker").await);
+    let (frida, person) = (
+        town.knows("frida", "northwind", "owner").await,
+        town.knows(felix, "northwind", "worker").await,
+    );
     // She is known there once she has come by the code.
     let mut browser = town.world.browser();
     town.comes(&mut browser, "northwind", FRIDA).await;
     let made = town.directory().person(&Username::parse("frida.northwind").unwrap()).await.unwrap();
-    let made = made.or(town.directory().person(&Username::parse(FRIDA).unwrap()).await.unwrap()).unwrap_or(frida);
+    let made = made
+        .or(town.directory().person(&Username::parse(FRIDA).unwrap()).await.unwrap())
+        .unwrap_or(frida);
     let change = PersonChange { role: Some("owner".to_owned()), ..PersonChange::default() };
     town.directory().change_person(&made.username, change, "story").await.unwrap();
     let page = browser.visits(SECRET).await;
-    assert!(page.status == 200 && page.body.contains("is set in the app’s configuration") && !page.body.contains("name=\"secret\""), "{}", page.body);
-    assert_eq!(browser.fills(SECRET, &[("do", "set"), ("secret", "the-other~Secret.of-file-0001")]).await.status, 403);
-    let page = browser.fills("/oauth2/setup/people", &[("person", &person.id.to_string()), ("do", "off")]).await;
+    assert!(
+        page.status == 200
+            && page.body.contains("is set in the app’s configuration")
+            && !page.body.contains("name=\"secret\""),
+        "{}",
+        page.body
+    );
+    assert_eq!(
+        browser
+            .fills(SECRET, &[("do", "set"), ("secret", "the-other~Secret.of-file-0001")])
+            .await
+            .status,
+        403
+    );
+    let page = browser
+        .fills("/oauth2/setup/people", &[("person", &person.id.to_string()), ("do", "off")])
+        .await;
     assert!(page.status == 200 && !town.person(felix).await.on, "{}", page.body);
 }
 
@@ -180,19 +282,38 @@ async fn of_a_company_in_the_file_people_are_tended_and_the_secret_is_not() {
 async fn an_admin_reads_who_was_refused_why_and_what_to_do() {
     let town = AdminPagesWorld::start().await;
     let mut maya = town.admin().await;
-    let refused = entrada::emulator::InjectedRefusal { error: "invalid_grant".to_owned(), code: 50_105, suberror: None, claims: None };
+    let refused = entrada::emulator::InjectedRefusal {
+        error: "invalid_grant".to_owned(),
+        code: 50_105,
+        suberror: None,
+        claims: None,
+    };
     town.world.emulator.control().refuse_next_token(refused);
     town.comes(&mut town.world.browser(), "contoso", TOM).await;
     town.sign_ins("contoso", 2).await;
     let page = maya.visits("/oauth2/setup/sign_ins").await;
     let says = text(&page);
-    for part in ["AADSTS50105", "Users and groups", "https://login.microsoftonline.com/error?code=50105", "Signed in", MAYA, "Reference"] {
+    for part in [
+        "AADSTS50105",
+        "Users and groups",
+        "https://login.microsoftonline.com/error?code=50105",
+        "Signed in",
+        MAYA,
+        "Reference",
+    ] {
         assert!(says.contains(part), "{part}: {says}");
     }
-    assert!(text(&maya.visits("/oauth2/setup/sign_ins?refused=1").await).matches("<p class=\"main\">").count() == 1);
+    assert!(
+        text(&maya.visits("/oauth2/setup/sign_ins?refused=1").await)
+            .matches("<p class=\"main\">")
+            .count()
+            == 1
+    );
     // Of another company, nothing.
     town.knows(FRIDA, "fabrikam", "owner").await;
-    assert!(!town.signed_in(FRIDA).await.visits("/oauth2/setup/sign_ins").await.body.contains("50105"));
+    assert!(
+        !town.signed_in(FRIDA).await.visits("/oauth2/setup/sign_ins").await.body.contains("50105")
+    );
 }
 
 #[tokio::test]
@@ -200,24 +321,43 @@ async fn the_history_is_shown_whole_and_page_by_page() {
     let town = AdminPagesWorld::start().await;
     let mut maya = town.admin().await;
     for at in 0..40 {
-        let change = PersonChange { name: Some(format!("Maya {at:02} <b>")), ..PersonChange::default() };
-        town.directory().change_person(&Username::parse(MAYA).unwrap(), change, "operator olga").await.unwrap();
+        let change =
+            PersonChange { name: Some(format!("Maya {at:02} <b>")), ..PersonChange::default() };
+        town.directory()
+            .change_person(&Username::parse(MAYA).unwrap(), change, "operator olga")
+            .await
+            .unwrap();
     }
     let (mut path, mut all) = ("/oauth2/setup/history".to_owned(), Vec::new());
     loop {
         let page = maya.visits(&path).await;
         assert!(page.status == 200 && !page.body.contains("<b>"), "{}", page.body);
         let says = text(&page);
-        all.extend(says.split("<p class=\"main\" lang=\"en\">").skip(1).map(|it| it.split("</p>").next().unwrap().to_owned()));
-        let next = says.split("href=\"").map(|it| it.split('"').next().unwrap().to_owned()).find(|it| it.contains("before="));
+        all.extend(
+            says.split("<p class=\"main\" lang=\"en\">")
+                .skip(1)
+                .map(|it| it.split("</p>").next().unwrap().to_owned()),
+        );
+        let next = says
+            .split("href=\"")
+            .map(|it| it.split('"').next().unwrap().to_owned())
+            .find(|it| it.contains("before="));
         let Some(next) = next else { break };
         path = next;
     }
-    let expected: Vec<_> = town.directory().history(town.organization("contoso").await.id, None, 100).await.unwrap();
+    let expected: Vec<_> =
+        town.directory().history(town.organization("contoso").await.id, None, 100).await.unwrap();
     assert_eq!(all.len(), expected.len());
-    assert!(all[0].contains("Maya 39") && all.last().unwrap().contains("made with the code contoso"), "{all:?}");
+    assert!(
+        all[0].contains("Maya 39") && all.last().unwrap().contains("made with the code contoso"),
+        "{all:?}"
+    );
     // Nothing that a request can do takes a row out.
     for method in ["POST", "PUT", "DELETE"] {
-        assert_eq!(maya.asks(method, "/oauth2/setup/history", crate::world::browser::FORM).await.status, 405, "{method}");
+        assert_eq!(
+            maya.asks(method, "/oauth2/setup/history", crate::world::browser::FORM).await.status,
+            405,
+            "{method}"
+        );
     }
 }

@@ -7,9 +7,15 @@ const PEOPLE: &str = "/oauth2/setup/people";
 
 impl AdminPagesWorld {
     /// Sends a form of the page of a person.
-    async fn does(&self, browser: &mut TestBrowser, person: &Person, fields: &[(&str, &str)]) -> BrowserPage {
+    async fn does(
+        &self,
+        browser: &mut TestBrowser,
+        person: &Person,
+        fields: &[(&str, &str)],
+    ) -> BrowserPage {
         let id = person.id.to_string();
-        let fields: Vec<_> = [("person", id.as_str())].into_iter().chain(fields.iter().copied()).collect();
+        let fields: Vec<_> =
+            [("person", id.as_str())].into_iter().chain(fields.iter().copied()).collect();
         browser.fills(PEOPLE, &fields).await
     }
 }
@@ -25,14 +31,42 @@ async fn an_admin_finds_people_page_by_page_and_by_how_they_begin() {
     town.knows("annabel", "fabrikam", "worker").await;
     let mut maya = town.signed_in(MAYA).await;
     let first = maya.visits(PEOPLE).await;
-    assert!(first.status == 200 && first.body.contains("anna23") && !first.body.contains("anna24"), "{}", first.body);
-    let next = text(&first).split("href=\"").map(|it| it.split('"').next().unwrap().to_owned()).find(|it| it.contains("after=")).unwrap();
+    assert!(
+        first.status == 200 && first.body.contains("anna23") && !first.body.contains("anna24"),
+        "{}",
+        first.body
+    );
+    let next = text(&first)
+        .split("href=\"")
+        .map(|it| it.split('"').next().unwrap().to_owned())
+        .find(|it| it.contains("after="))
+        .unwrap();
     let second = maya.visits(&next).await;
-    assert!(second.body.contains("anna24") && second.body.contains(MAYA) && !second.body.contains("anna23"), "{}", second.body);
-    for (asked, found) in [("ANNA1", 10), ("an_", 1), ("maya@", 1), ("%", 0), ("annabel", 0), ("' OR 1=1 --", 0), ("\\", 0), ("<b>", 0)] {
-        let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("q", asked).finish();
+    assert!(
+        second.body.contains("anna24")
+            && second.body.contains(MAYA)
+            && !second.body.contains("anna23"),
+        "{}",
+        second.body
+    );
+    for (asked, found) in [
+        ("ANNA1", 10),
+        ("an_", 1),
+        ("maya@", 1),
+        ("%", 0),
+        ("annabel", 0),
+        ("' OR 1=1 --", 0),
+        ("\\", 0),
+        ("<b>", 0),
+    ] {
+        let query: String =
+            url::form_urlencoded::Serializer::new(String::new()).append_pair("q", asked).finish();
         let page = maya.visits(&format!("{PEOPLE}?{query}")).await;
-        assert_eq!((page.status, page.body.matches("<p class=\"main\">").count()), (200, found), "{asked}");
+        assert_eq!(
+            (page.status, page.body.matches("<p class=\"main\">").count()),
+            (200, found),
+            "{asked}"
+        );
         assert!(!page.body.contains("<b>"), "{}", page.body);
     }
     for page in ["", "sign_ins", "history"] {
@@ -43,19 +77,35 @@ async fn an_admin_finds_people_page_by_page_and_by_how_they_begin() {
 #[tokio::test]
 async fn a_role_is_given_by_hand_and_never_above_ones_own() {
     let town = AdminPagesWorld::start().await;
-    let (maya, tom) = (town.knows(MAYA, "contoso", "admin").await, town.knows(TOM, "contoso", "worker").await);
+    let (maya, tom) =
+        (town.knows(MAYA, "contoso", "admin").await, town.knows(TOM, "contoso", "worker").await);
     let owner = town.knows("olga", "contoso", "owner").await;
     let mut browser = town.signed_in(MAYA).await;
     let shown = browser.visits(&format!("{PEOPLE}?person={}", tom.id)).await;
-    assert!(shown.body.contains("<option>admin</option>") && !shown.body.contains("<option>owner"), "{}", shown.body);
+    assert!(
+        shown.body.contains("<option>admin</option>") && !shown.body.contains("<option>owner"),
+        "{}",
+        shown.body
+    );
     let page = town.does(&mut browser, &tom, &[("do", "role"), ("role", "admin")]).await;
-    assert!(page.status == 200 && page.body.contains("The role is now admin."), "{} {}", page.status, page.body);
+    assert!(
+        page.status == 200 && page.body.contains("The role is now admin."),
+        "{} {}",
+        page.status,
+        page.body
+    );
     let tom = town.person(TOM).await;
     assert_eq!((tom.role.as_str(), tom.role_source.as_str()), ("admin", "hand"));
-    assert!(town.history("contoso").await[0].ends_with("tom@contoso.example: role worker became admin"));
+    assert!(
+        town.history("contoso").await[0].ends_with("tom@contoso.example: role worker became admin")
+    );
     // What the page does not offer is refused as well.
     for (whom, role) in [(&tom, "owner"), (&owner, "worker"), (&maya, "worker")] {
-        assert_eq!(town.does(&mut browser, whom, &[("do", "role"), ("role", role)]).await.status, 403, "{role}");
+        assert_eq!(
+            town.does(&mut browser, whom, &[("do", "role"), ("role", role)]).await.status,
+            403,
+            "{role}"
+        );
     }
     assert_eq!(town.does(&mut browser, &owner, &[("do", "off")]).await.status, 403);
     assert_eq!(town.does(&mut browser, &maya, &[("do", "off")]).await.status, 403);
@@ -63,10 +113,21 @@ async fn a_role_is_given_by_hand_and_never_above_ones_own() {
         assert_eq!(town.does(&mut browser, &tom, fields).await.status, 400);
     }
     let shown = browser.visits(&format!("{PEOPLE}?person={}", owner.id)).await;
-    assert!(shown.body.contains("higher role than you") && !shown.body.contains("<form"), "{}", shown.body);
+    assert!(
+        shown.body.contains("higher role than you") && !shown.body.contains("<form"),
+        "{}",
+        shown.body
+    );
     let shown = browser.visits(&format!("{PEOPLE}?person={}", maya.id)).await;
-    assert!(shown.body.contains("This is you.") && !shown.body.contains("value=\"off\""), "{}", shown.body);
-    assert_eq!((town.person("olga").await, town.person(MAYA).await.role), (owner, "admin".to_owned()));
+    assert!(
+        shown.body.contains("This is you.") && !shown.body.contains("value=\"off\""),
+        "{}",
+        shown.body
+    );
+    assert_eq!(
+        (town.person("olga").await, town.person(MAYA).await.role),
+        (owner, "admin".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -85,7 +146,11 @@ async fn whoever_is_switched_off_is_out_at_once_and_comes_in_again_when_switched
     town.does(&mut admin, &tom, &[("do", "on")]).await;
     assert_eq!(town.comes(&mut browser, "contoso", TOM).await.status, 200);
     let history = town.history("contoso").await;
-    assert!(history[0].ends_with("tom@contoso.example: state on") && history[1].ends_with("tom@contoso.example: state off"), "{history:?}");
+    assert!(
+        history[0].ends_with("tom@contoso.example: state on")
+            && history[1].ends_with("tom@contoso.example: state off"),
+        "{history:?}"
+    );
 }
 
 #[tokio::test]
@@ -94,7 +159,8 @@ async fn signed_out_everywhere_is_every_device_and_only_that_person() {
     town.knows(MAYA, "contoso", "owner").await;
     // A second company of the same tenant: the same account is another person there.
     let code = CompanyCode::parse("northwind").unwrap();
-    let connection = town.directory().connection(&town.organization("contoso").await).await.unwrap().unwrap();
+    let connection =
+        town.directory().connection(&town.organization("contoso").await).await.unwrap().unwrap();
     let new = NewOrganization {
         code: Some(code.clone()),
         name: "Northwind".to_owned(),
@@ -105,7 +171,8 @@ async fn signed_out_everywhere_is_every_device_and_only_that_person() {
         ..NewOrganization::default()
     };
     town.directory().add_organization(new, "story").await.unwrap();
-    let (mut one, mut two, mut elsewhere) = (town.world.browser(), town.world.browser(), town.world.browser());
+    let (mut one, mut two, mut elsewhere) =
+        (town.world.browser(), town.world.browser(), town.world.browser());
     town.comes(&mut one, "contoso", TOM).await;
     town.comes(&mut two, "contoso", TOM).await;
     town.comes(&mut elsewhere, "northwind", TOM).await;
@@ -113,9 +180,21 @@ async fn signed_out_everywhere_is_every_device_and_only_that_person() {
     let tom = town.person(TOM).await;
     let page = town.does(&mut admin, &tom, &[("do", "sign_out")]).await;
     assert!(page.body.contains("Signed out everywhere."), "{}", page.body);
-    assert_eq!((is_in(&mut one).await, is_in(&mut two).await, is_in(&mut elsewhere).await, is_in(&mut admin).await), (false, false, true, true));
+    assert_eq!(
+        (
+            is_in(&mut one).await,
+            is_in(&mut two).await,
+            is_in(&mut elsewhere).await,
+            is_in(&mut admin).await
+        ),
+        (false, false, true, true)
+    );
     assert!(town.history("contoso").await[0].ends_with(entrada::directory::change::SIGNED_OUT));
-    assert_eq!(town.comes(&mut one, "contoso", TOM).await.status, 200, "signing in again is possible");
+    assert_eq!(
+        town.comes(&mut one, "contoso", TOM).await.status,
+        200,
+        "signing in again is possible"
+    );
 }
 
 #[tokio::test]
@@ -124,11 +203,20 @@ async fn whoever_has_a_link_makes_the_first_owner() {
     town.signed_in(TOM).await;
     let tom = town.person(TOM).await;
     assert_eq!(tom.role, "worker");
-    let link = town.directory().invite(&CompanyCode::parse("contoso").unwrap(), "operator olga").await.unwrap();
+    let link = town
+        .directory()
+        .invite(&CompanyCode::parse("contoso").unwrap(), "operator olga")
+        .await
+        .unwrap();
     SECRETS.lock().unwrap().push(link.token.expose().to_owned());
     let mut invited = town.world.browser();
     let page = invited.fills("/oauth2/setup/invitation", &[("token", link.token.expose())]).await;
-    assert_eq!((page.status, page.path_and_query().as_str()), (200, "/oauth2/setup"), "{}", page.body);
+    assert_eq!(
+        (page.status, page.path_and_query().as_str()),
+        (200, "/oauth2/setup"),
+        "{}",
+        page.body
+    );
     let page = town.does(&mut invited, &tom, &[("do", "role"), ("role", "owner")]).await;
     assert!(page.status == 200 && page.body.contains("The role is now owner."), "{}", page.body);
     assert_eq!(town.person(TOM).await.role, "owner");
@@ -149,15 +237,22 @@ async fn attack_nobody_but_an_admin_of_that_company_changes_its_people() {
     // An owner of another company: as if there were nobody.
     let mut frida = town.signed_in(FRIDA).await;
     assert_eq!(frida.visits(&person).await.status, 404);
-    for fields in [&[("do", "off")][..], &[("do", "role"), ("role", "admin")], &[("do", "sign_out")]] {
+    for fields in
+        [&[("do", "off")][..], &[("do", "role"), ("role", "admin")], &[("do", "sign_out")]]
+    {
         assert_eq!(town.does(&mut frida, &tom, fields).await.status, 404);
     }
     // A worker of that company, about themselves.
     let mut browser = town.signed_in(TOM).await;
-    for path in [PEOPLE, "/oauth2/setup/sign_ins", "/oauth2/setup/history", "/oauth2/setup/credential"] {
+    for path in
+        [PEOPLE, "/oauth2/setup/sign_ins", "/oauth2/setup/history", "/oauth2/setup/credential"]
+    {
         assert_eq!(browser.visits(path).await.status, 403, "{path}");
     }
-    assert_eq!(town.does(&mut browser, &tom, &[("do", "role"), ("role", "owner")]).await.status, 403);
+    assert_eq!(
+        town.does(&mut browser, &tom, &[("do", "role"), ("role", "owner")]).await.status,
+        403
+    );
     // Nobody at all.
     let mut nobody = town.world.browser();
     assert!(nobody.visits(PEOPLE).await.path_and_query().starts_with("/oauth2/sign_in?rd="));
@@ -166,12 +261,27 @@ async fn attack_nobody_but_an_admin_of_that_company_changes_its_people() {
     town.knows(MAYA, "contoso", "owner").await;
     let mut maya = town.signed_in(MAYA).await;
     let form = format!("person={}&do=off", tom.id);
-    let other = [("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
-    let sibling = [("accept", "text/html"), ("sec-fetch-site", "same-site"), ("origin", "https://other.localhost")];
+    let other = [
+        ("accept", "text/html"),
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-site", "cross-site"),
+        ("origin", "https://evil.example"),
+    ];
+    let sibling = [
+        ("accept", "text/html"),
+        ("sec-fetch-site", "same-site"),
+        ("origin", "https://other.localhost"),
+    ];
     for headers in [&other[..], &sibling, &[("accept", "text/html"), ("origin", "null")]] {
         assert_eq!(maya.posts(PEOPLE, headers, &form).await.status, 403);
     }
-    assert_eq!(maya.posts(PEOPLE, crate::world::browser::FORM, &format!("{form}&person={}", tom.id)).await.status, 400, "said twice");
+    assert_eq!(
+        maya.posts(PEOPLE, crate::world::browser::FORM, &format!("{form}&person={}", tom.id))
+            .await
+            .status,
+        400,
+        "said twice"
+    );
     let now = town.person(TOM).await;
     assert_eq!((now.on, now.role.as_str()), (true, "worker"));
     assert!(is_in(&mut browser).await, "he was signed out");
@@ -179,6 +289,10 @@ async fn attack_nobody_but_an_admin_of_that_company_changes_its_people() {
     let change = PersonChange { role: Some("worker".to_owned()), ..PersonChange::default() };
     town.directory().change_person(&Username::parse(MAYA).unwrap(), change, "story").await.unwrap();
     assert_eq!(town.does(&mut maya, &tom, &[("do", "off")]).await.status, 403);
-    let all = town.directory().people(&people::PeopleQuery { organization: None, prefix: None, after: None, limit: 50 }).await.unwrap();
+    let all = town
+        .directory()
+        .people(&people::PeopleQuery { organization: None, prefix: None, after: None, limit: 50 })
+        .await
+        .unwrap();
     assert!(all.iter().all(|it| it.on), "{all:?}");
 }

@@ -8,7 +8,10 @@ async fn waiting(town: &AdminPagesWorld) -> Option<Option<String>> {
 }
 
 async fn proven(town: &AdminPagesWorld) {
-    town.until("the new secret in the other's place", async || waiting(town).await.is_none().then_some(())).await;
+    town.until("the new secret in the other's place", async || {
+        waiting(town).await.is_none().then_some(())
+    })
+    .await;
     let history = town.history("contoso").await;
     assert!(history.iter().any(|it| it.starts_with("sign-in: credential proven")), "{history:?}");
 }
@@ -42,20 +45,33 @@ async fn a_wrong_new_secret_locks_nobody_out_and_is_taken_back() {
     }
     assert!(waiting(&town).await.is_some());
     let back = OrganizationChange { withdraw_new: true, ..OrganizationChange::default() };
-    town.directory().change_organization(&CompanyCode::parse("contoso").unwrap(), back, "story").await.unwrap();
+    town.directory()
+        .change_organization(&CompanyCode::parse("contoso").unwrap(), back, "story")
+        .await
+        .unwrap();
     let calls = town.world.emulator.control().code_calls();
     town.signed_in(TOM).await;
-    assert_eq!((waiting(&town).await, town.world.emulator.control().code_calls() - calls), (None, 1));
+    assert_eq!(
+        (waiting(&town).await, town.world.emulator.control().code_calls() - calls),
+        (None, 1)
+    );
 }
 
 #[tokio::test]
-async fn where_the_old_secret_has_expired_and_the_new_one_is_wrong_it_is_told_why_each_of_them_failed() {
+async fn where_the_old_secret_has_expired_and_the_new_one_is_wrong_it_is_told_why_each_of_them_failed()
+ {
     let town = AdminPagesWorld::start().await;
     town.world.emulator.control().expire_secret(CLIENT_SECRET);
     town.sets("never~a.Secret-of_contoso-0004").await;
     let page = town.comes(&mut town.world.browser(), "contoso", MAYA).await;
-    assert!(page.status == 503 && page.body.contains("AADSTS7000222"), "{} {}", page.status, page.body);
-    let refused = town.until("what Entra says of the new one", async || waiting(&town).await.flatten()).await;
+    assert!(
+        page.status == 503 && page.body.contains("AADSTS7000222"),
+        "{} {}",
+        page.status,
+        page.body
+    );
+    let refused =
+        town.until("what Entra says of the new one", async || waiting(&town).await.flatten()).await;
     assert_eq!(refused, "AADSTS7000215");
 }
 
@@ -65,7 +81,12 @@ async fn an_expired_secret_keeps_nobody_out_once_a_good_one_waits() {
     town.world.emulator.control().expire_secret(CLIENT_SECRET);
     let mut maya = town.world.browser();
     let page = town.comes(&mut maya, "contoso", MAYA).await;
-    assert!(page.status == 503 && page.body.contains("AADSTS7000222"), "{} {}", page.status, page.body);
+    assert!(
+        page.status == 503 && page.body.contains("AADSTS7000222"),
+        "{} {}",
+        page.status,
+        page.body
+    );
     town.world.emulator.control().add_secret("the-third~Secret.of-contoso-0003");
     town.sets("the-third~Secret.of-contoso-0003").await;
     town.signed_in(MAYA).await;
@@ -91,7 +112,12 @@ async fn a_code_refused_for_the_person_is_not_tried_by_the_other_secret() {
     town.world.emulator.control().add_secret("the-fifth~Secret.of-contoso-005");
     town.sets("the-fifth~Secret.of-contoso-005").await;
     let calls = town.world.emulator.control().code_calls();
-    let refused = entrada::emulator::InjectedRefusal { error: "invalid_grant".to_owned(), code: 50_057, suberror: None, claims: None };
+    let refused = entrada::emulator::InjectedRefusal {
+        error: "invalid_grant".to_owned(),
+        code: 50_057,
+        suberror: None,
+        claims: None,
+    };
     town.world.emulator.control().refuse_next_token(refused);
     let page = town.comes(&mut town.world.browser(), "contoso", MAYA).await;
     assert!(page.body.contains("AADSTS50057"), "{}", page.body);
@@ -140,7 +166,13 @@ async fn attack_no_secret_stands_in_the_database_as_it_is() {
         bytes.extend(std::fs::read(it.unwrap().path()).unwrap());
     }
     for secret in ["the-seventh~Secret.of-contoso-7", CLIENT_SECRET] {
-        assert!(!bytes.windows(secret.len()).any(|it| it == secret.as_bytes()), "a secret stands in the database");
+        assert!(
+            !bytes.windows(secret.len()).any(|it| it == secret.as_bytes()),
+            "a secret stands in the database"
+        );
     }
-    assert!(bytes.windows(MAYA.len()).any(|it| it == MAYA.as_bytes()), "the database was looked at");
+    assert!(
+        bytes.windows(MAYA.len()).any(|it| it == MAYA.as_bytes()),
+        "the database was looked at"
+    );
 }

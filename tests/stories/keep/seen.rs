@@ -13,15 +13,30 @@ async fn sign_ins_and_refusals_are_kept_with_their_reason_and_the_reference_of_t
     let page = town.comes(&mut town.world.browser(), MAYA, MAYA).await;
     assert_eq!(page.status, 403);
     town.sign_ins("contoso", 2).await;
-    let refused = entrada::emulator::InjectedRefusal { error: "invalid_grant".to_owned(), code: 50_105, suberror: None, claims: None };
+    let refused = entrada::emulator::InjectedRefusal {
+        error: "invalid_grant".to_owned(),
+        code: 50_105,
+        suberror: None,
+        claims: None,
+    };
     town.world.emulator.control().refuse_next_token(refused);
     town.comes(&mut town.world.browser(), "contoso", TOM).await;
     town.sign_ins("contoso", 3).await;
     town.world.emulator.control().wrong(TokenDefect::Tid);
     town.comes(&mut town.world.browser(), "contoso", TOM).await;
     let all = town.sign_ins("contoso", 4).await;
-    let told: Vec<_> = all.iter().map(|it| (it.sign_in.refused.as_deref(), it.sign_in.name.as_deref(), it.sign_in.person.is_some())).collect();
-    let expected = [(Some("other_tenant"), None, false), (Some("AADSTS50105"), None, false), (Some("person_off"), Some(MAYA), false), (None, Some(MAYA), true)];
+    let told: Vec<_> = all
+        .iter()
+        .map(|it| {
+            (it.sign_in.refused.as_deref(), it.sign_in.name.as_deref(), it.sign_in.person.is_some())
+        })
+        .collect();
+    let expected = [
+        (Some("other_tenant"), None, false),
+        (Some("AADSTS50105"), None, false),
+        (Some("person_off"), Some(MAYA), false),
+        (None, Some(MAYA), true),
+    ];
     assert_eq!(told, expected);
     let log = town.world.logged().await;
     for it in &all {
@@ -29,7 +44,10 @@ async fn sign_ins_and_refusals_are_kept_with_their_reason_and_the_reference_of_t
     }
     assert!(
         town.directory()
-            .sign_ins(town.organization("fabrikam").await.id, RecentSignInQuery { before: None, refused_only: false, limit: 9 })
+            .sign_ins(
+                town.organization("fabrikam").await.id,
+                RecentSignInQuery { before: None, refused_only: false, limit: 9 }
+            )
             .await
             .unwrap()
             .is_empty()
@@ -42,7 +60,8 @@ async fn whoever_stops_at_entra_is_kept_as_one_who_stopped_and_a_stale_callback_
     let mut frida = town.world.browser();
     let shown = frida.until("/oauth2/start?organization=fabrikam", "/authorize").await;
     let state = shown.url.query_pairs().find(|it| it.0 == "state").unwrap().1.into_owned();
-    let callback = format!("/oauth2/callback?error=access_denied&error_subcode=cancel&state={state}");
+    let callback =
+        format!("/oauth2/callback?error=access_denied&error_subcode=cancel&state={state}");
     assert_eq!(frida.asks("GET", &callback, SCRIPT).await.status, 403);
     assert_eq!(town.sign_ins("fabrikam", 1).await[0].sign_in.refused.as_deref(), Some("canceled"));
     // Once more, and with a state that nobody has.
@@ -60,7 +79,9 @@ async fn attack_whoever_makes_refusals_up_fills_no_page_and_keeps_no_writer_busy
         let mut browser = town.world.browser();
         let shown = browser.until("/oauth2/start?organization=fabrikam", "/authorize").await;
         let state = shown.url.query_pairs().find(|it| it.0 == "state").unwrap().1.into_owned();
-        let made_up = format!("/oauth2/callback?error=access_denied&error_description=AADSTS50105%3A+x&state={state}");
+        let made_up = format!(
+            "/oauth2/callback?error=access_denied&error_description=AADSTS50105%3A+x&state={state}"
+        );
         assert_eq!(browser.asks("GET", &made_up, SCRIPT).await.status, 403);
     }
     assert_eq!(town.sign_ins("fabrikam", 30).await.len(), 30);
@@ -73,6 +94,8 @@ async fn attack_whoever_makes_refusals_up_fills_no_page_and_keeps_no_writer_busy
     let mut browser = town.world.browser();
     let shown = browser.until("/oauth2/start?organization=fabrikam", "/authorize").await;
     let state = shown.url.query_pairs().find(|it| it.0 == "state").unwrap().1.into_owned();
-    browser.asks("GET", &format!("/oauth2/callback?error=access_denied&state={state}"), SCRIPT).await;
+    browser
+        .asks("GET", &format!("/oauth2/callback?error=access_denied&state={state}"), SCRIPT)
+        .await;
     assert_eq!(town.sign_ins("fabrikam", 31).await.len(), 31);
 }

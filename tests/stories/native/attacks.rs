@@ -30,16 +30,32 @@ async fn attack_a_stolen_refresh_token_ends_the_sign_in_when_both_use_it() {
     let second = given(&town.refreshes(&first.refresh).await);
     let again = given(&town.refreshes(&first.refresh).await);
     assert_eq!(again.refresh, second.refresh, "the same successor within half a minute");
-    is_refused(&town.asks_for(&[("grant_type", "refresh_token"), ("client_id", "tablet"), ("refresh_token", &second.refresh)]).await, "invalid_grant");
+    is_refused(
+        &town
+            .asks_for(&[
+                ("grant_type", "refresh_token"),
+                ("client_id", "tablet"),
+                ("refresh_token", &second.refresh),
+            ])
+            .await,
+        "invalid_grant",
+    );
     town.world.later(31);
     assert_eq!(town.calls(&second.access).await.status, 200);
     is_refused(&town.refreshes(&first.refresh).await, "invalid_grant");
     is_no_longer_taken(&town.calls(&second.access).await);
     is_refused(&town.refreshes(&second.refresh).await, "invalid_grant");
     // The operator is told, by a figure that an alarm can watch.
-    let figures = talk(town.world.admin, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    let figures =
+        talk(town.world.admin, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .await;
     for (outcome, times) in [("granted", 3), ("refused", 2), ("reused", 1)] {
-        assert!(figures.contains(&format!("entrada_native_token_requests_total{{outcome=\"{outcome}\"}} {times}\n")), "{outcome}: {figures}");
+        assert!(
+            figures.contains(&format!(
+                "entrada_native_token_requests_total{{outcome=\"{outcome}\"}} {times}\n"
+            )),
+            "{outcome}: {figures}"
+        );
     }
 }
 
@@ -49,35 +65,58 @@ async fn attack_neither_an_assertion_nor_a_changed_token_nor_one_of_elsewhere_is
     let given = town.signed_in(MAYA).await;
     let assertion = town.calls(&given.access).await.app_heard("x-entrada-assertion");
     let mut parts = given.access.split('.');
-    let (head, claims, signature) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
+    let (head, claims, signature) =
+        (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
     let mut told = part(&given.access, 1);
     told["role"] = "admin".into();
     let changed = URL_SAFE_NO_PAD.encode(told.to_string());
-    for token in
-        [format!("{head}.{changed}.{signature}"), format!("{head}.{claims}."), format!("{head}.{claims}"), format!("{head}.{claims}.{}", "A".repeat(86))]
-    {
+    for token in [
+        format!("{head}.{changed}.{signature}"),
+        format!("{head}.{claims}."),
+        format!("{head}.{claims}"),
+        format!("{head}.{claims}.{}", "A".repeat(86)),
+    ] {
         is_no_longer_taken(&town.calls(&token).await);
         is_no_longer_taken(&calls(&mut town.world.browser(), &token, NAVIGATION).await);
     }
     let unsigned = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"at+jwt"}"#);
     // Not ours by their looks: whoever sends them is a stranger.
-    for token in [format!("{unsigned}.{claims}."), assertion.clone(), format!("{}.{claims}.{signature}", assertion.split('.').next().unwrap())] {
+    for token in [
+        format!("{unsigned}.{claims}."),
+        assertion.clone(),
+        format!("{}.{claims}.{signature}", assertion.split('.').next().unwrap()),
+    ] {
         let page = town.calls(&token).await;
-        assert_eq!((page.status, page.json()["sign_in_url"].is_string()), (401, true), "{}", page.body);
+        assert_eq!(
+            (page.status, page.json()["sign_in_url"].is_string()),
+            (401, true),
+            "{}",
+            page.body
+        );
     }
     let keys = async |path: &str| town.world.browser().asks("GET", path, SCRIPT).await.json();
     let kid = |token: &str| part(token, 0)["kid"].as_str().unwrap().to_owned();
-    let (of_tokens, of_assertions) = (keys("/oauth2/native/jwks.json").await.to_string(), keys("/oauth2/jwks.json").await.to_string());
+    let (of_tokens, of_assertions) = (
+        keys("/oauth2/native/jwks.json").await.to_string(),
+        keys("/oauth2/jwks.json").await.to_string(),
+    );
     assert!(of_tokens.contains(&kid(&given.access)) && !of_tokens.contains(&kid(&assertion)));
-    assert!(of_assertions.contains(&kid(&assertion)) && !of_assertions.contains(&kid(&given.access)));
+    assert!(
+        of_assertions.contains(&kid(&assertion)) && !of_assertions.contains(&kid(&given.access))
+    );
     let elsewhere = NativeWorld::with("").await;
     is_no_longer_taken(&elsewhere.calls(&given.access).await);
     let bearer = format!("Bearer {}", given.access);
-    let twice = [SCRIPT, &[("authorization", bearer.as_str()), ("authorization", "Bearer x")]].concat();
+    let twice =
+        [SCRIPT, &[("authorization", bearer.as_str()), ("authorization", "Bearer x")]].concat();
     is_no_longer_taken(&town.world.browser().asks("GET", "/api/x", &twice).await);
     // What is open to anyone stays so, and nobody's name goes along.
     town.world.later(301);
-    let open = town.world.browser().asks("GET", "/public/x", &[SCRIPT, &[("authorization", &bearer)]].concat()).await;
+    let open = town
+        .world
+        .browser()
+        .asks("GET", "/public/x", &[SCRIPT, &[("authorization", &bearer)]].concat())
+        .await;
     assert_eq!((open.status, open.app_heard("x-forwarded-user").as_str()), (200, ""));
 }
 
@@ -91,7 +130,8 @@ async fn attack_no_cookie_leads_to_the_session_of_a_phone() {
     let family = entrada::base::guid::Guid::parse(&sid).unwrap();
     let label = [b"sign-in on a client of the app's own ".as_slice(), family.bytes()].concat();
     let digested = URL_SAFE_NO_PAD.encode(digest(&SHA256, &label));
-    for cookie in [sid, ours, digested, URL_SAFE_NO_PAD.encode(label), given.access, given.refresh] {
+    for cookie in [sid, ours, digested, URL_SAFE_NO_PAD.encode(label), given.access, given.refresh]
+    {
         let mut browser = town.world.browser();
         browser.plants("entrada", &cookie);
         assert_eq!(browser.asks("GET", "/api/x", SCRIPT).await.status, 401, "{cookie}");
@@ -114,23 +154,67 @@ async fn what_a_client_may_not_ask_it_is_told_by_the_errors_of_rfc_6749() {
     for (form, error) in [
         (vec![], "invalid_request"),
         (vec![("client_id", "phone")], "invalid_request"),
-        (vec![("grant_type", "refresh_token"), ("refresh_token", &*given.refresh)], "invalid_request"),
-        (vec![("grant_type", "refresh_token"), ("client_id", "nobody"), ("refresh_token", &*given.refresh)], "invalid_client"),
+        (
+            vec![("grant_type", "refresh_token"), ("refresh_token", &*given.refresh)],
+            "invalid_request",
+        ),
+        (
+            vec![
+                ("grant_type", "refresh_token"),
+                ("client_id", "nobody"),
+                ("refresh_token", &*given.refresh),
+            ],
+            "invalid_client",
+        ),
         (vec![("grant_type", "password"), ("client_id", "phone")], "unsupported_grant_type"),
-        (vec![("grant_type", "client_credentials"), ("client_id", "phone")], "unsupported_grant_type"),
-        (vec![("grant_type", "authorization_code"), ("client_id", "phone"), ("code", "x")], "invalid_request"),
-        (vec![("grant_type", "refresh_token"), ("client_id", "phone"), ("refresh_token", "x' OR 1=1 --")], "invalid_grant"),
+        (
+            vec![("grant_type", "client_credentials"), ("client_id", "phone")],
+            "unsupported_grant_type",
+        ),
+        (
+            vec![("grant_type", "authorization_code"), ("client_id", "phone"), ("code", "x")],
+            "invalid_request",
+        ),
+        (
+            vec![
+                ("grant_type", "refresh_token"),
+                ("client_id", "phone"),
+                ("refresh_token", "x' OR 1=1 --"),
+            ],
+            "invalid_grant",
+        ),
     ] {
         is_refused(&town.asks_for(&form).await, error);
     }
     let mut client = town.world.browser();
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(good).finish();
-    let basic = client.posts("/oauth2/native/token", &[SCRIPT, &[("authorization", "Basic cGhvbmU6eA==")]].concat(), &body).await;
+    let basic = client
+        .posts(
+            "/oauth2/native/token",
+            &[SCRIPT, &[("authorization", "Basic cGhvbmU6eA==")]].concat(),
+            &body,
+        )
+        .await;
     assert_eq!((basic.status, basic.json()["error"].as_str()), (401, Some("invalid_client")));
     assert!(basic.header("www-authenticate").starts_with("Basic "));
-    is_refused(&client.posts("/oauth2/native/token", &[SCRIPT, &[("content-type", "application/json")]].concat(), "{}").await, "invalid_request");
-    is_refused(&client.posts("/oauth2/native/token", SCRIPT, &"x".repeat(20_000)).await, "invalid_request");
-    assert_eq!(client.asks("GET", &format!("/oauth2/native/token?{body}"), SCRIPT).await.status, 405);
+    is_refused(
+        &client
+            .posts(
+                "/oauth2/native/token",
+                &[SCRIPT, &[("content-type", "application/json")]].concat(),
+                "{}",
+            )
+            .await,
+        "invalid_request",
+    );
+    is_refused(
+        &client.posts("/oauth2/native/token", SCRIPT, &"x".repeat(20_000)).await,
+        "invalid_request",
+    );
+    assert_eq!(
+        client.asks("GET", &format!("/oauth2/native/token?{body}"), SCRIPT).await.status,
+        405
+    );
     assert_eq!(town.asks_for(&good).await.status, 200, "nothing of it has ended anything");
     // Where no client is registered, there is nothing.
     let world = World::start().await;
@@ -144,16 +228,27 @@ async fn what_a_client_may_not_ask_it_is_told_by_the_errors_of_rfc_6749() {
 async fn attack_forms_of_other_sites_make_no_phone_wait() {
     let town = NativeWorld::where_time_stands().await;
     let junk = format!("grant_type=refresh_token&client_id=phone&refresh_token={}", "A".repeat(70));
-    for says in [&[("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")][..], &[("origin", "null")], &[("referer", "https://evil.example/x")]] {
+    for says in [
+        &[("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")][..],
+        &[("origin", "null")],
+        &[("referer", "https://evil.example/x")],
+    ] {
         for _ in 0..31 {
-            let status = town.world.browser().posts("/oauth2/native/token", says, &junk).await.status;
+            let status =
+                town.world.browser().posts("/oauth2/native/token", says, &junk).await.status;
             assert!([400, 429].contains(&status), "{status}");
         }
     }
     for _ in 0..30 {
-        is_refused(&posts(&mut town.world.browser(), "token", &refreshing(&"B".repeat(70))).await, "invalid_grant");
+        is_refused(
+            &posts(&mut town.world.browser(), "token", &refreshing(&"B".repeat(70))).await,
+            "invalid_grant",
+        );
     }
-    assert_eq!(posts(&mut town.world.browser(), "token", &refreshing(&"B".repeat(70))).await.status, 429);
+    assert_eq!(
+        posts(&mut town.world.browser(), "token", &refreshing(&"B".repeat(70))).await.status,
+        429
+    );
 }
 
 #[tokio::test]
@@ -162,7 +257,10 @@ async fn attack_whoever_guesses_tokens_waits() {
     let given = town.signed_in(MAYA).await;
     let mut client = town.world.browser();
     for _ in 0..30 {
-        is_refused(&posts(&mut client, "token", &refreshing(&"A".repeat(70))).await, "invalid_grant");
+        is_refused(
+            &posts(&mut client, "token", &refreshing(&"A".repeat(70))).await,
+            "invalid_grant",
+        );
     }
     let page = posts(&mut client, "token", &refreshing(&"B".repeat(70))).await;
     assert_eq!(page.status, 429, "{}", page.body);

@@ -10,7 +10,11 @@ const MAYA_ID: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee0001";
 /// Two replicas of one installation.
 async fn pair() -> (NativeWorld, World) {
     let town = NativeWorld::start().await;
-    let other = World::with(WorldPlan { public_url: Some(town.world.public_url.clone()), ..plan(&town.place, "") }).await;
+    let other = World::with(WorldPlan {
+        public_url: Some(town.world.public_url.clone()),
+        ..plan(&town.place, "")
+    })
+    .await;
     (town, other)
 }
 
@@ -29,7 +33,8 @@ async fn ends_soon(client: &mut TestBrowser, token: &str) {
 #[tokio::test]
 async fn a_client_gives_a_token_back_and_everything_of_that_sign_in_is_over_everywhere() {
     let (town, other) = pair().await;
-    let (kept, first, second) = (town.signed_in(MAYA).await, town.signed_in(MAYA).await, town.signed_in(MAYA).await);
+    let (kept, first, second) =
+        (town.signed_in(MAYA).await, town.signed_in(MAYA).await, town.signed_in(MAYA).await);
     let mut there = town.world.browser_at(other.address);
     for it in [&first, &second, &kept] {
         assert_eq!(calls(&mut there, &it.access, SCRIPT).await.status, 200);
@@ -37,23 +42,50 @@ async fn a_client_gives_a_token_back_and_everything_of_that_sign_in_is_over_ever
     }
     let mut client = town.world.browser();
     for (given, token) in [(&first, &first.refresh), (&second, &second.access)] {
-        let other_client = posts(&mut client, "revoke", &[("client_id", "tablet"), ("token", token)]).await;
-        assert_eq!((other_client.status, town.calls(&given.access).await.status), (200, 200), "another client's is left alone");
-        let page = posts(&mut client, "revoke", &[("client_id", "phone"), ("token", token), ("token_type_hint", "nonsense")]).await;
+        let other_client =
+            posts(&mut client, "revoke", &[("client_id", "tablet"), ("token", token)]).await;
+        assert_eq!(
+            (other_client.status, town.calls(&given.access).await.status),
+            (200, 200),
+            "another client's is left alone"
+        );
+        let page = posts(
+            &mut client,
+            "revoke",
+            &[("client_id", "phone"), ("token", token), ("token_type_hint", "nonsense")],
+        )
+        .await;
         assert_eq!((page.status, page.header("cache-control")), (200, "no-store"));
         is_no_longer_taken(&town.calls(&given.access).await);
         is_refused(&town.refreshes(&given.refresh).await, "invalid_grant");
         ends_soon(&mut there, &given.access).await;
     }
-    assert_eq!((town.calls(&kept.access).await.status, calls(&mut there, &kept.access, SCRIPT).await.status), (200, 200));
+    assert_eq!(
+        (
+            town.calls(&kept.access).await.status,
+            calls(&mut there, &kept.access, SCRIPT).await.status
+        ),
+        (200, 200)
+    );
     for token in ["x", &first.refresh, &format!("{}x", first.access)] {
-        assert_eq!(posts(&mut client, "revoke", &[("client_id", "phone"), ("token", token)]).await.status, 200);
+        assert_eq!(
+            posts(&mut client, "revoke", &[("client_id", "phone"), ("token", token)]).await.status,
+            200
+        );
     }
-    is_refused(&posts(&mut client, "revoke", &[("client_id", "nobody"), ("token", "x")]).await, "invalid_client");
+    is_refused(
+        &posts(&mut client, "revoke", &[("client_id", "nobody"), ("token", "x")]).await,
+        "invalid_client",
+    );
     // An access token whose time is over opens nothing, and still signs out.
     town.world.later(11 * 60);
     is_no_longer_taken(&town.calls(&kept.access).await);
-    assert_eq!(posts(&mut client, "revoke", &[("client_id", "phone"), ("token", &kept.access)]).await.status, 200);
+    assert_eq!(
+        posts(&mut client, "revoke", &[("client_id", "phone"), ("token", &kept.access)])
+            .await
+            .status,
+        200
+    );
     is_refused(&town.refreshes(&kept.refresh).await, "invalid_grant");
     is_refused(&posts(&mut client, "revoke", &[("client_id", "phone")]).await, "invalid_request");
 }
@@ -65,7 +97,12 @@ async fn a_revocation_takes_effect_although_its_client_disconnects_while_the_dat
     use tokio::io::AsyncWriteExt as _;
     let town = NativeWorld::start().await;
     let (first, second) = (town.signed_in(MAYA).await, town.signed_in(MAYA).await);
-    let mut other = sqlx::SqliteConnection::connect(&format!("sqlite:{}", town.place.path().join("people.db").display())).await.unwrap();
+    let mut other = sqlx::SqliteConnection::connect(&format!(
+        "sqlite:{}",
+        town.place.path().join("people.db").display()
+    ))
+    .await
+    .unwrap();
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let background = town.world.service.sidecar().process.background.clone();
     let under_way = async |count: usize| {
@@ -79,9 +116,15 @@ async fn a_revocation_takes_effect_although_its_client_disconnects_while_the_dat
     };
     for (at, token) in [&first.refresh, &second.access].into_iter().enumerate() {
         let body = format!("client_id=phone&token={token}");
-        let head = format!("Host: {}\r\nContent-Type: application/x-www-form-urlencoded", &town.world.public_url["http://".len()..]);
+        let head = format!(
+            "Host: {}\r\nContent-Type: application/x-www-form-urlencoded",
+            &town.world.public_url["http://".len()..]
+        );
         let mut stream = tokio::net::TcpStream::connect(town.world.address).await.unwrap();
-        let request = format!("POST /oauth2/native/revoke HTTP/1.1\r\n{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let request = format!(
+            "POST /oauth2/native/revoke HTTP/1.1\r\n{head}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
         stream.write_all(request.as_bytes()).await.unwrap();
         under_way(at + 1).await;
         drop(stream);
@@ -101,7 +144,13 @@ async fn whoever_is_switched_off_is_out_of_the_phone_within_five_seconds_on_ever
     let (town, other) = pair().await;
     let given = town.signed_in(MAYA).await;
     let mut there = town.world.browser_at(other.address);
-    assert_eq!((town.calls(&given.access).await.status, calls(&mut there, &given.access, SCRIPT).await.status), (200, 200));
+    assert_eq!(
+        (
+            town.calls(&given.access).await.status,
+            calls(&mut there, &given.access, SCRIPT).await.status
+        ),
+        (200, 200)
+    );
     let off = PersonChange { on: Some(false), ..PersonChange::default() };
     town.directory().change_person(&Username::parse(MAYA).unwrap(), off, "story").await.unwrap();
     is_refused(&town.refreshes(&given.refresh).await, "invalid_grant");
@@ -115,7 +164,11 @@ async fn whom_entra_has_no_more_is_out_at_the_next_refresh_and_for_good() {
     let (maya, tom) = (town.signed_in(MAYA).await, town.signed_in(TOM).await);
     town.world.emulator.control().disable(MAYA_ID, true);
     let maya = given(&town.refreshes(&maya.refresh).await);
-    assert_eq!(town.calls(&maya.access).await.status, 200, "Entra is asked when it is due, as for a web session");
+    assert_eq!(
+        town.calls(&maya.access).await.status,
+        200,
+        "Entra is asked when it is due, as for a web session"
+    );
     town.world.later(1900);
     is_refused(&town.refreshes(&maya.refresh).await, "invalid_grant");
     assert_eq!(town.refreshes(&tom.refresh).await.status, 200);
@@ -136,7 +189,8 @@ async fn who_has_to_sign_in_again_is_told_so() {
 }
 
 #[tokio::test]
-async fn an_entra_that_is_silent_signs_nobody_out_within_the_grace_and_a_token_is_not_used_up_beyond() {
+async fn an_entra_that_is_silent_signs_nobody_out_within_the_grace_and_a_token_is_not_used_up_beyond()
+ {
     let town = NativeWorld::start().await;
     let first = town.signed_in(MAYA).await;
     town.world.emulator.control().be_down(true);
@@ -146,7 +200,12 @@ async fn an_entra_that_is_silent_signs_nobody_out_within_the_grace_and_a_token_i
     town.world.later(5 * 3600);
     for _ in 0..2 {
         let page = town.refreshes(&second.refresh).await;
-        assert_eq!((page.status, page.json()["error"].as_str()), (503, Some("temporarily_unavailable")), "{}", page.body);
+        assert_eq!(
+            (page.status, page.json()["error"].as_str()),
+            (503, Some("temporarily_unavailable")),
+            "{}",
+            page.body
+        );
         assert!(page.header("retry-after").parse::<u64>().unwrap() >= 1);
         town.world.later(40);
     }
@@ -162,7 +221,8 @@ fn family(given: &IssuedTokens) -> entrada::base::guid::Guid {
 /// Signs in at the company in a browser.
 async fn signed_in_browser(town: &NativeWorld) -> TestBrowser {
     let mut browser = town.world.browser();
-    let shown = browser.fills("/oauth2/sign_in?rd=%2Fpublic%2Fx", &[("identifier", "contoso")]).await;
+    let shown =
+        browser.fills("/oauth2/sign_in?rd=%2Fpublic%2Fx", &[("identifier", "contoso")]).await;
     assert!(shown.is_the_sign_in_at_entra(), "{} {}", shown.status, shown.body);
     assert_eq!(browser.signs_in_as(MAYA).await.status, 200);
     browser
@@ -176,7 +236,8 @@ async fn is_in(browser: &mut TestBrowser) -> bool {
 #[tokio::test]
 async fn sessions_of_browsers_and_phones_count_together_and_the_one_unused_longest_ends_for_good() {
     let place = tempfile::tempdir().unwrap();
-    let world = World::with(WorldPlan { session: "per_person = 3".to_owned(), ..plan(&place, "") }).await;
+    let world =
+        World::with(WorldPlan { session: "per_person = 3".to_owned(), ..plan(&place, "") }).await;
     let town = NativeWorld { world, place };
     let first = town.signed_in(MAYA).await;
     assert_eq!(town.calls(&first.access).await.status, 200);
@@ -193,7 +254,14 @@ async fn sessions_of_browsers_and_phones_count_together_and_the_one_unused_longe
         town.world.later(1);
         is_no_longer_taken(&town.calls(&first.access).await);
         is_refused(&town.refreshes(&first.refresh).await, "invalid_grant");
-        assert_eq!((is_in(&mut second).await, town.calls(&third.access).await.status, is_in(&mut fourth).await), (true, 200, true));
+        assert_eq!(
+            (
+                is_in(&mut second).await,
+                town.calls(&third.access).await.status,
+                is_in(&mut fourth).await
+            ),
+            (true, 200, true)
+        );
     }
     // A phone that comes again after its session rested is the newest, and the browser unused longest makes room.
     town.world.later(1);
@@ -201,7 +269,14 @@ async fn sessions_of_browsers_and_phones_count_together_and_the_one_unused_longe
     town.world.later(1);
     let fifth = town.signed_in(MAYA).await;
     is_no_longer_taken(&town.calls(&third.access).await);
-    assert_eq!((is_in(&mut second).await, town.calls(&fifth.access).await.status, is_in(&mut fourth).await), (true, 200, true));
+    assert_eq!(
+        (
+            is_in(&mut second).await,
+            town.calls(&fifth.access).await.status,
+            is_in(&mut fourth).await
+        ),
+        (true, 200, true)
+    );
 }
 
 #[tokio::test]
@@ -210,7 +285,12 @@ async fn more_sign_ins_on_phones_than_per_person_end_the_one_unused_longest_on_e
     let session = || "per_person = 3".to_owned();
     let world = World::with(WorldPlan { session: session(), ..plan(&place, "") }).await;
     let town = NativeWorld { world, place };
-    let other = World::with(WorldPlan { public_url: Some(town.world.public_url.clone()), session: session(), ..plan(&town.place, "") }).await;
+    let other = World::with(WorldPlan {
+        public_url: Some(town.world.public_url.clone()),
+        session: session(),
+        ..plan(&town.place, "")
+    })
+    .await;
     let mut there = town.world.browser_at(other.address);
     let first = town.signed_in(MAYA).await;
     assert_eq!(calls(&mut there, &first.access, SCRIPT).await.status, 200);
@@ -227,5 +307,8 @@ async fn more_sign_ins_on_phones_than_per_person_end_the_one_unused_longest_on_e
     }
     // Another person's are not counted.
     let tom = town.signed_in(TOM).await;
-    assert_eq!((town.calls(&tom.access).await.status, town.calls(&others[0].access).await.status), (200, 200));
+    assert_eq!(
+        (town.calls(&tom.access).await.status, town.calls(&others[0].access).await.status),
+        (200, 200)
+    );
 }

@@ -16,7 +16,12 @@ async fn attack_while_the_database_is_busy_tokens_that_are_given_back_pile_up_no
     let town = NativeWorld::start().await;
     let token = town.signed_in(MAYA).await.access;
     let host = town.world.public_url["http://".len()..].to_owned();
-    let mut other = sqlx::SqliteConnection::connect(&format!("sqlite:{}", town.place.path().join("people.db").display())).await.unwrap();
+    let mut other = sqlx::SqliteConnection::connect(&format!(
+        "sqlite:{}",
+        town.place.path().join("people.db").display()
+    ))
+    .await
+    .unwrap();
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let process = Arc::clone(&town.world.service.sidecar().process);
     // All but four are taken.
@@ -26,9 +31,16 @@ async fn attack_while_the_database_is_busy_tokens_that_are_given_back_pile_up_no
     let mut most = 0;
     for _ in 0..20 {
         let stream = client.next_stream();
-        let asked = head("POST", &host, "/oauth2/native/revoke", &[("content-type", "application/x-www-form-urlencoded")]);
+        let asked = head(
+            "POST",
+            &host,
+            "/oauth2/native/revoke",
+            &[("content-type", "application/x-www-form-urlencoded")],
+        );
         client.sends(HEADERS, END_HEADERS, stream, &asked).await;
-        client.sends(DATA, END_STREAM, stream, format!("client_id=phone&token={token}").as_bytes()).await;
+        client
+            .sends(DATA, END_STREAM, stream, format!("client_id=phone&token={token}").as_bytes())
+            .await;
         let before = process.background.len();
         let until = Instant::now() + Duration::from_millis(if before < 4 { 2000 } else { 50 });
         while process.background.len() == before && Instant::now() < until {

@@ -10,31 +10,66 @@ async fn a_phone_signs_in_calls_the_app_and_stays_signed_in() {
     let page = town.calls(&first.access).await;
     assert_eq!(page.status, 200, "{}", page.body);
     let maya = town.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
-    assert_eq!(page.app_heard("authorization"), format!("Bearer {}", first.access), "as it was sent");
-    assert_eq!((page.app_heard("x-entrada-role"), page.app_heard("x-entrada-organization")), ("worker".to_owned(), "contoso".to_owned()));
-    assert_eq!((page.app_heard("x-entrada-person"), page.app_heard("x-forwarded-user")), (maya.id.to_string(), maya.linked.unwrap().1.to_string()));
+    assert_eq!(
+        page.app_heard("authorization"),
+        format!("Bearer {}", first.access),
+        "as it was sent"
+    );
+    assert_eq!(
+        (page.app_heard("x-entrada-role"), page.app_heard("x-entrada-organization")),
+        ("worker".to_owned(), "contoso".to_owned())
+    );
+    assert_eq!(
+        (page.app_heard("x-entrada-person"), page.app_heard("x-forwarded-user")),
+        (maya.id.to_string(), maya.linked.unwrap().1.to_string())
+    );
     assert_eq!(part(&page.app_heard("x-entrada-assertion"), 1)["person"], maya.id.to_string());
     let (head, claims) = (part(&first.access, 0), part(&first.access, 1));
     assert_eq!((&head["typ"], &head["alg"]), (&"at+jwt".into(), &"ES256".into()));
-    assert_eq!((&claims["iss"], &claims["aud"]), (&town.world.public_url.as_str().into(), &format!("{}/oauth2/native", town.world.public_url).into()));
+    assert_eq!(
+        (&claims["iss"], &claims["aud"]),
+        (
+            &town.world.public_url.as_str().into(),
+            &format!("{}/oauth2/native", town.world.public_url).into()
+        )
+    );
     assert_eq!(
         (&claims["client_id"], &claims["role"], &claims["organization"], &claims["scope"]),
         (&"phone".into(), &"worker".into(), &"contoso".into(), &"jobs".into())
     );
     // The same rules as for a browser.
     let bearer = format!("Bearer {}", first.access);
-    let forbidden = town.world.browser().asks("GET", "/admin/x", &[SCRIPT, &[("authorization", &bearer)]].concat()).await;
+    let forbidden = town
+        .world
+        .browser()
+        .asks("GET", "/admin/x", &[SCRIPT, &[("authorization", &bearer)]].concat())
+        .await;
     assert_eq!(forbidden.status, 403, "{}", forbidden.body);
-    let me = town.world.browser().asks("GET", "/oauth2/userinfo", &[SCRIPT, &[("authorization", &bearer)]].concat()).await;
-    assert_eq!((me.status, &me.json()["person"]), (200, &maya.id.to_string().into()), "{}", me.body);
+    let me = town
+        .world
+        .browser()
+        .asks("GET", "/oauth2/userinfo", &[SCRIPT, &[("authorization", &bearer)]].concat())
+        .await;
+    assert_eq!(
+        (me.status, &me.json()["person"]),
+        (200, &maya.id.to_string().into()),
+        "{}",
+        me.body
+    );
     // Five minutes later.
     town.world.later(301);
     is_no_longer_taken(&town.calls(&first.access).await);
     let second = given(&town.refreshes(&first.refresh).await);
     assert_eq!(town.calls(&second.access).await.status, 200);
-    assert_eq!(town.world.service.sidecar().process.store.of_person(maya.id).len(), 1, "one session, however many tokens");
+    assert_eq!(
+        town.world.service.sidecar().process.store.of_person(maya.id).len(),
+        1,
+        "one session, however many tokens"
+    );
     let log = town.world.logged().await;
-    assert!([&first, &second].iter().all(|it| !log.contains(&it.access) && !log.contains(&it.refresh)));
+    assert!(
+        [&first, &second].iter().all(|it| !log.contains(&it.access) && !log.contains(&it.refresh))
+    );
 }
 
 #[tokio::test]
@@ -47,14 +82,23 @@ async fn a_repeated_request_asks_no_database() {
         assert_eq!(town.calls(&given.access).await.status, 200);
     }
     let told = town.refreshes(&given.refresh).await;
-    assert_eq!((told.status, told.json()["error"].as_str(), told.header("retry-after")), (503, Some("temporarily_unavailable"), "5"), "{}", told.body);
+    assert_eq!(
+        (told.status, told.json()["error"].as_str(), told.header("retry-after")),
+        (503, Some("temporarily_unavailable"), "5"),
+        "{}",
+        told.body
+    );
 }
 
 #[tokio::test]
 async fn another_replica_takes_the_token_and_many_at_once_read_the_row_once() {
     let town = NativeWorld::start().await;
     let given = town.signed_in(MAYA).await;
-    let other = World::with(WorldPlan { public_url: Some(town.world.public_url.clone()), ..plan(&town.place, "") }).await;
+    let other = World::with(WorldPlan {
+        public_url: Some(town.world.public_url.clone()),
+        ..plan(&town.place, "")
+    })
+    .await;
     let all = (0..50).map(|_| async {
         let mut client = town.world.browser_at(other.address);
         calls(&mut client, &given.access, SCRIPT).await.status
@@ -62,8 +106,14 @@ async fn another_replica_takes_the_token_and_many_at_once_read_the_row_once() {
     assert_eq!(futures_util::future::join_all(all).await, vec![200; 50]);
     let maya = town.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
     assert_eq!(other.service.sidecar().process.store.of_person(maya.id).len(), 1);
-    let told = posts(&mut town.world.browser_at(other.address), "token", &refreshing(&given.refresh)).await;
-    assert_eq!(super::given(&told).refresh, super::given(&town.refreshes(&given.refresh).await).refresh, "a retry at the other replica");
+    let told =
+        posts(&mut town.world.browser_at(other.address), "token", &refreshing(&given.refresh))
+            .await;
+    assert_eq!(
+        super::given(&told).refresh,
+        super::given(&town.refreshes(&given.refresh).await).refresh,
+        "a retry at the other replica"
+    );
 }
 
 #[tokio::test]
@@ -73,13 +123,19 @@ async fn fifty_refreshes_at_once_hear_one_successor_and_entra_is_asked_once() {
     town.world.emulator.control().single_use_refresh(true);
     town.world.later(1900);
     let all = (0..50).map(|_| town.refreshes(&first.refresh));
-    let all: Vec<_> = futures_util::future::join_all(all).await.iter().map(|it| given(it).refresh).collect();
+    let all: Vec<_> =
+        futures_util::future::join_all(all).await.iter().map(|it| given(it).refresh).collect();
     assert!(all.iter().all(|it| *it == all[0]));
     let control = town.world.emulator.control();
     assert_eq!((control.refresh_calls(), control.reused_refresh_tokens()), (1, 0));
     // Kept for the next time, by whichever process.
-    let other = World::with(WorldPlan { public_url: Some(town.world.public_url.clone()), ..plan(&town.place, "") }).await;
-    let told = posts(&mut town.world.browser_at(other.address), "token", &refreshing(&all[0])).await;
+    let other = World::with(WorldPlan {
+        public_url: Some(town.world.public_url.clone()),
+        ..plan(&town.place, "")
+    })
+    .await;
+    let told =
+        posts(&mut town.world.browser_at(other.address), "token", &refreshing(&all[0])).await;
     town.world.later(1900);
     assert_eq!(town.refreshes(&given(&told).refresh).await.status, 200);
     assert_eq!((control.refresh_calls(), control.reused_refresh_tokens()), (2, 0));
@@ -89,13 +145,20 @@ async fn fifty_refreshes_at_once_hear_one_successor_and_entra_is_asked_once() {
 async fn a_role_that_entra_or_an_admin_gives_is_in_the_next_token() {
     let town = NativeWorld::start().await;
     let first = town.signed_in(MAYA).await;
-    let change = entrada::directory::change::PersonChange { role: Some("admin".to_owned()), ..Default::default() };
+    let change = entrada::directory::change::PersonChange {
+        role: Some("admin".to_owned()),
+        ..Default::default()
+    };
     town.directory().change_person(&Username::parse(MAYA).unwrap(), change, "story").await.unwrap();
     town.world.later(1900);
     let second = given(&town.refreshes(&first.refresh).await);
     assert_eq!(part(&second.access, 1)["role"], "admin");
     let bearer = format!("Bearer {}", second.access);
-    let page = town.world.browser().asks("GET", "/admin/x", &[SCRIPT, &[("authorization", &bearer)]].concat()).await;
+    let page = town
+        .world
+        .browser()
+        .asks("GET", "/admin/x", &[SCRIPT, &[("authorization", &bearer)]].concat())
+        .await;
     assert_eq!((page.status, page.app_heard("x-entrada-role")), (200, "admin".to_owned()));
 }
 
@@ -106,17 +169,36 @@ async fn a_token_goes_before_a_cookie_and_what_is_no_token_of_ours_is_none_of_ou
     let mut browser = town.world.browser();
     browser.visits("/oauth2/start?organization=contoso&rd=/x").await;
     assert_eq!(browser.signs_in_as(TOM).await.status, 200);
-    let tom = browser.asks("GET", "/api/x", SCRIPT).await.app_heard("x-forwarded-preferred-username");
+    let tom =
+        browser.asks("GET", "/api/x", SCRIPT).await.app_heard("x-forwarded-preferred-username");
     assert_eq!(tom, TOM);
-    assert_eq!(calls(&mut browser, &given.access, SCRIPT).await.app_heard("x-forwarded-preferred-username"), MAYA);
+    assert_eq!(
+        calls(&mut browser, &given.access, SCRIPT)
+            .await
+            .app_heard("x-forwarded-preferred-username"),
+        MAYA
+    );
     for foreign in ["eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6IngifQ.e30.AA", "opaque", ""] {
         let page = calls(&mut browser, foreign, SCRIPT).await;
-        assert_eq!((page.status, page.app_heard("x-forwarded-preferred-username")), (200, TOM.to_owned()), "{foreign}");
-        assert_eq!(page.app_heard("authorization").trim_end(), format!("Bearer {foreign}").trim_end());
+        assert_eq!(
+            (page.status, page.app_heard("x-forwarded-preferred-username")),
+            (200, TOM.to_owned()),
+            "{foreign}"
+        );
+        assert_eq!(
+            page.app_heard("authorization").trim_end(),
+            format!("Bearer {foreign}").trim_end()
+        );
     }
     // And signing out in the browser signs nobody out of a phone.
     browser.fills("/oauth2/sign_out", &[]).await;
     assert_eq!(calls(&mut browser, &given.access, SCRIPT).await.status, 200);
-    let page = browser.asks("GET", "/oauth2/session", &[SCRIPT, &[("authorization", &format!("Bearer {}", given.access))]].concat()).await;
+    let page = browser
+        .asks(
+            "GET",
+            "/oauth2/session",
+            &[SCRIPT, &[("authorization", &format!("Bearer {}", given.access))]].concat(),
+        )
+        .await;
     assert_eq!(page.status, 401, "a phone has no web session");
 }

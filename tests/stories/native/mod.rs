@@ -68,16 +68,24 @@ impl NativeWorld {
     async fn code_for(&self, client: &str, person: &str, more: &[(&str, &str)]) -> String {
         let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, VERIFIER.as_bytes()));
         let asked = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs([("client_id", client), ("redirect_uri", HOME), ("response_type", "code"), ("code_challenge", &challenge)])
+            .extend_pairs([
+                ("client_id", client),
+                ("redirect_uri", HOME),
+                ("response_type", "code"),
+                ("code_challenge", &challenge),
+            ])
             .extend_pairs([("code_challenge_method", "S256"), ("organization", "contoso")])
             .extend_pairs(more)
             .finish();
         let mut browser = self.world.browser();
-        let shown = browser.fills(&format!("/oauth2/native/authorize?{asked}"), &[("choice", "continue")]).await;
+        let shown = browser
+            .fills(&format!("/oauth2/native/authorize?{asked}"), &[("choice", "continue")])
+            .await;
         assert!(shown.is_the_sign_in_at_entra(), "{} {}", shown.status, shown.body);
         let callback = browser.stops_at_the_callback(person, shown).await;
         let page = browser.asks("GET", callback.as_str(), NAVIGATION).await;
-        let told = Url::parse(page.header("location")).unwrap_or_else(|it| panic!("{it}: {} {}", page.status, page.body));
+        let told = Url::parse(page.header("location"))
+            .unwrap_or_else(|it| panic!("{it}: {} {}", page.status, page.body));
         told.query_pairs().find(|it| it.0 == "code").unwrap().1.into_owned()
     }
 
@@ -101,16 +109,41 @@ impl NativeWorld {
 
 fn plan(place: &tempfile::TempDir, native: &str) -> WorldPlan {
     let organization = company_of_file("contoso", CONTOSO);
-    let client = |id: &str| format!("[[native.client]]\nid = \"{id}\"\nname = \"Fleet {id}\"\nredirect_uris = [\"http://127.0.0.1/signed-in\"]\n{SCOPES}\n");
-    let rules = RULES.replace("allow = { roles = [\"Admin\"] }", "allow = { directory_roles = [\"admin\"] }");
-    let rules = rules.replace("allow = { groups = [\"0a1b2c3d-0000-4000-8000-000000000001\"] }", "allow = \"nobody\"");
-    let directory = format!("[directory]\ndatabase = \"sqlite:{}\"\n", place.path().join("people.db").display());
-    let more = format!("{directory}[native]\n{native}\n{}{}{organization}{rules}", client("phone"), client("tablet"));
+    let client = |id: &str| {
+        format!(
+            "[[native.client]]\nid = \"{id}\"\nname = \"Fleet {id}\"\nredirect_uris = [\"http://127.0.0.1/signed-in\"]\n{SCOPES}\n"
+        )
+    };
+    let rules = RULES
+        .replace("allow = { roles = [\"Admin\"] }", "allow = { directory_roles = [\"admin\"] }");
+    let rules = rules.replace(
+        "allow = { groups = [\"0a1b2c3d-0000-4000-8000-000000000001\"] }",
+        "allow = \"nobody\"",
+    );
+    let directory = format!(
+        "[directory]\ndatabase = \"sqlite:{}\"\n",
+        place.path().join("people.db").display()
+    );
+    let more = format!(
+        "{directory}[native]\n{native}\n{}{}{organization}{rules}",
+        client("phone"),
+        client("tablet")
+    );
     WorldPlan { more, headers: "send = [\"x-forwarded\"]".to_owned(), ..WorldPlan::default() }
 }
 
-fn redeeming<'a>(client: &'a str, code: &'a str, verifier: &'a str) -> [(&'static str, &'a str); 5] {
-    [("grant_type", "authorization_code"), ("client_id", client), ("code", code), ("redirect_uri", HOME), ("code_verifier", verifier)]
+fn redeeming<'a>(
+    client: &'a str,
+    code: &'a str,
+    verifier: &'a str,
+) -> [(&'static str, &'a str); 5] {
+    [
+        ("grant_type", "authorization_code"),
+        ("client_id", client),
+        ("code", code),
+        ("redirect_uri", HOME),
+        ("code_verifier", verifier),
+    ]
 }
 
 fn refreshing(token: &str) -> [(&'static str, &str); 3] {
@@ -141,17 +174,26 @@ fn given(page: &BrowserPage) -> IssuedTokens {
 
 fn is_refused(page: &BrowserPage, error: &str) {
     let told = page.json();
-    assert_eq!((page.status, page.header("cache-control"), told["error"].as_str()), (400, "no-store", Some(error)), "{told}");
+    assert_eq!(
+        (page.status, page.header("cache-control"), told["error"].as_str()),
+        (400, "no-store", Some(error)),
+        "{told}"
+    );
     assert!(told["error_description"].as_str().is_some_and(|it| !it.is_empty()), "{told}");
 }
 
 fn is_no_longer_taken(page: &BrowserPage) {
     assert_eq!((page.status, page.header("location")), (401, ""), "{}", page.body);
-    assert!(page.header("www-authenticate").starts_with("Bearer error=\"invalid_token\""), "{}", page.header("www-authenticate"));
+    assert!(
+        page.header("www-authenticate").starts_with("Bearer error=\"invalid_token\""),
+        "{}",
+        page.header("www-authenticate")
+    );
     assert_eq!(page.header("content-type"), "application/problem+json");
 }
 
 /// What a part of a token says.
 fn part(token: &str, place: usize) -> serde_json::Value {
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(place).unwrap()).unwrap()).unwrap()
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(place).unwrap()).unwrap())
+        .unwrap()
 }

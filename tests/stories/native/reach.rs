@@ -17,7 +17,9 @@ async fn a_phone_opens_a_web_socket_which_ends_with_its_sign_in() {
     let given = town.signed_in(MAYA).await;
     let host = town.world.public_url.strip_prefix("http://").unwrap();
     let mut request = format!("ws://{host}/ws").into_client_request().unwrap();
-    request.headers_mut().insert("authorization", format!("Bearer {}", given.access).parse().unwrap());
+    request
+        .headers_mut()
+        .insert("authorization", format!("Bearer {}", given.access).parse().unwrap());
     request.headers_mut().insert("origin", ELSEWHERE.parse().unwrap());
     let stream = tokio::net::TcpStream::connect(town.world.address).await.unwrap();
     let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
@@ -26,25 +28,47 @@ async fn a_phone_opens_a_web_socket_which_ends_with_its_sign_in() {
     let mut browser = town.world.browser();
     browser.visits("/oauth2/start?organization=contoso&rd=/x").await;
     browser.signs_in_as(MAYA).await;
-    assert_eq!(web_socket(&town.world, "/ws", &browser.cookie_header(), Some(ELSEWHERE)).await.err(), Some(403), "a cookie still needs our own page");
-    posts(&mut town.world.browser(), "revoke", &[("client_id", "phone"), ("token", &given.refresh)]).await;
-    let end = tokio::time::timeout(Duration::from_secs(5), socket.next()).await.expect("the tunnel outlived its sign-in");
+    assert_eq!(
+        web_socket(&town.world, "/ws", &browser.cookie_header(), Some(ELSEWHERE)).await.err(),
+        Some(403),
+        "a cookie still needs our own page"
+    );
+    posts(
+        &mut town.world.browser(),
+        "revoke",
+        &[("client_id", "phone"), ("token", &given.refresh)],
+    )
+    .await;
+    let end = tokio::time::timeout(Duration::from_secs(5), socket.next())
+        .await
+        .expect("the tunnel outlived its sign-in");
     assert!(end.is_none_or(|it| it.is_err() || it.is_ok_and(|it| it.is_close())));
 }
 
 #[tokio::test]
 async fn behind_nginx_a_token_counts_as_in_the_path() {
     let place = tempfile::tempdir().unwrap();
-    let world = World::with(WorldPlan { server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), ..plan(&place, "") }).await;
+    let world = World::with(WorldPlan {
+        server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(),
+        ..plan(&place, "")
+    })
+    .await;
     let town = NativeWorld { world, place };
     let given = town.signed_in(MAYA).await;
     let asked = format!("{}/api/x", town.world.public_url);
     let asks = async |token: &str| {
-        let says = [("x-original-url", asked.as_str()), ("x-original-method", "GET"), ("authorization", &format!("Bearer {token}"))];
+        let says = [
+            ("x-original-url", asked.as_str()),
+            ("x-original-method", "GET"),
+            ("authorization", &format!("Bearer {token}")),
+        ];
         town.world.browser().asks("GET", "/oauth2/auth", &says).await
     };
     let page = asks(&given.access).await;
-    assert_eq!((page.status, page.header("x-entrada-organization"), page.header("x-entrada-role")), (200, "contoso", "worker"));
+    assert_eq!(
+        (page.status, page.header("x-entrada-organization"), page.header("x-entrada-role")),
+        (200, "contoso", "worker")
+    );
     town.world.later(301);
     is_no_longer_taken(&asks(&given.access).await);
 }
@@ -56,7 +80,11 @@ async fn an_operator_signs_somebody_out_of_the_phone_too() {
     assert_eq!(town.calls(&given.access).await.status, 200);
     let order = serde_json::json!({ "user": MAYA_ID }).to_string();
     let head = "POST /sessions/revoke HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n";
-    let answer = raw::talk(town.world.admin, &format!("{head}Content-Length: {}\r\n\r\n{order}", order.len())).await;
+    let answer = raw::talk(
+        town.world.admin,
+        &format!("{head}Content-Length: {}\r\n\r\n{order}", order.len()),
+    )
+    .await;
     assert_eq!(raw::status(&answer), 200, "{answer}");
     for _ in 0..100 {
         if town.refreshes(&given.refresh).await.status == 400 {
@@ -78,7 +106,11 @@ async fn a_client_that_is_registered_no_more_opens_nothing() {
     assert_eq!(town.world.service.reload(&changed).await.unwrap(), Vec::<String>::new());
     is_no_longer_taken(&town.calls(&given.access).await);
     is_refused(&town.refreshes(&given.refresh).await, "invalid_client");
-    town.world.service.reload(&town.world.changed("id = \"phone\"", "id = \"phone\"")).await.unwrap();
+    town.world
+        .service
+        .reload(&town.world.changed("id = \"phone\"", "id = \"phone\""))
+        .await
+        .unwrap();
     assert_eq!(town.calls(&given.access).await.status, 200);
 }
 
@@ -86,17 +118,27 @@ async fn a_client_that_is_registered_no_more_opens_nothing() {
 #[tokio::test]
 async fn two_replicas_share_what_entra_gives_once_and_nobody_is_signed_out() {
     let place = tempfile::tempdir().unwrap();
-    let world = World::with(WorldPlan { entra: "groups = \"graph\"".to_owned(), ..plan(&place, "") }).await;
+    let world =
+        World::with(WorldPlan { entra: "groups = \"graph\"".to_owned(), ..plan(&place, "") }).await;
     world.emulator.control().single_use_refresh(true);
     let entra = format!("groups = \"graph\"\nauthority = \"{}\"", world.emulator.authority());
-    let other = World::with(WorldPlan { public_url: Some(world.public_url.clone()), entra, ..plan(&place, "") }).await;
+    let other = World::with(WorldPlan {
+        public_url: Some(world.public_url.clone()),
+        entra,
+        ..plan(&place, "")
+    })
+    .await;
     let town = NativeWorld { world, place };
     let control = town.world.emulator.control();
     let mut given = town.signed_in(MAYA).await;
     for _ in 0..4 {
         let mut there = town.world.browser_at(other.address);
         for _ in 0..2 {
-            let pages = futures_util::future::join(town.calls(&given.access), calls(&mut there, &given.access, SCRIPT)).await;
+            let pages = futures_util::future::join(
+                town.calls(&given.access),
+                calls(&mut there, &given.access, SCRIPT),
+            )
+            .await;
             assert_eq!((pages.0.status, pages.1.status), (200, 200));
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
@@ -107,5 +149,10 @@ async fn two_replicas_share_what_entra_gives_once_and_nobody_is_signed_out() {
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(control.reused_refresh_tokens(), 0);
-    assert!(control.refresh_calls() >= 4 && control.graph_calls() >= 4, "{} {}", control.refresh_calls(), control.graph_calls());
+    assert!(
+        control.refresh_calls() >= 4 && control.graph_calls() >= 4,
+        "{} {}",
+        control.refresh_calls(),
+        control.graph_calls()
+    );
 }

@@ -41,38 +41,68 @@ fn scope(text: &str) -> [(&str, &str); 1] {
 #[tokio::test]
 async fn attack_a_scope_that_is_not_listed_is_neither_stored_nor_signed() {
     let town = NativeWorld::start().await;
-    for (asked, granted) in
-        [("jobs", "jobs"), ("admin jobs openid jobs", "jobs"), ("trips admin jobs", "trips jobs"), ("JOBS jobs.admin job", ""), ("admin", "")]
-    {
+    for (asked, granted) in [
+        ("jobs", "jobs"),
+        ("admin jobs openid jobs", "jobs"),
+        ("trips admin jobs", "trips jobs"),
+        ("JOBS jobs.admin job", ""),
+        ("admin", ""),
+    ] {
         let given = town.is_given(&scope(asked)).await;
         let signed = if granted.is_empty() { Value::Null } else { json!(granted) };
         // RFC 6749 section 5.1: the client learns what differs from what it asked for.
-        assert_eq!((&given["scope"], &claims(&given)["scope"]), (&json!(granted), &signed), "{asked}");
+        assert_eq!(
+            (&given["scope"], &claims(&given)["scope"]),
+            (&json!(granted), &signed),
+            "{asked}"
+        );
         assert_eq!(town.kept(&given).await.as_deref(), Some(granted), "{asked}");
     }
     let given = town.is_given(&[]).await;
-    assert_eq!((given.get("scope"), claims(&given).get("scope"), town.kept(&given).await), (None, None, None));
+    assert_eq!(
+        (given.get("scope"), claims(&given).get("scope"), town.kept(&given).await),
+        (None, None, None)
+    );
     // Nor does a page of ours carry it on.
     let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, VERIFIER.as_bytes()));
-    let asked = format!("client_id=phone&redirect_uri={HOME}&response_type=code&code_challenge={challenge}&code_challenge_method=S256&scope=secret+jobs");
-    let page = town.world.browser().asks("GET", &format!("/oauth2/native/authorize?{asked}"), NAVIGATION).await;
-    assert!(page.status == 200 && page.body.contains("scope=jobs") && !page.body.contains("secret"), "{}", page.body);
+    let asked = format!(
+        "client_id=phone&redirect_uri={HOME}&response_type=code&code_challenge={challenge}&code_challenge_method=S256&scope=secret+jobs"
+    );
+    let page = town
+        .world
+        .browser()
+        .asks("GET", &format!("/oauth2/native/authorize?{asked}"), NAVIGATION)
+        .await;
+    assert!(
+        page.status == 200 && page.body.contains("scope=jobs") && !page.body.contains("secret"),
+        "{}",
+        page.body
+    );
 }
 
 #[tokio::test]
 async fn a_refresh_brings_what_was_granted_or_less() {
     let town = NativeWorld::start().await;
     let mut given = town.is_given(&scope("jobs trips")).await;
-    for (asked, granted) in
-        [(&scope("trips")[..], "trips"), (&scope("jobs admin"), "jobs"), (&scope("admin"), ""), (&[], "jobs trips"), (&scope("trips jobs"), "trips jobs")]
-    {
+    for (asked, granted) in [
+        (&scope("trips")[..], "trips"),
+        (&scope("jobs admin"), "jobs"),
+        (&scope("admin"), ""),
+        (&[], "jobs trips"),
+        (&scope("trips jobs"), "trips jobs"),
+    ] {
         given = town.is_given_again(&given, asked).await;
         let signed = if granted.is_empty() { Value::Null } else { json!(granted) };
-        assert_eq!((&given["scope"], &claims(&given)["scope"]), (&json!(granted), &signed), "{asked:?}");
+        assert_eq!(
+            (&given["scope"], &claims(&given)["scope"]),
+            (&json!(granted), &signed),
+            "{asked:?}"
+        );
     }
     // RFC 6749 section 6: a listed one that was not granted is refused, and the refresh token is not used up.
     for first in [town.is_given(&scope("jobs")).await, town.is_given(&[]).await] {
-        let form = [&refreshing(first["refresh_token"].as_str().unwrap())[..], &scope("trips")].concat();
+        let form =
+            [&refreshing(first["refresh_token"].as_str().unwrap())[..], &scope("trips")].concat();
         is_refused(&town.asks_for(&form).await, "invalid_scope");
         assert_eq!(town.is_given_again(&first, &[]).await.get("scope"), first.get("scope"));
     }
@@ -83,7 +113,14 @@ async fn attack_a_token_of_before_brings_no_scope_that_is_no_longer_listed() {
     let town = NativeWorld::start().await;
     let code = town.code_for("phone", MAYA, &scope("jobs trips")).await;
     let before = town.is_given(&scope("jobs trips")).await;
-    assert_eq!(town.world.service.reload(&town.world.changed(SCOPES, "scopes = [\"trips\"]")).await.unwrap(), Vec::<String>::new());
+    assert_eq!(
+        town.world
+            .service
+            .reload(&town.world.changed(SCOPES, "scopes = [\"trips\"]"))
+            .await
+            .unwrap(),
+        Vec::<String>::new()
+    );
     let redeemed = town.answers(&redeeming("phone", &code, VERIFIER)).await;
     let refreshed = town.is_given_again(&before, &[]).await;
     for given in [&redeemed, &refreshed] {

@@ -52,9 +52,22 @@ impl PhoneWorld {
 
     async fn with(native: &str) -> Self {
         let place = tempfile::tempdir().unwrap();
-        let directory = format!("[directory]\ndatabase = \"sqlite:{}\"\n", place.path().join("people.db").display());
-        let more = format!("{directory}{native}{}{}", company_of_file("contoso", CONTOSO), company_of_file("fabrikam", FABRIKAM));
-        let world = World::with(WorldPlan { more, headers: "send = [\"x-forwarded\"]".to_owned(), time_stands: true, ..WorldPlan::default() }).await;
+        let directory = format!(
+            "[directory]\ndatabase = \"sqlite:{}\"\n",
+            place.path().join("people.db").display()
+        );
+        let more = format!(
+            "{directory}{native}{}{}",
+            company_of_file("contoso", CONTOSO),
+            company_of_file("fabrikam", FABRIKAM)
+        );
+        let world = World::with(WorldPlan {
+            more,
+            headers: "send = [\"x-forwarded\"]".to_owned(),
+            time_stands: true,
+            ..WorldPlan::default()
+        })
+        .await;
         Self { world, _place: place }
     }
 
@@ -86,12 +99,14 @@ fn asks(changes: &[(&str, Option<&str>)]) -> String {
 
 /// Where a redirect leads.
 fn location(page: &BrowserPage) -> Url {
-    Url::parse(page.header("location")).unwrap_or_else(|it| panic!("{it}: {} {}", page.status, page.body))
+    Url::parse(page.header("location"))
+        .unwrap_or_else(|it| panic!("{it}: {} {}", page.status, page.body))
 }
 
 /// The one value of a parameter.
 fn said(url: &Url, name: &str) -> Option<String> {
-    let all: Vec<_> = url.query_pairs().filter(|it| it.0 == name).map(|it| it.1.into_owned()).collect();
+    let all: Vec<_> =
+        url.query_pairs().filter(|it| it.0 == name).map(|it| it.1.into_owned()).collect();
     assert!(all.len() <= 1, "{name} stands twice in {url}");
     all.into_iter().next()
 }

@@ -8,14 +8,25 @@ use std::process::Stdio;
 #[tokio::test(flavor = "multi_thread")]
 async fn an_admin_sets_up_tests_and_turns_on_in_a_real_browser_with_the_keyboard_alone() {
     let Some(_) = outside::tool("chromium") else { return };
-    let (Some(node), Some(packages)) = (outside::tool("node"), outside::node_modules()) else { return };
+    let (Some(node), Some(packages)) = (outside::tool("node"), outside::node_modules()) else {
+        return;
+    };
     let town = SetUpWorld::start().await;
-    let link = format!("{}/oauth2/setup/invitation?token={}", town.world.public_url, town.token("contoso").await);
+    let link = format!(
+        "{}/oauth2/setup/invitation?token={}",
+        town.world.public_url,
+        town.token("contoso").await
+    );
     let secret = town.place.path().join("secret");
     std::fs::write(&secret, CLIENT_SECRET).unwrap();
     let mut command = command::of(&node);
-    command.env("NODE_MODULES", packages).arg(outside::root().join("tests/outside/set_up.mjs")).args([&link, CONTOSO, CLIENT_ID]);
-    command.arg(outside::root().join("target/screenshots/setup")).stdin(Stdio::from(std::fs::File::open(&secret).unwrap()));
+    command
+        .env("NODE_MODULES", packages)
+        .arg(outside::root().join("tests/outside/set_up.mjs"))
+        .args([&link, CONTOSO, CLIENT_ID]);
+    command
+        .arg(outside::root().join("target/screenshots/setup"))
+        .stdin(Stdio::from(std::fs::File::open(&secret).unwrap()));
     let said = command::succeeds(command).await;
     assert!(said.contains("set up, tested and turned on"), "{said}");
     std::fs::remove_file(secret).unwrap();

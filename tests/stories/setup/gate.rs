@@ -13,9 +13,18 @@ async fn an_admin_who_is_signed_out_signs_in_and_comes_back_to_the_page() {
     frida.fills("/oauth2/sign_in?rd=%2Foauth2%2Fsetup%2Fsheet", &[("identifier", FRIDA)]).await;
     let page = frida.signs_in_as(FRIDA).await;
     assert_eq!((page.status, page.url.path()), (200, "/oauth2/setup/sheet"), "{}", page.body);
-    assert!(page.body.contains("Fabrikam &lt;Rail&gt;") && page.body.contains("fabrikam</code>"), "{}", page.body);
+    assert!(
+        page.body.contains("Fabrikam &lt;Rail&gt;") && page.body.contains("fabrikam</code>"),
+        "{}",
+        page.body
+    );
     let page = frida.visits("/oauth2/setup").await;
-    assert!(page.body.contains("Single sign-on for Fabrikam &lt;Rail&gt;") && !page.body.contains("Contoso"), "{}", page.body);
+    assert!(
+        page.body.contains("Single sign-on for Fabrikam &lt;Rail&gt;")
+            && !page.body.contains("Contoso"),
+        "{}",
+        page.body
+    );
     assert!(!page.body.contains(CLIENT_SECRET));
 }
 
@@ -44,7 +53,16 @@ async fn a_worker_a_stranger_and_whoever_is_no_admin_any_more_do_not_come_in() {
     assert_eq!(refused(&mut frida).await, 403);
     // A script hears where to sign in.
     let page = town.world.browser().asks("GET", "/oauth2/setup", SCRIPT).await;
-    assert_eq!((page.status, page.json()["sign_in_url"].as_str().unwrap().ends_with("/oauth2/sign_in?rd=%2Foauth2%2Fsetup")), (401, true));
+    assert_eq!(
+        (
+            page.status,
+            page.json()["sign_in_url"]
+                .as_str()
+                .unwrap()
+                .ends_with("/oauth2/sign_in?rd=%2Foauth2%2Fsetup")
+        ),
+        (401, true)
+    );
 }
 
 #[tokio::test]
@@ -60,14 +78,24 @@ async fn attack_an_admin_of_one_company_changes_nothing_of_another() {
     town.knows(FRIDA, "fabrikam", "owner").await;
     let before = town.organization("contoso").await;
     let mut frida = town.signed_in("fabrikam", FRIDA).await;
-    for extra in [("organization", "contoso"), ("code", "contoso"), ("id", &before.id.to_string())] {
-        let fields = [("tenant", CONTOSO), ("client_id", CLIENT_ID), ("client_secret", "a-secret-of-her-own-0123456789"), extra];
+    for extra in [("organization", "contoso"), ("code", "contoso"), ("id", &before.id.to_string())]
+    {
+        let fields = [
+            ("tenant", CONTOSO),
+            ("client_id", CLIENT_ID),
+            ("client_secret", "a-secret-of-her-own-0123456789"),
+            extra,
+        ];
         frida.fills(&format!("/oauth2/setup/connection?{}={}", extra.0, extra.1), &fields).await;
         frida.fills("/oauth2/setup/off?organization=contoso", &[extra]).await;
         town.turns("fabrikam", OrganizationState::On).await;
     }
     assert_eq!(town.organization("contoso").await, before);
-    assert_eq!(town.organization("fabrikam").await.tenant, Guid::parse(FABRIKAM), "and her own stays where it is while it is on");
+    assert_eq!(
+        town.organization("fabrikam").await.tenant,
+        Guid::parse(FABRIKAM),
+        "and her own stays where it is while it is on"
+    );
 }
 
 #[tokio::test]
@@ -77,15 +105,27 @@ async fn attack_nobody_moves_a_company_that_is_on_to_a_tenant_of_their_own_untes
     town.knows(FRIDA, "fabrikam", "owner").await;
     let mut frida = town.signed_in("fabrikam", FRIDA).await;
     let page = enters(&mut frida, CONTOSO, CLIENT_ID, "a-secret-of-her-own-0123456789").await;
-    assert!(page.body.contains("Nothing was changed. The tenant and client ID cannot change while single sign-on is on"), "{}", page.body);
+    assert!(
+        page.body.contains(
+            "Nothing was changed. The tenant and client ID cannot change while single sign-on is on"
+        ),
+        "{}",
+        page.body
+    );
     let organization = town.organization("fabrikam").await;
-    assert_eq!((organization.tenant, organization.state), (Guid::parse(FABRIKAM), OrganizationState::On));
+    assert_eq!(
+        (organization.tenant, organization.state),
+        (Guid::parse(FABRIKAM), OrganizationState::On)
+    );
     // By the operator's link it moves, and is off until it was tested again.
     let mut guest = town.invited("fabrikam").await;
     let page = enters(&mut guest, CONTOSO, CLIENT_ID, "a-secret-of-her-own-0123456789").await;
     assert!(page.body.contains("Single sign-on is off until you test"), "{}", page.body);
     let organization = town.organization("fabrikam").await;
-    assert_eq!((organization.tenant, organization.state), (Guid::parse(CONTOSO), OrganizationState::Off));
+    assert_eq!(
+        (organization.tenant, organization.state),
+        (Guid::parse(CONTOSO), OrganizationState::Off)
+    );
     guest.fills("/oauth2/setup/on", &[]).await;
     assert_eq!(town.organization("fabrikam").await.state, OrganizationState::Off);
 }
@@ -99,12 +139,29 @@ async fn attack_an_admin_does_not_turn_off_a_company_that_has_an_owner() {
     town.knows(FRIDA, "fabrikam", "admin").await;
     let mut frida = town.signed_in("fabrikam", FRIDA).await;
     let page = frida.visits("/oauth2/setup").await;
-    assert!(page.body.contains("Only people with the highest role") && !page.body.contains("Turn off now"), "{}", page.body);
+    assert!(
+        page.body.contains("Only people with the highest role")
+            && !page.body.contains("Turn off now"),
+        "{}",
+        page.body
+    );
     let page = frida.fills("/oauth2/setup/off", &[]).await;
-    assert!(page.status == 409 && page.body.contains("can lock out people with a higher role"), "{} {}", page.status, page.body);
-    assert_eq!((town.organization("fabrikam").await.state, is_signed_in(&mut frida).await), (OrganizationState::On, true));
+    assert!(
+        page.status == 409 && page.body.contains("can lock out people with a higher role"),
+        "{} {}",
+        page.status,
+        page.body
+    );
+    assert_eq!(
+        (town.organization("fabrikam").await.state, is_signed_in(&mut frida).await),
+        (OrganizationState::On, true)
+    );
     // Once nobody stands above her she may.
-    town.changes_person("olga@fabrikam.example", PersonChange { on: Some(false), ..PersonChange::default() }).await;
+    town.changes_person(
+        "olga@fabrikam.example",
+        PersonChange { on: Some(false), ..PersonChange::default() },
+    )
+    .await;
     assert!(frida.visits("/oauth2/setup").await.body.contains("Turn off now"));
     assert_eq!(frida.fills("/oauth2/setup/off", &[]).await.status, 200);
     assert_eq!(town.organization("fabrikam").await.state, OrganizationState::Off);
@@ -117,7 +174,16 @@ async fn without_a_directory_there_is_no_such_page() {
         assert_eq!(world.browser().asks("GET", path, NAVIGATION).await.status, 404, "{path}");
     }
     let town = SetUpWorld::start().await;
-    for (path, status) in [("/oauth2/setup/nothing", 404), ("/oauth2/setup/", 404), ("/oauth2/setup/on", 405), ("/oauth2/setups", 404)] {
-        assert_eq!(town.world.browser().asks("GET", path, NAVIGATION).await.status, status, "{path}");
+    for (path, status) in [
+        ("/oauth2/setup/nothing", 404),
+        ("/oauth2/setup/", 404),
+        ("/oauth2/setup/on", 405),
+        ("/oauth2/setups", 404),
+    ] {
+        assert_eq!(
+            town.world.browser().asks("GET", path, NAVIGATION).await.status,
+            status,
+            "{path}"
+        );
     }
 }

@@ -17,7 +17,12 @@ async fn a_mail_scanner_that_looks_at_the_link_does_not_use_it_up() {
     }
     let mut admin = town.world.browser();
     let page = admin.visits(&link).await;
-    assert!(page.body.contains(&format!("name=\"token\" value=\"{token}\"")) && page.body.contains("Begin</button>"), "{}", page.body);
+    assert!(
+        page.body.contains(&format!("name=\"token\" value=\"{token}\""))
+            && page.body.contains("Begin</button>"),
+        "{}",
+        page.body
+    );
     assert!(!page.body.contains("Contoso"), "a link that nobody used tells of no organization");
     let page = admin.fills("/oauth2/setup/invitation", &[("token", &token)]).await;
     assert_eq!((page.status, page.url.path()), (200, "/oauth2/setup"), "{}", page.body);
@@ -32,17 +37,37 @@ async fn attack_a_link_is_good_once_and_whoever_comes_second_is_told_calmly() {
     let token = town.token("contoso").await;
     let (mut first, mut second) = (town.world.browser(), town.world.browser());
     let body = format!("token={token}");
-    let (one, two) = tokio::join!(first.posts("/oauth2/setup/invitation", FORM, &body), second.posts("/oauth2/setup/invitation", FORM, &body));
+    let (one, two) = tokio::join!(
+        first.posts("/oauth2/setup/invitation", FORM, &body),
+        second.posts("/oauth2/setup/invitation", FORM, &body)
+    );
     let mut statuses = [one.status, two.status];
     statuses.sort_unstable();
     assert_eq!(statuses, [303, 410]);
     let page = town.world.browser().posts("/oauth2/setup/invitation", FORM, &body).await;
-    assert!(page.status == 410 && page.body.contains("This link has already been used"), "{} {}", page.status, page.body);
+    assert!(
+        page.status == 410 && page.body.contains("This link has already been used"),
+        "{} {}",
+        page.status,
+        page.body
+    );
     for wrong in ["token=", "token=nothing", &format!("token={}", "x".repeat(4000))] {
         let page = town.world.browser().posts("/oauth2/setup/invitation", FORM, wrong).await;
-        assert!(page.status == 410 && page.body.contains("This link no longer works"), "{} {}", page.status, page.body);
+        assert!(
+            page.status == 410 && page.body.contains("This link no longer works"),
+            "{} {}",
+            page.status,
+            page.body
+        );
     }
-    assert_eq!(town.history("contoso").await.iter().filter(|it| it.ends_with("link for the set-up page used")).count(), 1);
+    assert_eq!(
+        town.history("contoso")
+            .await
+            .iter()
+            .filter(|it| it.ends_with("link for the set-up page used"))
+            .count(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -52,14 +77,29 @@ async fn a_link_ends_after_a_day_and_its_visit_after_two_hours() {
     // Some of this time passes by itself.
     town.world.later(86_340);
     let mut admin = town.world.browser();
-    assert_eq!(admin.posts("/oauth2/setup/invitation", FORM, &format!("token={good}")).await.status, 303);
+    assert_eq!(
+        admin.posts("/oauth2/setup/invitation", FORM, &format!("token={good}")).await.status,
+        303
+    );
     town.world.later(60);
-    assert_eq!(town.world.browser().posts("/oauth2/setup/invitation", FORM, &format!("token={late}")).await.status, 410);
+    assert_eq!(
+        town.world
+            .browser()
+            .posts("/oauth2/setup/invitation", FORM, &format!("token={late}"))
+            .await
+            .status,
+        410
+    );
     town.world.later(7080);
     assert_eq!(admin.visits("/oauth2/setup").await.status, 200);
     town.world.later(120);
     let page = admin.visits("/oauth2/setup").await;
-    assert!(page.status == 403 && page.body.contains("Your session has ended"), "{} {}", page.status, page.body);
+    assert!(
+        page.status == 403 && page.body.contains("Your session has ended"),
+        "{} {}",
+        page.status,
+        page.body
+    );
 }
 
 #[tokio::test]
@@ -67,7 +107,11 @@ async fn another_link_ends_the_one_before_and_its_visit_and_so_does_switching_of
     let town = SetUpWorld::start().await;
     let unused = town.token("contoso").await;
     let mut before = town.invited("contoso").await;
-    let page = town.world.browser().posts("/oauth2/setup/invitation", FORM, &format!("token={unused}")).await;
+    let page = town
+        .world
+        .browser()
+        .posts("/oauth2/setup/invitation", FORM, &format!("token={unused}"))
+        .await;
     assert_eq!(page.status, 410, "an older link works on");
     let mut now = town.invited("contoso").await;
     assert_eq!(before.visits("/oauth2/setup").await.status, 403);
@@ -85,19 +129,35 @@ async fn attack_a_visit_is_of_one_organization_and_its_cookie_is_good_for_nothin
     let mut contoso = town.invited("contoso").await;
     let cookie = contoso.cookie("entrada-v").unwrap();
     let page = contoso.visits("/oauth2/setup?organization=fabrikam&code=fabrikam").await;
-    assert!(page.body.contains("Contoso Freight") && !page.body.contains("Fabrikam"), "{}", page.body);
+    assert!(
+        page.body.contains("Contoso Freight") && !page.body.contains("Fabrikam"),
+        "{}",
+        page.body
+    );
     assert!(!is_signed_in(&mut contoso).await);
     // Altered, or under another name, it is nothing. The last character may stand for bits that count for nothing.
     let altered = format!("{}{}", if cookie.starts_with('A') { 'B' } else { 'A' }, &cookie[1..]);
-    for (name, value) in [("entrada-v", altered), ("entrada-v", "x".to_owned()), ("entrada", cookie.clone())] {
+    for (name, value) in
+        [("entrada-v", altered), ("entrada-v", "x".to_owned()), ("entrada", cookie.clone())]
+    {
         let mut thief = town.world.browser();
         thief.plants(name, &value);
         let page = thief.asks("GET", "/oauth2/setup", NAVIGATION).await;
-        assert_eq!((page.status, page.header("location")), (302, "/oauth2/sign_in?rd=%2Foauth2%2Fsetup"));
+        assert_eq!(
+            (page.status, page.header("location")),
+            (302, "/oauth2/sign_in?rd=%2Foauth2%2Fsetup")
+        );
     }
-    let set = town.world.browser().posts("/oauth2/setup/invitation", FORM, &format!("token={}", town.token("contoso").await)).await;
+    let set = town
+        .world
+        .browser()
+        .posts("/oauth2/setup/invitation", FORM, &format!("token={}", town.token("contoso").await))
+        .await;
     let set = set.header("set-cookie").to_owned();
-    assert!(set.contains("HttpOnly") && set.contains("SameSite=Lax") && set.contains("Max-Age=7200"), "{set}");
+    assert!(
+        set.contains("HttpOnly") && set.contains("SameSite=Lax") && set.contains("Max-Age=7200"),
+        "{set}"
+    );
 }
 
 #[tokio::test]
@@ -107,7 +167,12 @@ async fn attack_another_sites_page_uses_no_link_and_changes_nothing() {
     let mut admin = town.invited("contoso").await;
     let page = ("accept", "text/html");
     let foreign: [&[(&str, &str)]; 4] = [
-        &[page, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("origin", "https://evil.example")],
+        &[
+            page,
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "navigate"),
+            ("origin", "https://evil.example"),
+        ],
         &[page, ("sec-fetch-site", "same-site"), ("sec-fetch-mode", "navigate")],
         &[page, ("origin", "null")],
         &[page, ("sec-fetch-site", "same-origin"), ("origin", "https://evil.example")],
@@ -115,7 +180,10 @@ async fn attack_another_sites_page_uses_no_link_and_changes_nothing() {
     for headers in foreign {
         for (path, body) in [
             ("invitation", format!("token={token}")),
-            ("connection", format!("tenant={CONTOSO}&client_id={CLIENT_ID}&client_secret=stolen-secret-value")),
+            (
+                "connection",
+                format!("tenant={CONTOSO}&client_id={CLIENT_ID}&client_secret=stolen-secret-value"),
+            ),
             ("trial", String::new()),
             ("on", String::new()),
             ("off", String::new()),
@@ -125,7 +193,11 @@ async fn attack_another_sites_page_uses_no_link_and_changes_nothing() {
         }
     }
     assert_eq!(town.organization("contoso").await.tenant, None);
-    let good = town.world.browser().posts("/oauth2/setup/invitation", FORM, &format!("token={token}")).await;
+    let good = town
+        .world
+        .browser()
+        .posts("/oauth2/setup/invitation", FORM, &format!("token={token}"))
+        .await;
     assert_eq!(good.status, 303, "a foreign page used the link up");
 }
 
@@ -135,7 +207,13 @@ async fn whoever_came_by_a_link_ends_the_visit() {
     let mut admin = town.invited("contoso").await;
     let cookie = admin.cookie("entrada-v").unwrap();
     let page = admin.fills("/oauth2/setup/leave", &[]).await;
-    assert!(page.status == 200 && page.body.contains("The session has ended") && admin.cookie("entrada-v").is_none(), "{}", page.body);
+    assert!(
+        page.status == 200
+            && page.body.contains("The session has ended")
+            && admin.cookie("entrada-v").is_none(),
+        "{}",
+        page.body
+    );
     // Nor does the cookie that somebody kept.
     admin.plants("entrada-v", &cookie);
     assert_eq!(admin.visits("/oauth2/setup").await.status, 403);
@@ -146,7 +224,13 @@ async fn attack_whoever_guesses_links_waits() {
     let town = SetUpWorld::start().await;
     let mut thief = town.world.browser();
     for at in 0..30 {
-        assert_eq!(thief.posts("/oauth2/setup/invitation", FORM, &format!("token=guess-{at}")).await.status, 410);
+        assert_eq!(
+            thief
+                .posts("/oauth2/setup/invitation", FORM, &format!("token=guess-{at}"))
+                .await
+                .status,
+            410
+        );
     }
     assert_eq!(thief.posts("/oauth2/setup/invitation", FORM, "token=guess").await.status, 429);
     // Whoever has a link, or signs in, from the same address waits for nobody.

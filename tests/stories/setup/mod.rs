@@ -37,10 +37,21 @@ impl SetUpWorld {
 
     async fn with(more: &str) -> Self {
         let place = tempfile::tempdir().unwrap();
-        let more = format!("[directory]\ndatabase = \"sqlite:{}\"\n{more}\n", place.path().join("people.db").display());
-        let town = Self { world: World::with(WorldPlan { more, time_stands: true, ..WorldPlan::default() }).await, place };
-        let draft = NewOrganization { code: CompanyCode::parse("contoso"), name: "Contoso Freight".to_owned(), ..NewOrganization::default() };
-        let on = NewOrganization { name: "Fabrikam <Rail>".to_owned(), ..company("fabrikam", FABRIKAM) };
+        let more = format!(
+            "[directory]\ndatabase = \"sqlite:{}\"\n{more}\n",
+            place.path().join("people.db").display()
+        );
+        let town = Self {
+            world: World::with(WorldPlan { more, time_stands: true, ..WorldPlan::default() }).await,
+            place,
+        };
+        let draft = NewOrganization {
+            code: CompanyCode::parse("contoso"),
+            name: "Contoso Freight".to_owned(),
+            ..NewOrganization::default()
+        };
+        let on =
+            NewOrganization { name: "Fabrikam <Rail>".to_owned(), ..company("fabrikam", FABRIKAM) };
         for new in [draft, on] {
             town.directory().add_organization(new, "story").await.unwrap();
         }
@@ -49,7 +60,8 @@ impl SetUpWorld {
 
     /// What a link carries.
     async fn token(&self, code: &str) -> String {
-        let made = self.directory().invite(&CompanyCode::parse(code).unwrap(), "story").await.unwrap();
+        let made =
+            self.directory().invite(&CompanyCode::parse(code).unwrap(), "story").await.unwrap();
         let token = made.token.expose().to_owned();
         SECRETS.lock().unwrap().push(token.clone());
         token
@@ -76,17 +88,30 @@ impl SetUpWorld {
 
     /// Whether a text stands in any byte of the database.
     async fn is_in_the_database(&self, text: &str) -> bool {
-        let files = std::fs::read_dir(self.place.path()).unwrap().map(|it| std::fs::read(it.unwrap().path()).unwrap());
+        let files = std::fs::read_dir(self.place.path())
+            .unwrap()
+            .map(|it| std::fs::read(it.unwrap().path()).unwrap());
         files.into_iter().any(|it| it.windows(text.len()).any(|it| it == text.as_bytes()))
     }
 }
 
 /// Enters a connection.
-async fn enters(browser: &mut TestBrowser, tenant: &str, client_id: &str, secret: &str) -> BrowserPage {
+async fn enters(
+    browser: &mut TestBrowser,
+    tenant: &str,
+    client_id: &str,
+    secret: &str,
+) -> BrowserPage {
     if secret.len() > 20 {
         SECRETS.lock().unwrap().push(secret.to_owned());
     }
-    let fields = [("provider", "azure-ad"), ("tenant", tenant), ("client_id", client_id), ("client_secret", secret), ("ends", "2099-11-30")];
+    let fields = [
+        ("provider", "azure-ad"),
+        ("tenant", tenant),
+        ("client_id", client_id),
+        ("client_secret", secret),
+        ("ends", "2099-11-30"),
+    ];
     browser.fills("/oauth2/setup/connection", &fields).await
 }
 

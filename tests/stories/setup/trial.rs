@@ -8,10 +8,23 @@ async fn an_admin_enters_tests_and_turns_on_and_the_first_worker_comes_in() {
     let town = SetUpWorld::start().await;
     let mut admin = town.invited("contoso").await;
     let page = admin.fills("/oauth2/setup/trial", &[]).await;
-    assert!(page.status == 409 && page.body.contains("There is nothing to test yet"), "{} {}", page.status, page.body);
-    assert!(!admin.visits("/oauth2/setup?done=on").await.body.contains("Single sign-on is on"), "a link from elsewhere says so");
+    assert!(
+        page.status == 409 && page.body.contains("There is nothing to test yet"),
+        "{} {}",
+        page.status,
+        page.body
+    );
+    assert!(
+        !admin.visits("/oauth2/setup?done=on").await.body.contains("Single sign-on is on"),
+        "a link from elsewhere says so"
+    );
     let page = admin.fills("/oauth2/setup/on", &[]).await;
-    assert!(page.status == 409 && page.body.contains("Single sign-on is not on yet"), "{} {}", page.status, page.body);
+    assert!(
+        page.status == 409 && page.body.contains("Single sign-on is not on yet"),
+        "{} {}",
+        page.status,
+        page.body
+    );
     enters(&mut admin, CONTOSO, CLIENT_ID, CLIENT_SECRET).await;
     let page = admin.fills("/oauth2/setup/on", &[]).await;
     assert!(page.status == 409, "what was never tested is not turned on");
@@ -30,30 +43,61 @@ async fn an_admin_enters_tests_and_turns_on_and_the_first_worker_comes_in() {
         assert!(page.body.contains(says), "{says}: {}", page.body);
     }
     let again = admin.asks("GET", &page.path_and_query(), NAVIGATION).await;
-    assert_eq!((again.status, again.header("location")), (303, "/oauth2/setup"), "a reload of the result leads elsewhere");
+    assert_eq!(
+        (again.status, again.header("location")),
+        (303, "/oauth2/setup"),
+        "a reload of the result leads elsewhere"
+    );
     assert!(!is_signed_in(&mut admin).await, "a test began a session");
-    assert_eq!(town.directory().count(town.organization("contoso").await.id).await.unwrap(), 0, "a test made somebody");
+    assert_eq!(
+        town.directory().count(town.organization("contoso").await.id).await.unwrap(),
+        0,
+        "a test made somebody"
+    );
     let page = admin.visits("/oauth2/setup").await;
     assert!(page.body.contains("was tested and works"), "{}", page.body);
     let page = admin.fills("/oauth2/setup/on", &[]).await;
-    assert_eq!((page.status, page.path_and_query().as_str()), (200, "/oauth2/setup?done=on"), "{}", page.body);
+    assert_eq!(
+        (page.status, page.path_and_query().as_str()),
+        (200, "/oauth2/setup?done=on"),
+        "{}",
+        page.body
+    );
     assert!(
-        page.body.contains("contoso</code>") && page.body.contains("/oauth2/setup/sheet") && page.body.contains("start?organization=contoso"),
+        page.body.contains("contoso</code>")
+            && page.body.contains("/oauth2/setup/sheet")
+            && page.body.contains("start?organization=contoso"),
         "{}",
         page.body
     );
     let sheet = admin.visits("/oauth2/setup/sheet").await;
-    assert!(sheet.body.contains("Company code") && sheet.body.contains(&town.world.public_url) && sheet.body.contains("On your phone"), "{}", sheet.body);
+    assert!(
+        sheet.body.contains("Company code")
+            && sheet.body.contains(&town.world.public_url)
+            && sheet.body.contains("On your phone"),
+        "{}",
+        sheet.body
+    );
     let mut maya = town.signed_in("contoso", MAYA).await;
     assert!(is_signed_in(&mut maya).await);
     // And off again, by whoever has the link: then the visit has ended, too.
     let page = admin.fills("/oauth2/setup/off", &[]).await;
-    assert!(page.status == 200 && page.body.contains("Single sign-on is off"), "{} {}", page.status, page.body);
+    assert!(
+        page.status == 200 && page.body.contains("Single sign-on is off"),
+        "{} {}",
+        page.status,
+        page.body
+    );
     assert_eq!(admin.visits("/oauth2/setup?done=on").await.status, 403);
     assert_eq!(town.organization("contoso").await.state, OrganizationState::Off);
     let history = town.history("contoso").await;
-    for what in ["link for the set-up page used", "sign-in tested: it works", "state on", "state off"] {
-        assert!(history.iter().any(|it| it.starts_with("invitation ") && it.ends_with(what)), "{what}: {history:?}");
+    for what in
+        ["link for the set-up page used", "sign-in tested: it works", "state on", "state off"]
+    {
+        assert!(
+            history.iter().any(|it| it.starts_with("invitation ") && it.ends_with(what)),
+            "{what}: {history:?}"
+        );
     }
 }
 
@@ -63,7 +107,13 @@ async fn a_test_that_microsoft_refuses_says_which_code_came_and_what_to_do() {
     let mut admin = town.invited("contoso").await;
     enters(&mut admin, CONTOSO, CLIENT_ID, "a~wrong.Value_of_the_stories-0123456789").await;
     let page = tests_as(&mut admin, MAYA).await;
-    assert!(page.status == 200 && page.body.contains("AADSTS7000215") && page.body.contains("enter the secret’s Value, not its Secret ID"), "{}", page.body);
+    assert!(
+        page.status == 200
+            && page.body.contains("AADSTS7000215")
+            && page.body.contains("enter the secret’s Value, not its Secret ID"),
+        "{}",
+        page.body
+    );
     assert!(!page.body.contains("was tested and works"));
     let page = admin.visits("/oauth2/setup").await;
     assert!(!page.body.contains("was tested and works"), "{}", page.body);
@@ -71,7 +121,12 @@ async fn a_test_that_microsoft_refuses_says_which_code_came_and_what_to_do() {
     // A tenant that is none: nobody is led anywhere.
     enters(&mut admin, "cccccccc-2222-dddd-3333-eeee4444ffff", CLIENT_ID, CLIENT_SECRET).await;
     let page = admin.fills("/oauth2/setup/trial", &[]).await;
-    assert!(page.body.contains("AADSTS90002") && page.body.contains("Copy the Directory (tenant) ID"), "{} {}", page.status, page.body);
+    assert!(
+        page.body.contains("AADSTS90002") && page.body.contains("Copy the Directory (tenant) ID"),
+        "{} {}",
+        page.status,
+        page.body
+    );
 }
 
 #[tokio::test]
@@ -105,7 +160,14 @@ async fn attack_a_test_is_shown_to_the_visit_that_began_it_and_to_no_other() {
     // The visit ends before she comes back.
     town.token("contoso").await;
     let page = admin.asks("GET", &path, NAVIGATION).await;
-    assert!(page.status == 403 && page.body.contains("This test belongs to another session") && !page.body.contains("Okafor"), "{} {}", page.status, page.body);
+    assert!(
+        page.status == 403
+            && page.body.contains("This test belongs to another session")
+            && !page.body.contains("Okafor"),
+        "{} {}",
+        page.status,
+        page.body
+    );
     assert!(!is_signed_in(&mut admin).await);
     assert_eq!(town.directory().tested(&town.organization("contoso").await).await.unwrap(), None);
 }
@@ -117,7 +179,12 @@ async fn an_admins_own_session_goes_on_beside_a_test_of_another_account() {
     let mut frida = town.signed_in("fabrikam", FRIDA).await;
     let before = frida.cookie("entrada");
     let page = tests_as(&mut frida, "felix@fabrikam.example").await;
-    assert!(page.body.contains("An account would be created for you as") && page.body.contains("E-mail (not verified)"), "{}", page.body);
+    assert!(
+        page.body.contains("An account would be created for you as")
+            && page.body.contains("E-mail (not verified)"),
+        "{}",
+        page.body
+    );
     assert_eq!(frida.cookie("entrada"), before);
     assert!(frida.asks("GET", "/oauth2/userinfo", SCRIPT).await.body.contains(FRIDA));
     let page = tests_as(&mut frida, FRIDA).await;
@@ -125,8 +192,21 @@ async fn an_admins_own_session_goes_on_beside_a_test_of_another_account() {
     // Somebody known by hand would be linked; nobody is.
     town.knows("felix@fabrikam.example", "fabrikam", "owner").await;
     let page = tests_as(&mut frida, "felix@fabrikam.example").await;
-    assert!(page.body.contains("You would be linked to felix@fabrikam.example") && page.body.contains("with the role owner"), "{}", page.body);
-    assert_eq!(town.directory().person(&Username::parse("felix@fabrikam.example").unwrap()).await.unwrap().unwrap().linked, None);
+    assert!(
+        page.body.contains("You would be linked to felix@fabrikam.example")
+            && page.body.contains("with the role owner"),
+        "{}",
+        page.body
+    );
+    assert_eq!(
+        town.directory()
+            .person(&Username::parse("felix@fabrikam.example").unwrap())
+            .await
+            .unwrap()
+            .unwrap()
+            .linked,
+        None
+    );
     // A test that another page began does not count.
     let page = frida.posts("/oauth2/setup/trial", FORM, "x=1&x=2").await;
     assert_eq!(page.status, 400);

@@ -12,7 +12,8 @@ use tokio::net::TcpStream;
 const STEPS: usize = 360;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn p2_an_hour_without_entra_signs_none_of_ten_thousand_out_and_asks_it_fewer_than_two_hundred_times() {
+async fn p2_an_hour_without_entra_signs_none_of_ten_thousand_out_and_asks_it_fewer_than_two_hundred_times()
+ {
     let world = long_lived().await;
     let maya = world.signed_in(MAYA).await;
     let cookies = Arc::new(crowd(&world, &maya, 10_000).await);
@@ -23,7 +24,11 @@ async fn p2_an_hour_without_entra_signs_none_of_ten_thousand_out_and_asks_it_few
     // Everybody once within the hour, a few every ten seconds.
     for step in 0..STEPS {
         let few: Vec<_> = cookies.iter().skip(step).step_by(STEPS).cloned().collect();
-        assert_eq!(all_ask(&world, &Arc::new(few)).await, 0, "somebody was signed out at step {step}");
+        assert_eq!(
+            all_ask(&world, &Arc::new(few)).await,
+            0,
+            "somebody was signed out at step {step}"
+        );
         world.later(10);
     }
     let calls = control.calls() - before;
@@ -38,26 +43,33 @@ async fn p2_an_hour_without_entra_signs_none_of_ten_thousand_out_and_asks_it_few
         while !world.service.sidecar().process.background.is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        unheard = Arc::new(cookies.iter().filter(|it| heard_at(&world, it) < since).cloned().collect());
+        unheard =
+            Arc::new(cookies.iter().filter(|it| heard_at(&world, it) < since).cloned().collect());
         if unheard.is_empty() {
             break;
         }
         world.later(MINUTE);
     }
     assert_eq!((unheard.len(), answers(&world).await), (0, 10_000));
-    println!("an hour without Entra: {calls} calls for {} sessions, then {} answers", cookies.len(), answers(&world).await);
+    println!(
+        "an hour without Entra: {calls} calls for {} sessions, then {} answers",
+        cookies.len(),
+        answers(&world).await
+    );
 }
 
 /// When Entra last said yes to a session, which is still there.
 fn heard_at(world: &World, cookie: &str) -> u64 {
-    let session = world.service.sidecar().process.store.peek(cookie.strip_prefix("entrada=").unwrap());
+    let session =
+        world.service.sidecar().process.store.peek(cookie.strip_prefix("entrada=").unwrap());
     session.expect("somebody was signed out").standing().answered()
 }
 
 /// How many sessions Entra has said yes to.
 async fn answers(world: &World) -> u64 {
     let metrics = metrics(world).await;
-    let line = metrics.lines().find(|it| it.starts_with("entrada_rechecks_total{outcome=\"live\"}"));
+    let line =
+        metrics.lines().find(|it| it.starts_with("entrada_rechecks_total{outcome=\"live\"}"));
     line.map_or(0, |it| it.rsplit(' ').next().unwrap().parse().unwrap())
 }
 
@@ -76,7 +88,12 @@ async fn crowd(world: &World, browser: &TestBrowser, count: u64) -> Vec<String> 
             for at in (task..count).step_by(AT_ONCE as usize) {
                 let mut refreshed = sidecar.entra.refresh(&grant).await.unwrap();
                 let own = refreshed.grant.take();
-                let (id, session) = sidecar.process.store.create(sidecar.entra.verify(refreshed).await.unwrap(), None, own, None);
+                let (id, session) = sidecar.process.store.create(
+                    sidecar.entra.verify(refreshed).await.unwrap(),
+                    None,
+                    own,
+                    None,
+                );
                 // As a sign-in does; a little earlier each.
                 session.standing().set_due_in(sidecar.process.clock.now(), 1620 + at * 180 / count);
                 out.push(format!("entrada={}", id.expose()));
@@ -98,7 +115,9 @@ async fn all_ask(world: &World, cookies: &Arc<Vec<String>>) -> usize {
             let mut stream = tokio::io::BufReader::new(TcpStream::connect(address).await.unwrap());
             let mut failed = 0;
             for cookie in cookies.iter().skip(connection).step_by(CONNECTIONS) {
-                let request = format!("GET /oauth2/userinfo HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\n\r\n");
+                let request = format!(
+                    "GET /oauth2/userinfo HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\n\r\n"
+                );
                 stream.get_mut().write_all(request.as_bytes()).await.unwrap();
                 failed += usize::from(!answer_is_200(&mut stream).await);
             }

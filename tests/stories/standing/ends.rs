@@ -1,6 +1,9 @@
 //! A session ends when Entra says so.
 
-use super::{CapturedEvents, HOUR, MAYA, MAYA_ID, MINUTE, TOM, TOM_ID, carries, ends, is_rechecked, long_lived, metrics, rechecks, tunnel};
+use super::{
+    CapturedEvents, HOUR, MAYA, MAYA_ID, MINUTE, TOM, TOM_ID, carries, ends, is_rechecked,
+    long_lived, metrics, rechecks, tunnel,
+};
 use crate::world::browser::{SCRIPT, TestBrowser};
 use crate::world::{World, WorldPlan};
 use entrada::emulator::{InjectedRefusal, TokenDefect};
@@ -18,7 +21,11 @@ async fn whom_entra_disables_or_revokes_is_signed_out_with_every_tunnel() {
     control.revoke(TOM_ID);
     world.later(31 * MINUTE);
     for browser in [&mut maya, &mut tom] {
-        assert_eq!(is_rechecked(&world, browser).await, 200, "the request that found it due is served");
+        assert_eq!(
+            is_rechecked(&world, browser).await,
+            200,
+            "the request that found it due is served"
+        );
         assert_eq!(browser.asks("GET", "/api/x", SCRIPT).await.status, 401);
     }
     ends(&mut tunnel, Duration::from_secs(2)).await;
@@ -88,21 +95,34 @@ async fn sign_in_frequency_is_a_new_sign_in_and_no_error() {
     let page = maya.visits("/x").await;
     let page = if page.is_the_sign_in_at_entra() { maya.signs_in_as(MAYA).await } else { page };
     assert_eq!(page.app_heard("x-forwarded-name"), "Maya Okafor");
-    assert!(metrics(&world).await.contains("entrada_rechecks_total{outcome=\"sign_in_required\"} 1"));
+    assert!(
+        metrics(&world).await.contains("entrada_rechecks_total{outcome=\"sign_in_required\"} 1")
+    );
 }
 
 #[tokio::test]
 async fn a_refreshed_token_of_another_person_or_with_a_fault_ends_the_session() {
     let told = CapturedEvents::listens();
     let world = long_lived().await;
-    for wrong in [TokenDefect::Person, TokenDefect::Signature, TokenDefect::Audience, TokenDefect::Issuer, TokenDefect::AlgNone] {
+    for wrong in [
+        TokenDefect::Person,
+        TokenDefect::Signature,
+        TokenDefect::Audience,
+        TokenDefect::Issuer,
+        TokenDefect::AlgNone,
+    ] {
         let mut maya = world.signed_in(MAYA).await;
         world.later(31 * MINUTE);
         world.emulator.control().wrong(wrong);
         is_rechecked(&world, &mut maya).await;
         assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 401, "{wrong:?}");
     }
-    assert_eq!((told.times("about another person"), told.times("the signature does not match")), (1, 1), "{}", told.text());
+    assert_eq!(
+        (told.times("about another person"), told.times("the signature does not match")),
+        (1, 1),
+        "{}",
+        told.text()
+    );
 }
 
 #[tokio::test]
@@ -132,7 +152,8 @@ async fn fresh(world: &World, browser: &TestBrowser) -> entrada::entra::verified
 
 #[tokio::test]
 async fn a_tunnel_ends_when_its_person_loses_the_role_that_opened_it() {
-    let more = "[[access.rule]]\npath = \"/raw-upgrade\"\nallow = { roles = [\"Admin\"] }".to_owned();
+    let more =
+        "[[access.rule]]\npath = \"/raw-upgrade\"\nallow = { roles = [\"Admin\"] }".to_owned();
     let world = World::with(WorldPlan { more, ..WorldPlan::default() }).await;
     let mut maya = world.signed_in(MAYA).await;
     let mut tunnel = tunnel(&world, &maya.cookie_header()).await;
@@ -141,5 +162,9 @@ async fn a_tunnel_ends_when_its_person_loses_the_role_that_opened_it() {
     is_rechecked(&world, &mut maya).await;
     assert_eq!(maya.asks("GET", "/raw-upgrade", SCRIPT).await.status, 403);
     ends(&mut tunnel, Duration::from_secs(7)).await;
-    assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200, "she is signed in all the same");
+    assert_eq!(
+        maya.asks("GET", "/api/x", SCRIPT).await.status,
+        200,
+        "she is signed in all the same"
+    );
 }

@@ -1,6 +1,9 @@
 //! What becomes of a session for which Entra was silent too long.
 
-use super::{CapturedEvents, HOUR, LONG, MAYA, MAYA_ID, MINUTE, at_once, carries, ends, is_rechecked, long_lived, tunnel};
+use super::{
+    CapturedEvents, HOUR, LONG, MAYA, MAYA_ID, MINUTE, at_once, carries, ends, is_rechecked,
+    long_lived, tunnel,
+};
 use crate::world::browser::{NAVIGATION, SCRIPT};
 use crate::world::raw::{self, talk};
 use crate::world::{World, WorldPlan};
@@ -22,10 +25,18 @@ async fn past_the_grace_a_session_is_closed_and_lives_again_when_entra_answers()
     world.later(2 * MINUTE);
     let closed = maya.asks("GET", "/api/x", SCRIPT).await;
     assert_eq!(closed.status, 503, "{}", closed.body);
-    assert!(closed.header("retry-after").parse::<u64>().unwrap() >= 1 && closed.header("cache-control") == "no-store");
+    assert!(
+        closed.header("retry-after").parse::<u64>().unwrap() >= 1
+            && closed.header("cache-control") == "no-store"
+    );
     assert_eq!(closed.json()["title"], "Your sign-in cannot be checked right now");
     let page = maya.asks("GET", "/x", NAVIGATION).await;
-    assert_eq!((page.status, page.body.contains("You are not signed out")), (503, true), "{}", page.body);
+    assert_eq!(
+        (page.status, page.body.contains("You are not signed out")),
+        (503, true),
+        "{}",
+        page.body
+    );
     // What anybody may see is seen, by nobody.
     let public = maya.asks("GET", "/public/x", SCRIPT).await;
     assert_eq!((public.status, public.app_heard("x-forwarded-user")), (200, String::new()));
@@ -34,13 +45,23 @@ async fn past_the_grace_a_session_is_closed_and_lives_again_when_entra_answers()
     world.later(2 * MINUTE);
     let page = maya.visits("/x").await;
     assert_eq!((page.status, page.app_heard("x-forwarded-name")), (200, "Maya Okafor".to_owned()));
-    assert_eq!((told.times("Entra does not answer"), told.times("Entra answers again")), (1, 1), "{}", told.text());
+    assert_eq!(
+        (told.times("Entra does not answer"), told.times("Entra answers again")),
+        (1, 1),
+        "{}",
+        told.text()
+    );
 }
 
 /// 401 would send people to sign in, and 403 tell them that they may not: nginx makes a 500 of this, and tries again with the next request.
 #[tokio::test]
 async fn past_the_grace_nginx_hears_503_and_no_sign_in() {
-    let world = World::with(WorldPlan { session: LONG.into(), server: "trusted_proxies = [\"127.0.0.1\"]".into(), ..WorldPlan::default() }).await;
+    let world = World::with(WorldPlan {
+        session: LONG.into(),
+        server: "trusted_proxies = [\"127.0.0.1\"]".into(),
+        ..WorldPlan::default()
+    })
+    .await;
     let maya = world.signed_in(MAYA).await;
     let (host, cookie) = (world.public_url.split_once("://").unwrap().1, maya.cookie_header());
     let asked = format!(
@@ -52,7 +73,12 @@ X-Original-Method: GET\r\nX-Original-URI: /x\r\nX-Original-URL: http://{host}/x\
     world.emulator.control().be_down(true);
     world.later(5 * HOUR);
     let answer = talk(world.address, &asked).await;
-    assert!(raw::status(&answer) == 503 && answer.contains("retry-after") && !answer.contains("location"), "{answer}");
+    assert!(
+        raw::status(&answer) == 503
+            && answer.contains("retry-after")
+            && !answer.contains("location"),
+        "{answer}"
+    );
     world.emulator.control().be_down(false);
     world.later(2 * MINUTE);
     assert_eq!(raw::status(&talk(world.address, &asked).await), 200);
@@ -66,7 +92,10 @@ async fn past_the_grace_requests_wait_for_one_try_together() {
     world.emulator.control().be_slow(300);
     let answers = at_once(&world, 20, &maya.cookie_header()).await;
     assert!(answers.iter().all(|it| it.0 == 200), "{answers:?}");
-    assert!(answers.iter().all(|it| it.1 >= Duration::from_millis(250)), "somebody was let in unasked: {answers:?}");
+    assert!(
+        answers.iter().all(|it| it.1 >= Duration::from_millis(250)),
+        "somebody was let in unasked: {answers:?}"
+    );
     assert_eq!(world.emulator.control().refresh_calls(), 1);
 }
 

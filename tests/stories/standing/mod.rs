@@ -65,7 +65,9 @@ async fn rechecks(world: &World) -> u64 {
 
 fn get(world: &World, path: &str, cookie: &str) -> String {
     let host = world.public_url.split_once("://").unwrap().1;
-    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n")
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n"
+    )
 }
 
 /// Many requests at once; how long each took.
@@ -84,7 +86,8 @@ async fn at_once(world: &World, count: usize, cookie: &str) -> Vec<(u16, Duratio
 /// An upgraded connection of a signed-in person.
 pub async fn tunnel(world: &World, cookie: &str) -> TcpStream {
     let mut stream = TcpStream::connect(world.address).await.unwrap();
-    let request = get(world, "/raw-upgrade", cookie).replace("Connection: close", "Connection: upgrade\r\nUpgrade: mine");
+    let request = get(world, "/raw-upgrade", cookie)
+        .replace("Connection: close", "Connection: upgrade\r\nUpgrade: mine");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -96,10 +99,15 @@ pub async fn tunnel(world: &World, cookie: &str) -> TcpStream {
 
 pub async fn carries(tunnel: &mut TcpStream) -> bool {
     let mut back = [0; 4];
-    tunnel.write_all(b"ping").await.is_ok() && tunnel.read_exact(&mut back).await.is_ok() && &back == b"ping"
+    tunnel.write_all(b"ping").await.is_ok()
+        && tunnel.read_exact(&mut back).await.is_ok()
+        && &back == b"ping"
 }
 
 pub async fn ends(tunnel: &mut TcpStream, within: Duration) {
     let mut rest = Vec::new();
-    tokio::time::timeout(within, tunnel.read_to_end(&mut rest)).await.expect("the tunnel goes on").unwrap_or_default();
+    tokio::time::timeout(within, tunnel.read_to_end(&mut rest))
+        .await
+        .expect("the tunnel goes on")
+        .unwrap_or_default();
 }

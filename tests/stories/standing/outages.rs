@@ -1,6 +1,8 @@
 //! A session lives on while Entra does not answer, or answers nonsense.
 
-use super::{CapturedEvents, HOUR, MAYA, MAYA_ID, MINUTE, TOM, is_rechecked, long_lived, metrics, rechecks};
+use super::{
+    CapturedEvents, HOUR, MAYA, MAYA_ID, MINUTE, TOM, is_rechecked, long_lived, metrics, rechecks,
+};
 use crate::world::World;
 use crate::world::browser::{SCRIPT, TestBrowser};
 use entrada::emulator::{InjectedRefusal, TokenDefect, TokenFault};
@@ -29,18 +31,42 @@ async fn whatever_goes_wrong_at_the_token_endpoint_signs_nobody_out() {
         world.later(3 * MINUTE);
         is_rechecked(&world, &mut maya).await;
     }
-    for (error, code) in [("invalid_client", 7_000_215), ("unauthorized_client", 700_016), ("temporarily_unavailable", 90_033), ("invalid_grant", 50_196)] {
+    for (error, code) in [
+        ("invalid_client", 7_000_215),
+        ("unauthorized_client", 700_016),
+        ("temporarily_unavailable", 90_033),
+        ("invalid_grant", 50_196),
+    ] {
         world.later(31 * MINUTE);
-        control.refuse_next_token(InjectedRefusal { error: error.to_owned(), code, suberror: None, claims: None });
+        control.refuse_next_token(InjectedRefusal {
+            error: error.to_owned(),
+            code,
+            suberror: None,
+            claims: None,
+        });
         is_rechecked(&world, &mut maya).await;
         assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200, "{error} {code}");
         world.later(3 * MINUTE);
         is_rechecked(&world, &mut maya).await;
     }
     let metrics = metrics(&world).await;
-    assert!(metrics.contains("outcome=\"live\"} 11") && metrics.contains("outcome=\"unavailable\"} 11"), "{metrics}");
-    assert!(!metrics.contains("outcome=\"ended\"") && !metrics.contains("outcome=\"sign_in_required\""), "{metrics}");
-    assert_eq!((told.times("Entra does not answer"), told.times("because of this app registration or this machine")), (9, 2), "{}", told.text());
+    assert!(
+        metrics.contains("outcome=\"live\"} 11") && metrics.contains("outcome=\"unavailable\"} 11"),
+        "{metrics}"
+    );
+    assert!(
+        !metrics.contains("outcome=\"ended\"") && !metrics.contains("outcome=\"sign_in_required\""),
+        "{metrics}"
+    );
+    assert_eq!(
+        (
+            told.times("Entra does not answer"),
+            told.times("because of this app registration or this machine")
+        ),
+        (9, 2),
+        "{}",
+        told.text()
+    );
     assert_eq!(told.times("Entra answers again"), 11, "{}", told.text());
     assert!(told.times("AADSTS7000215") > 0);
 }

@@ -1,6 +1,8 @@
 //! Entra is asked again and again, and what it says is followed.
 
-use super::{MAYA, MAYA_ID, MINUTE, at_once, get, is_rechecked, long_lived, metrics, rechecks, until};
+use super::{
+    MAYA, MAYA_ID, MINUTE, at_once, get, is_rechecked, long_lived, metrics, rechecks, until,
+};
 use crate::world::World;
 use crate::world::browser::{FORM, SCRIPT};
 use crate::world::raw::{self, talk, talk_for};
@@ -52,13 +54,24 @@ async fn a_role_that_was_taken_away_is_gone_from_rules_headers_and_assertion() {
     assert_eq!(page.app_heard("x-forwarded-roles"), "Reader");
     let after = assertion(&page);
     assert_eq!(after["roles"], serde_json::json!(["Reader"]));
-    assert_eq!((&after["sid"], &after["auth_time"]), (&before["sid"], &before["auth_time"]), "the session is the same");
+    assert_eq!(
+        (&after["sid"], &after["auth_time"]),
+        (&before["sid"], &before["auth_time"]),
+        "the session is the same"
+    );
     assert_ne!(after["jti"], before["jti"]);
-    assert_eq!(maya.asks("GET", "/oauth2/userinfo", SCRIPT).await.json()["roles"], serde_json::json!(["Reader"]));
+    assert_eq!(
+        maya.asks("GET", "/oauth2/userinfo", SCRIPT).await.json()["roles"],
+        serde_json::json!(["Reader"])
+    );
 }
 
 fn assertion(page: &crate::world::browser::BrowserPage) -> serde_json::Value {
-    jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&page.app_heard("x-entrada-assertion")).unwrap().claims
+    jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(
+        &page.app_heard("x-entrada-assertion"),
+    )
+    .unwrap()
+    .claims
 }
 
 #[tokio::test]
@@ -72,7 +85,12 @@ async fn p2_single_use_refresh_tokens_are_never_sent_again_and_nobody_is_signed_
         world.later(31 * MINUTE);
         world.emulator.control().be_slow(20);
         // The request that asks first is given up in the middle, by its client.
-        talk_for(world.address, get(&world, "/never", &cookie).as_bytes(), Duration::from_millis(15)).await;
+        talk_for(
+            world.address,
+            get(&world, "/never", &cookie).as_bytes(),
+            Duration::from_millis(15),
+        )
+        .await;
         assert!(at_once(&world, 8, &cookie).await.iter().all(|it| it.0 == 200));
         until("the answer", || world.emulator.control().refresh_calls() == round).await;
         while rechecks(&world).await < round {
@@ -84,12 +102,20 @@ async fn p2_single_use_refresh_tokens_are_never_sent_again_and_nobody_is_signed_
     // Told to stop while Entra is asked: the answer is heard before the end.
     world.later(31 * MINUTE);
     world.emulator.control().be_slow(700);
-    let session = world.service.sidecar().process.store.peek(&maya.cookie("entrada").unwrap()).unwrap();
+    let session =
+        world.service.sidecar().process.store.peek(&maya.cookie("entrada").unwrap()).unwrap();
     assert_eq!(raw::status(&talk(world.address, &get(&world, "/api/x", &cookie)).await), 200);
     let tries = session.standing().tries();
     world.shutdown.cancel();
-    tokio::time::timeout(Duration::from_secs(5), world.served.take().unwrap()).await.expect("the drain did not end").unwrap();
-    assert_eq!(session.standing().tries(), tries + 1, "the process ended before it heard the answer");
+    tokio::time::timeout(Duration::from_secs(5), world.served.take().unwrap())
+        .await
+        .expect("the drain did not end")
+        .unwrap();
+    assert_eq!(
+        session.standing().tries(),
+        tries + 1,
+        "the process ended before it heard the answer"
+    );
     assert!(!session.is_over());
     assert_eq!((world.emulator.control().refresh_calls(), reused(&world)), (11, 0));
 }
@@ -115,7 +141,8 @@ async fn scripts_ask_for_a_check_and_within_a_minute_it_is_the_same_answer() {
     let control = world.emulator.control();
     let mut maya = world.signed_in(MAYA).await;
     let began = maya.asks("GET", "/oauth2/session", SCRIPT).await.json();
-    let (checked, next) = (began["checked_at"].as_u64().unwrap(), began["next_check_at"].as_u64().unwrap());
+    let (checked, next) =
+        (began["checked_at"].as_u64().unwrap(), began["next_check_at"].as_u64().unwrap());
     assert!((1620..=1800).contains(&(next - checked)), "{began}");
     world.later(2 * MINUTE);
     let before = control.refresh_calls();
@@ -126,9 +153,17 @@ async fn scripts_ask_for_a_check_and_within_a_minute_it_is_the_same_answer() {
     }
     assert_eq!(control.refresh_calls(), before + 1);
     assert_eq!(maya.asks("GET", "/oauth2/session/refresh", SCRIPT).await.status, 405);
-    let foreign: Vec<_> = FORM.iter().map(|it| if it.0 == "sec-fetch-site" { ("sec-fetch-site", "cross-site") } else { *it }).collect();
+    let foreign: Vec<_> = FORM
+        .iter()
+        .map(|it| if it.0 == "sec-fetch-site" { ("sec-fetch-site", "cross-site") } else { *it })
+        .collect();
     assert_eq!(maya.asks("POST", "/oauth2/session/refresh", &foreign).await.status, 403);
-    assert_eq!(maya.asks("POST", "/oauth2/session/refresh", &[("origin", "https://evil.example")]).await.status, 403);
+    assert_eq!(
+        maya.asks("POST", "/oauth2/session/refresh", &[("origin", "https://evil.example")])
+            .await
+            .status,
+        403
+    );
     world.later(2 * MINUTE);
     control.be_down(true);
     let page = maya.asks("POST", "/oauth2/session/refresh", SCRIPT).await;
@@ -162,6 +197,12 @@ async fn p12_refresh_works_without_settings_and_sets_no_cookie() {
         }
     }
     assert_eq!(maya.cookie("entrada"), cookie);
-    assert_eq!((world.emulator.control().refresh_calls(), world.emulator.control().reused_refresh_tokens()), (48, 0));
+    assert_eq!(
+        (
+            world.emulator.control().refresh_calls(),
+            world.emulator.control().reused_refresh_tokens()
+        ),
+        (48, 0)
+    );
     assert_eq!(world.emulator.control().authorize_calls(), 1, "nobody was sent to Entra again");
 }

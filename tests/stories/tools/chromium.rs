@@ -21,9 +21,17 @@ async fn every_page_passes_axe_on_phone_and_desktop_in_light_and_dark() {
     let (pages, warnings) = Pages::new(None);
     assert!(warnings.is_empty(), "{warnings:?}");
     for (name, page) in samples() {
-        std::fs::write(directory.path().join(format!("{name}.html")), pages.render(&page, Language::English)).unwrap();
+        std::fs::write(
+            directory.path().join(format!("{name}.html")),
+            pages.render(&page, Language::English),
+        )
+        .unwrap();
         if !matches!(page, Page::Notice(_)) {
-            std::fs::write(directory.path().join(format!("{name}-de.html")), pages.render(&page, Language::German)).unwrap();
+            std::fs::write(
+                directory.path().join(format!("{name}-de.html")),
+                pages.render(&page, Language::German),
+            )
+            .unwrap();
         }
     }
     looked_at(&node, packages, directory.path(), "target/screenshots/pages").await;
@@ -34,11 +42,23 @@ async fn the_emulators_panel_and_picker_pass_axe_too() {
     let Some((node, packages)) = browser() else { return };
     let world = crate::world::World::start().await;
     let directory = tempfile::tempdir().unwrap();
-    let (tenant, client, back) = (world.emulator.tenant_id(), world.emulator.client_id(), format!("{}/oauth2/callback", world.public_url));
-    let picker = format!("/{tenant}/oauth2/v2.0/authorize?client_id={client}&response_type=code&scope=openid&redirect_uri={back}");
+    let (tenant, client, back) = (
+        world.emulator.tenant_id(),
+        world.emulator.client_id(),
+        format!("{}/oauth2/callback", world.public_url),
+    );
+    let picker = format!(
+        "/{tenant}/oauth2/v2.0/authorize?client_id={client}&response_type=code&scope=openid&redirect_uri={back}"
+    );
     let address = world.emulator.authority().trim_start_matches("http://").parse().unwrap();
-    for (name, path, shows) in [("panel", "/", "Rotate the keys"), ("picker", picker.as_str(), "Pick an account")] {
-        let answer = raw::talk(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")).await;
+    for (name, path, shows) in
+        [("panel", "/", "Rotate the keys"), ("picker", picker.as_str(), "Pick an account")]
+    {
+        let answer = raw::talk(
+            address,
+            &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"),
+        )
+        .await;
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(body.contains(shows), "{answer}");
         std::fs::write(directory.path().join(format!("{name}.html")), body).unwrap();
@@ -68,7 +88,10 @@ impl DevProgram {
     async fn start() -> (Self, String) {
         let port = crate::world::free_port();
         let mut dev = Command::new(env!("CARGO_BIN_EXE_entrada"));
-        dev.args(["dev", "--port", &port.to_string()]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        dev.args(["dev", "--port", &port.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let dev = Self(dev.spawn().unwrap());
         for _ in 0..200 {
             if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
@@ -95,16 +118,27 @@ async fn a_person_signs_in_and_out_in_a_real_browser() {
 async fn entras_page_may_frame_the_news_of_a_sign_out_and_no_other_page_may() {
     let Some((node, packages)) = browser() else { return };
     let world = crate::world::World::start().await;
-    world.emulator.control().front_channel_url(Some(&format!("{}/oauth2/front_channel_logout", world.public_url)));
+    world
+        .emulator
+        .control()
+        .front_channel_url(Some(&format!("{}/oauth2/front_channel_logout", world.public_url)));
     let mut command = command::of(&node);
-    command.env("NODE_MODULES", packages).arg(outside::root().join("tests/outside/front_channel.mjs")).arg(&world.public_url);
-    command.arg(format!("{}/{}/oauth2/v2.0/logout", world.emulator.authority(), world.emulator.tenant_id()));
+    command
+        .env("NODE_MODULES", packages)
+        .arg(outside::root().join("tests/outside/front_channel.mjs"))
+        .arg(&world.public_url);
+    command.arg(format!(
+        "{}/{}/oauth2/v2.0/logout",
+        world.emulator.authority(),
+        world.emulator.tenant_id()
+    ));
     let said = command::succeeds(command).await;
     assert!(said.contains("signed out by the frame"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_page_of_the_demo_and_of_the_emulator_passes_axe_on_phone_and_desktop_in_light_and_dark() {
+async fn every_page_of_the_demo_and_of_the_emulator_passes_axe_on_phone_and_desktop_in_light_and_dark()
+ {
     let Some((node, packages)) = browser() else { return };
     let (_dev, address) = DevProgram::start().await;
     let mut command = command::within(300, &node);
@@ -119,15 +153,30 @@ async fn the_demo_with_companies_and_its_phone_pass_axe_step_by_step() {
     let Some((node, packages)) = browser() else { return };
     let port = crate::world::free_port();
     let mut dev = Command::new(env!("CARGO_BIN_EXE_entrada"));
-    dev.args(["dev", "--organizations", "--port", &port.to_string()]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    dev.args(["dev", "--organizations", "--port", &port.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let mut dev = DevProgram(dev.spawn().unwrap());
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(dev.0.stdout.take().unwrap()));
-    let mut after =
-        |label: &str| lines.find_map(|it| it.unwrap().trim().strip_prefix(label).map(|it| it.split_whitespace().next().unwrap().to_owned())).unwrap();
+    let mut after = |label: &str| {
+        lines
+            .find_map(|it| {
+                it.unwrap()
+                    .trim()
+                    .strip_prefix(label)
+                    .map(|it| it.split_whitespace().next().unwrap().to_owned())
+            })
+            .unwrap()
+    };
     let (phone, panel) = (after("phone"), after("Entra "));
     let mut command = command::within(200, &node);
-    command.env("NODE_MODULES", packages).arg(outside::root().join("tests/outside/organizations_pages.mjs"));
-    command.args([format!("http://localhost:{port}"), phone, format!("{panel}/")]).arg(outside::root().join("target/screenshots/organizations"));
+    command
+        .env("NODE_MODULES", packages)
+        .arg(outside::root().join("tests/outside/organizations_pages.mjs"));
+    command
+        .args([format!("http://localhost:{port}"), phone, format!("{panel}/")])
+        .arg(outside::root().join("target/screenshots/organizations"));
     let said = command::succeeds(command).await;
     assert!(said.contains("\"pages\": 6"), "{said}");
 }

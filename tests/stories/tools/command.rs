@@ -23,7 +23,8 @@ pub async fn run(mut command: Command) -> Output {
 /// What it wrote, where it must end well.
 pub async fn succeeds(command: Command) -> String {
     let output = run(command).await;
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{}\n{out}\n{err}", output.status);
     out.into_owned()
 }

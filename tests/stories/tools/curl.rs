@@ -13,16 +13,37 @@ async fn curl_gets_through_in_http1_and_in_http2() {
     let cookie = format!("Cookie: {}", maya.cookie_header());
 
     for (option, version) in [("--http1.1", "1.1"), ("--http2-prior-knowledge", "2")] {
-        let said = asks(&curl, &world, &[option, "-H", &cookie, "-w", "\n%{http_version} %{http_code}"], "/reports").await;
-        assert!(said.contains("maya@contoso.example") && said.ends_with(&format!("\n{version} 200")), "{said}");
+        let said = asks(
+            &curl,
+            &world,
+            &[option, "-H", &cookie, "-w", "\n%{http_version} %{http_code}"],
+            "/reports",
+        )
+        .await;
+        assert!(
+            said.contains("maya@contoso.example") && said.ends_with(&format!("\n{version} 200")),
+            "{said}"
+        );
 
-        let head = asks(&curl, &world, &[option, "-H", &cookie, "--head", "-w", "%{http_code} %{size_download}"], "/reports").await;
+        let head = asks(
+            &curl,
+            &world,
+            &[option, "-H", &cookie, "--head", "-w", "%{http_code} %{size_download}"],
+            "/reports",
+        )
+        .await;
         assert!(head.ends_with("200 0"), "{head}");
 
         let stranger = asks(&curl, &world, &[option, "-w", "\n%{http_code}"], "/reports").await;
         assert!(stranger.contains("sign_in_url") && stranger.ends_with("\n401"), "{stranger}");
 
-        let climbs = asks(&curl, &world, &[option, "-H", &cookie, "--path-as-is", "-w", "\n%{http_code}"], "/public/../admin/users").await;
+        let climbs = asks(
+            &curl,
+            &world,
+            &[option, "-H", &cookie, "--path-as-is", "-w", "\n%{http_code}"],
+            "/public/../admin/users",
+        )
+        .await;
         assert!(climbs.ends_with("\n400"), "{climbs}");
     }
 }
@@ -63,6 +84,9 @@ async fn curl_waits_for_100_continue_before_it_uploads() {
 
 async fn asks(curl: &Path, world: &World, options: &[&str], path: &str) -> String {
     let mut command = command::of(curl);
-    command.args(["--silent", "--max-time", "40", "--noproxy", "*"]).args(options).arg(format!("http://{}{path}", world.address));
+    command
+        .args(["--silent", "--max-time", "40", "--noproxy", "*"])
+        .args(options)
+        .arg(format!("http://{}{path}", world.address));
     command::succeeds(command).await
 }

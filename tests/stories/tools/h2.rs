@@ -37,7 +37,15 @@ async fn the_listener_speaks_http2_as_h2spec_wants_it() {
 async fn the_listener_speaks_http2_as_h2spec_wants_it_over_tls() {
     let Some(h2spec) = outside::tool("h2spec") else { return };
     let authority = TestAuthority::new();
-    judges(&h2spec, &https_world(&authority).await, "/public/h2", &["--tls", "--insecure"], &[], EARLY).await;
+    judges(
+        &h2spec,
+        &https_world(&authority).await,
+        "/public/h2",
+        &["--tls", "--insecure"],
+        &[],
+        EARLY,
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,18 +55,35 @@ async fn our_own_pages_speak_http2_as_h2spec_wants_it() {
 }
 
 #[tokio::test]
-async fn data_that_contradicts_its_content_length_is_a_stream_error_on_every_path_however_late_it_comes() {
+async fn data_that_contradicts_its_content_length_is_a_stream_error_on_every_path_however_late_it_comes()
+ {
     let world = World::start().await;
     for path in ["/public/x", "/reports", "/oauth2/sign_in", "/oauth2/nothing", "/oauth2/auth"] {
         for (declared, sent) in [("9", "four"), ("3", "four")] {
             let mut stream = TcpStream::connect(world.address).await.unwrap();
             stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
             stream.write_all(&frame(SETTINGS, 0, 0, b"")).await.unwrap();
-            stream.write_all(&frame(HEADERS, END_HEADERS, 1, &post(&world.address.to_string(), path, declared))).await.unwrap();
+            stream
+                .write_all(&frame(
+                    HEADERS,
+                    END_HEADERS,
+                    1,
+                    &post(&world.address.to_string(), path, declared),
+                ))
+                .await
+                .unwrap();
             tokio::time::sleep(Duration::from_millis(100)).await;
             stream.write_all(&frame(DATA, END_STREAM, 1, sent.as_bytes())).await.unwrap();
-            let (kind, payload) = tokio::time::timeout(Duration::from_secs(5), first_on_stream_1(&mut stream)).await.unwrap();
-            assert_eq!((kind, &payload[..]), (RST_STREAM, &PROTOCOL_ERROR[..]), "{path} {declared}: {}", String::from_utf8_lossy(&payload));
+            let (kind, payload) =
+                tokio::time::timeout(Duration::from_secs(5), first_on_stream_1(&mut stream))
+                    .await
+                    .unwrap();
+            assert_eq!(
+                (kind, &payload[..]),
+                (RST_STREAM, &PROTOCOL_ERROR[..]),
+                "{path} {declared}: {}",
+                String::from_utf8_lossy(&payload)
+            );
         }
     }
 }
@@ -78,8 +103,11 @@ fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
 
 /// POST, http, an authority, a path and a content-length, by the static table of HPACK (RFC 7541 appendix A) and literals.
 fn post(host: &str, path: &str, length: &str) -> Vec<u8> {
-    let literal = |index: &[u8], text: &str| [index, &[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
-    [vec![0x83, 0x86], literal(&[1], host), literal(&[4], path), literal(&[0x0f, 13], length)].concat()
+    let literal = |index: &[u8], text: &str| {
+        [index, &[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat()
+    };
+    [vec![0x83, 0x86], literal(&[1], host), literal(&[4], path), literal(&[0x0f, 13], length)]
+        .concat()
 }
 
 async fn first_on_stream_1(stream: &mut TcpStream) -> (u8, Vec<u8>) {
@@ -96,11 +124,31 @@ async fn first_on_stream_1(stream: &mut TcpStream) -> (u8, Vec<u8>) {
 }
 
 /// All cases that concern a server, asked at one path: the known ones fail, and none but those that chance decides.
-async fn judges(h2spec: &Path, world: &World, path: &str, options: &[&str], known: &[(&str, &str)], by_chance: &[&str]) {
+async fn judges(
+    h2spec: &Path,
+    world: &World,
+    path: &str,
+    options: &[&str],
+    known: &[(&str, &str)],
+    by_chance: &[&str],
+) {
     let port = world.address.port().to_string();
     let report = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("h2spec-{port}.xml"));
     let mut command = command::of(h2spec);
-    command.args(["--host", "localhost", "--port", &port, "--path", path, "--timeout", "2", "--junit-report"]).arg(&report).args(options);
+    command
+        .args([
+            "--host",
+            "localhost",
+            "--port",
+            &port,
+            "--path",
+            path,
+            "--timeout",
+            "2",
+            "--junit-report",
+        ])
+        .arg(&report)
+        .args(options);
     command.args(["generic", "http2"]);
     let output = command::run(command).await;
     let said = String::from_utf8_lossy(&output.stdout);
@@ -116,11 +164,14 @@ async fn judges(h2spec: &Path, world: &World, path: &str, options: &[&str], know
 fn failures(report: &str) -> (BTreeSet<String>, usize) {
     let cases: Vec<&str> = report.split("<testcase ").skip(1).collect();
     let failed = cases.iter().filter(|it| it.contains("<failure") || it.contains("<error"));
-    let names = failed.map(|it| format!("{}: {}", attribute(it, "package"), attribute(it, "classname")));
+    let names =
+        failed.map(|it| format!("{}: {}", attribute(it, "package"), attribute(it, "classname")));
     (names.collect(), cases.len())
 }
 
 fn attribute<'a>(element: &'a str, name: &str) -> &'a str {
-    let (_, rest) = element.split_once(&format!("{name}=\"")).unwrap_or_else(|| panic!("no {name} in {element}"));
+    let (_, rest) = element
+        .split_once(&format!("{name}=\""))
+        .unwrap_or_else(|| panic!("no {name} in {element}"));
     rest.split('"').next().unwrap()
 }

@@ -5,16 +5,28 @@ use crate::outside;
 use crate::world::{CLIENT_ID, World, WorldPlan, free_port};
 use std::os::unix::fs::PermissionsExt as _;
 
-const COMPANIES: [(&str, &str); 2] = [("contoso", "aaaabbbb-0000-cccc-1111-dddd2222eeee"), ("fabrikam", "bbbbcccc-1111-dddd-2222-eeee3333ffff")];
+const COMPANIES: [(&str, &str); 2] = [
+    ("contoso", "aaaabbbb-0000-cccc-1111-dddd2222eeee"),
+    ("fabrikam", "bbbbcccc-1111-dddd-2222-eeee3333ffff"),
+];
 const CLIENT: &str = "fleet-cli";
 
 /// Two companies, and one client on loopback.
 async fn town(folder: &std::path::Path) -> World {
-    let mut more = format!("[directory]\ndatabase = \"sqlite:{}\"\n[native]\n[[native.client]]\n", folder.join("people.db").display());
-    more += &format!("id = \"{CLIENT}\"\nname = \"Fleet for the command line\"\nredirect_uris = [\"http://127.0.0.1/signed-in\"]\nscopes = [\"jobs\"]\n");
+    let mut more = format!(
+        "[directory]\ndatabase = \"sqlite:{}\"\n[native]\n[[native.client]]\n",
+        folder.join("people.db").display()
+    );
+    more += &format!(
+        "id = \"{CLIENT}\"\nname = \"Fleet for the command line\"\nredirect_uris = [\"http://127.0.0.1/signed-in\"]\nscopes = [\"jobs\"]\n"
+    );
     for (code, tenant) in COMPANIES {
-        more += &format!("[[organization]]\ncode = \"{code}\"\ntenant = \"{tenant}\"\nclient_id = \"{CLIENT_ID}\"\n");
-        more += &format!("client_secret = {{ env = \"STORY_CLIENT_SECRET\" }}\ndomains = [\"{code}.example\"]\n");
+        more += &format!(
+            "[[organization]]\ncode = \"{code}\"\ntenant = \"{tenant}\"\nclient_id = \"{CLIENT_ID}\"\n"
+        );
+        more += &format!(
+            "client_secret = {{ env = \"STORY_CLIENT_SECRET\" }}\ndomains = [\"{code}.example\"]\n"
+        );
     }
     more += "[[access.rule]]\npath = \"/api/**\"\nallow = \"signed-in\"\nsigned_out = \"401\"\n";
     World::with(WorldPlan { more, ..WorldPlan::default() }).await
@@ -26,7 +38,11 @@ async fn oauth4webapi_signs_in_calls_the_app_refreshes_and_revokes() {
     let folder = tempfile::tempdir().unwrap();
     let world = town(folder.path()).await;
     let mut command = command::of(&node);
-    command.arg(outside::root().join("tests/outside/native_oauth4webapi.mjs")).args([&world.public_url, CLIENT, "http://127.0.0.1:50123/signed-in"]);
+    command.arg(outside::root().join("tests/outside/native_oauth4webapi.mjs")).args([
+        &world.public_url,
+        CLIENT,
+        "http://127.0.0.1:50123/signed-in",
+    ]);
     let said = command::succeeds(command).await;
     assert!(said.starts_with("oauth4webapi: "), "{said}");
 }
@@ -39,7 +55,11 @@ async fn appauth_for_js_signs_in_by_the_browser_that_it_opens() {
     // What the system opens an address with.
     let opens = folder.path().join("xdg-open");
     let person = outside::root().join("tests/outside/native_person.mjs");
-    std::fs::write(&opens, format!("#!/bin/sh\nexec '{}' '{}' \"$1\"\n", node.display(), person.display())).unwrap();
+    std::fs::write(
+        &opens,
+        format!("#!/bin/sh\nexec '{}' '{}' \"$1\"\n", node.display(), person.display()),
+    )
+    .unwrap();
     std::fs::set_permissions(&opens, std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
     let mut command = command::of(&node);
@@ -55,7 +75,9 @@ async fn authlib_signs_in_calls_the_app_refreshes_and_revokes() {
     let folder = tempfile::tempdir().unwrap();
     let world = town(folder.path()).await;
     let mut command = command::of(&python);
-    command.env("AUTHLIB_INSECURE_TRANSPORT", "1").arg(outside::root().join("tests/outside/native_authlib.py"));
+    command
+        .env("AUTHLIB_INSECURE_TRANSPORT", "1")
+        .arg(outside::root().join("tests/outside/native_authlib.py"));
     command.args([&world.public_url, CLIENT, "http://127.0.0.1:50124/signed-in"]);
     let said = command::succeeds(command).await;
     assert!(said.starts_with("authlib: "), "{said}");
@@ -74,7 +96,9 @@ async fn the_command_line_of_the_document_signs_in_and_calls_the_app() {
     let person = outside::root().join("tests/outside/native_person.mjs");
     let mut command = command::of(&python);
     // What Python opens an address with; "&": it does not wait.
-    command.env("BROWSER", format!("{} {} %s &", node.display(), person.display())).env("AUTHLIB_INSECURE_TRANSPORT", "1");
+    command
+        .env("BROWSER", format!("{} {} %s &", node.display(), person.display()))
+        .env("AUTHLIB_INSECURE_TRANSPORT", "1");
     command.arg(&file);
     let said = command::succeeds(command).await;
     assert!(said.to_lowercase().contains("\"x-entrada-organization\",\"contoso\""), "{said}");

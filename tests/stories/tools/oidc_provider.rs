@@ -38,14 +38,29 @@ async fn world() -> Option<(World, NodeProvider)> {
     let (node, packages) = (outside::tool("node")?, outside::node_modules()?);
     let port = free_port();
     let mut command = command::of(&node);
-    command.env("NODE_MODULES", packages).arg(outside::root().join("tests/outside/provider.mjs")).args([TENANT, CLIENT_ID, CLIENT_SECRET]);
-    command.arg(format!("http://localhost:{port}/oauth2/callback")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .env("NODE_MODULES", packages)
+        .arg(outside::root().join("tests/outside/provider.mjs"))
+        .args([TENANT, CLIENT_ID, CLIENT_SECRET]);
+    command
+        .arg(format!("http://localhost:{port}/oauth2/callback"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let mut process = command.spawn().unwrap();
     let mut said = String::new();
     BufReader::new(process.stdout.take().unwrap()).read_line(&mut said).unwrap();
     let authority = said.trim().to_owned();
-    let address = authority.strip_prefix("http://").unwrap_or_else(|| panic!("it did not start: {said:?}")).parse().unwrap();
-    let plan = WorldPlan { port: Some(port), entra: format!("authority = \"{authority}\""), ..WorldPlan::default() };
+    let address = authority
+        .strip_prefix("http://")
+        .unwrap_or_else(|| panic!("it did not start: {said:?}"))
+        .parse()
+        .unwrap();
+    let plan = WorldPlan {
+        port: Some(port),
+        entra: format!("authority = \"{authority}\""),
+        ..WorldPlan::default()
+    };
     Some((World::with(plan).await, NodeProvider { process, address }))
 }
 
@@ -53,7 +68,12 @@ async fn world() -> Option<(World, NodeProvider)> {
 async fn hears_of_maya(world: &World) -> TestBrowser {
     let mut browser = world.browser();
     let page = browser.visits("/reports?year=2026").await;
-    assert_eq!((page.status, page.path_and_query().as_str()), (200, "/reports?year=2026"), "{:?}", page.way);
+    assert_eq!(
+        (page.status, page.path_and_query().as_str()),
+        (200, "/reports?year=2026"),
+        "{:?}",
+        page.way
+    );
     assert_eq!(page.app_heard("x-forwarded-user"), "00aa00aa-bb11-cc22-dd33-44ee44ee0001");
     assert_eq!(page.app_heard("x-forwarded-tenant"), TENANT);
     assert_eq!(page.app_heard("x-forwarded-name"), "Maya Okafor");

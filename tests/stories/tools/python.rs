@@ -13,7 +13,10 @@ async fn the_websockets_client_is_let_in_with_a_session_and_refused_without() {
     let maya = world.signed_in("maya@contoso.example").await;
     let mut command = command::of(&python);
     command.arg(outside::root().join("tests/outside/websocket.py"));
-    command.arg(format!("ws://{}/ws", world.address)).arg(&world.public_url).arg(maya.cookie_header());
+    command
+        .arg(format!("ws://{}/ws", world.address))
+        .arg(&world.public_url)
+        .arg(maya.cookie_header());
     let said = command::succeeds(command).await;
     assert_eq!(said, "echoed, and refused with 401\n");
 }
@@ -33,10 +36,22 @@ async fn grpcio_calls_one_of_its_own_servers_with_a_session_and_hears_its_traile
     let Some(python) = outside::python() else { return };
     let script = outside::root().join("tests/outside/grpc_echo.py");
     let mut server = command::of(&python);
-    let mut server = PythonServer(server.arg(&script).arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+    let mut server = PythonServer(
+        server
+            .arg(&script)
+            .arg("serve")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
     let mut port = String::new();
     BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut port).unwrap();
-    let world = World::with(WorldPlan { upstream: format!("url = \"h2c://127.0.0.1:{}\"", port.trim()), ..WorldPlan::default() }).await;
+    let world = World::with(WorldPlan {
+        upstream: format!("url = \"h2c://127.0.0.1:{}\"", port.trim()),
+        ..WorldPlan::default()
+    })
+    .await;
     let mut maya = world.browser();
     maya.visits("/").await;
     maya.signs_in_as("maya@contoso.example").await;

@@ -32,17 +32,35 @@ impl SeedOperator<'_> {
     async fn types(&self, line: &[&str]) -> String {
         let mut command = command::of(Path::new(env!("CARGO_BIN_EXE_entrada")));
         command.args(line).args(["--config", "entrada.toml"]).current_dir(self.place);
-        command.env("STORY_CLIENT_SECRET", CLIENT_SECRET).env("STORY_SEAL", SEAL).env("USER", "olga");
+        command
+            .env("STORY_CLIENT_SECRET", CLIENT_SECRET)
+            .env("STORY_SEAL", SEAL)
+            .env("USER", "olga");
         command::succeeds(command).await
     }
 
     /// Makes the company and its two known people, and the link for its admin.
     async fn invites(&self) -> String {
-        self.types(&["organization", "add", "northwind", "--name", "Northwind Traders", "--domain", "northwind.example"]).await;
-        for (username, role) in [("nora@northwind.example", "owner"), ("nils@northwind.example", "admin")] {
-            self.types(&["person", "add", username, "--organization", "northwind", "--role", role]).await;
+        self.types(&[
+            "organization",
+            "add",
+            "northwind",
+            "--name",
+            "Northwind Traders",
+            "--domain",
+            "northwind.example",
+        ])
+        .await;
+        for (username, role) in
+            [("nora@northwind.example", "owner"), ("nils@northwind.example", "admin")]
+        {
+            self.types(&["person", "add", username, "--organization", "northwind", "--role", role])
+                .await;
         }
-        let said: Value = serde_json::from_str(&self.types(&["organization", "invite", "northwind", "--json"]).await).unwrap();
+        let said: Value = serde_json::from_str(
+            &self.types(&["organization", "invite", "northwind", "--json"]).await,
+        )
+        .unwrap();
         said["url"].as_str().unwrap().to_owned()
     }
 }
@@ -50,7 +68,8 @@ impl SeedOperator<'_> {
 async fn town(place: &Path) -> World {
     let plan = WorldPlan {
         entra: "redirect_path = \"/v1/callback\"".to_owned(),
-        more: format!("[directory]\ndatabase = \"sqlite:{}\"\n", place.join("people.db").display()) + NATIVE,
+        more: format!("[directory]\ndatabase = \"sqlite:{}\"\n", place.join("people.db").display())
+            + NATIVE,
         registrations: vec![EmulatedRegistration {
             tenant: TENANT.to_owned(),
             client_id: CLIENT_ID.to_owned(),
@@ -70,14 +89,21 @@ async fn an_admin_sets_the_company_up_and_its_people_come_by_name_by_code_and_in
     let place = tempfile::tempdir().unwrap();
     let world = town(place.path()).await;
     let link = SeedOperator { place: place.path() }.invites().await;
-    SECRETS.lock().unwrap().extend([VALUE.to_owned(), link.split_once("token=").unwrap().1.to_owned()]);
+    SECRETS
+        .lock()
+        .unwrap()
+        .extend([VALUE.to_owned(), link.split_once("token=").unwrap().1.to_owned()]);
     let there = json!({ "address": world.public_url, "link": link, "redirect_uri": format!("{}/v1/callback", world.public_url),
         "tenant": TENANT, "client_id": CLIENT_ID, "value": VALUE, "secret_id": SECRET_ID });
     std::fs::write(place.path().join("there.json"), there.to_string()).unwrap();
     let mut command: Command = command::within(240, &node);
-    command.env("NODE_MODULES", packages).arg(outside::root().join("tests/outside/seed.mjs")).arg(outside::root().join("target/screenshots/seed"));
+    command
+        .env("NODE_MODULES", packages)
+        .arg(outside::root().join("tests/outside/seed.mjs"))
+        .arg(outside::root().join("target/screenshots/seed"));
     command.stdin(Stdio::from(std::fs::File::open(place.path().join("there.json")).unwrap()));
-    let heard: Value = serde_json::from_str(command::succeeds(command).await.lines().last().unwrap()).unwrap();
+    let heard: Value =
+        serde_json::from_str(command::succeeds(command).await.lines().last().unwrap()).unwrap();
     let keys = keys(&world).await;
     for (who, username, role) in [
         ("nora", "nora@northwind.example", "owner"),
@@ -85,23 +111,45 @@ async fn an_admin_sets_the_company_up_and_its_people_come_by_name_by_code_and_in
         ("nele", "nele@northwind.example", "worker"),
         ("phone", "nele@northwind.example", "worker"),
     ] {
-        let (headers, said) = (&heard[who], verified(&heard[who]["assertion"], &keys, &world.public_url));
+        let (headers, said) =
+            (&heard[who], verified(&heard[who]["assertion"], &keys, &world.public_url));
         for claim in ["person", "role", "organization"] {
             assert_eq!(said[claim], headers[claim], "{who} {claim}");
         }
-        assert_eq!((&said["role"], &said["organization"], &said["tid"]), (&json!(role), &json!("northwind"), &json!(TENANT)), "{who}");
+        assert_eq!(
+            (&said["role"], &said["organization"], &said["tid"]),
+            (&json!(role), &json!("northwind"), &json!(TENANT)),
+            "{who}"
+        );
         assert_eq!(said["preferred_username"], username);
     }
-    assert_eq!(heard["phone"]["person"], heard["nele"]["person"], "on the phone one is who one is on the web");
-    let told = SeedOperator { place: place.path() }.types(&["person", "list", "--organization", "northwind", "--json"]).await;
+    assert_eq!(
+        heard["phone"]["person"], heard["nele"]["person"],
+        "on the phone one is who one is on the web"
+    );
+    let told = SeedOperator { place: place.path() }
+        .types(&["person", "list", "--organization", "northwind", "--json"])
+        .await;
     let people: Value = serde_json::from_str(&told).unwrap();
-    let mut named: Vec<_> = people.as_array().unwrap().iter().map(|it| it["username"].as_str().unwrap()).collect();
+    let mut named: Vec<_> =
+        people.as_array().unwrap().iter().map(|it| it["username"].as_str().unwrap()).collect();
     named.sort_unstable();
-    assert_eq!(named, ["nele@northwind.example", "nils@northwind.example", "nora@northwind.example"], "whoever was not assigned is nobody here");
+    assert_eq!(
+        named,
+        ["nele@northwind.example", "nils@northwind.example", "nora@northwind.example"],
+        "whoever was not assigned is nobody here"
+    );
 }
 
 async fn keys(world: &World) -> JwkSet {
-    serde_json::from_value(world.browser().asks("GET", "/oauth2/jwks.json", crate::world::browser::SCRIPT).await.json()).unwrap()
+    serde_json::from_value(
+        world
+            .browser()
+            .asks("GET", "/oauth2/jwks.json", crate::world::browser::SCRIPT)
+            .await
+            .json(),
+    )
+    .unwrap()
 }
 
 /// The claims of an assertion, by a library that is not ours.
@@ -109,7 +157,8 @@ fn verified(assertion: &Value, keys: &JwkSet, us: &str) -> Value {
     let token = assertion.as_str().unwrap();
     let header = jsonwebtoken::decode_header(token).unwrap();
     assert_eq!(header.typ.as_deref(), Some("entrada+jwt"));
-    let key = jsonwebtoken::DecodingKey::from_jwk(keys.find(&header.kid.unwrap()).unwrap()).unwrap();
+    let key =
+        jsonwebtoken::DecodingKey::from_jwk(keys.find(&header.kid.unwrap()).unwrap()).unwrap();
     let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
     rules.set_audience(&[us]);
     rules.set_issuer(&[us]);

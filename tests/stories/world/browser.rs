@@ -50,7 +50,8 @@ pub struct BrowserPage {
 
 impl BrowserPage {
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON but {}: {}", self.status, self.body))
+        serde_json::from_str(&self.body)
+            .unwrap_or_else(|_| panic!("no JSON but {}: {}", self.status, self.body))
     }
 
     /// Returns the reference of a JSON problem.
@@ -67,14 +68,21 @@ impl BrowserPage {
     }
 
     pub fn is_the_sign_in_at_entra(&self) -> bool {
-        self.status == 200 && self.body.contains("Pick an account") && self.body.contains("NOT MICROSOFT")
+        self.status == 200
+            && self.body.contains("Pick an account")
+            && self.body.contains("NOT MICROSOFT")
     }
 
     /// Returns every line that the echo app received under this name.
     pub fn app_heard_all(&self, name: &str) -> Vec<String> {
         let json = self.json();
-        let headers = json["headers"].as_array().unwrap_or_else(|| panic!("not the app: {}", self.body));
-        headers.iter().filter(|it| it[0].as_str().unwrap().eq_ignore_ascii_case(name)).map(|it| it[1].as_str().unwrap().to_owned()).collect()
+        let headers =
+            json["headers"].as_array().unwrap_or_else(|| panic!("not the app: {}", self.body));
+        headers
+            .iter()
+            .filter(|it| it[0].as_str().unwrap().eq_ignore_ascii_case(name))
+            .map(|it| it[1].as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// Returns the value that the echo app received under this name; empty if there was none.
@@ -88,8 +96,23 @@ impl BrowserPage {
 impl TestBrowser {
     pub fn new(address: SocketAddr, public_url: &str) -> Self {
         let home = Url::parse(public_url).unwrap();
-        let page = BrowserPage { url: home.clone(), status: 0, headers: HeaderMap::new(), body: String::new(), way: Vec::new() };
-        Self { jar: Vec::new(), address, home, says: Vec::new(), page, keeps_cookies: true, tls: None, entra: None }
+        let page = BrowserPage {
+            url: home.clone(),
+            status: 0,
+            headers: HeaderMap::new(),
+            body: String::new(),
+            way: Vec::new(),
+        };
+        Self {
+            jar: Vec::new(),
+            address,
+            home,
+            says: Vec::new(),
+            page,
+            keeps_cookies: true,
+            tls: None,
+            entra: None,
+        }
     }
 
     /// Opens a page of the app and follows redirects.
@@ -101,7 +124,8 @@ impl TestBrowser {
     /// Submits a page's own form and follows redirects.
     pub async fn fills(&mut self, path: &str, fields: &[(&str, &str)]) -> BrowserPage {
         let url = self.home.join(path).unwrap();
-        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let form =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.navigates(Method::POST, url, form.into_bytes()).await
     }
 
@@ -116,10 +140,16 @@ impl TestBrowser {
         assert!(shown.is_the_sign_in_at_entra(), "not the picker: {} {}", shown.status, shown.url);
         let action = between(&shown.body, "action=\"", "\"");
         let transaction = between(&shown.body, "name=\"transaction\" value=\"", "\"");
-        let (before, _) = shown.body.split_once(&format!("<small>{person}")).unwrap_or_else(|| panic!("{person} is not in the picker"));
+        let (before, _) = shown
+            .body
+            .split_once(&format!("<small>{person}"))
+            .unwrap_or_else(|| panic!("{person} is not in the picker"));
         let (_, button) = before.rsplit_once("name=\"person\" value=\"").unwrap();
         let oid = button.split('"').next().unwrap();
-        let form = url::form_urlencoded::Serializer::new(String::new()).append_pair("transaction", transaction).append_pair("person", oid).finish();
+        let form = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("transaction", transaction)
+            .append_pair("person", oid)
+            .finish();
         (shown.url.join(action).unwrap(), form)
     }
 
@@ -135,7 +165,12 @@ impl TestBrowser {
     }
 
     /// Sends one request without following redirects.
-    pub async fn asks(&mut self, method: &str, path: &str, headers: &[(&str, &str)]) -> BrowserPage {
+    pub async fn asks(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> BrowserPage {
         let url = self.home.join(path).unwrap();
         self.sends(Method::from_bytes(method.as_bytes()).unwrap(), url, headers, Vec::new()).await
     }
@@ -166,12 +201,18 @@ impl TestBrowser {
         self.navigates(Method::GET, url.clone(), Vec::new()).await
     }
 
-    async fn navigates(&mut self, mut method: Method, mut url: Url, mut body: Vec<u8>) -> BrowserPage {
+    async fn navigates(
+        &mut self,
+        mut method: Method,
+        mut url: Url,
+        mut body: Vec<u8>,
+    ) -> BrowserPage {
         let mut way = Vec::new();
         for _ in 0..20 {
             way.push(url.clone());
             let says = if method == Method::POST { FORM } else { NAVIGATION };
-            let mut page = self.sends(method.clone(), url.clone(), says, std::mem::take(&mut body)).await;
+            let mut page =
+                self.sends(method.clone(), url.clone(), says, std::mem::take(&mut body)).await;
             if !matches!(page.status, 301 | 302 | 303 | 307) {
                 page.way = way;
                 self.page = page.clone();
@@ -183,23 +224,49 @@ impl TestBrowser {
         panic!("twenty redirects: {way:#?}");
     }
 
-    async fn sends(&mut self, method: Method, url: Url, headers: &[(&str, &str)], body: Vec<u8>) -> BrowserPage {
+    async fn sends(
+        &mut self,
+        method: Method,
+        url: Url,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> BrowserPage {
         let ours = url.origin() == self.home.origin();
-        let resolved = || url.socket_addrs(|| None).unwrap().into_iter().find(SocketAddr::is_ipv4).unwrap();
+        let resolved =
+            || url.socket_addrs(|| None).unwrap().into_iter().find(SocketAddr::is_ipv4).unwrap();
         let address = if ours { self.address } else { self.entra.unwrap_or_else(resolved) };
-        let mut request = Request::builder().method(method.clone()).uri(&url[url::Position::BeforePath..url::Position::AfterQuery]);
+        let mut request = Request::builder()
+            .method(method.clone())
+            .uri(&url[url::Position::BeforePath..url::Position::AfterQuery]);
         let out = request.headers_mut().unwrap();
-        out.insert("host", HeaderValue::from_str(&url[url::Position::BeforeHost..url::Position::AfterPort]).unwrap());
+        out.insert(
+            "host",
+            HeaderValue::from_str(&url[url::Position::BeforeHost..url::Position::AfterPort])
+                .unwrap(),
+        );
         if method == Method::POST {
-            out.insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded"));
-            out.insert("origin", HeaderValue::from_str(&url.origin().ascii_serialization()).unwrap());
+            out.insert(
+                "content-type",
+                HeaderValue::from_static("application/x-www-form-urlencoded"),
+            );
+            out.insert(
+                "origin",
+                HeaderValue::from_str(&url.origin().ascii_serialization()).unwrap(),
+            );
         }
         let said = self.says.iter().filter(|_| ours).map(|(name, value)| (*name, value.as_str()));
         for (name, _) in headers.iter().copied().chain(said) {
             out.remove(name);
         }
-        for (name, value) in headers.iter().copied().chain(self.says.iter().filter(|_| ours).map(|(name, value)| (*name, value.as_str()))) {
-            out.append(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
+        for (name, value) in headers
+            .iter()
+            .copied()
+            .chain(self.says.iter().filter(|_| ours).map(|(name, value)| (*name, value.as_str())))
+        {
+            out.append(
+                http::HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                HeaderValue::from_str(value).unwrap(),
+            );
         }
         let cookies = self.cookies(url.host_str().unwrap());
         if !cookies.is_empty() {
@@ -209,8 +276,14 @@ impl TestBrowser {
         let stream = tokio::net::TcpStream::connect(address).await.unwrap();
         let (parts, body) = match self.tls.clone().filter(|_| url.scheme() == "https") {
             Some(tls) => {
-                let name = rustls::pki_types::ServerName::try_from(url.host_str().unwrap().to_owned()).unwrap();
-                exchange(tokio_rustls::TlsConnector::from(tls).connect(name, stream).await.unwrap(), request).await
+                let name =
+                    rustls::pki_types::ServerName::try_from(url.host_str().unwrap().to_owned())
+                        .unwrap();
+                exchange(
+                    tokio_rustls::TlsConnector::from(tls).connect(name, stream).await.unwrap(),
+                    request,
+                )
+                .await
             }
             None => exchange(stream, request).await,
         };
@@ -218,11 +291,21 @@ impl TestBrowser {
         remember(&url, &parts.headers);
         // Decodes slashes, so that the text is as a reader sees it.
         let body = String::from_utf8_lossy(&body).replace("&#x2f;", "/");
-        BrowserPage { way: vec![url.clone()], url, status: parts.status.as_u16(), headers: parts.headers, body }
+        BrowserPage {
+            way: vec![url.clone()],
+            url,
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body,
+        }
     }
 
     fn cookies(&self, host: &str) -> String {
-        let ours = self.jar.iter().filter(|it| it.host == host).map(|it| format!("{}={}", it.name, it.value));
+        let ours = self
+            .jar
+            .iter()
+            .filter(|it| it.host == host)
+            .map(|it| format!("{}={}", it.name, it.value));
         ours.collect::<Vec<_>>().join("; ")
     }
 
@@ -232,7 +315,11 @@ impl TestBrowser {
             let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
             self.jar.retain(|it| !(it.host == host && it.name == name));
             if !line.contains("Max-Age=0") {
-                self.jar.push(StoredCookie { host: host.to_owned(), name: name.to_owned(), value: value.to_owned() });
+                self.jar.push(StoredCookie {
+                    host: host.to_owned(),
+                    name: name.to_owned(),
+                    value: value.to_owned(),
+                });
             }
         }
     }
@@ -268,9 +355,13 @@ impl TestBrowser {
     }
 }
 
-async fn exchange(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, request: Request<Full<Bytes>>) -> (http::response::Parts, Bytes) {
+async fn exchange(
+    io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    request: Request<Full<Bytes>>,
+) -> (http::response::Parts, Bytes) {
     let what = format!("{} {}", request.method(), request.uri());
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(io)).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(io)).await.unwrap();
     let driven = tokio::spawn(connection);
     let response = sender.send_request(request).await.unwrap_or_else(|it| panic!("{what}: {it}"));
     let (parts, body) = response.into_parts();
@@ -280,16 +371,33 @@ async fn exchange(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, requ
 }
 
 /// Headers that browsers send when a person navigates to a page.
-pub const NAVIGATION: &[(&str, &str)] = &[("accept", "text/html,application/xhtml+xml,*/*;q=0.8"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "none")];
+pub const NAVIGATION: &[(&str, &str)] = &[
+    ("accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
+    ("sec-fetch-mode", "navigate"),
+    ("sec-fetch-site", "none"),
+];
 
 /// Headers that browsers send when a page's own form is submitted.
-pub const FORM: &[(&str, &str)] = &[("accept", "text/html,application/xhtml+xml,*/*;q=0.8"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin")];
+pub const FORM: &[(&str, &str)] = &[
+    ("accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
+    ("sec-fetch-mode", "navigate"),
+    ("sec-fetch-site", "same-origin"),
+];
 
 /// Headers that a page's own script sends.
-pub const SCRIPT: &[(&str, &str)] = &[("accept", "application/json"), ("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-origin")];
+pub const SCRIPT: &[(&str, &str)] = &[
+    ("accept", "application/json"),
+    ("sec-fetch-mode", "cors"),
+    ("sec-fetch-site", "same-origin"),
+];
 
 fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
-    text.split_once(from).unwrap_or_else(|| panic!("no {from} in {text}")).1.split_once(to).unwrap().0
+    text.split_once(from)
+        .unwrap_or_else(|| panic!("no {from} in {text}"))
+        .1
+        .split_once(to)
+        .unwrap()
+        .0
 }
 
 fn remember(url: &Url, headers: &HeaderMap) {

@@ -43,11 +43,18 @@ impl World {
     }
 
     pub async fn changes(&self, code: &str, change: OrganizationChange) {
-        self.directory().change_organization(&CompanyCode::parse(code).unwrap(), change, "story").await.unwrap();
+        self.directory()
+            .change_organization(&CompanyCode::parse(code).unwrap(), change, "story")
+            .await
+            .unwrap();
     }
 
     pub async fn turns(&self, code: &str, state: OrganizationState) {
-        self.changes(code, OrganizationChange { state: Some(state), ..OrganizationChange::default() }).await;
+        self.changes(
+            code,
+            OrganizationChange { state: Some(state), ..OrganizationChange::default() },
+        )
+        .await;
     }
 
     pub async fn person(&self, username: &str) -> Person {
@@ -55,17 +62,29 @@ impl World {
     }
 
     pub async fn knows(&self, username: &str, company: &str, role: &str) -> Person {
-        let new = NewPerson { username: Username::parse(username).unwrap(), name: None, email: None, role: Some(role.to_owned()) };
-        self.directory().add_person(&CompanyCode::parse(company).unwrap(), &new, "story").await.unwrap()
+        let new = NewPerson {
+            username: Username::parse(username).unwrap(),
+            name: None,
+            email: None,
+            role: Some(role.to_owned()),
+        };
+        self.directory()
+            .add_person(&CompanyCode::parse(company).unwrap(), &new, "story")
+            .await
+            .unwrap()
     }
 
     pub async fn changes_person(&self, username: &str, change: PersonChange) {
-        self.directory().change_person(&Username::parse(username).unwrap(), change, "story").await.unwrap();
+        self.directory()
+            .change_person(&Username::parse(username).unwrap(), change, "story")
+            .await
+            .unwrap();
     }
 
     /// Returns the company's change history, newest first, with the actor of each change.
     pub async fn history(&self, code: &str) -> Vec<String> {
-        let all = self.directory().history(self.organization(code).await.id, None, 100).await.unwrap();
+        let all =
+            self.directory().history(self.organization(code).await.id, None, 100).await.unwrap();
         all.into_iter().map(|it| format!("{}: {}", it.by, it.what)).collect()
     }
 }
@@ -75,9 +94,19 @@ impl World {
 pub fn full(database: &std::path::Path) -> WorldPlan {
     let client = "[native]\n[[native.client]]\nid = \"phone\"\nname = \"Phone\"\nredirect_uris = [\"http://127.0.0.1/signed-in\"]\n";
     // With several tenants, a role or group must also name the organization.
-    let rules = RULES.replace("{ roles", "{ organizations = [\"contoso\"], roles").replace("{ groups", "{ organizations = [\"contoso\"], groups");
-    let more = format!("[directory]\ndatabase = \"sqlite:{}\"\n{client}{}{rules}", database.display(), company_of_file("contoso", CONTOSO));
-    WorldPlan { more, server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(), ..WorldPlan::default() }
+    let rules = RULES
+        .replace("{ roles", "{ organizations = [\"contoso\"], roles")
+        .replace("{ groups", "{ organizations = [\"contoso\"], groups");
+    let more = format!(
+        "[directory]\ndatabase = \"sqlite:{}\"\n{client}{}{rules}",
+        database.display(),
+        company_of_file("contoso", CONTOSO)
+    );
+    WorldPlan {
+        more,
+        server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(),
+        ..WorldPlan::default()
+    }
 }
 
 /// Returns the same company as defined in the configuration, which no page can change.

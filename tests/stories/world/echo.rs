@@ -78,7 +78,8 @@ impl EchoApp {
     pub async fn on_tls(&self, config: rustls::ServerConfig) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (seen, acceptor) = (Arc::clone(&self.seen), tokio_rustls::TlsAcceptor::from(Arc::new(config)));
+        let (seen, acceptor) =
+            (Arc::clone(&self.seen), tokio_rustls::TlsAcceptor::from(Arc::new(config)));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (seen, acceptor) = (Arc::clone(&seen), acceptor.clone());
@@ -113,7 +114,10 @@ async fn serve(listener: TcpListener, seen: Arc<EchoRecord>) {
     }
 }
 
-async fn connection(io: impl hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static, seen: Arc<EchoRecord>) {
+async fn connection(
+    io: impl hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    seen: Arc<EchoRecord>,
+) {
     let service = service_fn(move |request| {
         let seen = Arc::clone(&seen);
         async move { Ok::<_, Infallible>(answer(request, seen).await) }
@@ -147,28 +151,46 @@ async fn answer(request: Request<Incoming>, seen: Arc<EchoRecord>) -> Response<E
         "grpc" => trailers(request).await,
         "sets-cookies" => {
             let mut response = said(request, seen).await;
-            for line in ["theirs=1; Path=/", "entrada=planted; Path=/", "__Host-entrada=planted; Path=/; Secure", "entrada-s-12345678=x"] {
+            for line in [
+                "theirs=1; Path=/",
+                "entrada=planted; Path=/",
+                "__Host-entrada=planted; Path=/; Secure",
+                "entrada-s-12345678=x",
+            ] {
                 response.headers_mut().append("set-cookie", HeaderValue::from_static(line));
             }
             response
         }
         "hop" => {
             let mut response = said(request, seen).await;
-            for (name, value) in [("connection", "x-private"), ("x-private", "1"), ("keep-alive", "timeout=9"), ("proxy-authenticate", "Basic")] {
+            for (name, value) in [
+                ("connection", "x-private"),
+                ("x-private", "1"),
+                ("keep-alive", "timeout=9"),
+                ("proxy-authenticate", "Basic"),
+            ] {
                 response.headers_mut().append(name, HeaderValue::from_static(value));
             }
             response
         }
         "own-hsts" => {
             let mut response = said(request, seen).await;
-            response.headers_mut().insert("strict-transport-security", HeaderValue::from_static("max-age=1; includeSubDomains"));
+            response.headers_mut().insert(
+                "strict-transport-security",
+                HeaderValue::from_static("max-age=1; includeSubDomains"),
+            );
             response
         }
-        "challenge" | "challenge-always" | "challenge-other" => challenge(request, seen, last == "challenge").await,
+        "challenge" | "challenge-always" | "challenge-other" => {
+            challenge(request, seen, last == "challenge").await
+        }
         "large-head" => {
             let mut response = status(StatusCode::NO_CONTENT, "");
             for it in 0..10 {
-                response.headers_mut().append("x-large", HeaderValue::from_str(&it.to_string().repeat(1000)).unwrap());
+                response.headers_mut().append(
+                    "x-large",
+                    HeaderValue::from_str(&it.to_string().repeat(1000)).unwrap(),
+                );
             }
             response
         }
@@ -217,16 +239,25 @@ async fn said(request: Request<Incoming>, seen: Arc<EchoRecord>) -> Response<Ech
 /// Asks for step-up authentication with the challenge in the client's header `x-story-challenge`,
 /// unless `helps` is set and the assertion names `c1`; `{other}` in it is replaced with a different
 /// value each time.
-async fn challenge(request: Request<Incoming>, seen: Arc<EchoRecord>, helps: bool) -> Response<EchoBody> {
+async fn challenge(
+    request: Request<Incoming>,
+    seen: Arc<EchoRecord>,
+    helps: bool,
+) -> Response<EchoBody> {
     let header = |name: &str| request.headers().get(name).map(|it| it.to_str().unwrap().to_owned());
-    let claims = header("x-entrada-assertion").map(|it| jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&it).unwrap().claims);
+    let claims = header("x-entrada-assertion").map(|it| {
+        jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&it).unwrap().claims
+    });
     if helps && claims.is_some_and(|it| it["acrs"] == json!(["c1"])) {
         return said(request, seen).await;
     }
-    let other = format!(r#"{{"access_token":{{"nbf":{{"essential":true,"value":"{}"}}}}}}"#, seen.count());
+    let other =
+        format!(r#"{{"access_token":{{"nbf":{{"essential":true,"value":"{}"}}}}}}"#, seen.count());
     let other = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, other);
     let mut response = status(StatusCode::UNAUTHORIZED, "the app wants more");
-    for line in header("x-story-challenge").unwrap_or_default().replace("{other}", &other).split(" // ") {
+    for line in
+        header("x-story-challenge").unwrap_or_default().replace("{other}", &other).split(" // ")
+    {
         response.headers_mut().append("www-authenticate", HeaderValue::from_str(line).unwrap());
     }
     response.headers_mut().append("set-cookie", HeaderValue::from_static("of-the-app=1; Path=/"));
@@ -234,10 +265,17 @@ async fn challenge(request: Request<Incoming>, seen: Arc<EchoRecord>, helps: boo
 }
 
 fn pairs(headers: &HeaderMap) -> Vec<[String; 2]> {
-    headers.iter().map(|(name, value)| [name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()]).collect()
+    headers
+        .iter()
+        .map(|(name, value)| {
+            [name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()]
+        })
+        .collect()
 }
 
-fn stream(frames: impl futures_util::Stream<Item = Result<Frame<Bytes>, Infallible>> + Send + Sync + 'static) -> Response<EchoBody> {
+fn stream(
+    frames: impl futures_util::Stream<Item = Result<Frame<Bytes>, Infallible>> + Send + Sync + 'static,
+) -> Response<EchoBody> {
     Response::new(BodyExt::boxed(StreamBody::new(frames)))
 }
 
@@ -279,10 +317,15 @@ fn download(target: &str, under_way: RequestGuard) -> Response<EchoBody> {
     let size: u64 = target.split_once("bytes=").map_or(0, |it| it.1.parse().unwrap());
     const BLOCK: u64 = 64 * 1024;
     let block = Bytes::from(vec![b'x'; BLOCK as usize]);
-    let frames = futures_util::stream::unfold((size, block, under_way), |(left, block, under_way)| async move {
-        let now = left.min(BLOCK);
-        (now > 0).then(|| (Ok(Frame::data(block.slice(..now as usize))), (left - now, block, under_way)))
-    });
+    let frames = futures_util::stream::unfold(
+        (size, block, under_way),
+        |(left, block, under_way)| async move {
+            let now = left.min(BLOCK);
+            (now > 0).then(|| {
+                (Ok(Frame::data(block.slice(..now as usize))), (left - now, block, under_way))
+            })
+        },
+    );
     stream(frames)
 }
 
@@ -306,19 +349,26 @@ fn switching(request: &mut Request<Incoming>) -> (Response<EchoBody>, hyper::upg
     let mut response = status(StatusCode::SWITCHING_PROTOCOLS, "");
     response.headers_mut().insert("connection", HeaderValue::from_static("upgrade"));
     response.headers_mut().insert("upgrade", request.headers()["upgrade"].clone());
-    let heard = request.headers().get("x-forwarded-user").cloned().unwrap_or(HeaderValue::from_static("nobody"));
+    let heard = request
+        .headers()
+        .get("x-forwarded-user")
+        .cloned()
+        .unwrap_or(HeaderValue::from_static("nobody"));
     response.headers_mut().insert("x-user-heard", heard);
     (response, upgrade)
 }
 
 fn web_socket(mut request: Request<Incoming>) -> Response<EchoBody> {
-    let Some(key) = request.headers().get("sec-websocket-key").cloned() else { return status(StatusCode::BAD_REQUEST, "no key") };
+    let Some(key) = request.headers().get("sec-websocket-key").cloned() else {
+        return status(StatusCode::BAD_REQUEST, "no key");
+    };
     let (mut response, upgrade) = switching(&mut request);
     let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
     response.headers_mut().insert("sec-websocket-accept", HeaderValue::from_str(&accept).unwrap());
     tokio::spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };
-        let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
+        let mut socket =
+            WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
         while let Some(Ok(message)) = socket.next().await {
             if !(message.is_text() || message.is_binary()) || socket.send(message).await.is_err() {
                 break;

@@ -56,7 +56,10 @@ impl RawHttp2 {
 
     async fn over(io: TcpStream, settings: &[(u16, u32)]) -> Self {
         let mut out = Self { io, next: 1, received: Vec::new() };
-        let settings: Vec<u8> = settings.iter().flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat()).collect();
+        let settings: Vec<u8> = settings
+            .iter()
+            .flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat())
+            .collect();
         out.io.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, &settings)].concat()).await.unwrap();
         out
     }
@@ -64,7 +67,8 @@ impl RawHttp2 {
     /// Sends a GET without a body; returns its stream ID.
     pub async fn gets(&mut self, host: &str, path: &str, headers: &[(&str, &str)]) -> u32 {
         let stream = self.next_stream();
-        let head = frame(HEADERS, END_HEADERS | END_STREAM, stream, &head("GET", host, path, headers));
+        let head =
+            frame(HEADERS, END_HEADERS | END_STREAM, stream, &head("GET", host, path, headers));
         self.io.write_all(&head).await.unwrap();
         stream
     }
@@ -125,7 +129,11 @@ pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 /// Encodes a request head, with every field literal and never indexed (RFC 7541 section 6.2.3).
 pub fn head(method: &str, host: &str, path: &str, headers: &[(&str, &str)]) -> Vec<u8> {
     let pseudo = [(":method", method), (":scheme", "http"), (":authority", host), (":path", path)];
-    pseudo.iter().chain(headers).flat_map(|(name, value)| [vec![0x10], text(name), text(value)].concat()).collect()
+    pseudo
+        .iter()
+        .chain(headers)
+        .flat_map(|(name, value)| [vec![0x10], text(name), text(value)].concat())
+        .collect()
 }
 
 /// Encodes a string without Huffman coding (RFC 7541 sections 5.1 and 5.2).

@@ -143,18 +143,27 @@ impl World {
         let clock = if plan.time_stands { Clock::standing() } else { Clock::system() };
         let port = plan.port.unwrap_or_else(free_port);
         let directory = tempfile::tempdir().unwrap();
-        let public_url = plan.public_url.clone().unwrap_or_else(|| format!("http://localhost:{port}"));
+        let public_url =
+            plan.public_url.clone().unwrap_or_else(|| format!("http://localhost:{port}"));
         let options = Options {
             clock: clock.clone(),
             random: random::system(),
-            redirect_uris: vec![format!("{public_url}/oauth2/callback"), format!("{public_url}/v1/callback")],
+            redirect_uris: vec![
+                format!("{public_url}/oauth2/callback"),
+                format!("{public_url}/v1/callback"),
+            ],
             client_id: Some(CLIENT_ID.to_owned()),
             client_secret: Some(CLIENT_SECRET.to_owned()),
             registrations: plan.registrations.clone(),
             tls: plan.entra_name.as_ref().map(|_| directory.path().to_owned()),
             host: plan.entra_name.clone(),
         };
-        let emulator = Emulator::start(TcpListener::bind(("127.0.0.1", plan.entra_port.unwrap_or(0))).unwrap(), options).await.unwrap();
+        let emulator = Emulator::start(
+            TcpListener::bind(("127.0.0.1", plan.entra_port.unwrap_or(0))).unwrap(),
+            options,
+        )
+        .await
+        .unwrap();
         emulator.control().be_down(plan.entra_down);
         let app = EchoApp::start().await;
         let admin = free_port();
@@ -162,7 +171,8 @@ impl World {
         let config = read(&text);
         let log = LogBuffer::default();
         let line = Log::start(&config.telemetry, log.clone()).unwrap();
-        let environment = plan.proxy.iter().map(|it| ("HTTPS_PROXY".to_owned(), it.clone())).collect();
+        let environment =
+            plan.proxy.iter().map(|it| ("HTTPS_PROXY".to_owned(), it.clone())).collect();
         let process = Process::new(&config, clock.clone(), random::system(), line, environment);
         let process = process.opened(&config).await.unwrap();
         let bound = BoundListener::new(&config).unwrap();
@@ -249,13 +259,21 @@ impl World {
 
 /// The events that the program logs for its operator in this story, besides one line for each
 /// request. A story runs in one thread, and so does its program.
-pub struct CapturedEvents(LogBuffer, #[expect(dead_code, reason = "it is heard for as long as this lives")] tracing::subscriber::DefaultGuard);
+pub struct CapturedEvents(
+    LogBuffer,
+    #[expect(dead_code, reason = "it is heard for as long as this lives")]
+    tracing::subscriber::DefaultGuard,
+);
 
 impl CapturedEvents {
     pub fn listens() -> Self {
         let written = LogBuffer::default();
         let to = written.clone();
-        let heard = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::INFO).with_writer(move || to.clone()).finish();
+        let heard = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_max_level(tracing::Level::INFO)
+            .with_writer(move || to.clone())
+            .finish();
         Self(written, tracing::subscriber::set_default(heard))
     }
 
@@ -289,22 +307,58 @@ fn secrets_are_not_in(log: &str) {
 }
 
 fn read(text: &str) -> config::Config {
-    let environment = [("STORY_CLIENT_SECRET", CLIENT_SECRET), ("STORY_SEAL", SEAL)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let environment = [("STORY_CLIENT_SECRET", CLIENT_SECRET), ("STORY_SEAL", SEAL)]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let outcome = config::read("story", text, &environment);
     let problems = config::problem::print(&outcome, "story");
     outcome.config.unwrap_or_else(|| panic!("{problems}\n{text}"))
 }
 
-fn text(plan: &WorldPlan, port: u16, admin: u16, public_url: &str, emulator: &Emulator, app: &EchoApp) -> String {
-    let url = if plan.upstream.contains("url =") { String::new() } else { format!("url = \"http://{}\"", app.address) };
-    let listen = if plan.server.lines().any(|it| it.starts_with("listen =")) { String::new() } else { format!("listen = \"127.0.0.1:{port}\"") };
-    let admin = if plan.server.contains("admin_listen =") { String::new() } else { format!("admin_listen = \"127.0.0.1:{admin}\"") };
-    let hosts = if plan.public_url.is_none() { format!("hosts = [\"127.0.0.1:{port}\"]") } else { String::new() };
-    let ca = plan.entra_ca.as_deref().or(emulator.ca_file()).map_or(String::new(), |it| format!("ca_file = \"{}\"", it.display()));
-    let authority = if plan.entra.contains("authority =") { String::new() } else { format!("authority = \"{}\"", emulator.authority()) };
+fn text(
+    plan: &WorldPlan,
+    port: u16,
+    admin: u16,
+    public_url: &str,
+    emulator: &Emulator,
+    app: &EchoApp,
+) -> String {
+    let url = if plan.upstream.contains("url =") {
+        String::new()
+    } else {
+        format!("url = \"http://{}\"", app.address)
+    };
+    let listen = if plan.server.lines().any(|it| it.starts_with("listen =")) {
+        String::new()
+    } else {
+        format!("listen = \"127.0.0.1:{port}\"")
+    };
+    let admin = if plan.server.contains("admin_listen =") {
+        String::new()
+    } else {
+        format!("admin_listen = \"127.0.0.1:{admin}\"")
+    };
+    let hosts = if plan.public_url.is_none() {
+        format!("hosts = [\"127.0.0.1:{port}\"]")
+    } else {
+        String::new()
+    };
+    let ca = plan
+        .entra_ca
+        .as_deref()
+        .or(emulator.ca_file())
+        .map_or(String::new(), |it| format!("ca_file = \"{}\"", it.display()));
+    let authority = if plan.entra.contains("authority =") {
+        String::new()
+    } else {
+        format!("authority = \"{}\"", emulator.authority())
+    };
     let other = ["certificate =", "federated_token ="].iter().any(|it| plan.entra.contains(it));
     let secret = if other { "" } else { "client_secret = { env = \"STORY_CLIENT_SECRET\" }" };
-    let secrets = if plan.session.contains("secrets =") { "" } else { "secrets = [{ env = \"STORY_SEAL\" }]" };
+    let secrets = if plan.session.contains("secrets =") {
+        ""
+    } else {
+        "secrets = [{ env = \"STORY_SEAL\" }]"
+    };
     format!(
         r#"
 [server]
@@ -337,7 +391,11 @@ client_id = "{CLIENT_ID}"
         entra = plan.entra,
         headers = plan.headers,
         more = plan.more,
-        tenant = if plan.entra.contains("tenant =") { String::new() } else { format!("tenant = \"{}\"", emulator.tenant_id()) },
+        tenant = if plan.entra.contains("tenant =") {
+            String::new()
+        } else {
+            format!("tenant = \"{}\"", emulator.tenant_id())
+        },
     )
 }
 

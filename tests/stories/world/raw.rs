@@ -29,20 +29,29 @@ pub async fn talk(address: SocketAddr, request: &str) -> String {
 
 /// Returns the status of a response.
 pub fn status(answer: &str) -> u16 {
-    answer.split(' ').nth(1).and_then(|it| it.parse().ok()).unwrap_or_else(|| panic!("no answer: {answer:?}"))
+    answer
+        .split(' ')
+        .nth(1)
+        .and_then(|it| it.parse().ok())
+        .unwrap_or_else(|| panic!("no answer: {answer:?}"))
 }
 
 /// Opens an HTTP/2 connection with prior knowledge.
 pub async fn http2(address: SocketAddr) -> http2::SendRequest<Full<Bytes>> {
     let stream = TcpStream::connect(address).await.unwrap();
-    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let (sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     sender
 }
 
 /// Sends one HTTP/2 request.
-pub async fn ask2(sender: &mut http2::SendRequest<Full<Bytes>>, request: Request<Full<Bytes>>) -> Response<String> {
-    let response = tokio::time::timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap();
+pub async fn ask2(
+    sender: &mut http2::SendRequest<Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+) -> Response<String> {
+    let response =
+        tokio::time::timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap();
     let (parts, body) = response.into_parts();
     let body = body.collect().await.map(|it| it.to_bytes()).unwrap_or_default();
     Response::from_parts(parts, String::from_utf8_lossy(&body).into_owned())

@@ -29,9 +29,17 @@ fn keys_that_are_weak_or_of_another_kind_are_passed_over() {
         ("issuer", json!(7)),
     ] {
         let bad = changed(jwk(&PAIR, "bad"), name, value.clone());
-        assert_eq!(keys::read(&document(std::slice::from_ref(&bad))).unwrap_err(), BadKeys::None, "{name} {value}");
+        assert_eq!(
+            keys::read(&document(std::slice::from_ref(&bad))).unwrap_err(),
+            BadKeys::None,
+            "{name} {value}"
+        );
         let left = keys::read(&document(&[bad, good.clone()])).unwrap();
-        assert_eq!(left.iter().map(VerificationKey::kid).collect::<Vec<_>>(), ["good"], "{name} {value}");
+        assert_eq!(
+            left.iter().map(VerificationKey::kid).collect::<Vec<_>>(),
+            ["good"],
+            "{name} {value}"
+        );
     }
 }
 
@@ -62,6 +70,8 @@ fn keys_stay_a_day_past_their_last_sight_and_do_not_change_under_one_name() {
     assert!(verified(&token, keys.find("k1").unwrap()).is_ok());
     let (keys, _) = keys.merged(fresh(&OTHER_PAIR, "k2"), NOW + 24 * 3600 + 1);
     assert!(keys.find("k1").is_none() && keys.find("k2").is_some());
-    let many = (0..300).fold(keys, |keys, number| keys.merged(fresh(&PAIR, &format!("n{number}")), NOW + 24 * 3600 + 2 + number).0);
+    let many = (0..300).fold(keys, |keys, number| {
+        keys.merged(fresh(&PAIR, &format!("n{number}")), NOW + 24 * 3600 + 2 + number).0
+    });
     assert!(many.find("n0").is_none() && many.find("k2").is_none() && many.find("n299").is_some());
 }
