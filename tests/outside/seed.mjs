@@ -121,7 +121,7 @@ await says(page, /This is the Secret ID\. Copy the Value from the column next to
 await picture(page, "secret-id-refused");
 await page.getByLabel("Client secret (Value)").fill(value);
 await page.getByRole("button", { name: "Save" }).click();
-await says(page, /Saved\. Test it next/);
+await says(page, /Saved\. Next, test the connection/);
 await says(page, /Tenant found/);
 await says(page, new RegExp(`${tenant}/v2\\.0`));
 assert.ok(!(await page.content()).includes(value), "the secret is read back");
