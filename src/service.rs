@@ -302,7 +302,7 @@ impl AdminSource for AdminState {
         let sidecar = self.0.sidecar.load();
         sidecar.process.metrics.text(
             sidecar.process.store.count(),
-            sidecar.entra.rests() > 0,
+            sidecar.entra.backoff_seconds() > 0,
             sidecar.process.log.dropped(),
         )
     }

@@ -70,9 +70,9 @@ impl CircuitBreaker {
             Arc::clone(&self.permits).acquire_owned().await.map_err(|_| Error::Resting(1))?;
         let now = self.clock.now_millis();
         let mut state = self.state();
-        let rests = state.rests(now);
-        if rests > 0 {
-            return Err(Error::Resting(rests));
+        let pause = state.pause_seconds(now);
+        if pause > 0 {
+            return Err(Error::Resting(pause));
         }
         if state.failures > 0 {
             // This request is the probe.
@@ -132,8 +132,8 @@ impl CircuitBreaker {
     }
 
     /// Remaining pause in seconds, rounded up; 0 if requests may be sent.
-    pub fn pause_ms(&self) -> u64 {
-        self.state().rests(self.clock.now_millis())
+    pub fn pause_seconds(&self) -> u64 {
+        self.state().pause_seconds(self.clock.now_millis())
     }
 
     /// Takes over the state of another circuit breaker for the same authority.
@@ -143,7 +143,7 @@ impl CircuitBreaker {
     }
 
     fn may_go(&self) -> Result<(), Error> {
-        match self.pause_ms() {
+        match self.pause_seconds() {
             0 => Ok(()),
             seconds => Err(Error::Resting(seconds)),
         }
@@ -155,7 +155,7 @@ impl CircuitBreaker {
 }
 
 impl CircuitState {
-    fn rests(&self, now: u64) -> u64 {
+    fn pause_seconds(&self, now: u64) -> u64 {
         let is_set_back = now < self.since;
         if is_set_back { 0 } else { self.until.saturating_sub(now).div_ceil(1000) }
     }
@@ -184,9 +184,9 @@ mod tests {
                 assert!(goes(&circuit).await.is_none(), "two probes");
             }
             circuit.failed(ticket, None, false, &Error::Answer);
-            pauses.push(circuit.pause_ms());
+            pauses.push(circuit.pause_seconds());
             assert!(goes(&circuit).await.is_none());
-            clock.shift(i64::try_from(circuit.pause_ms()).unwrap());
+            clock.shift(i64::try_from(circuit.pause_seconds()).unwrap());
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         let _ = goes(&circuit).await.unwrap();
@@ -205,19 +205,19 @@ mod tests {
         for ticket in tickets {
             circuit.failed(ticket, None, false, &Error::Answer);
         }
-        assert_eq!(circuit.pause_ms(), 1);
+        assert_eq!(circuit.pause_seconds(), 1);
     }
 
     #[tokio::test]
     async fn retry_after_is_kept_to_within_an_hour() {
         let (circuit, _) = circuit();
         circuit.failed(circuit.ticket(), Some(120), false, &Error::Answer);
-        assert_eq!(circuit.pause_ms(), 120);
+        assert_eq!(circuit.pause_seconds(), 120);
         circuit.failed(circuit.ticket(), Some(u64::MAX), false, &Error::Answer);
-        assert_eq!(circuit.pause_ms(), 3600);
+        assert_eq!(circuit.pause_seconds(), 3600);
         // A sign-in in the meantime shows that the outage is over.
         circuit.answered();
-        assert_eq!(circuit.pause_ms(), 0);
+        assert_eq!(circuit.pause_seconds(), 0);
     }
 
     #[tokio::test]
@@ -245,7 +245,7 @@ mod tests {
         circuit.failed(circuit.ticket(), Some(60), false, &Error::Answer);
         let fresh = CircuitBreaker::new(clock, RandomSource::new(|it| it.fill(0)));
         fresh.inherit(&circuit);
-        assert_eq!(fresh.pause_ms(), 60);
+        assert_eq!(fresh.pause_seconds(), 60);
         fresh.answered();
         let mut held = Vec::new();
         for _ in 0..MAX_CONCURRENT_REFRESHES {

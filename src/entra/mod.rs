@@ -371,8 +371,8 @@ impl Entra {
     }
 
     /// Remaining pause of requests to Entra after failures, in seconds; 0 if there is none.
-    pub fn rests(&self) -> u64 {
-        self.circuit.pause_ms()
+    pub fn backoff_seconds(&self) -> u64 {
+        self.circuit.pause_seconds()
     }
 
     /// Returns the address where a browser signs out at Entra and then returns to `back`; `hint` is

@@ -122,7 +122,7 @@ fn respond(
         };
         let facts = &mut logged.facts;
         let outcome = match route {
-            _ if !is_allowed_method(sidecar, &inbound, route) => Err(Refusal::Misdirected),
+            _ if !is_host_of_route(sidecar, &inbound, route) => Err(Refusal::Misdirected),
             // The hot path is polled inline. The other routes are boxed, so that their futures do
             // not enlarge it.
             Route::App => proxy::proxy(sidecar, &inbound, parts, &mut body, facts).await,
@@ -248,7 +248,7 @@ fn warn_of_untrusted_proxy(sidecar: &Sidecar, headers: &HeaderMap, inbound: &Inb
 }
 
 /// Whether this route accepts the request's host.
-fn is_allowed_method(sidecar: &Sidecar, inbound: &InboundRequest, route: Route) -> bool {
+fn is_host_of_route(sidecar: &Sidecar, inbound: &InboundRequest, route: Route) -> bool {
     route.is_for_any_host() || sidecar.site.is_host(inbound.host.to_str().unwrap_or_default())
 }
 

@@ -115,7 +115,7 @@ fn session_times(sidecar: &Sidecar, session: &Session) -> Response<Body> {
         idle_at: sidecar.process.store.idle_deadline(session),
         expires_at: session.ends(),
         checked_at: standing.answered(),
-        next_check_at: standing.set_due(),
+        next_check_at: standing.due_at(),
         now: sidecar.process.clock.now(),
     };
     reply::json(StatusCode::OK, &life)

@@ -67,7 +67,7 @@ impl EntraStanding {
     }
 
     /// When the next recheck is due, in seconds since 1970.
-    pub fn set_due(&self) -> u64 {
+    pub fn due_at(&self) -> u64 {
         self.since.load(Ordering::Relaxed).saturating_add(self.wait.load(Ordering::Relaxed))
     }
 
@@ -78,20 +78,20 @@ impl EntraStanding {
     }
 
     /// Records that Entra has now confirmed the person's access.
-    pub fn has_answered(&self, now: u64) {
+    pub fn record_answer(&self, now: u64) {
         self.answered.store(now, Ordering::Release);
     }
 
     /// Corrects the times after the clock was set back: a response from the future counts as one
     /// from now, so that the grace period does not become longer. Returns true if the time is only
     /// slightly ahead of `now`, and no recheck is due.
-    pub fn is_ahead(&self, now: u64) -> bool {
+    pub fn is_within_clock_slack(&self, now: u64) -> bool {
         let since = self.since.load(Ordering::Relaxed);
         if since > now && since - now <= CLOCK_SLACK_SECONDS {
             return true;
         }
         if self.answered() > now.saturating_add(CLOCK_SLACK_SECONDS) {
-            self.has_answered(now);
+            self.record_answer(now);
         }
         false
     }
@@ -155,7 +155,7 @@ mod tests {
         standing.set_due_in(1_000_000, 1800);
         assert!(!standing.is_due(1_000_000) && !standing.is_due(1_001_799));
         assert!(standing.is_due(1_001_800));
-        assert!(standing.is_due(999_000) && !standing.is_ahead(999_000));
+        assert!(standing.is_due(999_000) && !standing.is_within_clock_slack(999_000));
         assert_eq!(standing.answered(), 999_000);
     }
 
@@ -163,9 +163,9 @@ mod tests {
     fn a_moment_ahead_is_no_clock_that_was_set_back() {
         let standing = EntraStanding::new(1_000_000, None);
         standing.set_due_in(1_000_000, 1800);
-        assert!(standing.is_due(999_999) && standing.is_ahead(999_999));
+        assert!(standing.is_due(999_999) && standing.is_within_clock_slack(999_999));
         assert_eq!(standing.answered(), 1_000_000);
-        assert!(!standing.is_ahead(1_001_800));
+        assert!(!standing.is_within_clock_slack(1_001_800));
     }
 
     #[test]

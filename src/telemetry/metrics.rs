@@ -56,7 +56,7 @@ pub struct Metrics {
     connections_refused: Family<CauseLabels, Counter>,
     log_lines_dropped: Counter,
     sessions: Gauge,
-    entra_rests: Gauge,
+    entra_backoff: Gauge,
 }
 
 impl Default for Metrics {
@@ -73,7 +73,7 @@ impl Default for Metrics {
         let grants = Family::default();
         let (connections_refused, log_lines_dropped) = (Family::default(), Counter::default());
         let sessions = Gauge::default();
-        let entra_rests = Gauge::default();
+        let entra_backoff = Gauge::default();
         registry.register("requests", "Requests answered, by route and status", requests.clone());
         registry.register(
             "request_duration_seconds",
@@ -129,7 +129,7 @@ impl Default for Metrics {
         registry.register(
             "entra_backoff",
             "1 while Entra does not answer and requests to it are paused, otherwise 0",
-            entra_rests.clone(),
+            entra_backoff.clone(),
         );
         let passed_on = OnceLock::new();
         Self {
@@ -147,7 +147,7 @@ impl Default for Metrics {
             connections_refused,
             log_lines_dropped,
             sessions,
-            entra_rests,
+            entra_backoff,
         }
     }
 }
@@ -208,9 +208,9 @@ impl Metrics {
     }
 
     /// Returns the text that Prometheus reads.
-    pub fn text(&self, sessions: u64, entra_rests: bool, log_lines_dropped: u64) -> String {
+    pub fn text(&self, sessions: u64, entra_backoff: bool, log_lines_dropped: u64) -> String {
         self.log_lines_dropped.inner().store(log_lines_dropped, Ordering::Relaxed);
-        self.entra_rests.set(entra_rests.into());
+        self.entra_backoff.set(entra_backoff.into());
         self.sessions.set(i64::try_from(sessions).unwrap_or(i64::MAX));
         let mut out = String::new();
         // Writing to a string cannot fail.

@@ -70,7 +70,7 @@ pub(in crate::flow) fn start_in_background(sidecar: &Sidecar, session: &Arc<Sess
 pub(in crate::flow) fn answered_before(sidecar: &Sidecar, session: &Arc<Session>, answered: u64) {
     let asking = RecheckRequest::of(sidecar, session);
     let (now, every) = (asking.now(), asking.entra.every());
-    session.standing().has_answered(answered.min(now));
+    session.standing().record_answer(answered.min(now));
     asking
         .put_off((every - asking.jitter(every / 10)).saturating_sub(now.saturating_sub(answered)));
 }
@@ -163,19 +163,19 @@ impl RecheckRequest {
     }
 
     fn closed(&self) -> GraceExpired {
-        GraceExpired(self.entra.rests().max(1))
+        GraceExpired(self.entra.backoff_seconds().max(1))
     }
 
     /// Whether the session may be served without waiting. Starts a recheck if it is due.
     fn is_within_grace(&self) -> bool {
         let now = self.now();
-        if self.session.standing().is_ahead(now) {
+        if self.session.standing().is_within_clock_slack(now) {
             return true;
         }
         if now >= self.deadline() {
             return false;
         }
-        match self.entra.rests() {
+        match self.entra.backoff_seconds() {
             0 => self.in_background(),
             rests => self.put_off(rests + self.jitter(RETRY_SECONDS)),
         }
@@ -203,7 +203,7 @@ impl RecheckRequest {
     }
 
     async fn try_once(&self) {
-        if self.entra.rests() > 0 {
+        if self.entra.backoff_seconds() > 0 {
             return;
         }
         let tried = self.process.background.spawn(self.clone().refresh());
@@ -370,7 +370,7 @@ impl RecheckRequest {
                     }
                     let rests = self
                         .entra
-                        .rests()
+                        .backoff_seconds()
                         .max(retry_after.unwrap_or(0).min(MAX_RETRY_AFTER_SECONDS));
                     self.put_off(rests + RETRY_SECONDS / 2 + self.jitter(RETRY_SECONDS));
                     "unavailable"
@@ -384,7 +384,7 @@ impl RecheckRequest {
     /// sessions and replicas do not ask at the same time.
     fn is_fresh(&self) {
         let every = self.entra.every();
-        self.session.standing().has_answered(self.now());
+        self.session.standing().record_answer(self.now());
         self.put_off(every - self.jitter(every / 10));
     }
 
