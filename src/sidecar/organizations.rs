@@ -260,17 +260,7 @@ impl OrganizationRegistry {
             allowed_tenants: AllowedTenants::default(),
             ..self.defaults.entra.clone()
         };
-        let OrganizationDefaults { redirect_uri, client, custom, .. } = self.defaults.clone();
-        let entra = Entra::new(
-            &config,
-            redirect_uri,
-            Arc::default(),
-            self.clock.clone(),
-            self.random.clone(),
-            client,
-            custom,
-        );
-        match entra.discovered().await {
+        match self.build(&config).discovered().await {
             Ok(it) => it.tenant.ok_or(UnknownTenant::Unknown),
             Err(entra::Error::Refused(_)) => Err(UnknownTenant::Unknown),
             Err(_) => Err(UnknownTenant::NoAnswer),
@@ -292,6 +282,13 @@ impl OrganizationRegistry {
         proof.own().or_else(operators).ok_or(Error::NoToken)
     }
 
+    /// Builds an Entra that resolves no domains: those in rules are resolved once, with `[entra]`.
+    fn build(&self, config: &Config) -> Entra {
+        let OrganizationDefaults { redirect_uri, client, custom, .. } = self.defaults.clone();
+        let (clock, random) = (self.clock.clone(), self.random.clone());
+        Entra::new(config, redirect_uri, Arc::default(), clock, random, client, custom)
+    }
+
     fn register(
         &self,
         id: Guid,
@@ -308,18 +305,7 @@ impl OrganizationRegistry {
             allowed_tenants: AllowedTenants::default(),
             ..self.defaults.entra.clone()
         };
-        let OrganizationDefaults { redirect_uri, client, custom, .. } = self.defaults.clone();
-        // The domains in rules are resolved once, with `[entra]`.
-        let entra = Entra::new(
-            &config,
-            redirect_uri,
-            Arc::default(),
-            self.clock.clone(),
-            self.random.clone(),
-            client,
-            custom,
-        )
-        .beside_others();
+        let entra = self.build(&config).beside_others();
         let entra = match &by.new {
             Some(new) => match self.credential(&new.proof) {
                 Ok(credential) => entra.with_waiting(credential),

@@ -1,8 +1,8 @@
 //! A client's body on its way to the app: never buffered, with a limit on how long it may stall.
 
 use super::error::{RequestBodyError, boxed};
-use super::held_permit::{CHECK_EVERY, HeldPermit, PermitCheck};
-use super::stall::{InterruptedWait, Stall};
+use super::held_permit::{HeldPermit, PermitCheck};
+use super::stall::{EndedWait, Stall};
 use crate::headers::identity::{HeaderStripper, IdentityHeaders};
 use crate::wire::body::BoxError;
 use bytes::Bytes;
@@ -42,7 +42,7 @@ const BODY_COMPLETE: u8 = 1;
 const BODY_STALLED: u8 = 2;
 const BODY_BROKEN: u8 = 3;
 const BODY_SESSION_ENDED: u8 = 4;
-const NOT_ALLOWED: u8 = 5;
+const BODY_NOT_ALLOWED: u8 = 5;
 
 impl BodyProgress {
     pub(super) fn is_whole(&self) -> bool {
@@ -56,7 +56,7 @@ impl BodyProgress {
             BODY_STALLED => Some(RequestBodyError::Stalled),
             BODY_BROKEN => Some(RequestBodyError::Off),
             BODY_SESSION_ENDED => Some(RequestBodyError::SessionEnded),
-            NOT_ALLOWED => Some(RequestBodyError::NotAllowed),
+            BODY_NOT_ALLOWED => Some(RequestBodyError::NotAllowed),
             _ => None,
         }
     }
@@ -81,7 +81,7 @@ impl BodyProgress {
         if held.session_is_over() {
             self.breaks(BODY_SESSION_ENDED, RequestBodyError::SessionEnded)
         } else {
-            self.breaks(NOT_ALLOWED, RequestBodyError::NotAllowed)
+            self.breaks(BODY_NOT_ALLOWED, RequestBodyError::NotAllowed)
         }
     }
 
@@ -158,24 +158,11 @@ impl<C: PermitCheck> Body for Carried<C> {
         let mut this = self.project();
         let polled = this.from.as_mut().poll_frame(context);
         if polled.is_pending() {
-            loop {
-                match ready!(
-                    this.stall
-                        .as_mut()
-                        .poll_every(context, this.held.as_ref().map(|_| CHECK_EVERY))
-                ) {
-                    InterruptedWait::TimedOut => {
-                        return this.progress.breaks(BODY_STALLED, RequestBodyError::Stalled);
-                    }
-                    InterruptedWait::CheckDue => {
-                        if let Some(held) = this.held.as_mut()
-                            && !held.still_holds()
-                        {
-                            return this.progress.is_refused(held);
-                        }
-                    }
-                }
-            }
+            let ended = ready!(this.stall.as_mut().poll_while_permitted(context, this.held));
+            return match (ended, this.held) {
+                (EndedWait::NotPermitted, Some(held)) => this.progress.is_refused(held),
+                _ => this.progress.breaks(BODY_STALLED, RequestBodyError::Stalled),
+            };
         }
         this.stall.moved();
         if let Some(held) = this.held.as_mut()

@@ -1,9 +1,9 @@
 //! The app's body on its way to the client: never buffered, with a limit on how long it may stall.
 
 use super::error::{AppStalled, PermitRevoked, boxed};
-use super::held_permit::{CHECK_EVERY, HeldPermit, PermitCheck};
+use super::held_permit::{HeldPermit, PermitCheck};
 use super::pool::BorrowedConnection;
-use super::stall::{InterruptedWait, Stall};
+use super::stall::{EndedWait, Stall};
 use crate::wire::body::BoxError;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -58,21 +58,11 @@ impl<C: PermitCheck> Body for ResponseBody<C> {
         let mut this = self.project();
         let polled = this.from.as_mut().poll_frame(context);
         if polled.is_pending() {
-            loop {
-                match ready!(
-                    this.stall
-                        .as_mut()
-                        .poll_every(context, this.held.as_ref().map(|_| CHECK_EVERY))
-                ) {
-                    InterruptedWait::TimedOut => return Poll::Ready(Some(Err(boxed(AppStalled)))),
-                    InterruptedWait::CheckDue
-                        if this.held.as_mut().is_some_and(|it| !it.still_holds()) =>
-                    {
-                        return Poll::Ready(Some(Err(boxed(PermitRevoked))));
-                    }
-                    InterruptedWait::CheckDue => {}
-                }
-            }
+            let ended = ready!(this.stall.as_mut().poll_while_permitted(context, this.held));
+            return Poll::Ready(Some(Err(match ended {
+                EndedWait::TimedOut => boxed(AppStalled),
+                EndedWait::NotPermitted => boxed(PermitRevoked),
+            })));
         }
         if this.held.as_mut().is_some_and(|it| !it.still_permits()) {
             return Poll::Ready(Some(Err(boxed(PermitRevoked))));

@@ -1,5 +1,6 @@
 //! Limits how long a body may stall, with periodic checks meanwhile.
 
+use super::held_permit::{CHECK_EVERY, HeldPermit, PermitCheck};
 use pin_project_lite::pin_project;
 use std::future::Future as _;
 use std::pin::Pin;
@@ -19,13 +20,13 @@ pin_project! {
     }
 }
 
-/// Why a wait was interrupted.
+/// Why a wait ended before a frame arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum InterruptedWait {
+pub(super) enum EndedWait {
     /// The time limit was reached.
     TimedOut,
-    /// A check is due whether the wait may continue.
-    CheckDue,
+    /// The permit of the request no longer holds.
+    NotPermitted,
 }
 
 impl Stall {
@@ -33,12 +34,30 @@ impl Stall {
         Self { timeout, until: None, sleep: None }
     }
 
-    /// Waits until the time limit, interrupted at the interval `every`.
-    pub(super) fn poll_every(
+    /// Waits for as long as the time limit and the permit allow. The permit is checked at the
+    /// interval `CHECK_EVERY`.
+    pub(super) fn poll_while_permitted<C: PermitCheck>(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        held: &mut Option<HeldPermit<C>>,
+    ) -> Poll<EndedWait> {
+        let every = held.as_ref().map(|_| CHECK_EVERY);
+        loop {
+            if ready!(self.as_mut().poll_every(context, every)) {
+                return Poll::Ready(EndedWait::TimedOut);
+            }
+            if held.as_mut().is_some_and(|held| !held.still_holds()) {
+                return Poll::Ready(EndedWait::NotPermitted);
+            }
+        }
+    }
+
+    /// Is ready at the interval `every`, and at the time limit, which it reports with `true`.
+    fn poll_every(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         every: Option<Duration>,
-    ) -> Poll<InterruptedWait> {
+    ) -> Poll<bool> {
         let mut this = self.project();
         let next = |now: Instant, until: Instant| every.map_or(until, |it| until.min(now + it));
         let until = match *this.until {
@@ -58,10 +77,10 @@ impl Stall {
         ready!(sleep.as_mut().poll(context));
         let now = Instant::now();
         if now >= until {
-            return Poll::Ready(InterruptedWait::TimedOut);
+            return Poll::Ready(true);
         }
         sleep.reset(next(now, until));
-        Poll::Ready(InterruptedWait::CheckDue)
+        Poll::Ready(false)
     }
 
     pub(super) fn moved(self: Pin<&mut Self>) {
