@@ -313,27 +313,17 @@ mod tests {
     use crate::base::domains::TenantName;
     use crate::base::identity::DirectoryMember;
     use crate::base::pattern::PathPattern;
-    use crate::base::string_list::StringList;
     use crate::base::target::PathStrictness;
 
     fn maya() -> Identity {
         Identity {
-            oid: Guid::parse("00aa00aa-bb11-cc22-dd33-44ee44ee44ee").unwrap(),
-            tid: Guid::parse("aaaabbbb-0000-cccc-1111-dddd2222eeee").unwrap(),
-            guest: false,
-            name: None,
             preferred_username: Some("Maya@contoso.example".into()),
-            email: None,
-            email_verified: false,
             roles: ["Admin"].into_iter().collect(),
             groups: PersonGroups::Known(["g1"].into_iter().collect()),
-            entra_sid: None,
-            login_hint: None,
-            acrs: StringList::default(),
-            auth_time: 0,
-            has_auth_time: false,
-            custom: Box::default(),
-            member: None,
+            ..Identity::new(
+                Guid::parse("00aa00aa-bb11-cc22-dd33-44ee44ee44ee").unwrap(),
+                Guid::parse("aaaabbbb-0000-cccc-1111-dddd2222eeee").unwrap(),
+            )
         }
     }
 

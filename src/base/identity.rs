@@ -47,6 +47,30 @@ pub struct Identity {
     pub member: Option<Arc<DirectoryMember>>,
 }
 
+impl Identity {
+    /// Creates an identity with its key only: no names, no roles and no groups.
+    pub fn new(oid: Guid, tid: Guid) -> Self {
+        Self {
+            oid,
+            tid,
+            guest: false,
+            name: None,
+            preferred_username: None,
+            email: None,
+            email_verified: false,
+            roles: StringList::default(),
+            groups: PersonGroups::Known(StringList::default()),
+            entra_sid: None,
+            login_hint: None,
+            acrs: StringList::default(),
+            auth_time: 0,
+            has_auth_time: false,
+            custom: Box::default(),
+            member: None,
+        }
+    }
+}
+
 /// A member of an organization, as the directory knows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectoryMember {

@@ -202,25 +202,15 @@ fn person(arguments: &ExplainArgs, config: &Config) -> Result<Identity, CommandE
     };
     let oid = arguments.user.as_deref().and_then(Guid::parse);
     Ok(Identity {
-        oid: oid.unwrap_or(placeholder_id()),
-        tid,
-        guest: false,
-        name: None,
         preferred_username: arguments.user.as_deref().filter(|_| oid.is_none()).map(Box::from),
-        email: None,
-        email_verified: false,
         roles: arguments.role.iter().collect(),
         groups: if arguments.overage {
             PersonGroups::Overage
         } else {
             PersonGroups::Known(arguments.group.iter().collect())
         },
-        entra_sid: None,
-        login_hint: None,
         acrs: arguments.acrs.iter().collect(),
-        auth_time: 0,
-        has_auth_time: false,
-        custom: Box::default(),
         member: member(arguments),
+        ..Identity::new(oid.unwrap_or(placeholder_id()), tid)
     })
 }

@@ -138,21 +138,8 @@ async fn person(
 /// Returns a person of a tenant; the number becomes the object ID.
 fn who(tenant: &str, number: u8, upn: &str) -> Identity {
     Identity {
-        oid: Guid::from_random([number; 16]),
-        tid: Guid::parse(tenant).unwrap(),
         name: Some("Maya Okafor".into()),
         preferred_username: Some(upn.into()),
-        email: None,
-        email_verified: false,
-        guest: false,
-        roles: StringList::default(),
-        groups: PersonGroups::Known(StringList::default()),
-        entra_sid: None,
-        login_hint: None,
-        acrs: StringList::default(),
-        auth_time: 0,
-        has_auth_time: false,
-        custom: Box::default(),
-        member: None,
+        ..Identity::new(Guid::from_random([number; 16]), Guid::parse(tenant).unwrap())
     }
 }

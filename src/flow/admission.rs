@@ -149,7 +149,6 @@ mod tests {
     use crate::base::clock::Clock;
     use crate::base::guid::Guid;
     use crate::base::identity::{Identity, PersonGroups};
-    use crate::base::string_list::StringList;
     use crate::entra::verified::VerifiedUser;
     use crate::seal::random;
     use crate::telemetry::log::Log;
@@ -196,22 +195,13 @@ allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
     /// A person with the role User. The token does not list their groups.
     fn identity() -> Identity {
         Identity {
-            oid: Guid::parse("00aa00aa-bb11-cc22-dd33-44ee44ee0001").unwrap(),
-            tid: Guid::parse("aaaabbbb-0000-cccc-1111-dddd2222eeee").unwrap(),
-            name: None,
             preferred_username: Some("maya@contoso.example".into()),
-            email: None,
-            email_verified: false,
-            guest: false,
             roles: ["User"].into_iter().collect(),
             groups: PersonGroups::Overage,
-            entra_sid: None,
-            login_hint: None,
-            acrs: StringList::default(),
-            auth_time: 0,
-            has_auth_time: false,
-            custom: Box::default(),
-            member: None,
+            ..Identity::new(
+                Guid::parse("00aa00aa-bb11-cc22-dd33-44ee44ee0001").unwrap(),
+                Guid::parse("aaaabbbb-0000-cccc-1111-dddd2222eeee").unwrap(),
+            )
         }
     }
 

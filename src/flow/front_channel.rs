@@ -101,9 +101,8 @@ mod tests {
     use super::*;
     use crate::base::clock::Clock;
     use crate::base::guid::Guid;
-    use crate::base::identity::{Identity, PersonGroups};
+    use crate::base::identity::Identity;
     use crate::base::secret::Secret;
-    use crate::base::string_list::StringList;
     use crate::config::session::SessionConfig;
     use crate::entra::verified::VerifiedUser;
     use futures_util::FutureExt as _;
@@ -117,24 +116,7 @@ mod tests {
 
     fn begin(store: &SessionStore, sid: &str) -> Secret {
         let guid = Guid::parse("00aa00aa-bb11-cc22-dd33-44ee44ee0001").unwrap();
-        let identity = Identity {
-            oid: guid,
-            tid: guid,
-            name: None,
-            preferred_username: None,
-            email: None,
-            email_verified: false,
-            guest: false,
-            roles: StringList::default(),
-            groups: PersonGroups::Known(StringList::default()),
-            entra_sid: Some(sid.into()),
-            login_hint: None,
-            acrs: StringList::default(),
-            auth_time: 0,
-            has_auth_time: false,
-            custom: Box::default(),
-            member: None,
-        };
+        let identity = Identity { entra_sid: Some(sid.into()), ..Identity::new(guid, guid) };
         store.create(VerifiedUser::pretended(identity), None, None, None).0
     }
 

@@ -216,8 +216,7 @@ impl AccessTokens {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::identity::{Identity, PersonGroups};
-    use crate::base::string_list::StringList;
+    use crate::base::identity::Identity;
     use crate::entra::verified::VerifiedUser;
     use crate::seal::random;
     use crate::session::store::SessionStore;
@@ -239,24 +238,7 @@ mod tests {
 
     fn token(by: &AccessTokens) -> Secret {
         let oid = Guid::from_random([7; 16]);
-        let identity = Identity {
-            oid,
-            tid: oid,
-            guest: false,
-            name: None,
-            preferred_username: None,
-            email: None,
-            email_verified: false,
-            roles: StringList::default(),
-            groups: PersonGroups::Known(StringList::default()),
-            entra_sid: None,
-            login_hint: None,
-            acrs: StringList::default(),
-            auth_time: 0,
-            has_auth_time: false,
-            custom: Box::default(),
-            member: None,
-        };
+        let identity = Identity::new(oid, oid);
         let config = crate::config::session::SessionConfig {
             secrets: Vec::new(),
             idle: std::time::Duration::from_secs(60),

@@ -5,9 +5,8 @@ use super::person::{AmbiguousPerson, EndedSessions, PersonKey, PersonSelector};
 use super::store::SessionStore;
 use crate::base::clock::Clock;
 use crate::base::guid::Guid;
-use crate::base::identity::{DirectoryMember, Identity, PersonGroups};
+use crate::base::identity::{DirectoryMember, Identity};
 use crate::base::secret::Secret;
-use crate::base::string_list::StringList;
 use crate::config;
 use crate::entra::verified::VerifiedUser;
 use std::time::Duration;
@@ -27,22 +26,9 @@ fn person(oid: &str, tid: &str) -> PersonKey {
 
 fn identity(who: PersonKey, name: &str, sid: Option<&str>) -> Identity {
     Identity {
-        oid: who.oid,
-        tid: who.tid,
-        name: None,
         preferred_username: Some(name.into()),
-        email: None,
-        email_verified: false,
-        guest: false,
-        roles: StringList::default(),
-        groups: PersonGroups::Known(StringList::default()),
         entra_sid: sid.map(Box::from),
-        login_hint: None,
-        acrs: StringList::default(),
-        auth_time: 0,
-        has_auth_time: false,
-        custom: Box::default(),
-        member: None,
+        ..Identity::new(who.oid, who.tid)
     }
 }
 

@@ -14,6 +14,8 @@ mod streams;
 mod tunnels;
 
 use crate::flood::FloodedProgram;
+use crate::world::h2::SETTINGS_INITIAL_WINDOW_SIZE;
+use crate::world::{World, WorldPlan};
 use std::time::{Duration, Instant};
 
 const MIB: u64 = 1 << 20;
@@ -21,6 +23,22 @@ const MIB: u64 = 1 << 20;
 /// Longest wait of the second client: enough for a debug build on a busy machine, and far less than
 /// a stuck program takes.
 const MAX_WAIT: Duration = Duration::from_secs(5);
+
+/// Settings of an HTTP/2 client that lets no stream send DATA.
+const NO_WINDOW: &[(u16, u32)] = &[(SETTINGS_INITIAL_WINDOW_SIZE, 0)];
+/// `body_timeout` of `with_short_limits`.
+const SECOND: Duration = Duration::from_secs(1);
+/// Maximum delay of an end beyond its limit on a busy machine.
+const LATE: Duration = Duration::from_secs(4);
+
+/// A world whose limits on waits for clients are over soon.
+async fn with_short_limits() -> World {
+    World::with(WorldPlan {
+        server: "[server.limits]\nbody_timeout = \"1s\"\nidle_timeout = \"2s\"".into(),
+        ..WorldPlan::default()
+    })
+    .await
+}
 
 /// The effect of an attack on the program.
 struct ResourceCost {

@@ -1,34 +1,21 @@
 //! HTTP/2: only DATA that moves counts as progress, and each stream has its own time limit.
 
+use super::{LATE, NO_WINDOW, SECOND, with_short_limits};
 use crate::world::h2::{
     DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, RawHttp2,
     SETTINGS_INITIAL_WINDOW_SIZE, frame, head,
 };
-use crate::world::{World, WorldPlan};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt as _;
-
-const WITHHELD: &[(u16, u32)] = &[(SETTINGS_INITIAL_WINDOW_SIZE, 0)];
-const SECOND: Duration = Duration::from_secs(1);
-/// Maximum delay of an end beyond its limit on a busy machine.
-const LATE: Duration = Duration::from_secs(4);
-
-async fn hasty() -> World {
-    World::with(WorldPlan {
-        server: "[server.limits]\nbody_timeout = \"1s\"\nidle_timeout = \"2s\"".into(),
-        ..WorldPlan::default()
-    })
-    .await
-}
 
 /// PONGs once counted as bytes that the client read: a stream whose client read nothing lived as
 /// long as the client sent PINGs.
 #[tokio::test]
 async fn a_stream_whose_client_takes_nothing_is_reset_alone_though_it_sends_pings() {
-    let world = hasty().await;
+    let world = with_short_limits().await;
     let host = world.address.to_string();
-    let mut client = RawHttp2::connect(world.address, WITHHELD).await;
+    let mut client = RawHttp2::connect(world.address, NO_WINDOW).await;
     let stuck = client.gets(&host, "/public/download?bytes=1048576", &[]).await;
     let events = client.gets(&host, "/public/events", &[]).await;
     client.opens_window(events, 1 << 20).await;
@@ -52,9 +39,9 @@ async fn a_stream_whose_client_takes_nothing_is_reset_alone_though_it_sends_ping
 
 #[tokio::test]
 async fn where_no_stream_goes_on_the_connection_is_dropped_and_the_app_is_freed() {
-    let world = hasty().await;
+    let world = with_short_limits().await;
     let host = world.address.to_string();
-    let mut client = RawHttp2::connect(world.address, WITHHELD).await;
+    let mut client = RawHttp2::connect(world.address, NO_WINDOW).await;
     for _ in 0..100 {
         client.gets(&host, "/public/download?bytes=1048576", &[]).await;
     }
@@ -81,8 +68,8 @@ async fn where_no_stream_goes_on_the_connection_is_dropped_and_the_app_is_freed(
 
 #[tokio::test]
 async fn a_client_that_opens_its_window_bit_by_bit_keeps_its_stream() {
-    let world = hasty().await;
-    let mut client = RawHttp2::connect(world.address, WITHHELD).await;
+    let world = with_short_limits().await;
+    let mut client = RawHttp2::connect(world.address, NO_WINDOW).await;
     let slow = client.gets(&world.address.to_string(), "/public/download?bytes=1048576", &[]).await;
     let (begun, mut taken) = (Instant::now(), 0);
     while begun.elapsed() < 4 * SECOND {
@@ -101,7 +88,7 @@ async fn a_client_that_opens_its_window_bit_by_bit_keeps_its_stream() {
 /// connection ends.
 #[tokio::test]
 async fn a_short_answer_that_is_not_taken_to_its_end_holds_no_connection() {
-    let world = hasty().await;
+    let world = with_short_limits().await;
     let mut client = RawHttp2::connect(world.address, &[(SETTINGS_INITIAL_WINDOW_SIZE, 10)]).await;
     let host = world.address.to_string();
     client.gets(&host, "/public/x", &[]).await;
@@ -124,7 +111,7 @@ async fn a_short_answer_that_is_not_taken_to_its_end_holds_no_connection() {
 /// empty chunk is the last one.
 #[tokio::test]
 async fn empty_data_frames_are_no_progress_of_an_upload() {
-    let world = hasty().await;
+    let world = with_short_limits().await;
     let mut client = RawHttp2::connect(world.address, &[]).await;
     let stream = client.next_stream();
     client
@@ -150,7 +137,7 @@ async fn empty_data_frames_are_no_progress_of_an_upload() {
 
 #[tokio::test]
 async fn pings_keep_no_connection_open_that_asks_for_nothing() {
-    let world = hasty().await;
+    let world = with_short_limits().await;
     let mut client = RawHttp2::connect(world.address, &[]).await;
     client.gets(&world.address.to_string(), "/public/x", &[]).await;
     let begun = Instant::now();
@@ -190,7 +177,7 @@ async fn resets_ten(client: &mut RawHttp2, host: &str) {
 /// ended a connection that others used.
 #[tokio::test]
 async fn streams_that_were_reset_with_their_heads_end_no_connection_that_is_used() {
-    let world = hasty().await;
+    let world = with_short_limits().await;
     let host = world.address.to_string();
     let mut client = RawHttp2::connect(world.address, &[]).await;
     let (begun, mut answered) = (Instant::now(), 0);

@@ -1,33 +1,19 @@
 //! HTTP/2: the fate of a WebSocket if other streams on its connection stall.
 
-use crate::world::h2::{
-    DATA, END_HEADERS, GOAWAY, HEADERS, RST_STREAM, RawHttp2, SETTINGS_INITIAL_WINDOW_SIZE, head,
-};
-use crate::world::{World, WorldPlan};
+use super::{LATE, NO_WINDOW, SECOND, with_short_limits};
+use crate::world::h2::{DATA, END_HEADERS, GOAWAY, HEADERS, RST_STREAM, RawHttp2, head};
 use std::time::{Duration, Instant};
 
-const WITHHELD: &[(u16, u32)] = &[(SETTINGS_INITIAL_WINDOW_SIZE, 0)];
-const SECOND: Duration = Duration::from_secs(1);
-/// Maximum delay of an end beyond its limit on a busy machine.
-const LATE: Duration = Duration::from_secs(4);
 /// A masked text frame "hi" (RFC 6455 section 5.7).
 const HI: &[u8] = &[0x81, 0x82, 0, 0, 0, 0, b'h', b'i'];
-
-async fn hasty() -> World {
-    World::with(WorldPlan {
-        server: "[server.limits]\nbody_timeout = \"1s\"\nidle_timeout = \"2s\"".into(),
-        ..WorldPlan::default()
-    })
-    .await
-}
 
 /// A tunnel does not count as a request under way: a stuck download beside it was the only one, and
 /// the WebSocket was closed together with it.
 #[tokio::test]
 async fn a_stuck_download_beside_a_websocket_is_reset_alone() {
-    let world = hasty().await;
+    let world = with_short_limits().await;
     let host = world.address.to_string();
-    let mut client = RawHttp2::connect(world.address, WITHHELD).await;
+    let mut client = RawHttp2::connect(world.address, NO_WINDOW).await;
     let socket = client.next_stream();
     let asked = head(
         "CONNECT",
