@@ -9,6 +9,7 @@ mod credential;
 mod database;
 mod error;
 mod file;
+mod organization_lookup;
 mod organizations;
 mod refresh;
 mod rotation;
