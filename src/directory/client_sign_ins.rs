@@ -10,7 +10,7 @@ use super::error::{Error, plain};
 use super::refresh;
 use super::store::Directory;
 use crate::base::guid::Guid;
-use crate::base::identity::{DirectoryMember, Identity};
+use crate::base::identity::DirectoryMember;
 use crate::base::secret::Secret;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -22,8 +22,6 @@ use std::collections::HashSet;
 const CODE_LIFETIME_SECONDS: u64 = 60;
 /// Maximum length of a redirect URI, in bytes.
 const MAX_ADDRESS_BYTES: usize = 2000;
-/// Seconds for which a process holds the right to ask Entra before another process may acquire it.
-const LEASE_SECONDS: u64 = 60;
 /// Time after which ended rows are deleted, in seconds.
 const ENDED_RETENTION_SECONDS: u64 = 30 * 86_400;
 
@@ -64,17 +62,6 @@ pub struct RedeemedSignIn {
     pub refresh: Secret,
     /// Other sign-ins of the person that ended to make room for this one.
     pub ended: Vec<Guid>,
-}
-
-/// State of a sign-in immediately before a question to Entra.
-#[derive(Debug)]
-pub enum RefreshLease {
-    /// This process may ask, with this refresh token.
-    Held(Option<Secret>),
-    /// Another process is asking Entra.
-    Elsewhere,
-    /// The sign-in has ended.
-    Over,
 }
 
 pub(super) const SELECT_SIGN_IN: &str = "SELECT id, client, redirect_uri, challenge, scope, person, organization, code_ends, code_used, salt, generation, token, previous, \
@@ -242,167 +229,6 @@ impl Directory {
         Ok(out)
     }
 
-    /// Acquires the right to ask Entra about a sign-in, so that no two processes use the same
-    /// refresh token.
-    ///
-    /// # Errors
-    /// The database cannot be read or changed.
-    pub async fn lease_refresh(&self, id: Guid) -> Result<RefreshLease, Error> {
-        let now = self.clock.now();
-        let mut changes = self.database.begin_transaction().await?;
-        let values =
-            vec![id.to_string().into(), now.into(), now.saturating_add(LEASE_SECONDS).into()];
-        let turn = changes.run("UPDATE family SET asking = $3 WHERE id = $1 AND asking <= $2 AND ended IS NULL AND ends > $2", values).await? == 1;
-        let sql = format!("{SELECT_SIGN_IN} WHERE id = $1 AND ended IS NULL AND ends > $2");
-        let row =
-            changes.row(sqlx::AssertSqlSafe(sql), vec![id.to_string().into(), now.into()]).await?;
-        changes.commit().await?;
-        let Some(row) = row else { return Ok(RefreshLease::Over) };
-        if !turn {
-            return Ok(RefreshLease::Elsewhere);
-        }
-        let grant =
-            row.maybe_text("entra_grant")?.and_then(|it| self.seals.open_refresh_token(id, &it));
-        Ok(RefreshLease::Held(grant))
-    }
-
-    /// Stores the refresh token from Entra that replaces the previous one.
-    ///
-    /// # Errors
-    /// The database cannot be changed.
-    pub async fn store_refresh_token(&self, id: Guid, grant: &Secret) -> Result<(), Error> {
-        let values = vec![id.to_string().into(), self.seals.seal_refresh_token(id, grant)?.into()];
-        self.change_sign_in(
-            "UPDATE family SET entra_grant = $2 WHERE id = $1 AND ended IS NULL",
-            values,
-        )
-        .await
-    }
-
-    /// Records that Entra has confirmed the person's access, with the current identity.
-    ///
-    /// # Errors
-    /// The database cannot be changed.
-    pub async fn refresh_succeeded(&self, id: Guid, who: &Identity) -> Result<(), Error> {
-        let values = vec![
-            id.to_string().into(),
-            self.seals.seal_identity(id, who)?.into(),
-            self.clock.now().into(),
-        ];
-        self.change_sign_in(
-            "UPDATE family SET identity = $2, answered = $3 WHERE id = $1 AND ended IS NULL",
-            values,
-        )
-        .await
-    }
-
-    /// Releases the right to ask Entra.
-    ///
-    /// # Errors
-    /// The database cannot be changed.
-    pub async fn release_refresh(&self, id: Guid) -> Result<(), Error> {
-        self.change_sign_in(
-            "UPDATE family SET asking = 0 WHERE id = $1",
-            vec![id.to_string().into()],
-        )
-        .await
-    }
-
-    /// Ends a sign-in with all its tokens; `why` is for the history.
-    ///
-    /// # Errors
-    /// The database cannot be read or changed.
-    pub async fn end_sign_in(&self, id: Guid, why: &str) -> Result<(), Error> {
-        let mut changes = self.database.begin_transaction().await?;
-        let row = changes
-            .row(
-                sqlx::AssertSqlSafe(format!("{SELECT_SIGN_IN} WHERE id = $1")),
-                vec![id.to_string().into()],
-            )
-            .await?;
-        if let Some(row) = row {
-            self.end(&mut changes, &row, why).await?;
-        }
-        changes.commit().await
-    }
-
-    /// Ends all of a person's sign-ins on clients, as part of a change that writes the history
-    /// entry itself.
-    pub(super) async fn end_sign_ins_of_person(
-        &self,
-        changes: &mut Transaction,
-        person: Guid,
-        why: &str,
-    ) -> Result<(), Error> {
-        let values = vec![person.to_string().into(), self.clock.now().into(), why.into()];
-        changes.run("UPDATE family SET ended = $2, why = $3, entra_grant = NULL WHERE person = $1 AND ended IS NULL", values).await.map(drop)
-    }
-
-    /// Ends all sign-ins on clients for the people of an organization, as part of a change that
-    /// writes the history entry itself.
-    pub(super) async fn end_sign_ins_of_organization(
-        &self,
-        changes: &mut Transaction,
-        organization: Guid,
-        why: &str,
-    ) -> Result<(), Error> {
-        let values = vec![organization.to_string().into(), self.clock.now().into(), why.into()];
-        changes.run("UPDATE family SET ended = $2, why = $3, entra_grant = NULL WHERE organization = $1 AND ended IS NULL", values).await.map(drop)
-    }
-
-    /// Ends all sign-ins on clients for the account with that object ID, in all organizations;
-    /// without a tenant, in all tenants.
-    ///
-    /// # Errors
-    /// The database cannot be read or changed.
-    pub async fn end_sign_ins_of_account(
-        &self,
-        oid: Guid,
-        tid: Option<Guid>,
-        why: &str,
-    ) -> Result<(), Error> {
-        let mut changes = self.database.begin_transaction().await?;
-        let sql = "SELECT id, organization FROM person WHERE oid = $1 AND tid = COALESCE($2, tid)";
-        for row in changes
-            .rows(sql, vec![oid.to_string().into(), tid.map(|it| it.to_string()).into()])
-            .await?
-        {
-            let (person, organization) = (id_of(&row)?, guid(&row, "organization")?);
-            self.end_sign_ins_of_person(&mut changes, person, why).await?;
-            self.audit(&mut changes, "operator", Some(organization), Some(person), why).await?;
-        }
-        changes.commit().await
-    }
-
-    /// Ends one sign-in within a transaction. The history entry informs the other processes.
-    pub(super) async fn end(
-        &self,
-        changes: &mut Transaction,
-        row: &DatabaseRow,
-        why: &str,
-    ) -> Result<(), Error> {
-        let (id, client) = (id_of(row)?, row.text("client")?);
-        let values = vec![id.to_string().into(), self.clock.now().into(), why.into()];
-        if changes.run("UPDATE family SET ended = $2, why = $3, entra_grant = NULL WHERE id = $1 AND ended IS NULL", values).await? == 0 {
-            return Ok(());
-        }
-        let (person, organization) = (guid(row, "person")?, guid(row, "organization")?);
-        self.audit(
-            changes,
-            "native client",
-            Some(organization),
-            Some(person),
-            &format!("sign-in on {client} ended: {why}"),
-        )
-        .await
-    }
-
-    async fn change_sign_in(&self, sql: &'static str, values: Vec<SqlValue>) -> Result<(), Error> {
-        let mut changes = self.database.begin_transaction().await?;
-        changes.run(sql, values).await?;
-        changes.commit().await
-    }
-
     /// Reads a row, if the sign-in has not ended, the person and the organization are on, and the
     /// person is still linked to the same account at Entra.
     pub(super) async fn live(&self, row: &DatabaseRow) -> Result<Option<ClientSignIn>, Error> {
@@ -462,7 +288,7 @@ pub(super) fn id_of(row: &DatabaseRow) -> Result<Guid, Error> {
     guid(row, "id")
 }
 
-fn guid(row: &DatabaseRow, column: &str) -> Result<Guid, Error> {
+pub(super) fn guid(row: &DatabaseRow, column: &str) -> Result<Guid, Error> {
     Guid::parse(&row.text(column)?)
         .ok_or_else(|| Error::Database("contains an invalid native client sign-in".to_owned()))
 }

@@ -5,6 +5,7 @@
 //! (`first_sign_in`). Nothing here is used on the request path, and nothing here depends on HTTP.
 //! Unique columns ensure that a person exists only once, even with concurrent changes.
 
+mod client_sign_in_end;
 mod credential;
 mod database;
 mod error;
@@ -30,6 +31,7 @@ pub mod organization_json;
 pub mod people;
 pub mod person;
 pub mod recent;
+pub mod refresh_lease;
 pub mod transfer;
 pub mod trial;
 pub mod watch;

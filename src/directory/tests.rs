@@ -1,13 +1,15 @@
 //! One test suite for both databases. Uses Debian's PostgreSQL, started here on its own socket.
 
 mod by_tls;
-mod families;
+mod client_sign_ins;
 mod importing;
 mod keeping;
 mod linking;
 mod managing;
 mod postgres;
 mod racing;
+mod refresh_lease;
+mod rotation;
 mod setting_up;
 mod watching;
 

@@ -5,7 +5,7 @@
 
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
-use crate::directory::client_sign_ins::RefreshLease;
+use crate::directory::refresh_lease::RefreshLease;
 use crate::directory::{Directory, Error};
 use crate::session::record::Session;
 use crate::session::standing::RecheckLease;

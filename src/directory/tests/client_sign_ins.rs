@@ -1,10 +1,10 @@
-//! Sign-ins on the app's own clients: codes, refresh tokens, and their ends.
+//! Sign-ins on the app's own clients: codes, the rows that are kept, and their ends.
 
 use super::*;
 use crate::directory::admin::{AdminScope, PersonAction};
 use crate::directory::change::OrganizationChange;
 use crate::directory::client_sign_in::NewClientSignIn;
-use crate::directory::client_sign_ins::{RedeemError, RedeemedSignIn, RefreshLease};
+use crate::directory::client_sign_ins::{RedeemError, RedeemedSignIn};
 use crate::directory::organization::OrganizationState;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -12,12 +12,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const HOME: &str = "com.example.fleet:/signed-in";
-const IDLE: u64 = 30 * 86_400;
+pub(super) const IDLE: u64 = 30 * 86_400;
 const LIFETIME: u64 = 90 * 86_400;
-const SECRETS: [&str; 1] = ["a secret of the stories, longer than 32 bytes"];
-
 /// Returns a person of Contoso who comes back from Entra.
-async fn maya(directory: &Directory) -> (Person, Identity) {
+pub(super) async fn maya(directory: &Directory) -> (Person, Identity) {
     let contoso = match directory.organization(&code("contoso")).await.unwrap() {
         Some(it) => it,
         None => organization(directory, "contoso", CONTOSO, &[]).await,
@@ -50,7 +48,7 @@ async fn begun(directory: &Directory) -> Secret {
     directory.start_sign_in(new).await.unwrap()
 }
 
-async fn signed_in(directory: &Directory) -> RedeemedSignIn {
+pub(super) async fn signed_in(directory: &Directory) -> RedeemedSignIn {
     let code = begun(directory).await;
     directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.unwrap()
 }
@@ -127,119 +125,6 @@ async fn a_code_used_twice_ends_what_it_began() {
     .await;
 }
 
-#[tokio::test]
-async fn a_refresh_token_is_told_again_for_half_a_minute_and_used_later_ends_all() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
-        let first = signed_in(&directory).await.refresh;
-        let second = directory.rotate(&first, "phone", IDLE).await.unwrap().refresh;
-        assert!(matches!(
-            directory.rotate(&first, "tablet", IDLE).await,
-            Err(RedeemError::OtherClient)
-        ));
-        ground.clock.shift(15);
-        assert_eq!(
-            directory.rotate(&first, "phone", IDLE).await.unwrap().refresh.expose(),
-            second.expose(),
-            "the same successor"
-        );
-        assert!(directory.sign_in_of_token(&first, "phone", IDLE).await.is_ok());
-        let third = directory.rotate(&second, "phone", IDLE).await.unwrap();
-        assert_ne!(third.refresh.expose(), second.expose());
-        // Two tokens back, even immediately.
-        assert!(matches!(
-            directory.rotate(&first, "phone", IDLE).await,
-            Err(RedeemError::Reused(_))
-        ));
-        assert!(matches!(
-            directory.rotate(&third.refresh, "phone", IDLE).await,
-            Err(RedeemError::Over)
-        ));
-        let again = signed_in(&directory).await.refresh;
-        directory.rotate(&again, "phone", IDLE).await.unwrap();
-        ground.clock.shift(31);
-        assert!(
-            matches!(
-                directory.sign_in_of_token(&again, "phone", IDLE).await,
-                Err(RedeemError::Reused(_))
-            ),
-            "too late, asked or used"
-        );
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn what_somebody_makes_up_ends_nothing() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
-        let RedeemedSignIn { sign_in, refresh, .. } = signed_in(&directory).await;
-        let newest = directory.rotate(&refresh, "phone", IDLE).await.unwrap().refresh;
-        let bytes = URL_SAFE_NO_PAD.decode(refresh.expose()).unwrap();
-        for generation in 0_u32..4 {
-            let mut forged = bytes.clone();
-            forged[16..20].copy_from_slice(&generation.to_be_bytes());
-            forged[51] ^= 1;
-            let forged = Secret::new(URL_SAFE_NO_PAD.encode(forged));
-            assert!(
-                matches!(directory.rotate(&forged, "phone", IDLE).await, Err(RedeemError::Unknown)),
-                "{generation}"
-            );
-            assert_eq!(directory.end_by_token(&forged, "phone", "a story").await.unwrap(), None);
-        }
-        for text in ["", "x", &"A".repeat(70), &"é".repeat(35)] {
-            assert!(
-                matches!(
-                    directory.rotate(&Secret::new(text), "phone", IDLE).await,
-                    Err(RedeemError::Unknown)
-                ),
-                "{text}"
-            );
-        }
-        assert_eq!(directory.end_by_token(&newest, "tablet", "a story").await.unwrap(), None);
-        assert!(directory.rotate(&newest, "phone", IDLE).await.is_ok());
-        assert_eq!(
-            directory.end_by_token(&refresh, "phone", "a story").await.unwrap(),
-            Some(sign_in.id),
-            "an old one ends it too"
-        );
-        assert!(directory.live_sign_ins(&[sign_in.id]).await.unwrap().is_empty());
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_hundred_refreshes_at_once_by_two_processes_have_one_successor() {
-    on_both(async |ground: Ground| {
-        let (one, other) = (ground.open().await, ground.open().await);
-        let first = signed_in(&one).await.refresh;
-        let all: Vec<_> = (0..100)
-            .map(|at| {
-                let (directory, token) =
-                    (if at % 2 == 0 { one.clone() } else { other.clone() }, first.clone());
-                tokio::spawn(async move {
-                    directory
-                        .rotate(&token, "phone", IDLE)
-                        .await
-                        .unwrap()
-                        .refresh
-                        .expose()
-                        .to_owned()
-                })
-            })
-            .collect();
-        let mut next = std::collections::HashSet::new();
-        for it in all {
-            next.insert(it.await.unwrap());
-        }
-        assert_eq!(next.len(), 1);
-        assert!(
-            one.rotate(&Secret::new(next.into_iter().next().unwrap()), "phone", IDLE).await.is_ok()
-        );
-    })
-    .await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_who_redeem_one_code_one_at_most_is_given_tokens_and_nobody_keeps_them() {
     on_both(async |ground: Ground| {
@@ -262,29 +147,6 @@ async fn of_many_who_redeem_one_code_one_at_most_is_given_tokens_and_nobody_keep
         for RedeemedSignIn { refresh, .. } in given {
             assert!(matches!(one.rotate(&refresh, "phone", IDLE).await, Err(RedeemError::Over)));
         }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn it_ends_when_nobody_refreshes_and_when_its_time_is_over() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
-        let idle = signed_in(&directory).await.refresh;
-        let mut busy = signed_in(&directory).await.refresh;
-        for _ in 0..4 {
-            ground.clock.shift(i64::try_from(IDLE / 2).unwrap());
-            busy = directory.rotate(&busy, "phone", IDLE).await.unwrap().refresh;
-        }
-        assert!(matches!(directory.rotate(&idle, "phone", IDLE).await, Err(RedeemError::Over)));
-        // The clock also advances in real time, so this leaves a margin.
-        ground.clock.shift(i64::try_from(IDLE).unwrap() - 60);
-        busy = directory.rotate(&busy, "phone", IDLE).await.unwrap().refresh;
-        ground.clock.shift(60);
-        assert!(
-            matches!(directory.rotate(&busy, "phone", IDLE).await, Err(RedeemError::Over)),
-            "ninety days, however busy"
-        );
     })
     .await;
 }
@@ -379,40 +241,6 @@ async fn a_code_that_nobody_redeems_leaves_no_sign_in() {
 }
 
 #[tokio::test]
-async fn one_process_asks_entra_at_a_time_by_the_newest_grant() {
-    on_both(async |ground: Ground| {
-        let (one, other) = (ground.open().await, ground.open().await);
-        let id = signed_in(&one).await.sign_in.id;
-        let RefreshLease::Held(Some(grant)) = one.lease_refresh(id).await.unwrap() else {
-            panic!("no turn")
-        };
-        assert_eq!(grant.expose(), "a refresh token of Entra's");
-        assert!(matches!(other.lease_refresh(id).await.unwrap(), RefreshLease::Elsewhere));
-        one.store_refresh_token(id, &Secret::new("the next")).await.unwrap();
-        let (_, who) = maya(&one).await;
-        ground.clock.shift(10);
-        let now = Identity { roles: ["Fleet.Admin"].into_iter().collect(), ..who };
-        one.refresh_succeeded(id, &now).await.unwrap();
-        one.release_refresh(id).await.unwrap();
-        let RefreshLease::Held(Some(grant)) = other.lease_refresh(id).await.unwrap() else {
-            panic!("no turn")
-        };
-        assert_eq!(grant.expose(), "the next");
-        let sign_in = other.sign_in(id).await.unwrap().unwrap();
-        assert!(
-            sign_in.identity().roles.contains("Fleet.Admin")
-                && sign_in.answered + 8 >= ground.clock.now()
-        );
-        // A process that stopped during its question does not block others for long.
-        ground.clock.shift(61);
-        assert!(matches!(one.lease_refresh(id).await.unwrap(), RefreshLease::Held(_)));
-        one.end_sign_in(id, "a story").await.unwrap();
-        assert!(matches!(one.lease_refresh(id).await.unwrap(), RefreshLease::Over));
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn nothing_that_opens_anything_lies_in_the_table_and_a_row_opens_as_itself_only() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
@@ -434,45 +262,6 @@ async fn nothing_that_opens_anything_lies_in_the_table_and_a_row_opens_as_itself
         changes.commit().await.unwrap();
         assert!(matches!(directory.sign_in(sign_in.id).await, Err(Error::UnopenedSignIn)));
         assert!(directory.sign_in(other).await.unwrap().is_some());
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_new_secret_in_front_keeps_people_signed_in_and_answers_a_retry_alike() {
-    on_both(async |ground: Ground| {
-        let before = ground.opened_with(&SECRETS).await.unwrap();
-        let first = signed_in(&before).await.refresh;
-        let second = before.rotate(&first, "phone", IDLE).await.unwrap().refresh;
-        let after = ground
-            .opened_with(&["a newer secret of the stories, as long as the other", SECRETS[0]])
-            .await
-            .unwrap();
-        assert_eq!(
-            after.rotate(&first, "phone", IDLE).await.unwrap().refresh.expose(),
-            second.expose()
-        );
-        let third = after.rotate(&second, "phone", IDLE).await.unwrap().refresh;
-        assert!(after.rotate(&third, "phone", IDLE).await.is_ok());
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn groups_that_are_too_many_for_a_row_are_left_to_graph() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
-        let id = signed_in(&directory).await.sign_in.id;
-        let (_, who) = maya(&directory).await;
-        let many: StringList = (0..600).map(|it| format!("{it:036}")).collect();
-        directory
-            .refresh_succeeded(id, &Identity { groups: PersonGroups::Known(many), ..who })
-            .await
-            .unwrap();
-        assert_eq!(
-            directory.sign_in(id).await.unwrap().unwrap().identity().groups,
-            PersonGroups::Overage
-        );
     })
     .await;
 }
