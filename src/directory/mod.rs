@@ -10,6 +10,7 @@ mod credential;
 mod database;
 mod error;
 mod file;
+mod linking;
 mod organization_lookup;
 mod organizations;
 mod refresh;
