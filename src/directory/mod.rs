@@ -30,6 +30,7 @@ pub mod organization;
 pub mod organization_credential;
 pub mod organization_json;
 pub mod people;
+pub mod people_csv;
 pub mod person;
 pub mod recent;
 pub mod refresh_lease;

@@ -1,12 +1,12 @@
-//! Import and export of people as CSV (RFC 4180): `username,name,email,role`, identified with the
-//! column names.
+//! Import and export of people as CSV: `username,name,email,role`, identified with the column
+//! names.
 
 use super::change::NewPerson;
 use super::database::{SqlValue, Transaction};
 use super::error::{Error, plain};
 use super::organization::Organization;
 use super::people::{INSERT, MAX_CHANGED_COLUMNS, PeopleQuery};
-use super::person::Person;
+use super::people_csv::{CsvColumns, ImportError, csv_head, csv_lines, short, unguarded};
 use super::store::Directory;
 use crate::base::guid::Guid;
 use crate::base::username::{Username, domain_of};
@@ -43,25 +43,6 @@ pub struct ImportReport {
     pub errors: Vec<(u64, String)>,
     /// Number of rejected lines, reported or not.
     pub left_out: u64,
-}
-
-/// Why a file cannot be imported at all.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// The file is not a CSV file of people.
-    #[error("{0}")]
-    File(String),
-    /// The directory cannot be read or changed.
-    #[error(transparent)]
-    Directory(#[from] Error),
-}
-
-/// Positions of the columns.
-struct CsvColumns {
-    username: usize,
-    name: Option<usize>,
-    email: Option<usize>,
-    role: Option<usize>,
 }
 
 struct CsvLine {
@@ -388,27 +369,6 @@ async fn update(changes: &mut Transaction, id: &str, person: &NewPerson) -> Resu
     changes.run(sql, values).await.map(drop)
 }
 
-impl CsvColumns {
-    fn of(head: &StringRecord) -> Result<Self, ImportError> {
-        // Spreadsheets start a file with a byte order mark.
-        let named = |name: &str| {
-            head.iter().position(|it| it.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name))
-        };
-        let known = ["username", "name", "email", "role", "organization", "state", "last_sign_in"];
-        if let Some(other) = head.iter().find(|it| {
-            !known.iter().any(|name| it.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name))
-        }) {
-            return Err(ImportError::File(format!(
-                "the first line has an unknown column {}; known columns are username, name, email and role",
-                short(other)
-            )));
-        }
-        let username = named("username")
-            .ok_or_else(|| ImportError::File("the first line has no column username".to_owned()))?;
-        Ok(Self { username, name: named("name"), email: named("email"), role: named("role") })
-    }
-}
-
 impl ImportReport {
     fn leave_out(&mut self, line: u64, why: String) {
         self.left_out += 1;
@@ -416,66 +376,4 @@ impl ImportReport {
             self.errors.push((line, why));
         }
     }
-}
-
-/// Returns the first line of an export.
-pub fn csv_head() -> Vec<u8> {
-    lines([["username", "name", "email", "role", "organization", "state", "last_sign_in"]
-        .map(str::to_owned)])
-}
-
-/// Returns the lines of an export for these people.
-pub fn csv_lines(people: &[Person]) -> Vec<u8> {
-    lines(people.iter().map(|it| cells(it).map(|it| guarded(&it))))
-}
-
-fn lines(all: impl IntoIterator<Item = [String; 7]>) -> Vec<u8> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for it in all {
-        // Writing to a Vec cannot fail, and all lines have the same number of cells.
-        let _ = writer.write_record(it);
-    }
-    writer.into_inner().unwrap_or_default()
-}
-
-fn cells(it: &Person) -> [String; 7] {
-    let state = if it.on { "on" } else { "off" };
-    let last = it
-        .last_sign_in
-        .and_then(|it| u64::try_from(it).ok())
-        .map(crate::base::calendar::utc)
-        .unwrap_or_default();
-    let text = |it: &Option<String>| it.clone().unwrap_or_default();
-    [
-        it.username.to_string(),
-        text(&it.name),
-        text(&it.email),
-        it.role.clone(),
-        it.code.to_string(),
-        state.to_owned(),
-        last,
-    ]
-}
-
-/// Prefixes a cell that looks like a formula with an apostrophe, because spreadsheets would
-/// evaluate it (OWASP, CSV injection).
-fn guarded(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\'']) {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
-    }
-}
-
-/// Removes the apostrophe, so that an export can be imported.
-fn unguarded(cell: &str) -> &str {
-    match cell.strip_prefix('\'') {
-        Some(rest) if rest.starts_with(['=', '+', '-', '@', '\'']) => rest,
-        _ => cell,
-    }
-}
-
-fn short(text: &str) -> String {
-    let cut: String = text.chars().take(40).collect();
-    format!("{cut:?}")
 }

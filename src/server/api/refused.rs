@@ -2,7 +2,7 @@
 
 use crate::directory::Error;
 use crate::directory::admin::ActionError;
-use crate::directory::transfer::ImportError;
+use crate::directory::people_csv::ImportError;
 use crate::server::gate::GateRefusal;
 use crate::wire::body::Body;
 use crate::wire::reply;
