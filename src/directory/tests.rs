@@ -1,7 +1,9 @@
 //! One test suite for both databases. Uses Debian's PostgreSQL, started here on its own socket.
 
+mod admin;
 mod by_tls;
 mod client_sign_ins;
+mod credential;
 mod importing;
 mod keeping;
 mod linking;
