@@ -6,6 +6,7 @@ pub mod bearer_cache;
 pub mod groups_age;
 mod index;
 pub mod pending;
+mod people;
 pub mod person;
 pub mod record;
 pub mod rounds;

@@ -2,7 +2,6 @@
 
 use super::groups_age::GroupsAge;
 use super::index::SessionIndex;
-use super::person::{AmbiguousPerson, EndedSessions, PersonKey, PersonName, PersonSelector};
 use super::record::{Session, SessionEnd};
 use super::standing::EntraStanding;
 use crate::base::clock::Clock;
@@ -19,7 +18,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -33,9 +32,9 @@ type SessionKey = [u8; 32];
 /// Sessions in this process by the SHA-256 digest of their IDs: memory contents give no access.
 #[derive(Debug)]
 pub struct SessionStore {
-    sessions: Cache<SessionKey, Arc<Session>>,
-    index: Arc<SessionIndex>,
-    clock: Clock,
+    pub(super) sessions: Cache<SessionKey, Arc<Session>>,
+    pub(super) index: Arc<SessionIndex>,
+    pub(super) clock: Clock,
     random: RandomSource,
     idle: u64,
     lifetime: u64,
@@ -272,7 +271,7 @@ impl SessionStore {
 
     /// Whether a session that the caller has is still live; `used` records a use. Notifies the
     /// dependents of a session that is not.
-    fn goes_on(&self, session: &Session, now: u64, used: bool) -> bool {
+    pub(super) fn goes_on(&self, session: &Session, now: u64, used: bool) -> bool {
         if session.end.is_over() || self.is_past(session, now) {
             session.end.notify();
             return false;
@@ -307,86 +306,6 @@ impl SessionStore {
         Some(session)
     }
 
-    /// Ends the sessions that started in that session at Entra; returns their number.
-    pub fn end_by_sid(&self, sid: &str) -> usize {
-        self.end_each(self.index.by_sid(sid))
-    }
-
-    /// Ends all sessions of one person; returns their number.
-    pub fn end_all_of(&self, person: PersonKey) -> usize {
-        let mut found = self.index.by_object(person.oid);
-        found.retain(|it| it.identity().tid == person.tid);
-        self.end_each(found)
-    }
-
-    /// Returns the live sessions of a person in the directory, with the directory's ID.
-    pub fn of_person(&self, person: Guid) -> Vec<Arc<Session>> {
-        self.live(self.index.by_person(person))
-    }
-
-    /// Returns these organizations' live sessions. Scans all sessions: not for the request path.
-    pub fn of_organizations(&self, organizations: &HashSet<Guid>) -> Vec<Arc<Session>> {
-        let belongs = |it: &Arc<Session>| {
-            it.identity().member.as_ref().is_some_and(|it| organizations.contains(&it.organization))
-        };
-        self.live(self.sessions.iter().map(|it| it.1).filter(belongs))
-    }
-
-    /// Ends a directory person's sessions that started no later than `begun_by`, or all if `None`;
-    /// returns their number.
-    pub fn end_all_of_person(&self, person: Guid, begun_by: Option<u64>) -> usize {
-        let mut found = self.index.by_person(person);
-        found.retain(|it| begun_by.is_none_or(|time| it.started_at() <= time));
-        self.end_each(found)
-    }
-
-    fn live(&self, sessions: impl IntoIterator<Item = Arc<Session>>) -> Vec<Arc<Session>> {
-        let now = self.clock.now();
-        sessions.into_iter().filter(|it| self.goes_on(it, now, false)).collect()
-    }
-
-    /// Ends all sessions of the person that an operator selected. A name requires a scan of all
-    /// sessions, because nothing else needs an index: not for the request path.
-    ///
-    /// # Errors
-    /// `AmbiguousPerson` if several people match: nothing ends.
-    pub fn revoke(&self, whom: &PersonSelector) -> Result<EndedSessions, AmbiguousPerson> {
-        let mut people = match &whom.user {
-            PersonName::Object(oid) => self.people(self.index.by_object(*oid)),
-            PersonName::Name(name) => {
-                self.people(self.sessions.iter().map(|it| it.1).filter(|it| is_called(it, name)))
-            }
-        };
-        people.retain(|it| whom.tenant.is_none_or(|tenant| it.tid == tenant));
-        match people.as_slice() {
-            [] => Ok(EndedSessions { person: None, sessions: 0 }),
-            [person] => {
-                Ok(EndedSessions { person: Some(*person), sessions: self.end_all_of(*person) })
-            }
-            _ => Err(AmbiguousPerson(people)),
-        }
-    }
-
-    /// Returns the people with these live sessions, each once.
-    fn people(&self, sessions: impl IntoIterator<Item = Arc<Session>>) -> Vec<PersonKey> {
-        let person = |it: Arc<Session>| {
-            let identity = it.identity();
-            PersonKey { oid: identity.oid, tid: identity.tid }
-        };
-        self.live(sessions).into_iter().map(person).collect::<BTreeSet<_>>().into_iter().collect()
-    }
-
-    /// Ends sessions; returns the number of live ones.
-    fn end_each(&self, sessions: Vec<Arc<Session>>) -> usize {
-        let end = |session: &Arc<Session>| {
-            let live = self.goes_on(session, self.clock.now(), false);
-            session.end.notify();
-            self.sessions.invalidate(&session.key);
-            live
-        };
-        sessions.iter().filter(|it| end(it)).count()
-    }
-
     /// Returns the time when an unused session becomes idle, in seconds since 1970.
     pub fn idle_deadline(&self, session: &Session) -> u64 {
         session.last_seen().saturating_add(self.idle).min(session.ends())
@@ -408,10 +327,6 @@ impl SessionStore {
     pub fn count(&self) -> u64 {
         self.sessions.entry_count()
     }
-}
-
-fn is_called(session: &Session, name: &str) -> bool {
-    session.identity().preferred_username.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(name))
 }
 
 fn read(id: &str) -> Option<SessionKey> {
