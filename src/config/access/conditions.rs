@@ -1,0 +1,202 @@
+//! Reads one table of `allow` and checks whom it can match.
+
+use super::super::entra::{GroupsSource, SignInAudience, named};
+use super::super::problem::{InvalidValue, quote};
+use super::super::section::{ConfigSection, LocatedValue};
+use super::rule::{AllowConditions, is_context};
+use crate::base::company_code::CompanyCode;
+use crate::base::domains::TenantName;
+use crate::base::guid::Guid;
+
+pub(super) fn table(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> AllowConditions {
+    let some = |text: &str| {
+        if text.is_empty() { Err(InvalidValue::new("is empty")) } else { Ok(text.to_owned()) }
+    };
+    let values = |found: Vec<LocatedValue<String>>| -> Vec<String> {
+        found.into_iter().map(|it| it.value).collect()
+    };
+    let groups = section.key("groups").list(&[], some);
+    for it in groups.iter().filter(|it| Guid::parse(&it.value).is_none()) {
+        let complaint = InvalidValue::new(format!(
+            "{} is a group name, but Entra sends object IDs",
+            quote(&it.value)
+        ));
+        section.warn(&it.spot, complaint.hint("copy the group's Object ID from Entra, unless tokens are configured to contain names"));
+    }
+    if let (Some(first), GroupsSource::Off) = (groups.first(), people.groups) {
+        let complaint = InvalidValue::new("can never match: [entra] groups is \"off\"");
+        section.complain(
+            &first.spot,
+            complaint.hint("write [entra] groups = \"token\", or use roles"),
+        );
+    }
+    let users = section.key("users").list(&[], user);
+    for it in users.iter().filter(|it| people.are_many && Guid::parse(&it.value).is_none()) {
+        let complaint = InvalidValue::new(format!(
+            "{} is ambiguous: any tenant can assign that name",
+            quote(&it.value)
+        ));
+        section.complain(
+            &it.spot,
+            complaint.hint(
+                "with several tenants, write the person's object ID, and add the tenant to tenants",
+            ),
+        );
+    }
+    let table = AllowConditions {
+        roles: values(section.key("roles").list(&[], some)),
+        groups: values(groups),
+        users: values(users),
+        tenants: section.key("tenants").list(&[], tenant).into_iter().map(|it| it.value).collect(),
+        organizations: values(section.key("organizations").list(&[], organization)),
+        directory_roles: values(section.key("directory_roles").list(&[], |it| people.role(it))),
+        acrs: values(section.key("acrs").list(&[], context)).into(),
+    };
+    check_role_owner(section, people, &table);
+    table
+}
+
+/// Reports tables that match no one, and tables that must also name tenants or organizations.
+fn check_role_owner(
+    section: &ConfigSection<'_>,
+    people: SignInAudience<'_>,
+    table: &AllowConditions,
+) {
+    // An empty list would match everyone, while its author means no one.
+    let keys = ["roles", "groups", "users", "tenants", "organizations", "directory_roles", "acrs"];
+    if keys.iter().all(|it| section.look_up(it, None).is_none())
+        || keys.iter().any(|it| section.is_empty_list(it))
+    {
+        let complaint = InvalidValue::new("matches no one")
+            .hint("write at least one value for each key; or \"signed-in\", or \"nobody\"");
+        section.complain(&section.spot_of_table(), complaint);
+    }
+    for name in ["organizations", "directory_roles"]
+        .iter()
+        .filter(|it| !people.has_directory && section.look_up(it, None).is_some())
+    {
+        section.complain(
+            &section.spot_of(name),
+            InvalidValue::new("needs [directory]")
+                .hint("add [directory], or use tenants and roles"),
+        );
+    }
+    if people.has_directory
+        && !table.directory_roles.is_empty()
+        && !table.tenants.is_empty()
+        && table.organizations.is_empty()
+    {
+        let complaint = InvalidValue::new(
+            "must also name organizations: each organization assigns its own, even in the same tenant",
+        );
+        section.complain(
+            &section.spot_of("directory_roles"),
+            complaint
+                .hint("add organizations = [...] to the same table; tenants alone is not enough"),
+        );
+    }
+    let theirs: [(_, &[String]); 4] = [
+        ("roles", &table.roles),
+        ("groups", &table.groups),
+        ("users", &table.users),
+        ("acrs", &table.acrs),
+    ];
+    let is_said = !table.tenants.is_empty() || !table.organizations.is_empty();
+    for (name, values) in theirs.iter().filter(|it| people.are_many && !it.1.is_empty()) {
+        if people.has_directory
+            && table.organizations.is_empty()
+            && is_of_a_registration(name, values)
+        {
+            let complaint = InvalidValue::new(
+                "must also name organizations: each app registration defines its own, even in the same tenant",
+            );
+            section.complain(
+                &section.spot_of(name),
+                complaint.hint(
+                    "add organizations = [...] to the same table; tenants alone is not enough",
+                ),
+            );
+        } else if !is_said {
+            let complaint = InvalidValue::new(
+                "must also name tenants or organizations: each tenant defines its own",
+            );
+            section.complain(
+                &section.spot_of(name),
+                complaint.hint(if people.has_directory {
+                    "add organizations = [...] to the same table"
+                } else {
+                    "add tenants = [...] to the same table"
+                }),
+            );
+        } else if *name == "groups"
+            && people.has_directory
+            && table.organizations.is_empty()
+            && people.groups == GroupsSource::Token
+        {
+            let complaint = InvalidValue::new(
+                "is read from tokens, in which an organization's app registration may put names that look like object IDs",
+            );
+            section.warn(&section.spot_of(name), complaint.hint("add organizations = [...] to the same table, or write [entra] groups = \"graph\""));
+        }
+    }
+}
+
+/// Whether an app registration defines these values: app roles always, and group names that it puts
+/// into its tokens. Object IDs of groups belong to the tenant.
+fn is_of_a_registration(name: &str, values: &[String]) -> bool {
+    name == "roles" || name == "groups" && values.iter().any(|it| Guid::parse(it).is_none())
+}
+
+impl SignInAudience<'_> {
+    /// Reads one of `[directory] roles`. If those could not be read, the problem is already
+    /// reported there.
+    fn role(self, text: &str) -> Result<String, InvalidValue> {
+        if self.roles.is_none_or(|all| all.iter().any(|it| it == text)) {
+            return Ok(text.to_owned());
+        }
+        let known = self
+            .roles
+            .unwrap_or_default()
+            .iter()
+            .map(|it| quote(it))
+            .collect::<Vec<_>>()
+            .join(" or ");
+        Err(InvalidValue::new(format!("{} is not one of [directory] roles", quote(text)))
+            .hint(format!("write {known}")))
+    }
+}
+
+fn organization(text: &str) -> Result<String, InvalidValue> {
+    let refused = || {
+        InvalidValue::new(format!("{} is not a company code", quote(text)))
+            .hint("write 4 to 32 of a-z, 0-9 and inner hyphens")
+    };
+    CompanyCode::parse(text).map(|it| it.to_string()).ok_or_else(refused)
+}
+
+fn user(text: &str) -> Result<String, InvalidValue> {
+    let is_upn = text.split_once('@').is_some_and(|(name, domain)| {
+        !name.is_empty() && !domain.is_empty() && !domain.contains('@')
+    }) && !text.contains(char::is_whitespace);
+    let refused = || {
+        InvalidValue::new(format!("{} is not a user", quote(text)))
+            .hint("write an object ID, or a sign-in name like maya@contoso.com")
+    };
+    if is_upn || Guid::parse(text).is_some() { Ok(text.to_owned()) } else { Err(refused()) }
+}
+
+fn tenant(text: &str) -> Result<TenantName, InvalidValue> {
+    let refused = || {
+        InvalidValue::new(format!("{} is neither a tenant ID nor a domain", quote(text)))
+            .hint("write the Directory (tenant) ID, or a domain like contoso.com")
+    };
+    named(text).ok_or_else(refused)
+}
+
+fn context(text: &str) -> Result<String, InvalidValue> {
+    let refused = || {
+        InvalidValue::new(format!("{} is not an authentication context", quote(text)))
+            .hint("write its ID, \"c1\" to \"c99\"")
+    };
+    if is_context(text) { Ok(text.to_owned()) } else { Err(refused()) }
+}
