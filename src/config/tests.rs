@@ -1,6 +1,9 @@
 mod any;
+mod credentials;
 mod example;
 mod native;
+mod organizations;
+mod rules;
 mod sources;
 mod tenants;
 mod told;
