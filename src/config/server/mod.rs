@@ -1,13 +1,21 @@
 //! `[server]`: the listeners and the public address.
 
-use super::address::{is_domain, socket_path};
+mod limits;
+mod listeners;
+
+pub use limits::ServerLimits;
+pub use listeners::ListenAddress;
+
+use super::address::is_domain;
 use super::duration;
 use super::problem::{InvalidValue, quote};
 use super::section::{ConfigSection, LocatedValue};
 use crate::base::secret::Secret;
 use crate::base::site::{BadSite, Site, split_authority};
 use ipnet::IpNet;
-use std::net::{IpAddr, SocketAddr};
+use limits::limits;
+use listeners::{judge_listeners, listen};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,27 +44,6 @@ pub struct ServerConfig {
     pub limits: ServerLimits,
 }
 
-/// The address of one listener.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ListenAddress {
-    /// A TCP socket, `address:port`.
-    Tcp(SocketAddr),
-    /// A unix socket, `unix:/path`.
-    Unix(PathBuf),
-    /// The sockets that systemd passes to the process.
-    Systemd,
-}
-
-impl std::fmt::Display for ListenAddress {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(out),
-            Self::Unix(path) => write!(out, "unix:{}", path.display()),
-            Self::Systemd => out.write_str("systemd"),
-        }
-    }
-}
-
 /// Proxies whose `X-Forwarded-*`, `Forwarded` and `X-Original-*` are trusted. None by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies {
@@ -75,45 +62,6 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// Limits of sizes, waits and counts, `[server.limits]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerLimits {
-    /// Maximum size of a request head (HTTP/1.1) or header list (HTTP/2), in bytes.
-    pub header_bytes: usize,
-    /// Maximum number of header fields.
-    pub headers: usize,
-    /// Maximum time from the first byte of a head to its last.
-    pub header_timeout: Duration,
-    /// Maximum time that a connection may have no request in progress, including one that never
-    /// sent a request.
-    pub idle_timeout: Duration,
-    /// Maximum time that a client may send no byte of its request body, or accept none of the
-    /// response.
-    pub body_timeout: Duration,
-    /// Maximum time that an app may send no byte of a response it began, and that a tunnel may be
-    /// silent.
-    pub stream_timeout: Duration,
-    /// Maximum number of concurrent connections; further ones get 503.
-    pub connections: usize,
-    /// Maximum number of HTTP/2 streams in one connection.
-    pub streams: u32,
-}
-
-impl Default for ServerLimits {
-    fn default() -> Self {
-        Self {
-            header_bytes: 64 * 1024,
-            headers: 100,
-            header_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(75),
-            body_timeout: Duration::from_secs(60),
-            stream_timeout: Duration::from_secs(3600),
-            connections: 10_000,
-            streams: 128,
-        }
-    }
-}
-
 /// The parts of `[server]` that could be read, including those that other sections must be
 /// consistent with.
 #[derive(Debug)]
@@ -129,8 +77,6 @@ pub(super) struct ServerDraft {
 /// never used, because there is a problem.
 const UNREAD_PUBLIC_URL: &str = "https://unread.invalid";
 
-const MINUTE: Duration = Duration::from_mins(1);
-const HOUR: Duration = Duration::from_hours(1);
 /// Maximum `max-age` of `Strict-Transport-Security`: two years, as hstspreload.org recommends.
 const MAX_HSTS: Duration = Duration::from_hours(730 * 24);
 
@@ -146,8 +92,9 @@ pub(super) fn read(
     let hosts = section.key("hosts").list(&[], host);
     let return_hosts = section.key("return_hosts").list(&[], return_host);
     let trusted_proxies = trust(section);
-    let shutdown_grace =
-        section.key("shutdown_grace").duration(Duration::from_secs(30), Duration::ZERO..=HOUR);
+    let shutdown_grace = section
+        .key("shutdown_grace")
+        .duration(Duration::from_secs(30), Duration::ZERO..=Duration::from_hours(1));
     let (tls, hsts) = section.inner("tls", |it| (tls(it), hsts(it)));
     let limits = section.inner("limits", limits);
     judge_listeners(section, &listen, admin_listen.as_ref());
@@ -220,26 +167,6 @@ fn return_host(text: &str) -> Result<String, InvalidValue> {
     })
 }
 
-/// Parses the address of a listener.
-fn listen(text: &str) -> Result<ListenAddress, InvalidValue> {
-    if text == "systemd" {
-        return Ok(ListenAddress::Systemd);
-    }
-    if let Some(path) = text.strip_prefix("unix:") {
-        return socket_path(path).map(ListenAddress::Unix);
-    }
-    if let Ok(address) = text.parse() {
-        return Ok(ListenAddress::Tcp(address));
-    }
-    let complaint = InvalidValue::new(format!("{} is not an address to listen on", quote(text)));
-    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
-    Err(match (host, port.parse::<u16>()) {
-        ("" | "*", Ok(port)) => complaint.hint(format!("write \"0.0.0.0:{port}\" for all addresses, or \"127.0.0.1:{port}\" for this machine only")),
-        ("localhost", Ok(port)) => complaint.hint(format!("write \"127.0.0.1:{port}\"")),
-        _ => complaint.hint("write an address and a port, like \"127.0.0.1:4180\" or \"[::1]:4180\"; or \"unix:/run/entrada.sock\", or \"systemd\""),
-    })
-}
-
 /// Checks a token: it must fit into a header unchanged and be too long to guess.
 fn token(section: &ConfigSection<'_>, found: LocatedValue<Secret>) -> Option<Secret> {
     let text = found.value.expose();
@@ -250,56 +177,6 @@ fn token(section: &ConfigSection<'_>, found: LocatedValue<Secret>) -> Option<Sec
         InvalidValue::new("is not a token of 32 to 512 visible characters without spaces");
     section.complain(&found.spot, complaint.hint("entrada secret prints a good one"));
     None
-}
-
-fn judge_listeners(
-    section: &ConfigSection<'_>,
-    listen: &[LocatedValue<ListenAddress>],
-    admin: Option<&LocatedValue<ListenAddress>>,
-) {
-    for (at, it) in listen.iter().enumerate() {
-        if listen.iter().take(at).any(|earlier| overlap(&earlier.value, &it.value)) {
-            section.complain(
-                &it.spot,
-                InvalidValue::new(format!("{} is listed twice", quote(&it.value.to_string()))),
-            );
-        }
-    }
-    let Some(admin) = admin else { return };
-    if listen.iter().any(|it| overlap(&it.value, &admin.value)) {
-        let complaint = InvalidValue::new(format!(
-            "{} is the public listener",
-            quote(&admin.value.to_string())
-        ));
-        section.complain(
-            &admin.spot,
-            complaint.hint("the admin listener needs its own address, like \"127.0.0.1:4181\""),
-        );
-    }
-    if matches!(admin.value, ListenAddress::Tcp(address) if address.ip().is_unspecified()) {
-        let complaint =
-            InvalidValue::new("health and metrics are open to everyone who can reach this machine");
-        section.warn(
-            &admin.spot,
-            complaint.hint("block the port from the public, or write \"127.0.0.1:4181\""),
-        );
-    }
-}
-
-/// Whether two listeners conflict. Port 0 means any free port.
-fn overlap(one: &ListenAddress, other: &ListenAddress) -> bool {
-    match (one, other) {
-        (ListenAddress::Tcp(one), ListenAddress::Tcp(other)) => {
-            // [::] also accepts IPv4, if the system allows it.
-            let all = |it: &SocketAddr, theirs: &SocketAddr| {
-                it.ip().is_unspecified() && (it.is_ipv6() || theirs.is_ipv4())
-            };
-            one.port() != 0
-                && one.port() == other.port()
-                && (one.ip() == other.ip() || all(one, other) || all(other, one))
-        }
-        (one, other) => one == other,
-    }
 }
 
 fn trust(section: &ConfigSection<'_>) -> TrustedProxies {
@@ -383,27 +260,4 @@ fn hsts(section: &ConfigSection<'_>) -> Option<Duration> {
         );
     }
     Some(found.value)
-}
-
-fn limits(section: &ConfigSection<'_>) -> ServerLimits {
-    let default = ServerLimits::default();
-    let size = |name, default: usize, range| {
-        usize::try_from(section.key(name).number(u64::try_from(default).unwrap_or(u64::MAX), range))
-            .unwrap_or(default)
-    };
-    let time = |name, default, range| section.key(name).duration(default, range);
-    let second = Duration::from_secs(1);
-    ServerLimits {
-        header_bytes: size("header_bytes", default.header_bytes, 8 * 1024..=1024 * 1024),
-        headers: size("headers", default.headers, 16..=4096),
-        header_timeout: time("header_timeout", default.header_timeout, second..=5 * MINUTE),
-        idle_timeout: time("idle_timeout", default.idle_timeout, second..=HOUR),
-        body_timeout: time("body_timeout", default.body_timeout, second..=HOUR),
-        stream_timeout: time("stream_timeout", default.stream_timeout, second..=7 * 24 * HOUR),
-        connections: size("connections", default.connections, 1..=1_000_000),
-        streams: u32::try_from(
-            section.key("streams").number(u64::from(default.streams), 1..=10_000),
-        )
-        .unwrap_or(default.streams),
-    }
 }
