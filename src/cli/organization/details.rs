@@ -1,0 +1,94 @@
+//! Prints one organization with everything an operator reads about it.
+
+use super::super::directory::{CommonArgs, failure, print_result};
+use super::super::table::{or_dash, pairs, time};
+use super::super::terminal::CommandError;
+use crate::base::calendar::days_until;
+use crate::base::clock::Clock;
+use crate::base::guid::Guid;
+use crate::config::directory::FirstSignInRule;
+use crate::directory::Directory;
+use crate::directory::organization::{Organization, UNREAD_REASON};
+use crate::directory::organization_credential::CredentialKind;
+
+pub(super) async fn show(
+    directory: &Directory,
+    common: &CommonArgs,
+    it: &Organization,
+) -> Result<(), CommandError> {
+    let (domains, former) = (
+        directory.domains(it.id).await.map_err(failure)?,
+        directory.former_codes(it.id).await.map_err(failure)?,
+    );
+    let (people, credential) = (
+        directory.count(it.id).await.map_err(failure)?,
+        directory.credential_of(it).await.map_err(failure)?,
+    );
+    let all = directory.organization_json(it).await.map_err(failure)?;
+    let id = |it: Option<Guid>| or_dash(it.map(|it| it.to_string()).as_deref());
+    let former = former
+        .iter()
+        .map(|it| format!("{} until {}", it.0, time(Some(it.1))))
+        .collect::<Vec<_>>()
+        .join(", ");
+    print_result(common, &all, || {
+        pairs(&[
+            ("code", it.code.to_string()),
+            ("name", it.name.clone()),
+            ("state", it.state.as_str().to_owned()),
+            ("id", it.id.to_string()),
+            ("identity provider", it.provider.as_str().to_owned()),
+            ("tenant ID", id(it.tenant)),
+            ("client ID", id(it.client_id)),
+            ("credential", with_days(credential.words, it)),
+            ("new credential", waiting(credential.waiting, it)),
+            ("default role", it.default_role.clone()),
+            ("first sign-in", first_sign_in(it).unwrap_or("default of [directory]").to_owned()),
+            ("guests", if it.guests { "may sign in" } else { "may not sign in" }.to_owned()),
+            ("domains", or_dash(Some(&domains.join(", ")))),
+            ("former codes", or_dash(Some(&former))),
+            ("people", people.to_string()),
+            ("changed", format!("{} by {}", time(Some(it.changed)), it.changed_by)),
+        ])
+    });
+    Ok(())
+}
+
+/// In how many days it expires, where somebody said so.
+fn days(it: &Organization) -> Option<i64> {
+    it.credential_ends.map(|it| days_until(it, Clock::system().now()))
+}
+
+/// What waits, since when, and what Entra said against it.
+fn waiting(kind: Option<CredentialKind>, it: &Organization) -> String {
+    let Some(waiting) = &it.pending_credential else { return or_dash(None) };
+    let refused = waiting
+        .refused
+        .as_ref()
+        .map(|it| {
+            if it == UNREAD_REASON {
+                ", its file cannot be read".to_owned()
+            } else {
+                format!(", refused by Entra: {it}")
+            }
+        })
+        .unwrap_or_default();
+    format!(
+        "{} by {}, {}{refused}",
+        kind.map_or("opened by no secret", CredentialKind::words),
+        waiting.by,
+        time(Some(waiting.since))
+    )
+}
+
+pub(super) fn with_days(credential: &str, it: &Organization) -> String {
+    match days(it) {
+        None => credential.to_owned(),
+        Some(days) if days < 0 => format!("{credential}, expired"),
+        Some(days) => format!("{credential}, expires in {days} days"),
+    }
+}
+
+fn first_sign_in(it: &Organization) -> Option<&'static str> {
+    it.first_sign_in.map(|it| if it == FirstSignInRule::Create { "create" } else { "refuse" })
+}
