@@ -3,20 +3,26 @@
 mod outages;
 mod tokens;
 
+use super::authorize::{SignInHints, StartedSignIn};
 use super::invalid::InvalidToken;
 use super::keys::BadKeys;
 use super::metadata::BadMetadata;
 use super::skew::ClockSkew;
 use super::*;
+use crate::base::clock::Clock;
 use crate::base::cloud::CLOUDS;
+use crate::base::credential::ClientCredential;
+use crate::base::domains::TenantDomains;
 use crate::base::guid::Guid;
 use crate::base::identity::{Identity, PersonGroups};
+use crate::base::return_to::LandingUrl;
 use crate::base::secret::Secret;
 use crate::base::site::Site;
 use crate::base::string_list::StringList;
+use crate::config;
 use crate::config::entra::{AllowedTenants, TenantConfig};
 use crate::emulator::{Emulator, Options, TokenDefect};
-use crate::wire::client;
+use crate::wire::client::{self, HttpClient};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -25,6 +31,7 @@ use http::{Request, Response};
 use std::collections::HashMap;
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 const BACK: &str = "http://localhost:9/oauth2/callback";

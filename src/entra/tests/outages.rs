@@ -1,6 +1,8 @@
 //! Entra is down, learns new keys late, or sends nonsense.
 
+use super::super::oidc::AppRegistration;
 use super::*;
+use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
 async fn a_sign_in_goes_through_while_the_keys_rotate() {

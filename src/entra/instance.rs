@@ -1,0 +1,253 @@
+//! Entra as one app registration sees it: its settings, and what is known of Entra's state.
+
+use super::authorize::{NAMING_SCOPES, SIGN_IN_SCOPES};
+use super::circuit::{CircuitBreaker, CircuitTicket};
+use super::error::Error;
+use super::oidc::AppRegistration;
+use super::redeem::TokenRequestSender;
+use super::refresh_failure::{self, RefreshFailure};
+use super::registration_credentials::RegistrationCredentials;
+use super::rules::{self, ExpectedToken};
+use super::source::EntraSource;
+use super::tenants::AdmittedTenants;
+use super::verified::VerifiedUser;
+use super::{aadsts, metadata, token};
+use crate::base::clock::Clock;
+use crate::base::credential::ClientCredential;
+use crate::base::domains::TenantDomains;
+use crate::base::identity::PersonGroups;
+use crate::base::random::RandomSource;
+use crate::base::secret::Secret;
+use crate::base::string_list::StringList;
+use crate::config;
+use crate::config::entra::RecheckConfig;
+use crate::wire::client::HttpClient;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Sign-in with one app registration, for one tenant or for several.
+#[derive(Debug)]
+pub struct Entra {
+    pub(super) source: EntraSource,
+    pub(super) circuit: CircuitBreaker,
+    pub(super) proofs: RegistrationCredentials,
+    recheck: RecheckConfig,
+    pub(super) client: HttpClient,
+    clock: Clock,
+    pub(super) random: RandomSource,
+    guests: bool,
+    beside_others: bool,
+    admitted: AdmittedTenants,
+    are_many: bool,
+    groups: config::entra::GroupsSource,
+    pub(super) own_graph: Option<String>,
+    custom: Vec<String>,
+    tenant: String,
+    pub(super) graph: &'static str,
+}
+
+impl Entra {
+    /// Sets up the sign-in from `[entra]`; opens no connection. `custom` lists the claims that are
+    /// kept as text; `domains` lists the domains that stand for tenants.
+    pub fn new(
+        config: &config::entra::EntraConfig,
+        redirect_uri: String,
+        domains: Arc<TenantDomains>,
+        clock: Clock,
+        random: RandomSource,
+        client: HttpClient,
+        custom: Vec<String>,
+    ) -> Self {
+        Self {
+            admitted: AdmittedTenants::new(config.allowed_tenants.clone(), Arc::clone(&domains)),
+            source: EntraSource::new(
+                config.authority.clone(),
+                config.tenant.clone(),
+                domains,
+                client.clone(),
+                clock.clone(),
+                random.clone(),
+            ),
+            circuit: CircuitBreaker::new(clock.clone(), random.clone()),
+            are_many: config.tenant.is_many(),
+            recheck: config.recheck,
+            proofs: RegistrationCredentials::new(AppRegistration {
+                client_id: config.client_id,
+                credential: config.credential.clone(),
+                redirect_uri,
+                scopes: SIGN_IN_SCOPES
+                    .into_iter()
+                    .map(str::to_owned)
+                    .chain(config.scopes.iter().cloned())
+                    .collect(),
+            }),
+            client,
+            clock,
+            random,
+            guests: config.guests,
+            beside_others: false,
+            groups: config.groups,
+            own_graph: config.graph.clone(),
+            custom,
+            tenant: config.tenant.segment(),
+            graph: config.cloud.graph,
+        }
+    }
+
+    /// Changes this instance for the tenant of one organization among others: an address that its
+    /// tenant does not vouch for is dropped, as in a sign-in with several tenants.
+    #[must_use]
+    pub fn beside_others(self) -> Self {
+        Self { beside_others: true, ..self }
+    }
+
+    /// Changes this instance to request only the identity of the account.
+    #[must_use]
+    pub fn naming_only(self) -> Self {
+        Self { proofs: self.proofs.with_scopes(&NAMING_SCOPES), ..self }
+    }
+
+    /// Adds a new client secret to the current one. It stays pending until someone has signed in
+    /// with it.
+    #[must_use]
+    pub fn with_waiting(self, credential: ClientCredential) -> Self {
+        Self { proofs: self.proofs.with_waiting(credential), ..self }
+    }
+
+    /// Returns the tenant's metadata; fetches it if it is not known yet.
+    ///
+    /// # Errors
+    /// Why Entra could not be asked, or that it knows no such tenant.
+    pub async fn discovered(&self) -> Result<metadata::EntraMetadata, Error> {
+        Ok(self.source.snapshot().await?.metadata.clone())
+    }
+
+    /// Reports the outcome of a request to the circuit breaker.
+    pub(super) fn told<T>(
+        &self,
+        ticket: CircuitTicket,
+        answer: Result<T, Error>,
+    ) -> Result<T, Error> {
+        match answer.as_ref().map_err(|it| (it, refresh_failure::of(it))) {
+            Err((cause, RefreshFailure::Later { retry_after, ours }))
+                if refresh_failure::is_of_all(cause, self.are_many) =>
+            {
+                self.circuit.failed(ticket, retry_after, ours, cause)
+            }
+            Ok(_) | Err(_) => self.circuit.answered(),
+        }
+        answer
+    }
+
+    pub(super) fn sender(&self) -> TokenRequestSender {
+        TokenRequestSender::new(
+            self.client.clone(),
+            self.source.skew.clone(),
+            self.clock.clone(),
+            self.random.clone(),
+        )
+    }
+
+    pub(super) async fn verified(
+        &self,
+        id_token: Option<Secret>,
+        nonce: Option<&str>,
+    ) -> Result<VerifiedUser, Error> {
+        let id_token = id_token.ok_or(Error::Answer)?;
+        let unverified = token::parse(id_token.expose().as_bytes())?;
+        let (snapshot, key) = self.source.key(unverified.kid()).await?;
+        let claims = unverified.verify(&key)?;
+        let expected = ExpectedToken {
+            metadata: &snapshot.metadata,
+            admitted: &self.admitted,
+            client_id: self.proofs.current().client_id,
+            nonce,
+            guests: self.guests,
+            beside_others: self.beside_others,
+            now: self.clock.now(),
+            custom: &self.custom,
+        };
+        let mut identity = rules::judge(&claims, &key, &expected)?;
+        match self.groups {
+            config::entra::GroupsSource::Token => {}
+            // Handled as if there were too many groups for the token, so that they come from Graph.
+            config::entra::GroupsSource::Graph => identity.groups = PersonGroups::Overage,
+            config::entra::GroupsSource::Off => {
+                identity.groups = PersonGroups::Known(StringList::default())
+            }
+        }
+        Ok(VerifiedUser::new(identity))
+    }
+
+    /// Interval between questions to Entra about a live session, in seconds since its last answer.
+    pub fn every(&self) -> u64 {
+        self.recheck.every.as_secs()
+    }
+
+    /// How long sessions continue while Entra does not answer, in additional seconds.
+    pub fn grace(&self) -> u64 {
+        self.recheck.grace.as_secs()
+    }
+
+    /// Remaining pause of requests to Entra after failures, in seconds; 0 if there is none.
+    pub fn backoff_seconds(&self) -> u64 {
+        self.circuit.pause_seconds()
+    }
+
+    /// Returns all origins of the authority, including aliases: their pages may frame the page that
+    /// reports a sign-out.
+    pub fn origins(&self) -> Vec<String> {
+        let known = self.source.known();
+        metadata::origins(
+            self.source.authority(),
+            known.as_ref().and_then(|it| it.metadata.end_session.as_deref()),
+        )
+    }
+
+    /// Returns the names with which an admin finds this app; `origin` is its public address.
+    pub fn names(&self, origin: String) -> aadsts::RemedyNames {
+        aadsts::RemedyNames {
+            client_id: self.proofs.current().client_id.to_string(),
+            tenant: self.tenant.clone(),
+            redirect_uri: self.proofs.current().redirect_uri.clone(),
+            graph: self.graph,
+            origin,
+        }
+    }
+
+    /// Expiry of the app's credential, in seconds since 1970, if the credential contains it.
+    pub fn credential_ends(&self) -> Option<u64> {
+        self.proofs.current().credential.ends()
+    }
+
+    /// Seconds that this machine's clock is ahead of Entra's, according to the `Date` of its last
+    /// response.
+    pub fn clock_ahead(&self) -> Option<i64> {
+        self.source.skew.ahead()
+    }
+
+    /// Takes over the state of another instance for the same tenant.
+    pub fn inherit(&self, old: &Self) {
+        self.source.inherit(&old.source);
+        if self.source.is_for(&old.source) {
+            self.circuit.inherit(&old.circuit);
+        }
+    }
+
+    /// Refreshes the discovery document and the keys until `stop`.
+    pub async fn keep_fresh(self: Arc<Self>, stop: CancellationToken) {
+        stop.run_until_cancelled(self.source.keep_fresh()).await;
+    }
+
+    /// Whether Entra was reached at least once; a later outage does not change that.
+    ///
+    /// # Errors
+    /// Why it was not reached, in words for the operator.
+    pub fn ready(&self) -> Result<(), String> {
+        match (self.source.known(), self.source.failure()) {
+            (Some(_), _) => Ok(()),
+            (None, Some(cause)) => Err(format!("Entra was not reached yet: {cause}")),
+            (None, None) => Err("Entra was not reached yet".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! A sign-in: the address at Entra, the code that comes back, and the address to sign out.
+
+use super::authorize::{self, SignInHints, StartedSignIn};
+use super::error::Error;
+use super::instance::Entra;
+use super::redeem;
+use super::registration_credentials::CredentialUsed;
+use super::verified::VerifiedUser;
+use crate::base::return_to::LandingUrl;
+use crate::base::secret::Secret;
+
+/// A completed sign-in.
+#[derive(Debug)]
+pub struct Redeemed {
+    /// The person who signed in.
+    pub user: VerifiedUser,
+    /// Refresh token for later questions to Entra; `None` if it issued none.
+    pub grant: Option<Secret>,
+    /// The credential that authenticated the app.
+    pub by: CredentialUsed,
+}
+
+/// A code that could not be redeemed.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct NotRedeemed {
+    /// The cause.
+    pub error: Error,
+    /// The credential that authenticated the app; if it has two, both may have been refused.
+    pub by: CredentialUsed,
+}
+
+impl Entra {
+    /// Starts a sign-in: PKCE, a nonce, and the address at Entra. The browser returns with `state`.
+    ///
+    /// # Errors
+    /// Entra was never reached, and cannot be reached now.
+    pub async fn begin(&self, hints: &SignInHints, state: &str) -> Result<StartedSignIn, Error> {
+        let snapshot = self.source.snapshot().await?;
+        authorize::start(self.proofs.current(), &snapshot.metadata, &self.random, hints, state)
+    }
+
+    /// Redeems the code from the callback, and verifies the tokens. The circuit breaker never
+    /// delays a sign-in, but learns its outcome.
+    ///
+    /// # Errors
+    /// `Refused` if Entra refuses the code, `Token` if the ID token is rejected; the others mean
+    /// that Entra could not be asked.
+    pub async fn redeem(
+        &self,
+        code: &str,
+        nonce: &str,
+        verifier: &str,
+    ) -> Result<Redeemed, NotRedeemed> {
+        let snapshot = self
+            .source
+            .snapshot()
+            .await
+            .map_err(|error| NotRedeemed { error, by: CredentialUsed::Current })?;
+        let ticket = self.circuit.ticket();
+        let sender = self.sender();
+        let (by, answer) = self
+            .proofs
+            .new_one_first(|it| redeem::redeem(it, &snapshot.metadata, &sender, code, verifier))
+            .await;
+        // Anyone can submit codes that Entra refuses, until it throttles them: that must not stop
+        // the questions about other sessions.
+        let brought = matches!(answer, Err(Error::Refused(_) | Error::Status { status: 429, .. }));
+        let outcome = async {
+            let tokens = if brought { answer } else { self.told(ticket, answer) }?;
+            Ok((self.verified(tokens.id_token, Some(nonce)).await?, tokens.refresh_token))
+        };
+        match outcome.await {
+            Ok((user, grant)) => Ok(Redeemed { user, grant, by }),
+            Err(error) => Err(NotRedeemed { error, by }),
+        }
+    }
+
+    /// Returns the address where a browser signs out at Entra and then returns to `back`; `hint` is
+    /// the person's `login_hint`. `None` while the endpoint is not known.
+    pub fn sign_out_url(&self, back: &LandingUrl, hint: Option<&str>) -> Option<String> {
+        authorize::sign_out(self.proofs.current(), &self.source.known()?.metadata, back, hint)
+    }
+}
