@@ -3,57 +3,20 @@
 use super::audience::RouteAudiences;
 use super::lists::{SelectedEntries, select};
 use super::mint::{AssertionContext, mint};
-use super::owned::OwnedHeaders;
-use super::text::{push_entry, push_value};
+use super::names::{HEADERS_PER_SET, HeaderNames};
+use super::values::plain_values;
 use crate::access::policy::Permit;
 use crate::base::clock::Clock;
 use crate::base::identity::{Identity, PersonGroups};
 use crate::base::random::RandomSource;
 use crate::base::target::Target;
-use crate::config::headers::{HeaderSet, HeadersConfig as Config};
+use crate::config::headers::HeadersConfig as Config;
 use crate::seal::jwk::{KeyDerivationError, SigningKeys, short_id};
 use crate::session::record::{Attachment, Session};
 use arc_swap::Guard;
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-
-/// Number of headers in a set. The last three come from the directory and have the same name in
-/// every set.
-const HEADERS_PER_SET: usize = 11;
-
-const PERSON_HEADER: HeaderName = HeaderName::from_static("x-entrada-person");
-const ROLE_HEADER: HeaderName = HeaderName::from_static("x-entrada-role");
-const ORGANIZATION_HEADER: HeaderName = HeaderName::from_static("x-entrada-organization");
-
-const X_FORWARDED: [HeaderName; HEADERS_PER_SET] = [
-    HeaderName::from_static("x-forwarded-user"),
-    HeaderName::from_static("x-forwarded-preferred-username"),
-    HeaderName::from_static("x-forwarded-email"),
-    HeaderName::from_static("x-forwarded-name"),
-    HeaderName::from_static("x-forwarded-groups"),
-    HeaderName::from_static("x-forwarded-roles"),
-    HeaderName::from_static("x-forwarded-tenant"),
-    HeaderName::from_static("x-forwarded-groups-truncated"),
-    PERSON_HEADER,
-    ROLE_HEADER,
-    ORGANIZATION_HEADER,
-];
-
-const X_AUTH_REQUEST: [HeaderName; HEADERS_PER_SET] = [
-    HeaderName::from_static("x-auth-request-user"),
-    HeaderName::from_static("x-auth-request-preferred-username"),
-    HeaderName::from_static("x-auth-request-email"),
-    HeaderName::from_static("x-auth-request-name"),
-    HeaderName::from_static("x-auth-request-groups"),
-    HeaderName::from_static("x-auth-request-roles"),
-    HeaderName::from_static("x-auth-request-tenant"),
-    HeaderName::from_static("x-auth-request-groups-truncated"),
-    PERSON_HEADER,
-    ROLE_HEADER,
-    ORGANIZATION_HEADER,
-];
 
 /// Creates identity headers for permitted requests.
 #[derive(Debug)]
@@ -69,16 +32,6 @@ pub struct IdentityHeaderWriter {
     clock: Clock,
     random: RandomSource,
     minted: Mutex<VecDeque<(u64, Weak<Session>)>>,
-}
-
-/// The header names, which are the same for all people.
-#[derive(Debug)]
-struct HeaderNames {
-    owned: OwnedHeaders,
-    path: Vec<HeaderName>,
-    answer: Vec<HeaderName>,
-    custom: Vec<(HeaderName, String)>,
-    assertion: HeaderName,
 }
 
 /// The header values of one person, ready to be written.
@@ -132,26 +85,13 @@ impl IdentityHeaderWriter {
         clock: Clock,
         random: RandomSource,
     ) -> Self {
-        let path = config.send.iter().flat_map(|it| match it {
-            HeaderSet::XForwarded => X_FORWARDED,
-            HeaderSet::XAuthRequest => X_AUTH_REQUEST,
-        });
-        let sheet = HeaderNames {
-            owned: OwnedHeaders::new(
-                config.custom.iter().map(|it| &it.0).chain([&config.assertion.name]),
-            ),
-            path: path.collect(),
-            answer: X_AUTH_REQUEST.to_vec(),
-            custom: config.custom.clone(),
-            assertion: config.assertion.name.clone(),
-        };
         let (audience, lifetime) =
             (config.assertion.audience.clone(), config.assertion.lifetime.as_secs());
         let jwks_tag = HeaderValue::from_str(&format!("\"{}\"", keys.tag()))
             .unwrap_or(HeaderValue::from_static("\"\""));
         Self {
             jwks_tag,
-            names: Arc::new(sheet),
+            names: Arc::new(HeaderNames::new(config)),
             issuer,
             audience,
             route_audiences,
@@ -291,8 +231,9 @@ impl IdentityHeaderWriter {
             .as_ref()
             .and_then(|it| self.own(it, &about))
             .map(|it| Arc::clone(&it.values));
-        let values =
-            values.unwrap_or_else(|| self.values(session.user(), who, &groups, &roles).into());
+        let values = values.unwrap_or_else(|| {
+            plain_values(&self.names, session.user(), who, &groups, &roles).into()
+        });
         let made: Arc<Box<Attachment>> = Arc::new(Box::new(PersonHeaders {
             names: Arc::clone(&self.names),
             about: Arc::clone(&about),
@@ -322,79 +263,11 @@ impl IdentityHeaderWriter {
             }
         }
     }
-
-    /// Puts all values into one buffer: a session needs one allocation, not eleven.
-    fn values(
-        &self,
-        user: &str,
-        who: &Identity,
-        groups: &SelectedEntries<'_>,
-        roles: &SelectedEntries<'_>,
-    ) -> Vec<Option<HeaderValue>> {
-        let truncated = groups.truncated || roles.truncated;
-        let mut out = HeaderBuffer::default();
-        out.add(Some(user));
-        out.add(who.preferred_username.as_deref());
-        out.add(who.email.as_deref());
-        out.add(who.name.as_deref());
-        out.add_list(&groups.entries);
-        out.add_list(&roles.entries);
-        out.add(Some(&who.tid.to_string()));
-        out.add(truncated.then_some("true"));
-        let member = who.member.as_deref();
-        out.add(member.map(|it| it.person.to_string()).as_deref());
-        out.add(member.map(|it| &*it.role));
-        out.add(member.map(|it| &*it.code));
-        for (_, claim) in &self.names.custom {
-            out.add(custom(who, claim));
-        }
-        out.into_values()
-    }
-}
-
-fn custom<'a>(who: &'a Identity, claim: &str) -> Option<&'a str> {
-    who.custom.iter().find(|it| it.0 == claim).map(|it| it.1.as_str())
 }
 
 fn block(attached: &Arc<Box<Attachment>>) -> Option<&PersonHeaders> {
     let attached: &Attachment = attached.as_ref().as_ref();
     attached.downcast_ref()
-}
-
-/// Consecutive texts, and the end of each.
-#[derive(Default)]
-struct HeaderBuffer {
-    text: String,
-    ends: Vec<usize>,
-}
-
-impl HeaderBuffer {
-    fn add(&mut self, text: Option<&str>) {
-        push_value(&mut self.text, text.unwrap_or_default());
-        self.ends.push(self.text.len());
-    }
-
-    fn add_list(&mut self, entries: &[&str]) {
-        for (at, entry) in entries.iter().enumerate() {
-            if at > 0 {
-                self.text.push(',');
-            }
-            push_entry(&mut self.text, entry);
-        }
-        self.ends.push(self.text.len());
-    }
-
-    fn into_values(self) -> Vec<Option<HeaderValue>> {
-        let all = Bytes::from(self.text.into_bytes());
-        let mut begin = 0;
-        let mut values = Vec::with_capacity(self.ends.len());
-        for end in self.ends {
-            let value = (end > begin).then(|| all.slice(begin..end));
-            values.push(value.and_then(|it| HeaderValue::from_maybe_shared(it).ok()));
-            begin = end;
-        }
-        values
-    }
 }
 
 impl IdentityHeaders {

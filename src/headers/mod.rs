@@ -8,5 +8,7 @@ pub mod audience;
 pub mod identity;
 mod lists;
 mod mint;
+mod names;
 pub mod owned;
 mod text;
+mod values;

@@ -100,7 +100,7 @@ fn every_path_and_every_header_of_ours_is_listed() {
     assert!(paths.remove("/native"));
     let headers: BTreeSet<_> = ["x-forwarded-", "x-auth-request-"]
         .iter()
-        .flat_map(|it| quoted("src/headers/identity.rs", it))
+        .flat_map(|it| quoted("src/headers/names.rs", it))
         .collect();
     assert!(paths.len() >= 8 && headers.len() >= 16, "{paths:?} {headers:?}");
     for it in paths
