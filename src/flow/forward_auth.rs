@@ -4,7 +4,8 @@
 use super::admission::{Admission, AdmissionRequest, admit, redirects};
 use super::exchange::Exchange;
 use super::facts::RequestFacts;
-use super::refusal::{Refusal, SIGN_IN_CHALLENGE, insufficient};
+use super::refusal::Refusal;
+use super::refusal::challenge::{SIGN_IN_CHALLENGE, insufficient};
 use super::sign_in_url::start_url_with_contexts;
 use crate::base::return_to::ReturnTo;
 use crate::sidecar::Sidecar;

@@ -1,6 +1,6 @@
 //! The texts for people and the log lines for the operator when Entra refuses a sign-in.
 
-use super::words::RefusalWords;
+use super::notice::RefusalWords;
 use crate::base::calendar;
 use crate::base::language::Language;
 use crate::entra::aadsts::{self, AadstsEntry, RefusalReaction, RemedyNames, ResponsibleParty};

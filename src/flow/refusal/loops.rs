@@ -1,6 +1,6 @@
 //! Diagnoses sign-in loops: returns one of the known causes, or shows which causes are ruled out.
 
-use super::words::RefusalWords;
+use super::notice::RefusalWords;
 use crate::base::site::Site;
 use crate::pages::phrases::{LoopPhrases, LoopRemedies, NoticePhrases, RemedyText, TitledText};
 use crate::pages::{NoticeKind, NoticeParty};

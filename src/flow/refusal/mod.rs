@@ -1,19 +1,20 @@
 //! Maps causes to responses. Only this module turns errors of other modules into a status, texts
 //! for the person and a cause for the log.
 
+pub(in crate::flow) mod challenge;
 pub(in crate::flow) mod entra_refusal;
 pub(in crate::flow) mod loops;
+mod notice;
 pub(in crate::flow) mod unregistered;
 mod words;
 
 use crate::base::language::Language;
 use crate::config::access::AuthContexts;
 use crate::directory::{self, first_sign_in};
-use crate::entra::authorize::claims_for;
 use crate::entra::invalid::InvalidToken;
 use crate::entra::{self, Entra, graph};
 use crate::headers::access_token::BadAccessToken;
-use crate::pages::{AppReturn, IdentifyPage, Notice, NoticeParty, NoticeRemedy, Page};
+use crate::pages::{AppReturn, IdentifyPage, Page};
 use crate::seal::jwk::KeyDerivationError;
 use crate::sidecar::Sidecar;
 use crate::sidecar::organizations;
@@ -23,35 +24,13 @@ use crate::wire::form;
 use crate::wire::forwarded::ForwardAuthError;
 use crate::wire::inbound::{CallerKind, InboundError};
 use crate::wire::reply;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use challenge::{SIGN_IN_CHALLENGE, insufficient, invalid_token};
 use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use loops::LoopEvidence;
-use serde::Serialize;
-use std::collections::BTreeMap;
+use notice::RefusalWords;
 use std::sync::Arc;
 use unregistered::Unregistered;
-use words::RefusalWords;
-
-/// The challenge of a 401 (RFC 9110 section 11.6.1): a sign-in in a browser, for which no
-/// registered scheme exists.
-pub(in crate::flow) const SIGN_IN_CHALLENGE: HeaderValue =
-    HeaderValue::from_static("Entrada realm=\"app\"");
-
-/// Returns the challenge of a 401 if a signed-in person must satisfy one of these authentication
-/// contexts. It has the format of Microsoft's claims challenge.
-pub(in crate::flow) fn insufficient(acrs: &[String]) -> HeaderValue {
-    let claims = STANDARD.encode(claims_for(acrs).unwrap_or_default());
-    HeaderValue::from_str(&format!("Bearer error=\"insufficient_claims\", claims=\"{claims}\""))
-        .unwrap_or(SIGN_IN_CHALLENGE)
-}
-
-/// Returns the challenge of a 401 for a rejected access token (RFC 6750 section 3.1).
-fn invalid_token(bad: BadAccessToken) -> HeaderValue {
-    HeaderValue::from_str(&format!("Bearer error=\"invalid_token\", error_description=\"{bad}\""))
-        .unwrap_or(SIGN_IN_CHALLENGE)
-}
 
 /// Entrada's own reason words. The page's catalog has a sentence for each of them.
 pub(in crate::flow) const REASONS: [&str; 11] = [
@@ -280,7 +259,7 @@ impl Refusal {
         let language = if is_program { Language::English } else { language };
         let words = self.words(sidecar, language);
         let mut response = if is_program {
-            words.as_problem(&self, sidecar, reference)
+            words.as_problem(self.sign_in_url(sidecar), reference)
         } else {
             words.as_page(sidecar, language, reference)
         };
@@ -312,6 +291,16 @@ impl Refusal {
             _ => {}
         }
         response
+    }
+
+    /// Returns the URL at which a program's user can sign in.
+    fn sign_in_url(&self, sidecar: &Sidecar) -> Option<String> {
+        match self {
+            Self::SignedOut(start) | Self::SessionEnded(start) | Self::StepUp(start, _) => {
+                Some(format!("{}{start}", sidecar.site.origin()))
+            }
+            _ => None,
+        }
     }
 
     fn words(&self, sidecar: &Sidecar, language: Language) -> RefusalWords {
@@ -364,66 +353,5 @@ fn reason_of_token(invalid: InvalidToken) -> &'static str {
         InvalidToken::Guest => "guest",
         InvalidToken::Expired | InvalidToken::NotYet => "clock",
         _ => "token",
-    }
-}
-
-/// A problem response (RFC 9457).
-#[derive(Serialize)]
-struct ProblemDetails<'a> {
-    r#type: &'static str,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-    reference: &'a str,
-    whose: NoticeParty,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    next: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remedy: Option<&'a NoticeRemedy>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sign_in_url: Option<String>,
-    /// Additional details: `code`, `correlation_id`, `cause` and similar.
-    #[serde(flatten)]
-    details: BTreeMap<&'a str, &'a str>,
-}
-
-impl RefusalWords {
-    fn as_problem(&self, refusal: &Refusal, sidecar: &Sidecar, reference: &str) -> Response<Body> {
-        let sign_in_url = match refusal {
-            Refusal::SignedOut(start)
-            | Refusal::SessionEnded(start)
-            | Refusal::StepUp(start, _) => Some(format!("{}{start}", sidecar.site.origin())),
-            _ => None,
-        };
-        let problem = ProblemDetails {
-            r#type: "about:blank",
-            title: &self.title,
-            status: self.status.as_u16(),
-            detail: &self.what,
-            reference,
-            whose: self.whose,
-            next: &self.next,
-            remedy: self.remedy.as_ref(),
-            sign_in_url,
-            details: self.details.iter().map(|it| (it.member, it.value.as_str())).collect(),
-        };
-        reply::problem(self.status, &problem)
-    }
-
-    fn as_page(&self, sidecar: &Sidecar, language: Language, reference: &str) -> Response<Body> {
-        let page = Page::Notice(Notice {
-            kind: self.kind,
-            status: self.status.as_u16(),
-            title: self.title.clone(),
-            what: self.what.clone(),
-            whose: self.whose,
-            next: self.next.clone(),
-            action: self.action.clone(),
-            back: self.back.clone(),
-            remedy: self.remedy.clone().map(Box::new),
-            details: self.details.iter().map(|it| (it.name.to_owned(), it.value.clone())).collect(),
-            reference: reference.to_owned(),
-        });
-        reply::page(self.status, sidecar.pages.render(&page, language), sidecar.pages.policy(&page))
     }
 }

@@ -1,122 +1,16 @@
 //! Error texts for people: the problem, who can fix it and how. The texts are in the catalog.
 
+use super::notice::RefusalWords;
 use super::unregistered::Unregistered;
 use crate::directory::{self, first_sign_in};
 use crate::entra::graph;
 use crate::headers::access_token::BadAccessToken;
-use crate::pages::phrases::{NoticePhrases, NoticeText, RemedyText, TitledText};
-use crate::pages::{AppReturn, NoticeAction, NoticeKind, NoticeParty, NoticeRemedy};
+use crate::pages::phrases::NoticePhrases;
+use crate::pages::{NoticeKind, NoticeParty, NoticeRemedy};
 use crate::sidecar::organizations;
 use crate::upstream::{self, FaultSide};
 use crate::wire::inbound::InboundError;
 use http::StatusCode;
-
-/// The texts of one refusal.
-#[derive(Debug)]
-pub(in crate::flow) struct RefusalWords {
-    pub(in crate::flow) kind: NoticeKind,
-    pub(in crate::flow) status: StatusCode,
-    pub(in crate::flow) title: String,
-    pub(in crate::flow) what: String,
-    pub(in crate::flow) whose: NoticeParty,
-    pub(in crate::flow) next: Vec<String>,
-    pub(in crate::flow) action: Option<NoticeAction>,
-    pub(in crate::flow) back: Option<AppReturn>,
-    pub(in crate::flow) remedy: Option<NoticeRemedy>,
-    pub(in crate::flow) details: Vec<RefusalDetail>,
-}
-
-/// A fact for troubleshooting: a name for people, a JSON member for programs, and a value.
-#[derive(Debug)]
-pub(in crate::flow) struct RefusalDetail {
-    pub(in crate::flow) name: &'static str,
-    pub(in crate::flow) member: &'static str,
-    pub(in crate::flow) value: String,
-}
-
-impl RefusalWords {
-    pub(in crate::flow) fn new(
-        kind: NoticeKind,
-        status: StatusCode,
-        whose: NoticeParty,
-        told: &NoticeText,
-    ) -> Self {
-        Self {
-            kind,
-            status,
-            title: told.title.clone(),
-            what: told.what.clone(),
-            whose,
-            next: told.next.clone(),
-            action: None,
-            back: None,
-            remedy: None,
-            details: Vec::new(),
-        }
-    }
-
-    pub(in crate::flow) fn under(
-        title: &str,
-        (kind, status, whose): (NoticeKind, StatusCode, NoticeParty),
-        said: &TitledText,
-    ) -> Self {
-        Self::new(
-            kind,
-            status,
-            whose,
-            &NoticeText {
-                title: title.to_owned(),
-                what: said.what.clone(),
-                next: vec![said.next.clone()],
-            },
-        )
-    }
-
-    pub(in crate::flow) fn with(mut self, label: &str, href: &str) -> Self {
-        self.action = Some(NoticeAction { label: label.to_owned(), href: href.to_owned() });
-        self
-    }
-
-    pub(in crate::flow) fn with_remedy(mut self, reader: NoticeParty, mend: &RemedyText) -> Self {
-        self.remedy = Some(NoticeRemedy {
-            reader,
-            what: mend.what.clone(),
-            place: mend.place.clone(),
-            command: None,
-        });
-        self
-    }
-
-    /// Replaces `{name}` with a value in all texts so far.
-    pub(in crate::flow) fn fill(mut self, name: &str, value: &str) -> Self {
-        let place = format!("{{{name}}}");
-        let mend = self.remedy.as_mut().map(|it| [&mut it.what, &mut it.place]);
-        let label = self.action.as_mut().map(|it| &mut it.label);
-        for text in [&mut self.title, &mut self.what]
-            .into_iter()
-            .chain(&mut self.next)
-            .chain(mend.into_iter().flatten())
-            .chain(label)
-        {
-            if text.contains(&place) {
-                *text = text.replace(&place, value);
-            }
-        }
-        self
-    }
-
-    pub(in crate::flow) fn detail(
-        mut self,
-        name: &'static str,
-        member: &'static str,
-        value: Option<&str>,
-    ) -> Self {
-        if let Some(value) = value {
-            self.details.push(RefusalDetail { name, member, value: value.to_owned() });
-        }
-        self
-    }
-}
 
 pub(in crate::flow) fn unread(say: &NoticePhrases, refused: &InboundError) -> RefusalWords {
     let told = match refused {
