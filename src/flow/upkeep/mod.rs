@@ -4,3 +4,4 @@
 pub(super) mod groups;
 mod lease;
 pub(super) mod recheck;
+mod renewal;

@@ -5,12 +5,13 @@
 //! only after the grace period.
 
 use super::lease::{self, LeaseTurn};
+use super::renewal::{self, RefusalCause};
 use crate::base::guid::Guid;
-use crate::base::identity::{DirectoryMember, Identity, PersonGroups};
+use crate::base::identity::{Identity, PersonGroups};
 use crate::directory::{self, Directory};
+use crate::entra::Entra;
 use crate::entra::refresh_failure::{self, RefreshFailure};
 use crate::entra::verified::VerifiedUser;
-use crate::entra::{self, Entra};
 use crate::session::record::Session;
 use crate::session::standing::RecheckLease;
 use crate::sidecar::organizations::{self, Authorities};
@@ -33,23 +34,6 @@ const FRESH_SECONDS: u64 = 60;
 /// attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::flow) struct GraceExpired(pub(in crate::flow) u64);
-
-/// Why a session is not renewed.
-#[derive(Debug, thiserror::Error)]
-enum RefusalCause {
-    /// Entra's error, or that it is unreachable.
-    #[error(transparent)]
-    Entra(#[from] entra::Error),
-    /// The session was ended elsewhere.
-    #[error("signed out")]
-    SignedOut,
-    /// The person or the organization is switched off, or no longer exists in the directory.
-    #[error("the person or the organization is switched off")]
-    Off,
-    /// The organization's Entra connection is not available.
-    #[error(transparent)]
-    Organization(#[from] organizations::Error),
-}
 
 /// The data that a recheck needs while it runs.
 #[derive(Clone)]
@@ -231,10 +215,10 @@ impl RecheckRequest {
 
     async fn refresh_with(&self, lease: &mut RecheckLease<'_>) {
         let mut told = None;
-        match self.check_directory().await {
+        match renewal::check_directory(&self.authorities, &self.session).await {
             Err(cause) => self.take(Err(cause)),
             Ok(()) if lease.refresh_token().is_some() => {
-                let heard = self.redeem(lease).await;
+                let heard = renewal::redeem(&self.authorities, &self.session, lease).await;
                 told = heard.as_ref().ok().map(|it| it.identity().groups.clone());
                 self.take(heard);
             }
@@ -284,48 +268,6 @@ impl RecheckRequest {
         } else {
             self.put_off(u64::MAX);
         }
-    }
-
-    /// Checks that the person and the organization are still on in the directory, and updates the
-    /// session's role and company code.
-    async fn check_directory(&self) -> Result<(), RefusalCause> {
-        let Some(member) = self.session.identity().member.clone() else { return Ok(()) };
-        let organizations =
-            self.authorities.organizations.as_ref().ok_or(organizations::Error::NotSetUp)?;
-        let now = organizations
-            .directory()
-            .person_status(member.person)
-            .await
-            .map_err(organizations::Error::from)?;
-        let who = self.session.identity();
-        let now = now.filter(|it| it.is_enabled_for(who.tid, who.oid)).ok_or(RefusalCause::Off)?;
-        self.session.set_member(&DirectoryMember {
-            role: now.role.into(),
-            code: now.code.as_str().into(),
-            ..DirectoryMember::clone(&member)
-        });
-        Ok(())
-    }
-
-    /// The new refresh token is stored before the answer is evaluated, because the old one may no
-    /// longer be valid.
-    async fn redeem(&self, lease: &mut RecheckLease<'_>) -> Result<VerifiedUser, RefusalCause> {
-        let member = self.session.identity().member.clone();
-        let entra = self.authorities.of(member.as_deref()).await?;
-        let Some(grant) = lease.refresh_token() else { return Err(entra::Error::Answer.into()) };
-        let mut refreshed = entra.refresh(grant).await?;
-        if let Some(fresh) = refreshed.grant.take() {
-            lease.store_refresh_token(fresh);
-        }
-        if let Some(newest) = lease.refresh_token() {
-            lease::store_refresh_token(&self.authorities, &self.session, newest)
-                .await
-                .map_err(organizations::Error::from)?;
-        }
-        if let (Some(all), Some(member)) = (&self.authorities.organizations, &member) {
-            all.credential_used(member.organization, &entra, &refreshed.by).await;
-        }
-        Ok(entra.verify(refreshed).await?)
     }
 
     /// Applies the answer to the session.
