@@ -1,16 +1,16 @@
-//! The authorization endpoint: checks, picker, consent, and the redirect back to the app.
+//! The authorization endpoint: picker, consent, and the redirect back to the app.
 
 use http::StatusCode;
-use serde_json::Value;
 use url::Url;
 
+use super::authorization_request::{check, correlation, read};
 use super::claims::opaque_hint;
 use super::page;
 use super::people::{EmulatedPerson, SignInObstacle};
 use super::refusal::{EmulatedRefusal, TracedRefusal};
 use super::refusals::{self, RefusalStage};
 use super::state::{AuthorizationRequest, EmulatorSession, EmulatorState, IssuedGrant};
-use super::tenants::{EmulatedTenant, PERSONAL, TenantAddress, is_guid};
+use super::tenants::{EmulatedTenant, PERSONAL, TenantAddress};
 use super::web::{self, EmulatorReply, EmulatorRequest};
 
 /// Maximum time that a page may stay open, in seconds.
@@ -83,132 +83,6 @@ fn pick(
         .chain(people().filter(|it| !first(it) && !own(it)));
     let people = people().filter(first).chain(rest);
     page::picker(&action, &transaction, people, &world.of_codes)
-}
-
-/// Returns the client's own ID for the request if it sent one, which Entra adopts too.
-pub(super) fn correlation(world: &EmulatorState, asking: &EmulatorRequest) -> String {
-    let sent = asking.value("client-request-id").or_else(|| asking.header("client-request-id"));
-    sent.filter(|it| is_guid(it)).map_or_else(|| world.guid(), str::to_owned)
-}
-
-/// Runs the checks whose failure must never lead to a redirect.
-fn read(
-    world: &EmulatorState,
-    tenant: TenantAddress,
-    asking: &EmulatorRequest,
-    correlation: &str,
-) -> Result<AuthorizationRequest, EmulatedRefusal> {
-    let client = asking.value("client_id").ok_or_else(|| EmulatedRefusal::missing("client_id"))?;
-    let known = world.client_at(tenant, client).ok_or_else(|| unknown_client(client))?;
-    let redirect = asking.value("redirect_uri").ok_or_else(|| {
-        EmulatedRefusal::new(900_971, "invalid_request", "No reply address provided.")
-    })?;
-    if !world.knows_redirect(redirect) {
-        let text = format!(
-            "The redirect URI '{redirect}' specified in the request does not match the redirect URIs configured for the application '{client}'. \
-Make sure the redirect URI sent in the request matches one added to your application in the Azure portal."
-        );
-        return Err(EmulatedRefusal::new(50_011, "invalid_request", text));
-    }
-    let owned = |name: &str| asking.value(name).map(str::to_owned);
-    Ok(AuthorizationRequest {
-        tenant: tenant.segment(),
-        client: known.id.to_owned(),
-        redirect_uri: redirect.to_owned(),
-        state: owned("state"),
-        nonce: owned("nonce"),
-        scope: owned("scope").unwrap_or_default(),
-        challenge: owned("code_challenge"),
-        form_post: asking.value("response_mode") == Some("form_post"),
-        correlation: correlation.to_owned(),
-        acrs: asking.value("claims").map(contexts).unwrap_or_default(),
-        consenting: None,
-    })
-}
-
-/// Returns the authentication contexts that a `claims` parameter requests, for either token: a
-/// challenge from an API names the access token's.
-fn contexts(claims: &str) -> Vec<String> {
-    let claims: Value = serde_json::from_str(claims).unwrap_or_default();
-    let asked =
-        ["id_token", "access_token"].into_iter().filter_map(|token| claims.get(token)?.get("acrs"));
-    let named = asked.flat_map(|it| {
-        it.get("value")
-            .into_iter()
-            .chain(it.get("values").and_then(Value::as_array).into_iter().flatten())
-    });
-    let mut contexts: Vec<String> = named
-        .filter_map(Value::as_str)
-        .filter(|it| it.starts_with('c') && it.len() <= 3)
-        .map(str::to_owned)
-        .collect();
-    contexts.dedup();
-    contexts
-}
-
-/// Returns the refusal for an unregistered client (AADSTS700016).
-pub(super) fn unknown_client(client: &str) -> EmulatedRefusal {
-    let text = format!(
-        "Application with identifier '{client}' was not found in the directory 'Contoso'. This can happen if the application has not been installed by \
-the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant."
-    );
-    EmulatedRefusal::new(700_016, "unauthorized_client", text)
-}
-
-/// Runs the checks whose failure is reported to the app.
-fn check(asking: &EmulatorRequest) -> Result<(), EmulatedRefusal> {
-    match asking.value("response_type") {
-        Some("code") => {}
-        None => return Err(EmulatedRefusal::missing("response_type")),
-        Some(other) => {
-            let text = format!("The response type '{other}' is not enabled for the application.");
-            return Err(EmulatedRefusal::new(700_054, "unsupported_response_type", text));
-        }
-    }
-    if asking.value("scope").is_none() {
-        return Err(EmulatedRefusal::missing("scope"));
-    }
-    if !matches!(asking.value("response_mode"), None | Some("query" | "form_post")) {
-        return Err(EmulatedRefusal::new(
-            90_023,
-            "invalid_request",
-            "The value of the input parameter 'response_mode' is not supported.",
-        ));
-    }
-    if !matches!(
-        asking.value("prompt"),
-        None | Some("none" | "login" | "select_account" | "consent")
-    ) {
-        return Err(EmulatedRefusal::new(90_023, "invalid_request", "Unsupported 'prompt' value."));
-    }
-    if asking
-        .value("claims")
-        .is_some_and(|it| !serde_json::from_str(it).is_ok_and(|it: Value| it.is_object()))
-    {
-        return Err(EmulatedRefusal::new(
-            9_002_313,
-            "invalid_request",
-            "The 'claims' parameter is no JSON object.",
-        ));
-    }
-    if asking.value("code_challenge").is_some()
-        && asking.value("code_challenge_method") != Some("S256")
-    {
-        return Err(EmulatedRefusal::new(
-            9_002_313,
-            "invalid_request",
-            "Only the code challenge method S256 is supported here.",
-        ));
-    }
-    // RFC 7636 section 4.2: a SHA-256 digest in base64url is 43 characters long.
-    if asking.value("code_challenge").is_some_and(|it| it.len() != 43) {
-        return Err(EmulatedRefusal::new(
-            501_491,
-            "invalid_request",
-            "The size of the Code_Challenge parameter is invalid.",
-        ));
-    }
-    Ok(())
 }
 
 /// Handles the form from the picker or the consent page.

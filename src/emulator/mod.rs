@@ -4,6 +4,7 @@
 //! It is self-contained: from the rest of the crate it uses only the clock and the randomness.
 
 mod assertions;
+mod authorization_request;
 mod authorize;
 mod claims;
 mod control;

@@ -11,6 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::authorization_request::correlation;
 use super::control::count;
 use super::refusal::EmulatedRefusal;
 use super::state::{EmulatorState, ParameterPairs};
@@ -267,6 +268,6 @@ subscription administrator, this may happen if there are no active subscriptions
         );
         EmulatedRefusal::new(900_023, "invalid_request", text)
     };
-    let told = refusal.at(world, &authorize::correlation(world, asking));
+    let told = refusal.at(world, &correlation(world, asking));
     if rest == "oauth2/v2.0/authorize" { page::refusal(&told) } else { told.json() }
 }

@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::assertions::AssertionCheck;
-use super::authorize::{correlation, unknown_client};
+use super::authorization_request::{correlation, unknown_client};
 use super::claims::{self, KeyRing};
 use super::control::count;
 use super::faults::TokenFault;
