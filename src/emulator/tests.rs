@@ -2,8 +2,6 @@
 
 use std::net::TcpListener;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -16,9 +14,11 @@ use super::*;
 
 mod authorize;
 mod codes;
+mod discovery;
 mod graph;
 mod panel;
 mod refresh;
+mod serve;
 mod several_tenants;
 mod token;
 
@@ -266,137 +266,4 @@ async fn every_person_has_the_claims_of_their_case() {
             .unwrap()
             .ends_with("/getMemberObjects")
     );
-}
-
-#[tokio::test]
-async fn discovery_names_the_tenant_or_a_template() {
-    let emulator = begin().await;
-    for tenant in [TENANT, "contoso.example"] {
-        let seen = ask(
-            &format!("{}/{tenant}/v2.0/.well-known/openid-configuration", emulator.authority()),
-            None,
-            &[],
-        )
-        .await;
-        assert_eq!(seen.json()["issuer"], at(&emulator, "v2.0"));
-        assert_eq!(seen.json()["token_endpoint"], at(&emulator, "oauth2/v2.0/token"));
-        assert!(seen.json().get("code_challenge_methods_supported").is_none());
-    }
-    let seen = ask(
-        &format!("{}/common/v2.0/.well-known/openid-configuration", emulator.authority()),
-        None,
-        &[],
-    )
-    .await;
-    assert_eq!(seen.json()["issuer"], format!("{}/{{tenantid}}/v2.0", emulator.authority()));
-    assert!(seen.json()["tenant_region_scope"].is_null());
-    let seen = ask(
-        &format!("{}/typo.example/v2.0/.well-known/openid-configuration", emulator.authority()),
-        None,
-        &[],
-    )
-    .await;
-    refused(&seen, 400, "invalid_tenant", 90_002);
-    let seen = ask(
-        &format!("{}/common/discovery/instance?api-version=1.1", emulator.authority()),
-        None,
-        &[],
-    )
-    .await;
-    assert!(seen.json()["metadata"][0]["aliases"].is_array());
-    assert_eq!(emulator.control().discovery_calls(), 4);
-}
-
-#[tokio::test]
-async fn the_key_id_is_the_thumbprint_of_a_certificate_that_says_what_it_is() {
-    let emulator = begin().await;
-    let set = ask(&at(&emulator, "discovery/v2.0/keys"), None, &[]).await.json();
-    let key = &set["keys"][0];
-    let der = STANDARD.decode(key["x5c"][0].as_str().unwrap()).unwrap();
-    let thumbprint = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, &der);
-    assert_eq!(key["kid"], URL_SAFE_NO_PAD.encode(thumbprint.as_ref()));
-    assert_eq!(key["kid"], key["x5t"]);
-    assert!(key.get("alg").is_none());
-    assert_eq!(URL_SAFE_NO_PAD.decode(key["n"].as_str().unwrap()).unwrap().len(), 256);
-    assert!(der.windows(16).any(|it| it == b"Entrada emulator"));
-}
-
-#[tokio::test]
-async fn foreign_hosts_and_foreign_forms_are_refused() {
-    let emulator = begin().await;
-    let seen =
-        ask(&at(&emulator, "discovery/v2.0/keys"), None, &[("host", "rebound.example")]).await;
-    assert_eq!(seen.status, StatusCode::MISDIRECTED_REQUEST);
-    let page = ask(&authorize(&emulator, &[]), None, &[]).await;
-    let own = emulator.authority();
-    let person = oid(&emulator, "maya");
-    let form = [("transaction", page.transaction()), ("person", person.as_str())];
-    let foreign: [&[(&str, &str)]; 4] = [
-        &[],
-        &[("origin", "https://evil.example")],
-        &[("origin", "null")],
-        &[("origin", &own), ("sec-fetch-site", "cross-site")],
-    ];
-    for headers in foreign {
-        assert_eq!(
-            ask(&at(&emulator, "pick"), Some(&form), headers).await.status,
-            StatusCode::FORBIDDEN,
-            "{headers:?}"
-        );
-    }
-    let long = "x".repeat(70_000);
-    assert_eq!(
-        ask(&at(&emulator, "oauth2/v2.0/token"), Some(&[("code", &long)]), &[]).await.status,
-        StatusCode::PAYLOAD_TOO_LARGE
-    );
-}
-
-#[tokio::test]
-async fn keys_rotate_and_outages_can_be_had() {
-    let emulator = begin().await;
-    let keys = at(&emulator, "discovery/v2.0/keys");
-    let first = ask(&keys, None, &[]).await.json()["keys"][0]["kid"].clone();
-    assert!(emulator.control().rotate_keys().await);
-    let set = ask(&keys, None, &[]).await.json();
-    assert_eq!(set["keys"].as_array().unwrap().len(), 2);
-    assert_eq!(set["keys"][1]["kid"], first);
-    assert_eq!(id_claims(&emulator, "maya").await["ver"], "2.0");
-    emulator.control().be_down(true);
-    assert_eq!(ask(&keys, None, &[]).await.status, StatusCode::SERVICE_UNAVAILABLE);
-    emulator.control().be_down(false);
-    assert_eq!(ask(&keys, None, &[]).await.status, StatusCode::OK);
-}
-
-#[tokio::test]
-async fn other_machines_never_see_it() {
-    let started = Emulator::start(TcpListener::bind("0.0.0.0:0").unwrap(), options()).await;
-    assert!(matches!(started.err(), Some(Error::NotLoopback(_))));
-}
-
-#[tokio::test]
-async fn tls_is_trusted_through_the_written_authority() {
-    use rustls::pki_types::pem::PemObject as _;
-    let directory = tempfile::tempdir().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let emulator =
-        Emulator::start(listener, Options { tls: Some(directory.path().to_owned()), ..options() })
-            .await
-            .unwrap();
-    let mut roots = rustls::RootCertStore::empty();
-    roots
-        .add(rustls::pki_types::CertificateDer::from_pem_file(emulator.ca_file().unwrap()).unwrap())
-        .unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap();
-    let config = config.with_root_certificates(roots).with_no_client_auth();
-    let authority = emulator.authority();
-    let address = authority.strip_prefix("https://").unwrap();
-    for name in ["localhost", "127.0.0.1"] {
-        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
-        let name = rustls::pki_types::ServerName::try_from(name).unwrap();
-        let connector = tokio_rustls::TlsConnector::from(Arc::new(config.clone()));
-        assert!(connector.connect(name, stream).await.is_ok());
-    }
 }

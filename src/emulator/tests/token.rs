@@ -1,5 +1,8 @@
 //! The token endpoint: which clients may redeem which grants.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
 
 #[tokio::test]
