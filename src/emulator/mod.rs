@@ -7,6 +7,7 @@ mod assertions;
 mod authorization_request;
 mod authorize;
 mod claims;
+mod client_authentication;
 mod control;
 mod control_request;
 mod discovery;
@@ -32,6 +33,7 @@ mod time;
 mod tls;
 mod token;
 mod token_defect;
+mod token_response;
 mod web;
 
 use std::net::{SocketAddr, TcpListener};

@@ -1,26 +1,24 @@
-//! The token endpoint.
+//! The token endpoint: its faults, and the checks of each grant.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
-use percent_encoding::percent_decode_str;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::assertions::AssertionCheck;
-use super::authorization_request::{correlation, unknown_client};
-use super::claims::{self, KeyRing};
+use super::authorization_request::correlation;
+use super::claims::KeyRing;
+use super::client_authentication::client;
 use super::control::count;
 use super::faults::TokenFault;
 use super::keys;
 use super::people::SignInObstacle;
 use super::refusal::EmulatedRefusal;
 use super::refusals::{self, RefusalStage};
-use super::scopes::{GRAPH, GraphPermissions, ResourceScopes, named};
-use super::secrets::SecretCheck;
-use super::state::{AuthorizationRequest, EmulatorSession, EmulatorState, IssuedGrant};
-use super::tenants::{PERSONAL, TenantAddress, is_guid};
+use super::state::{EmulatorSession, EmulatorState, IssuedGrant};
+use super::tenants::{PERSONAL, TenantAddress};
+use super::token_response::{for_the_app, tokens};
 use super::web::{self, AbortedConnection, EmulatorReply, EmulatorRequest};
 
 /// Lifetime of a code, in seconds.
@@ -147,78 +145,6 @@ fn answer(
         "refresh_token" => refresh(world, client, asking, ring),
         _ => for_the_app(world, (tenant, client), asking, ring),
     }
-}
-
-/// Returns the client's ID and secret: from the form, or else from the `Authorization` header (RFC
-/// 6749 section 2.3.1).
-fn credentials(asking: &EmulatorRequest) -> (Option<String>, Option<String>) {
-    let owned = |name: &str| asking.form.value(name).map(str::to_owned);
-    let basic =
-        asking.header("authorization").and_then(|it| it.strip_prefix("Basic ").map(str::trim));
-    let Some(pair) =
-        basic.and_then(|it| STANDARD.decode(it).ok()).and_then(|it| String::from_utf8(it).ok())
-    else {
-        return (owned("client_id"), owned("client_secret"));
-    };
-    let decode =
-        |it: &str| percent_decode_str(&it.replace('+', " ")).decode_utf8_lossy().into_owned();
-    pair.split_once(':')
-        .map_or((None, None), |(id, secret)| (Some(decode(id)), Some(decode(secret))))
-}
-
-/// Returns the registered app that sends the request, authenticated with its secret or an
-/// assertion.
-fn client<'a>(
-    world: &'a EmulatorState,
-    tenant: TenantAddress,
-    asking: &EmulatorRequest,
-) -> Result<&'a str, EmulatedRefusal> {
-    let (id, secret) = credentials(asking);
-    let id = id.ok_or_else(|| EmulatedRefusal::missing("client_id"))?;
-    if id == "00000000-0000-0000-0000-000000000000" {
-        return Err(EmulatedRefusal::new(
-            700_038,
-            "unauthorized_client",
-            format!("{id} is not a valid application identifier."),
-        ));
-    }
-    let known = world.client_at(tenant, &id).ok_or_else(|| unknown_client(&id))?;
-    if let (None, Some(assertion)) = (&secret, asking.form.value("client_assertion")) {
-        let endpoint = format!("{}/{}/oauth2/v2.0/token", world.authority, tenant.segment());
-        let judge =
-            AssertionCheck { client: known.id, endpoint: &endpoint, now: world.clock.now() };
-        let judged = world.control.assertions.judge(
-            asking.form.value("client_assertion_type"),
-            assertion,
-            &judge,
-        );
-        return judged
-            .map(|()| known.id)
-            .map_err(|it| EmulatedRefusal::new(it.code, it.error, it.text));
-    }
-    let Some(secret) = secret else {
-        let text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
-        return Err(EmulatedRefusal::new(7_000_218, "invalid_client", text));
-    };
-    let brought = if is_guid(&secret) {
-        SecretCheck::Wrong
-    } else {
-        world.control.secrets.of(&secret, known.secret)
-    };
-    if brought == SecretCheck::Expired {
-        let text = format!(
-            "The provided client secret keys for app '{id}' are expired. Visit the Azure portal to create new keys for your app."
-        );
-        return Err(EmulatedRefusal::new(7_000_222, "invalid_client", text));
-    }
-    if brought == SecretCheck::Wrong {
-        let text = format!(
-            "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a \
-secret added to app '{id}'."
-        );
-        return Err(EmulatedRefusal::new(7_000_215, "invalid_client", text));
-    }
-    Ok(known.id)
 }
 
 fn redeem(
@@ -365,122 +291,4 @@ fn refused_by_code(world: &EmulatorState, oid: &str) -> Option<EmulatedRefusal> 
 fn refused_by_nature(world: &EmulatorState, oid: &str) -> Option<EmulatedRefusal> {
     let SignInObstacle::Code(code) = world.person(oid)?.trouble? else { return None };
     refusals::of(code).filter(|it| it.stage == RefusalStage::Token).map(EmulatedRefusal::at_token)
-}
-
-fn no_token() -> EmulatedRefusal {
-    EmulatedRefusal::new(
-        90_033,
-        "temporarily_unavailable",
-        "A transient error has occurred. Please try again.",
-    )
-}
-
-fn tokens(
-    world: &EmulatorState,
-    asking: &EmulatorRequest,
-    ring: &KeyRing<'_>,
-    grant: &IssuedGrant,
-    scope: &str,
-) -> Result<Value, EmulatedRefusal> {
-    let person = world.person(&grant.session.oid).ok_or_else(|| {
-        invalid_grant(50_034, "The user account does not exist in the directory.")
-    })?;
-    let has = |wanted: &str| scope.split(' ').any(|it| it == wanted);
-    let mut meant = grant.clone();
-    scope.clone_into(&mut meant.request.scope);
-    // Entra's response lists the resource scopes and omits `offline_access`.
-    let told: Vec<&str> =
-        scope.split(' ').filter(|it| !it.is_empty() && *it != "offline_access").collect();
-    let told = told.join(" ");
-    let two = || {
-        EmulatedRefusal::new(
-            70_011,
-            "invalid_scope",
-            format!("The scope '{scope}' is not valid: it names more than one resource."),
-        )
-    };
-    let resource = ResourceScopes::read(&world.authority, scope).ok_or_else(two)?;
-    let access = claims::access_token(
-        world,
-        ring,
-        (&person, &grant.request.client),
-        (&resource, &permissions(&resource, &told)),
-    )
-    .map_err(|_| no_token())?;
-    granted(world, &access, Some(&person.oid), &resource);
-    let mut body = json!({"token_type": "Bearer", "scope": told, "expires_in": claims::TOKEN_LIFETIME_SECONDS, "ext_expires_in": claims::TOKEN_LIFETIME_SECONDS, "access_token": access});
-    let Some(members) = body.as_object_mut() else { return Err(no_token()) };
-    if has("offline_access") {
-        let refresh = format!("1.{}", world.random.text::<200>());
-        // It stays valid for everything granted at the sign-in, not only for the scopes requested
-        // now.
-        let asked = AuthorizationRequest { nonce: None, acrs: Vec::new(), ..grant.request.clone() };
-        world.refresh.put(
-            refresh.clone(),
-            world.clock.now(),
-            IssuedGrant { request: asked, session: grant.session.clone(), used: false },
-        );
-        members.insert("refresh_token".to_owned(), refresh.into());
-    }
-    if has("openid") {
-        let token = claims::id_token(world, ring, &person, &meant).map_err(|_| no_token())?;
-        members.insert("id_token".to_owned(), token.into());
-    }
-    if asking.form.value("client_info") == Some("1") {
-        let info = json!({"uid": person.oid, "utid": person.tenant}).to_string();
-        members.insert("client_info".to_owned(), URL_SAFE_NO_PAD.encode(info).into());
-    }
-    Ok(body)
-}
-
-/// Returns the value of `scp`: the permissions for the resource, and the OpenID scopes.
-fn permissions(resource: &ResourceScopes, told: &str) -> String {
-    let openid = told.split(' ').filter(|it| matches!(*it, "openid" | "profile" | "email"));
-    resource.permissions.iter().map(String::as_str).chain(openid).collect::<Vec<_>>().join(" ")
-}
-
-/// Records the permissions of a token for Graph.
-fn granted(world: &EmulatorState, access: &str, oid: Option<&str>, resource: &ResourceScopes) {
-    if resource.audience == GRAPH {
-        let now = world.clock.now();
-        let grant = GraphPermissions {
-            oid: oid.map(str::to_owned),
-            permissions: resource.permissions.clone(),
-            until: now + claims::TOKEN_LIFETIME_SECONDS,
-        };
-        world.graph_grants.put(GraphPermissions::key(access), now, grant);
-    }
-}
-
-fn for_the_app(
-    world: &EmulatorState,
-    (tenant, client): (TenantAddress, &str),
-    asking: &EmulatorRequest,
-    ring: &KeyRing<'_>,
-) -> Result<Value, EmulatedRefusal> {
-    let TenantAddress::One(home) = tenant else {
-        return Err(EmulatedRefusal::new(
-            9_001_023,
-            "invalid_request",
-            "The grant type is not supported over the /common or /consumers endpoints.",
-        ));
-    };
-    let scope = asking.form.value("scope").ok_or_else(|| EmulatedRefusal::missing("scope"))?;
-    let Some(audience) = scope.strip_suffix("/.default") else {
-        let text = format!(
-            "The provided value for scope {scope} is not valid. Client credential flows must have a scope value with /.default suffixed to the \
-resource identifier (application ID URI)."
-        );
-        return Err(EmulatedRefusal::new(1_002_012, "invalid_scope", text));
-    };
-    let resource = ResourceScopes {
-        audience: named(&world.authority, audience).to_owned(),
-        permissions: Vec::new(),
-    };
-    let access = claims::app_token(world, ring, (home.id, client), &resource.audience)
-        .map_err(|_| no_token())?;
-    granted(world, &access, None, &resource);
-    Ok(
-        json!({"token_type": "Bearer", "expires_in": claims::TOKEN_LIFETIME_SECONDS, "ext_expires_in": claims::TOKEN_LIFETIME_SECONDS, "access_token": access}),
-    )
 }

@@ -1,0 +1,133 @@
+//! The response of the token endpoint: the tokens for a person's grant, or for the app itself.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use super::claims::{self, KeyRing};
+use super::refusal::EmulatedRefusal;
+use super::scopes::{GRAPH, GraphPermissions, ResourceScopes, named};
+use super::state::{AuthorizationRequest, EmulatorState, IssuedGrant};
+use super::tenants::TenantAddress;
+use super::web::EmulatorRequest;
+
+/// Returns the tokens for a person's grant, for these scopes.
+pub(super) fn tokens(
+    world: &EmulatorState,
+    asking: &EmulatorRequest,
+    ring: &KeyRing<'_>,
+    grant: &IssuedGrant,
+    scope: &str,
+) -> Result<Value, EmulatedRefusal> {
+    let gone = "The user account does not exist in the directory.";
+    let person = world
+        .person(&grant.session.oid)
+        .ok_or_else(|| EmulatedRefusal::new(50_034, "invalid_grant", gone))?;
+    let has = |wanted: &str| scope.split(' ').any(|it| it == wanted);
+    let mut meant = grant.clone();
+    scope.clone_into(&mut meant.request.scope);
+    // Entra's response lists the resource scopes and omits `offline_access`.
+    let told: Vec<&str> =
+        scope.split(' ').filter(|it| !it.is_empty() && *it != "offline_access").collect();
+    let told = told.join(" ");
+    let two = || {
+        EmulatedRefusal::new(
+            70_011,
+            "invalid_scope",
+            format!("The scope '{scope}' is not valid: it names more than one resource."),
+        )
+    };
+    let resource = ResourceScopes::read(&world.authority, scope).ok_or_else(two)?;
+    let access = claims::access_token(
+        world,
+        ring,
+        (&person, &grant.request.client),
+        (&resource, &permissions(&resource, &told)),
+    )
+    .map_err(|_| no_token())?;
+    granted(world, &access, Some(&person.oid), &resource);
+    let mut body = json!({"token_type": "Bearer", "scope": told, "expires_in": claims::TOKEN_LIFETIME_SECONDS, "ext_expires_in": claims::TOKEN_LIFETIME_SECONDS, "access_token": access});
+    let Some(members) = body.as_object_mut() else { return Err(no_token()) };
+    if has("offline_access") {
+        let refresh = format!("1.{}", world.random.text::<200>());
+        // It stays valid for everything granted at the sign-in, not only for the scopes requested
+        // now.
+        let asked = AuthorizationRequest { nonce: None, acrs: Vec::new(), ..grant.request.clone() };
+        world.refresh.put(
+            refresh.clone(),
+            world.clock.now(),
+            IssuedGrant { request: asked, session: grant.session.clone(), used: false },
+        );
+        members.insert("refresh_token".to_owned(), refresh.into());
+    }
+    if has("openid") {
+        let token = claims::id_token(world, ring, &person, &meant).map_err(|_| no_token())?;
+        members.insert("id_token".to_owned(), token.into());
+    }
+    if asking.form.value("client_info") == Some("1") {
+        let info = json!({"uid": person.oid, "utid": person.tenant}).to_string();
+        members.insert("client_info".to_owned(), URL_SAFE_NO_PAD.encode(info).into());
+    }
+    Ok(body)
+}
+
+/// Returns the access token for the app itself (RFC 6749 section 4.4).
+pub(super) fn for_the_app(
+    world: &EmulatorState,
+    (tenant, client): (TenantAddress, &str),
+    asking: &EmulatorRequest,
+    ring: &KeyRing<'_>,
+) -> Result<Value, EmulatedRefusal> {
+    let TenantAddress::One(home) = tenant else {
+        return Err(EmulatedRefusal::new(
+            9_001_023,
+            "invalid_request",
+            "The grant type is not supported over the /common or /consumers endpoints.",
+        ));
+    };
+    let scope = asking.form.value("scope").ok_or_else(|| EmulatedRefusal::missing("scope"))?;
+    let Some(audience) = scope.strip_suffix("/.default") else {
+        let text = format!(
+            "The provided value for scope {scope} is not valid. Client credential flows must have a scope value with /.default suffixed to the \
+resource identifier (application ID URI)."
+        );
+        return Err(EmulatedRefusal::new(1_002_012, "invalid_scope", text));
+    };
+    let resource = ResourceScopes {
+        audience: named(&world.authority, audience).to_owned(),
+        permissions: Vec::new(),
+    };
+    let access = claims::app_token(world, ring, (home.id, client), &resource.audience)
+        .map_err(|_| no_token())?;
+    granted(world, &access, None, &resource);
+    Ok(
+        json!({"token_type": "Bearer", "expires_in": claims::TOKEN_LIFETIME_SECONDS, "ext_expires_in": claims::TOKEN_LIFETIME_SECONDS, "access_token": access}),
+    )
+}
+
+/// Returns the value of `scp`: the permissions for the resource, and the OpenID scopes.
+fn permissions(resource: &ResourceScopes, told: &str) -> String {
+    let openid = told.split(' ').filter(|it| matches!(*it, "openid" | "profile" | "email"));
+    resource.permissions.iter().map(String::as_str).chain(openid).collect::<Vec<_>>().join(" ")
+}
+
+/// Records the permissions of a token for Graph.
+fn granted(world: &EmulatorState, access: &str, oid: Option<&str>, resource: &ResourceScopes) {
+    if resource.audience == GRAPH {
+        let now = world.clock.now();
+        let grant = GraphPermissions {
+            oid: oid.map(str::to_owned),
+            permissions: resource.permissions.clone(),
+            until: now + claims::TOKEN_LIFETIME_SECONDS,
+        };
+        world.graph_grants.put(GraphPermissions::key(access), now, grant);
+    }
+}
+
+fn no_token() -> EmulatedRefusal {
+    EmulatedRefusal::new(
+        90_033,
+        "temporarily_unavailable",
+        "A transient error has occurred. Please try again.",
+    )
+}
