@@ -1,6 +1,6 @@
 //! The people in the emulated tenant: one for each case that a sign-in can encounter.
 
-use super::refusals::{ROWS, RefusalRow, RefusalStage};
+use super::refusals::{RefusalRow, RefusalStage, rows};
 use super::registration::EmulatedRegistration;
 use super::tenants::{CONTOSO, FABRIKAM, NORTHWIND, PERSONAL};
 
@@ -190,7 +190,7 @@ pub(super) fn of_codes() -> Vec<EmulatedPerson> {
         RefusalStage::Callback => "comes back to the app",
         RefusalStage::Token => "comes from the token endpoint",
     };
-    let numbered = ROWS.iter().zip(0x1000..);
+    let numbered = rows().zip(0x1000..);
     let of_code = |(row, number): (&RefusalRow, u32)| {
         let name = format!("AADSTS{}", row.code);
         let person =

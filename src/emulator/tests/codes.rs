@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use http::StatusCode;
 
-use super::super::refusals::{ROWS, RefusalStage};
+use super::super::refusals::{RefusalStage, rows};
 use super::{ask, authorize, begin, pick, redeem, refused};
 
 #[tokio::test]
 async fn each_code_shows_where_it_belongs() {
     let emulator = begin().await;
-    assert_eq!(emulator.error_people().len(), ROWS.len());
-    for (person, row) in emulator.error_people().iter().zip(ROWS) {
+    assert_eq!(emulator.error_people().len(), rows().count());
+    for (person, row) in emulator.error_people().iter().zip(rows()) {
         assert_eq!(person.user_name, format!("aadsts{}@contoso.example", row.code));
         let page = ask(&authorize(&emulator, &[]), None, &[]).await;
         let seen = pick(&emulator, &page, ("person", &person.oid)).await;
@@ -47,9 +47,9 @@ async fn each_code_shows_where_it_belongs() {
 
 #[test]
 fn no_code_stands_twice() {
-    let codes: BTreeSet<_> = ROWS.iter().map(|it| it.code).collect();
-    assert_eq!(codes.len(), ROWS.len());
-    assert!(ROWS.len() >= 176);
+    let codes: BTreeSet<_> = rows().map(|it| it.code).collect();
+    assert_eq!(codes.len(), rows().count());
+    assert!(rows().count() >= 176);
 }
 
 #[tokio::test]

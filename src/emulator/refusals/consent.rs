@@ -1,0 +1,121 @@
+//! Assignment, consent and permissions.
+
+use super::row::RefusalStage::{Callback, Page, Token};
+use super::row::{RefusalRow, row};
+
+pub(super) static ROWS: &[RefusalRow] = &[
+    row(
+        50_105,
+        Page,
+        ["interaction_required", "interaction_required"],
+        None,
+        "Assignment required = Yes and user has no direct or (one-level) group assignment.",
+    ),
+    row(
+        65_001,
+        Callback,
+        ["consent_required", "invalid_grant"],
+        Some("consent_required"),
+        "No consent for the scope asked.",
+    ),
+    row(
+        65_004,
+        Callback,
+        ["access_denied", "access_denied"],
+        None,
+        "User pressed Cancel on consent page.",
+    ),
+    row(90_094, Callback, ["access_denied", "access_denied"], None, "An admin must consent."),
+    row(
+        90_095,
+        Page,
+        ["access_denied", "invalid_grant"],
+        None,
+        "Admin-consent workflow is on; user sent a request.",
+    ),
+    row(
+        900_941,
+        Page,
+        ["access_denied", "invalid_grant"],
+        None,
+        "Step-up: app considered risky (unverified publisher).",
+    ),
+    row(900_981, Page, ["access_denied", "invalid_grant"], None, "As 90095 for risky app."),
+    row(
+        90_093,
+        Page,
+        ["access_denied", "invalid_grant"],
+        None,
+        "Consent refused: user may not grant the permission.",
+    ),
+    row(
+        90_008,
+        Page,
+        ["invalid_request", "invalid_request"],
+        None,
+        "App asks a token for itself but has no User.Read permission.",
+    ),
+    row(
+        90_009,
+        Token,
+        ["invalid_request", "invalid_request"],
+        None,
+        "Token for itself must use the GUID identifier.",
+    ),
+    row(
+        65_005,
+        Token,
+        ["invalid_resource", "invalid_grant"],
+        None,
+        "Resource not in required resource list.",
+    ),
+    row(
+        650_056,
+        Page,
+        ["invalid_client", "invalid_client"],
+        None,
+        "No permission listed, or no admin consent, or wrong identifier.",
+    ),
+    row(
+        650_057,
+        Token,
+        ["invalid_resource", "invalid_resource"],
+        None,
+        "Resource not listed in requested permissions.",
+    ),
+    row(
+        650_052,
+        Token,
+        ["invalid_grant", "invalid_grant"],
+        None,
+        "API's service principal is missing or not licensed in tenant.",
+    ),
+    row(
+        650_054,
+        Token,
+        ["invalid_grant", "invalid_grant"],
+        None,
+        "Permission refers to a removed resource.",
+    ),
+    row(
+        500_011,
+        Token,
+        ["invalid_resource", "invalid_resource"],
+        None,
+        "Resource principal not found in tenant.",
+    ),
+    row(
+        50_001,
+        Token,
+        ["invalid_resource", "invalid_resource"],
+        None,
+        "Resource disabled or absent.",
+    ),
+    row(
+        7_000_114,
+        Token,
+        ["invalid_client", "invalid_client"],
+        None,
+        "App not allowed to make on-behalf-of calls.",
+    ),
+];
