@@ -4,6 +4,7 @@
 mod answers;
 mod app;
 mod hpack;
+mod operand;
 mod scene;
 mod script;
 

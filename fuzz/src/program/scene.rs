@@ -2,7 +2,8 @@
 
 use super::answers;
 use super::app::App;
-use super::script::{Names, Script};
+use super::operand::Names;
+use super::script::Script;
 use crate::world::browser::{NAVIGATION, TestBrowser};
 use crate::world::company::{self, CONTOSO, MAYA};
 use crate::world::{World, WorldPlan};

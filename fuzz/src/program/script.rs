@@ -17,17 +17,15 @@
 //! | `w` | a pause |
 //! | `#` | a comment |
 //!
-//! An operand may contain `\r`, `\n`, `\\` and `\xHH`, names such as `{session}` (see `Names`), and
+//! An operand may contain `\r`, `\n`, `\\` and `\xHH`, names such as `{session}` (see `operand::Names`), and
 //! `{1000}` for that number of letters.
 
 use super::hpack::literal;
-use std::collections::BTreeMap;
+use super::operand::{MAX_SENT_BYTES, Names, expanded};
 use std::ops::Range;
 
 /// Maximum number of operations in one input.
 const MAX_OPERATIONS: usize = 64;
-/// Maximum number of bytes that one input sends.
-const MAX_SENT_BYTES: usize = 256 * 1024;
 /// The name of the session in an input.
 const SESSION: &[u8] = b"{session}";
 /// Maximum number of pauses in one input.
@@ -43,10 +41,6 @@ const SETTINGS: u8 = 4;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
-
-/// Values that an input can name: `host`, `session`, `pending`, `state`, `sealed`, `pass`,
-/// `assertion`.
-pub type Names = BTreeMap<&'static str, String>;
 
 /// The bytes that one connection sends.
 pub struct Script {
@@ -90,53 +84,6 @@ impl Script {
     pub fn request_contains(&self, request: &Range<usize>, text: &str) -> bool {
         let all = self.parts.concat();
         all[request.clone()].windows(text.len()).any(|it| it == text.as_bytes())
-    }
-}
-
-/// Returns an operand with its escapes and names replaced.
-fn expanded(operand: &[u8], names: &Names) -> Vec<u8> {
-    let mut out = Vec::with_capacity(operand.len());
-    let mut rest = operand;
-    while let Some((byte, after)) = rest.split_first() {
-        let (piece, after) = match *byte {
-            b'\\' => escape(after),
-            b'{' => name(after, names),
-            byte => (vec![byte], after),
-        };
-        out.extend(piece);
-        rest = after;
-        if out.len() > MAX_SENT_BYTES {
-            break;
-        }
-    }
-    out
-}
-
-fn escape(after: &[u8]) -> (Vec<u8>, &[u8]) {
-    match after {
-        [b'r', rest @ ..] => (vec![b'\r'], rest),
-        [b'n', rest @ ..] => (vec![b'\n'], rest),
-        [b'\\', rest @ ..] => (vec![b'\\'], rest),
-        [b'x', high, low, rest @ ..] => match std::str::from_utf8(&[*high, *low])
-            .ok()
-            .and_then(|it| u8::from_str_radix(it, 16).ok())
-        {
-            Some(byte) => (vec![byte], rest),
-            None => (vec![b'\\'], after),
-        },
-        _ => (vec![b'\\'], after),
-    }
-}
-
-fn name<'a>(after: &'a [u8], names: &Names) -> (Vec<u8>, &'a [u8]) {
-    let end = after.iter().position(|it| *it == b'}');
-    let text = end.and_then(|end| std::str::from_utf8(&after[..end]).ok());
-    let known = text.and_then(|it| names.get(it).map(|it| it.clone().into_bytes()));
-    let long =
-        text.and_then(|it| it.parse::<usize>().ok()).map(|it| vec![b'a'; it.min(MAX_SENT_BYTES)]);
-    match (known.or(long), end) {
-        (Some(value), Some(end)) => (value, &after[end + 1..]),
-        _ => (vec![b'{'], after),
     }
 }
 
