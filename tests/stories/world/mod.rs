@@ -4,6 +4,8 @@ pub mod browser;
 pub mod company;
 pub mod echo;
 pub mod h2;
+mod logs;
+pub mod page;
 pub mod raw;
 
 use browser::TestBrowser;
@@ -15,11 +17,12 @@ use entrada::seal::random;
 use entrada::service::{BoundListener, Service};
 use entrada::sidecar::Process;
 use entrada::telemetry::log::Log;
-use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
+
+pub use logs::{CapturedEvents, LogBuffer};
 
 pub const CLIENT_ID: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 pub const CLIENT_SECRET: &str = "a~client.secret-Value_of_the_stories-0123";
@@ -257,52 +260,11 @@ impl World {
     }
 }
 
-/// The events that the program logs for its operator in this story, besides one line for each
-/// request. A story runs in one thread, and so does its program.
-pub struct CapturedEvents(
-    LogBuffer,
-    #[expect(dead_code, reason = "it is heard for as long as this lives")]
-    tracing::subscriber::DefaultGuard,
-);
-
-impl CapturedEvents {
-    pub fn listens() -> Self {
-        let written = LogBuffer::default();
-        let to = written.clone();
-        let heard = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_max_level(tracing::Level::INFO)
-            .with_writer(move || to.clone())
-            .finish();
-        Self(written, tracing::subscriber::set_default(heard))
-    }
-
-    pub fn text(&self) -> String {
-        self.0.text()
-    }
-
-    pub fn times(&self, what: &str) -> usize {
-        self.0.text().matches(what).count()
-    }
-}
-
 impl Drop for World {
     fn drop(&mut self) {
         self.shutdown.cancel();
         self.service.sidecar().process.log.finish();
-        secrets_are_not_in(&self.log.text());
-    }
-}
-
-/// Every story ends with this check: no value that was used as a secret is in a log.
-fn secrets_are_not_in(log: &str) {
-    if std::thread::panicking() {
-        return;
-    }
-    // A copy, so that other stories in this process do not wait while a long log is read.
-    let used = browser::SECRETS.lock().unwrap().clone();
-    for secret in used.iter().map(String::as_str).chain([CLIENT_SECRET, SEAL]) {
-        assert!(!log.contains(secret), "a secret stands in the log");
+        logs::secrets_are_not_in(&self.log.text());
     }
 }
 
@@ -407,30 +369,4 @@ pub fn free_port() -> u16 {
     let begin = u16::try_from(std::process::id() % 9000).unwrap();
     let next = || 20_000 + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
     std::iter::repeat_with(next).find(|it| TcpListener::bind(("127.0.0.1", *it)).is_ok()).unwrap()
-}
-
-/// A buffer with the output of the log.
-#[derive(Clone, Default)]
-pub struct LogBuffer(Arc<Mutex<Vec<u8>>>);
-
-impl LogBuffer {
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
-    }
-
-    /// Returns the text so far and clears it.
-    pub fn take(&self) -> String {
-        String::from_utf8_lossy(&std::mem::take(&mut *self.0.lock().unwrap())).into_owned()
-    }
-}
-
-impl Write for LogBuffer {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
