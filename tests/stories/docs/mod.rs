@@ -1,10 +1,11 @@
 //! What the documents say is read, run and looked up: a document that is no longer true fails here.
 
 mod api;
+mod commands;
+mod configuration;
+mod links;
 mod tables;
 
-use crate::world::free_port;
-use std::collections::BTreeSet;
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -21,9 +22,6 @@ const NEEDED: [(&str, &str, &str); 5] = [
     ("entra", "client_id", "\"11112222-bbbb-3333-cccc-4444dddd5555\""),
     ("entra", "client_secret", "{ env = \"AZURE_CLIENT_SECRET\" }"),
 ];
-
-/// Folders of an installation that the documents name; a story has them in a place of its own.
-const PLACES: [&str; 2] = ["/etc/entrada/", "/run/secrets/"];
 
 struct MarkdownFile {
     path: PathBuf,
@@ -125,64 +123,6 @@ fn completed(fragment: &str) -> String {
     lines.join("\n")
 }
 
-/// The text with the places it names in a folder of the story, where they are made.
-fn placed(text: &str, folder: &Path) -> String {
-    let mut out = text.to_owned();
-    for quoted in text.split('"').filter(|it| PLACES.iter().any(|place| it.starts_with(place))) {
-        let here = folder.join(&quoted[1..]);
-        if here.extension().is_some() || quoted.starts_with("/run/") {
-            fs::create_dir_all(here.parent().unwrap()).unwrap();
-            fs::write(&here, SECRET).unwrap();
-        } else {
-            fs::create_dir_all(&here).unwrap();
-        }
-    }
-    for place in PLACES {
-        out = out.replace(&format!("\"{place}"), &format!("\"{}{place}", folder.display()));
-    }
-    out
-}
-
-#[test]
-fn every_configuration_in_the_documents_is_read_without_a_problem() {
-    let mut read = 0;
-    for document in documents() {
-        for block in blocks(&document).iter().filter(|it| it.info == "toml") {
-            let folder = tempfile::tempdir().unwrap();
-            let text = placed(&completed(&block.text), folder.path());
-            let outcome = entrada::config::read("block", &text, &environment());
-            let problems = entrada::config::problem::print(&outcome, "block");
-            assert!(
-                outcome.config.is_some(),
-                "{}:{}\n{problems}\n{text}",
-                document.path.display(),
-                block.line
-            );
-            read += 1;
-        }
-    }
-    assert!(read >= 6, "only {read} configurations were found");
-}
-
-#[test]
-fn every_block_says_what_it_is() {
-    for document in documents() {
-        for block in blocks(&document) {
-            let known = [
-                "toml", "sh", "text", "nginx", "ini", "json", "html", "promql", "mermaid",
-                "python", "swift", "kotlin",
-            ];
-            assert!(
-                known.contains(&block.info.as_str()),
-                "{}:{}: {:?}",
-                document.path.display(),
-                block.line,
-                block.info
-            );
-        }
-    }
-}
-
 /// A program under way; it ends with the story.
 struct RunningCommand(Child, String);
 
@@ -236,184 +176,4 @@ fn command(environment: &[(String, String)], folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_entrada"));
     command.env_clear().envs(environment.iter().cloned()).current_dir(folder);
     command
-}
-
-/// The block's own variables, then what a story has to set: ports of its own, and a secret in place of what the shell would read from a file.
-fn variables(block: &CodeBlock) -> (Vec<(String, String)>, [u16; 2]) {
-    let ports = [free_port(), free_port()];
-    let mut all = environment();
-    for line in block.text.lines().filter_map(|it| it.strip_prefix("export ")) {
-        let (name, value) = line.split_once('=').unwrap();
-        assert!(
-            !matches!(name, "ENTRADA_SERVER_LISTEN" | "ENTRADA_SERVER_ADMIN_LISTEN"),
-            "{line}: choose what a story can run beside others"
-        );
-        let value = if value.contains("$(cat ") { SECRET } else { value };
-        all.retain(|it| it.0 != name);
-        all.push((name.to_owned(), value.to_owned()));
-    }
-    all.push(("ENTRADA_SERVER_LISTEN".to_owned(), format!("127.0.0.1:{}", ports[0])));
-    all.push(("ENTRADA_SERVER_ADMIN_LISTEN".to_owned(), format!("127.0.0.1:{}", ports[1])));
-    (all, ports)
-}
-
-fn try_line(line: &str, block: &CodeBlock, folder: &Path) {
-    let (environment, ports) = variables(block);
-    let mut words: Vec<String> = line.split_whitespace().skip(1).map(str::to_owned).collect();
-    let subcommand = words.first().cloned().unwrap_or_default();
-    match subcommand.as_str() {
-        "run" => RunningCommand::start(&words, folder, &environment, ports[0]).stops(),
-        "dev" | "emulator" => {
-            if let Some(at) = words.iter().position(|it| it == "--port") {
-                words.drain(at..at + 2);
-            }
-            words.extend(["--port".to_owned(), ports[0].to_string()]);
-            RunningCommand::start(&words, folder, &environment, ports[0]).stops();
-        }
-        _ => {
-            let needs_a_service = subcommand == "health";
-            let service = needs_a_service.then(|| {
-                RunningCommand::start(&["run".to_owned()], folder, &environment, ports[1])
-            });
-            let binary = Path::new(env!("CARGO_BIN_EXE_entrada")).parent().unwrap();
-            let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
-            let of_directory = matches!(subcommand.as_str(), "organization" | "person")
-                .then_some(("ENTRADA_CONFIG", "directory.toml"));
-            let output = Command::new("sh")
-                .arg("-c")
-                .arg(line)
-                .env_clear()
-                .envs(environment)
-                .envs(of_directory)
-                .env("PATH", path)
-                .current_dir(folder)
-                .output()
-                .unwrap();
-            assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-            drop(service);
-        }
-    }
-}
-
-#[test]
-fn every_command_in_the_documents_runs() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("entrada.toml"), completed("")).unwrap();
-    // Sign-in does not ask the directory yet, so `entrada run` has another one.
-    fs::write(
-        folder.path().join("directory.toml"),
-        completed("[session]\nsecrets = [{ env = \"ENTRADA_SECRET\" }]\n[directory]\n"),
-    )
-    .unwrap();
-    fs::write(folder.path().join("contoso.secret"), SECRET).unwrap();
-    fs::write(folder.path().join("people.csv"), "username,name\njonas,Jonas Winter\n").unwrap();
-    let mut run = BTreeSet::new();
-    for document in documents() {
-        for block in blocks(&document).iter().filter(|it| it.info == "sh") {
-            let syntax = Command::new("sh").args(["-n", "-c", &block.text]).output().unwrap();
-            assert!(
-                syntax.status.success(),
-                "{}:{}: {}",
-                document.path.display(),
-                block.line,
-                String::from_utf8_lossy(&syntax.stderr)
-            );
-            for line in block
-                .text
-                .lines()
-                .map(|it| it.split(" #").next().unwrap().trim())
-                .filter(|it| it.starts_with("entrada "))
-            {
-                try_line(line, block, folder.path());
-                run.insert(line.split_whitespace().nth(1).unwrap().to_owned());
-            }
-        }
-    }
-    for command in [
-        "run",
-        "dev",
-        "emulator",
-        "check",
-        "explain",
-        "health",
-        "organization",
-        "person",
-        "secret",
-        "completions",
-    ] {
-        assert!(run.contains(command), "no document shows entrada {command}");
-    }
-}
-
-#[test]
-fn every_link_and_every_file_that_is_named_is_there() {
-    let mut wrong = Vec::new();
-    let mut links = 0;
-    for document in documents() {
-        let folder = document.path.parent().unwrap();
-        for target in document.text.split("](").skip(1).map(|it| it.split(')').next().unwrap()) {
-            if target.contains("://") || target.starts_with("mailto:") {
-                continue;
-            }
-            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
-            let path = if file.is_empty() { document.path.clone() } else { folder.join(file) };
-            links += 1;
-            if !path.exists() || (!anchor.is_empty() && !anchors(&path).contains(anchor)) {
-                wrong.push(format!("{}: {target}", document.path.display()));
-            }
-        }
-        for name in document.text.split('`').filter(|it| {
-            ["src/", "tests/", "docs/", "examples/", "benches/", "fuzz/"]
-                .iter()
-                .any(|top| it.starts_with(top))
-        }) {
-            let is_plain = name.chars().all(|it| it.is_ascii_alphanumeric() || "/._-".contains(it));
-            if is_plain && name != "docs/benchmarks.md" && !root().join(name).exists() {
-                wrong.push(format!("{}: `{name}`", document.path.display()));
-            }
-        }
-    }
-    assert!(links > 20, "only {links} links were found");
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-/// What can be linked to within a document, as GitHub names it.
-fn anchors(path: &Path) -> BTreeSet<String> {
-    let text = fs::read_to_string(path).unwrap();
-    let titles = text
-        .lines()
-        .filter(|it| it.starts_with('#'))
-        .map(|it| it.trim_start_matches('#').trim().to_lowercase());
-    titles
-        .map(|it| {
-            it.replace(' ', "-")
-                .chars()
-                .filter(|it| it.is_alphanumeric() || matches!(it, '-' | '_'))
-                .collect()
-        })
-        .collect()
-}
-
-#[test]
-fn every_target_of_make_that_is_named_is_there() {
-    let makefile = text("Makefile");
-    let mut named = BTreeSet::new();
-    for document in documents() {
-        for quoted in document.text.split('`').filter_map(|it| it.strip_prefix("make ")) {
-            named.insert(quoted.split_whitespace().next().unwrap().to_owned());
-        }
-        for block in blocks(&document).iter().filter(|it| it.info == "sh") {
-            named.extend(
-                block
-                    .text
-                    .lines()
-                    .filter_map(|it| it.strip_prefix("make "))
-                    .map(|it| it.split_whitespace().next().unwrap().to_owned()),
-            );
-        }
-    }
-    assert!(named.contains("dev") && named.contains("test"), "{named:?}");
-    for target in named {
-        assert!(makefile.lines().any(|it| it.starts_with(&format!("{target}:"))), "make {target}");
-    }
 }

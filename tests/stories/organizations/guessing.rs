@@ -1,0 +1,267 @@
+//! Guesses of usernames and codes are counted, and only against those who guess.
+
+use super::OrganizationsWorld;
+use crate::world::WorldPlan;
+use crate::world::browser::{FORM, NAVIGATION, SCRIPT};
+
+#[tokio::test]
+async fn what_nobody_is_called_leads_back_to_the_page_with_one_calm_sentence() {
+    let town = OrganizationsWorld::start().await;
+    let mut someone = town.world.browser();
+    for typed in
+        ["nobody@nowhere.example", "not-there", "\u{202e}evil", "' OR 1=1 --", &"x".repeat(300)]
+    {
+        let page = town.types(&mut someone, typed).await;
+        assert_eq!(page.status, 404, "{typed}");
+        assert!(
+            page.body.contains("We could not find that username or company code.")
+                && page.body.contains("aria-invalid=\"true\""),
+            "{}",
+            page.body
+        );
+    }
+    let page = someone.posts("/oauth2/sign_in?rd=%2Fz", SCRIPT, "identifier=not-there").await;
+    assert_eq!(
+        (page.status, page.json()["status"].as_u64(), page.header("content-type")),
+        (404, Some(404), "application/problem+json")
+    );
+    let page = someone.posts("/oauth2/sign_in?rd=%2Fz", SCRIPT, "identifier=contoso").await;
+    assert_eq!(
+        (page.status, page.json()["sign_in_url"].as_str().unwrap()),
+        (200, &*format!("{}/oauth2/start?rd=%2Fz&organization=contoso", town.world.public_url))
+    );
+    // Another site's page types for nobody; nothing typed asks again; what is typed twice has no one reading.
+    let other = [
+        ("accept", "text/html"),
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-site", "cross-site"),
+        ("origin", "https://evil.example"),
+    ];
+    assert_eq!(someone.posts("/oauth2/sign_in", &other, "identifier=contoso").await.status, 403);
+    assert_eq!(someone.posts("/oauth2/sign_in", FORM, "identifier=+").await.status, 200);
+    assert_eq!(
+        someone.posts("/oauth2/sign_in", FORM, "identifier=a&identifier=b").await.status,
+        400
+    );
+    assert_eq!(town.world.app.seen.count(), 0);
+}
+
+#[tokio::test]
+async fn whoever_guesses_waits_by_address_and_nobody_else_does() {
+    let town = OrganizationsWorld::with("", |it| WorldPlan {
+        server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(),
+        time_stands: true,
+        ..it
+    })
+    .await;
+    let from = async |address: &str, headers: &[(&str, &str)], typed: &str| {
+        let headers: Vec<_> =
+            headers.iter().copied().chain([("x-forwarded-for", address)]).collect();
+        town.world
+            .browser()
+            .posts("/oauth2/sign_in", &headers, &format!("identifier={typed}"))
+            .await
+    };
+    for at in 0..30 {
+        assert_eq!(from("192.0.2.7", FORM, &format!("guess-{at}")).await.status, 404);
+    }
+    // Right or wrong makes no difference then, and says nothing.
+    for typed in ["guess-again", "contoso"] {
+        let page = from("192.0.2.7", FORM, typed).await;
+        assert_eq!(page.status, 429);
+        assert!((1..=60).contains(&page.header("retry-after").parse::<u32>().unwrap()));
+        assert!(page.body.contains("Please wait a moment"), "{}", page.body);
+        assert_eq!(from("192.0.2.7", SCRIPT, typed).await.json()["status"], 429);
+    }
+    assert_eq!(
+        town.world
+            .browser()
+            .asks(
+                "GET",
+                "/oauth2/start?organization=contoso",
+                &[NAVIGATION, &[("x-forwarded-for", "192.0.2.7")]].concat()
+            )
+            .await
+            .status,
+        429
+    );
+    assert_eq!(from("192.0.2.8", FORM, "contoso").await.status, 302);
+    town.world.later(60);
+    assert_eq!(from("192.0.2.7", FORM, "contoso").await.status, 302);
+}
+
+#[tokio::test]
+async fn of_many_guesses_at_once_no_more_are_told_than_one_after_the_other_and_many_right_ones_all_pass()
+ {
+    let town = OrganizationsWorld::with("", |it| WorldPlan {
+        server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(),
+        time_stands: true,
+        ..it
+    })
+    .await;
+    let from = async |address: &'static str, typed: &str| {
+        let headers = [FORM, &[("x-forwarded-for", address)]].concat();
+        town.world
+            .browser()
+            .posts("/oauth2/sign_in", &headers, &format!("identifier={typed}"))
+            .await
+            .status
+    };
+    let right =
+        futures_util::future::join_all((0..100).map(|_| from("192.0.2.9", "contoso"))).await;
+    assert!(right.iter().all(|it| *it == 302), "{right:?}");
+    let guesses: Vec<_> = (0..200).map(|it| format!("guess-{it}")).collect();
+    let told = futures_util::future::join_all(guesses.iter().map(|it| from("192.0.2.7", it))).await;
+    assert_eq!(
+        (
+            told.iter().filter(|it| **it == 404).count(),
+            told.iter().filter(|it| **it == 429).count()
+        ),
+        (30, 170)
+    );
+}
+
+#[tokio::test]
+async fn pictures_and_frames_of_another_site_look_nobody_up_and_make_nobody_wait() {
+    let town = OrganizationsWorld::start().await;
+    let of = |site: &'static str, dest: &'static str| {
+        [
+            ("accept", "*/*"),
+            ("sec-fetch-mode", "no-cors"),
+            ("sec-fetch-site", site),
+            ("sec-fetch-dest", dest),
+        ]
+    };
+    let paths = [
+        "/oauth2/start?organization=guess",
+        "/oauth2/sign_in?organization=guess",
+        "/oauth2/sign_in?organization=contoso",
+    ];
+    for at in 0..12 {
+        for path in paths {
+            for says in
+                [of("cross-site", "image"), of("same-site", "iframe"), of("cross-site", "empty")]
+            {
+                assert_eq!(
+                    town.world.browser().asks("GET", path, &says).await.status,
+                    403,
+                    "{at} {path} {says:?}"
+                );
+            }
+        }
+    }
+    // A link in a mail, and a call of our own page.
+    for says in [
+        [
+            ("accept", "text/html"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-dest", "document"),
+        ],
+        [
+            ("accept", "text/html"),
+            ("sec-fetch-mode", "cors"),
+            ("sec-fetch-site", "same-origin"),
+            ("sec-fetch-dest", "empty"),
+        ],
+    ] {
+        assert_eq!(
+            town.world
+                .browser()
+                .asks("GET", "/oauth2/start?organization=contoso", &says)
+                .await
+                .status,
+            302,
+            "{says:?}"
+        );
+    }
+    assert!(
+        figures_of(&town).await.contains("entrada_directory_lookups_total{outcome=\"found\"} 2")
+    );
+    assert!(!figures_of(&town).await.contains("outcome=\"unknown\"} 1"));
+}
+
+/// Thirty-one navigations that another site's page caused used up the limit of the address, and whoever typed there then waited: behind a
+/// front proxy that is not trusted, everybody.
+#[tokio::test]
+async fn attack_requests_that_other_sites_cause_make_nobody_wait_who_types_on_our_own_page() {
+    let town = OrganizationsWorld::with("", |it| WorldPlan { time_stands: true, ..it }).await;
+    let html = ("accept", "text/html");
+    let links: [&[(&str, &str)]; 6] = [
+        &[
+            html,
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-dest", "document"),
+        ],
+        &[
+            html,
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-site", "same-site"),
+            ("sec-fetch-dest", "document"),
+        ],
+        &[html, ("referer", "https://evil.example/")],
+        // Links in mails, and browsers that say nothing.
+        NAVIGATION,
+        &[html],
+        // A page can make its own visitors go around by our site.
+        &[
+            html,
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-site", "same-origin"),
+            ("sec-fetch-dest", "document"),
+        ],
+    ];
+    for path in ["/oauth2/start?organization=guess", "/oauth2/sign_in?organization=guess"] {
+        for says in links {
+            for _ in 0..8 {
+                let status = town.world.browser().asks("GET", path, says).await.status;
+                assert!([404, 429].contains(&status), "{status}");
+            }
+        }
+    }
+    for says in [
+        &[html, ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "cross-site")][..],
+        &[html, ("origin", "https://evil.example")],
+    ] {
+        for _ in 0..31 {
+            assert_eq!(
+                town.world
+                    .browser()
+                    .posts("/oauth2/sign_in", says, "identifier=guess")
+                    .await
+                    .status,
+                403
+            );
+        }
+    }
+    assert_eq!(
+        town.world
+            .browser()
+            .asks("GET", "/oauth2/start?organization=contoso", links[0])
+            .await
+            .status,
+        429,
+        "links have a limit of their own"
+    );
+    for at in 0..30 {
+        let answer =
+            town.world.browser().posts("/oauth2/sign_in", FORM, "identifier=contoso").await.status;
+        let mistyped =
+            town.world.browser().posts("/oauth2/sign_in", FORM, "identifier=contosso").await.status;
+        assert_eq!((answer, mistyped), (302, 404), "{at}");
+    }
+    assert_eq!(
+        town.world.browser().posts("/oauth2/sign_in", FORM, "identifier=contoso").await.status,
+        429,
+        "typing has its limit still"
+    );
+}
+
+async fn figures_of(town: &OrganizationsWorld) -> String {
+    crate::world::raw::talk(
+        town.world.admin,
+        "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    )
+    .await
+}

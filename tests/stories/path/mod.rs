@@ -1,0 +1,14 @@
+//! The way of a request to the app and back.
+
+mod bodies;
+mod headers;
+mod http2;
+mod reading;
+mod upstream;
+
+use crate::world::World;
+
+/// Host and port that people type.
+pub fn authority(world: &World) -> &str {
+    world.public_url.split_once("://").unwrap().1
+}

@@ -1,0 +1,6 @@
+//! Signing in, and how a session goes on.
+
+mod callback;
+mod session;
+mod start;
+mod tokens;
