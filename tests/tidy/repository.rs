@@ -1,6 +1,6 @@
 //! The files in the repository, and the words that they must not contain.
 
-use crate::shape::REFUSED;
+use crate::shape::{REFUSED, too_many_lines};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -133,6 +133,25 @@ fn the_repository_speaks_of_the_product_only() {
             );
         }
     }
+    assert!(wrong.is_empty(), "\n  {}\n", wrong.join("\n  "));
+}
+
+/// All lines count: these files contain nothing but tests.
+#[test]
+fn stories_fuzz_targets_and_benchmarks_can_be_read_at_one_sitting() {
+    let mut all = Vec::new();
+    for folder in ["tests", "fuzz", "benches"] {
+        files(&root().join(folder), &mut all);
+    }
+    all.retain(|it| it.extension().is_some_and(|it| it == "rs"));
+    assert!(all.len() > 100, "these are not all files: {all:?}");
+    let wrong: Vec<_> = all
+        .iter()
+        .filter_map(|it| {
+            let lines = fs::read_to_string(it).unwrap().lines().count();
+            too_many_lines(&it.display().to_string(), lines)
+        })
+        .collect();
     assert!(wrong.is_empty(), "\n  {}\n", wrong.join("\n  "));
 }
 

@@ -55,12 +55,7 @@ fn long_parts(tree: &SourceTree) -> (Vec<String>, usize) {
     let (mut out, mut used) = (Vec::new(), 0);
     for file in &tree.files {
         let lines = file.text.lines().count() - file.source.test_lines;
-        if lines > MAX_FILE_LINES {
-            out.push(format!(
-                "{}: {lines} lines without tests, {MAX_FILE_LINES} at most",
-                file.path
-            ));
-        }
+        out.extend(too_many_lines(&file.path, lines));
         for (name, line, lines) in
             file.source.functions.iter().filter(|it| it.2 > MAX_FUNCTION_LINES)
         {
@@ -74,6 +69,11 @@ fn long_parts(tree: &SourceTree) -> (Vec<String>, usize) {
         }
     }
     (out, used)
+}
+
+/// Returns a complaint if a file with this number of lines cannot be read at one sitting.
+pub fn too_many_lines(path: &str, lines: usize) -> Option<String> {
+    (lines > MAX_FILE_LINES).then(|| format!("{path}: {lines} lines, {MAX_FILE_LINES} at most"))
 }
 
 /// Returns files and functions that are too long to read at one sitting.
