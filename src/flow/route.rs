@@ -129,6 +129,8 @@ impl Route {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::target::PathStrictness;
+    use http::Method;
 
     fn site() -> Site {
         Site::parse("https://app.example.com", "/oauth2", Some("/v1/callback")).unwrap()
@@ -145,6 +147,7 @@ mod tests {
             ("/oauth2/auth/traefik", Route::Nothing),
             ("/oauth2/start", Route::Start),
             ("/oauth2/START", Route::Nothing),
+            ("/oauth2/start/", Route::Nothing),
             ("/oauth2/sign_in", Route::SignIn),
             ("/oauth2/sign_out", Route::SignOut),
             ("/oauth2/front_channel_logout", Route::FrontChannel),
@@ -154,7 +157,9 @@ mod tests {
             ("/oauth2/jwks.json", Route::Keys),
             ("/oauth2/setup", Route::SetUp),
             ("/oauth2/setup/people", Route::SetUp),
+            ("/oauth2/setup/", Route::SetUp),
             ("/oauth2/setups", Route::Nothing),
+            ("/oauth2/native", Route::Nothing),
             ("/oauth2/native/authorize", Route::NativeAuthorize),
             ("/oauth2/native/token", Route::NativeToken),
             ("/oauth2/native/revoke", Route::NativeRevoke),
@@ -167,6 +172,23 @@ mod tests {
         ];
         for (path, route) in table {
             assert_eq!(Route::of_path(path, &site(), true), route, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_callback_is_at_the_configured_path_only_and_a_query_changes_no_route() {
+        let site = Site::parse("https://app.example.com", "/oauth2", None).unwrap();
+        let table = [
+            ("/oauth2/callback?code=x&state=y", Route::Callback),
+            ("/oauth2/callback/x", Route::Nothing),
+            ("/v1/callback", Route::App),
+            ("/?rd=/oauth2/start", Route::App),
+            ("/oauth2/start?rd=/oauth2/callback", Route::Start),
+            ("/oauth2/session?/refresh", Route::Session),
+        ];
+        for (text, route) in table {
+            let target = Target::parse(&Method::GET, text, PathStrictness::Strict).unwrap();
+            assert_eq!(Route::of(&target, &site, true), route, "{text}");
         }
     }
 

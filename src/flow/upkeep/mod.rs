@@ -1,6 +1,7 @@
 //! Requests to Entra and Graph during a session, independent of the client requests that find them
 //! due.
 
+mod effect;
 pub(super) mod groups;
 mod lease;
 pub(super) mod recheck;

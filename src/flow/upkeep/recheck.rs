@@ -4,13 +4,13 @@
 //! in the background and continues even if that request is aborted. Client requests wait for it
 //! only after the grace period.
 
+use super::effect::{self, DueRecheck, RefusalEffect};
 use super::lease::{self, LeaseTurn};
 use super::renewal::{self, RefusalCause};
 use crate::base::guid::Guid;
 use crate::base::identity::{Identity, PersonGroups};
 use crate::directory::{self, Directory};
 use crate::entra::Entra;
-use crate::entra::refresh_failure::{self, RefreshFailure};
 use crate::entra::verified::VerifiedUser;
 use crate::session::record::Session;
 use crate::session::standing::RecheckLease;
@@ -23,8 +23,6 @@ use std::time::Duration;
 const RECHECK_WAIT: Duration = Duration::from_secs(5);
 /// Approximate time until the next attempt after one without an answer, in seconds.
 const RETRY_SECONDS: u64 = 30;
-/// Maximum wait that Entra may request for one session, in seconds.
-const MAX_RETRY_AFTER_SECONDS: u64 = 3600;
 /// How long another process may take to ask about the same sign-in, in seconds.
 const LEASE_SECONDS: u64 = 5;
 /// How long an answer is reused for explicit requests (`POST /session/refresh`), in seconds.
@@ -129,11 +127,11 @@ impl RecheckRequest {
 
     /// Returns until when the session is served without an answer.
     fn deadline(&self) -> u64 {
-        self.session
-            .standing()
-            .answered()
-            .saturating_add(self.entra.every())
-            .saturating_add(self.entra.grace())
+        effect::grace_deadline(
+            self.session.standing().answered(),
+            self.entra.every(),
+            self.entra.grace(),
+        )
     }
 
     fn has_fresh_answer(&self) -> bool {
@@ -156,12 +154,10 @@ impl RecheckRequest {
         if self.session.standing().is_within_clock_slack(now) {
             return true;
         }
-        if now >= self.deadline() {
-            return false;
-        }
-        match self.entra.backoff_seconds() {
-            0 => self.in_background(),
-            rests => self.put_off(rests + self.jitter(RETRY_SECONDS)),
+        match DueRecheck::of(now, self.deadline(), self.entra.backoff_seconds()) {
+            DueRecheck::Wait => return false,
+            DueRecheck::InBackground => self.in_background(),
+            DueRecheck::PutOff(seconds) => self.put_off(seconds + self.jitter(RETRY_SECONDS)),
         }
         true
     }
@@ -272,7 +268,6 @@ impl RecheckRequest {
 
     /// Applies the answer to the session.
     fn take(&self, heard: Result<VerifiedUser, RefusalCause>) {
-        let (store, user) = (&self.process.store, self.session.user());
         let outcome = match heard {
             Ok(fresh) => match self.session.renew(fresh) {
                 Ok(()) => {
@@ -280,46 +275,34 @@ impl RecheckRequest {
                     "live"
                 }
                 Err(cause) => {
-                    tracing::error!(user, %cause, "session ended");
-                    store.end_held(&self.session);
+                    tracing::error!(user = self.session.user(), %cause, "session ended");
+                    self.process.store.end_held(&self.session);
                     "ended"
                 }
             },
-            Err(cause @ (RefusalCause::Off | RefusalCause::SignedOut)) => {
-                tracing::info!(user, %cause, "session ended");
-                store.end_held(&self.session);
-                "ended"
-            }
-            Err(cause @ RefusalCause::Organization(_)) => {
-                tracing::error!(user, %cause, "recheck failed; session continues");
-                self.put_off(RETRY_SECONDS / 2 + self.jitter(RETRY_SECONDS));
-                "unavailable"
-            }
-            Err(RefusalCause::Entra(cause)) => match refresh_failure::of(&cause) {
-                RefreshFailure::Ended => {
-                    tracing::warn!(user, %cause, "session ended by Entra");
-                    store.end_held(&self.session);
-                    "ended"
-                }
-                RefreshFailure::InteractionRequired { claims } => {
-                    tracing::info!(user, %cause, "session ended: sign-in required");
-                    store.end_for_sign_in(&self.session, claims);
-                    "sign_in_required"
-                }
-                RefreshFailure::Later { retry_after, ours } => {
-                    if ours {
-                        tracing::error!(user, %cause, "cannot ask Entra about a session; session continues");
-                    }
-                    let rests = self
-                        .entra
-                        .backoff_seconds()
-                        .max(retry_after.unwrap_or(0).min(MAX_RETRY_AFTER_SECONDS));
-                    self.put_off(rests + RETRY_SECONDS / 2 + self.jitter(RETRY_SECONDS));
-                    "unavailable"
-                }
-            },
+            Err(cause) => self.take_refusal(&cause),
         };
         self.process.metrics.rechecked(outcome);
+    }
+
+    /// Applies a refusal to the session. Returns the outcome for the metrics.
+    fn take_refusal(&self, cause: &RefusalCause) -> &'static str {
+        let effect = RefusalEffect::of(cause, self.entra.backoff_seconds());
+        effect.log(self.session.user(), cause);
+        match effect {
+            RefusalEffect::Ends => {
+                self.process.store.end_held(&self.session);
+                "ended"
+            }
+            RefusalEffect::SignInRequired { claims } => {
+                self.process.store.end_for_sign_in(&self.session, claims);
+                "sign_in_required"
+            }
+            RefusalEffect::Continues { rest_seconds, .. } => {
+                self.put_off(rest_seconds + RETRY_SECONDS / 2 + self.jitter(RETRY_SECONDS));
+                "unavailable"
+            }
+        }
     }
 
     /// Entra has just confirmed the session. The next recheck comes up to 10% early, so that
