@@ -2,8 +2,8 @@
 
 use crate::organizations::{OrganizationsWorld, query};
 use crate::world::browser::{BrowserPage, NAVIGATION, SCRIPT, TestBrowser};
-use crate::world::company::{CONTOSO, FRIDA, MAYA, TOM};
 use crate::world::raw::talk;
+use crate::world::samples::{CONTOSO, FRIDA, MAYA, TOM};
 use crate::world::{CLIENT_ID, WorldPlan};
 use entrada::emulator::TokenDefect;
 use url::Url;
@@ -130,7 +130,7 @@ async fn a_known_person_and_an_unknown_one_come_in_by_two_steps_at_entra() {
     // By the company's code, by its domain, and by nothing that anybody is called: there is one company of her tenant.
     for (typed, person, company) in [
         ("Fabrikam", FRIDA, "fabrikam"),
-        ("tom@contoso.example", TOM, "contoso"),
+        (TOM, TOM, "contoso"),
         ("a slip of the keys", MAYA, "contoso"),
     ] {
         let page = comes(&town, &mut town.world.browser(), typed, person).await;

@@ -2,6 +2,7 @@
 
 use crate::world::browser::{SCRIPT, TestBrowser};
 use crate::world::echo::EchoApp;
+use crate::world::samples::MAYA;
 use crate::world::{RULES, World, WorldPlan};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -62,7 +63,7 @@ async fn heard(browser: &mut TestBrowser, path: &str) -> Value {
 #[tokio::test]
 async fn each_app_receives_assertions_for_its_own_audience_only() {
     let (world, apps) = town("").await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
+    let mut maya = world.signed_in(MAYA).await;
     let mut first = Vec::new();
     for (path, audience) in AUDIENCES {
         let said = heard(&mut maya, path).await;
@@ -107,7 +108,7 @@ async fn each_app_receives_assertions_for_its_own_audience_only() {
 #[tokio::test]
 async fn many_requests_at_once_make_one_assertion_for_each_audience() {
     let (world, _apps) = town("").await;
-    let maya = world.signed_in("maya@contoso.example").await;
+    let maya = world.signed_in(MAYA).await;
     let cookie = maya.cookie_header();
     let asked = (0..60).map(|at| {
         let (world, cookie) = (&world, cookie.as_str());
@@ -127,7 +128,7 @@ async fn many_requests_at_once_make_one_assertion_for_each_audience() {
 #[tokio::test]
 async fn nginx_is_answered_with_the_audience_of_the_path_it_asks_about() {
     let (world, _apps) = town("trusted_proxies = [\"127.0.0.1\"]").await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
+    let mut maya = world.signed_in(MAYA).await;
     for (path, audience) in AUDIENCES {
         let asked = format!("{}{path}", world.public_url);
         let page = maya

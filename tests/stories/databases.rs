@@ -2,7 +2,7 @@
 
 use crate::organizations::OrganizationsWorld;
 use crate::postgres;
-use crate::world::company::{FRIDA, MAYA};
+use crate::world::samples::{FRIDA, MAYA};
 use entrada::base::company_code::CompanyCode;
 use entrada::base::username::Username;
 use entrada::directory::change::PersonChange;
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 /// A town on PostgreSQL; nothing where there is none on this machine.
 async fn town() -> Option<OrganizationsWorld> {
     let address = postgres::database()?;
-    Some(OrganizationsWorld::at(&address, tempfile::tempdir().unwrap(), "", |it| it).await)
+    Some(OrganizationsWorld::with(&format!("database = \"{address}\""), |it| it).await)
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn a_hundred_first_sign_ins_at_once_make_one_person() {
 async fn the_database_is_reached_by_tls_whose_certificate_and_name_are_verified() {
     let Some(address) = postgres::database() else { return };
     let by_tls = postgres::by_tls(&address, "localhost", None);
-    let town = OrganizationsWorld::at(&by_tls, tempfile::tempdir().unwrap(), "", |it| it).await;
+    let town = OrganizationsWorld::with(&format!("database = \"{by_tls}\""), |it| it).await;
     let page = town.comes(&mut town.world.browser(), "contoso", MAYA).await;
     assert_eq!(page.status, 200, "{}", page.body);
 }

@@ -2,6 +2,7 @@
 
 use crate::world::World;
 use crate::world::browser::{NAVIGATION, SCRIPT, TestBrowser};
+use crate::world::samples::TOM;
 use entrada::base::language::Language;
 use entrada::entra::aadsts;
 
@@ -107,7 +108,7 @@ async fn what_did_not_work_is_told_in_german_on_every_notice() {
     }
     browser.forgets();
     assert!(browser.visits("/reports").await.is_the_sign_in_at_entra());
-    assert_eq!(browser.signs_in_as("tom@contoso.example").await.status, 200);
+    assert_eq!(browser.signs_in_as(TOM).await.status, 200);
     let page = browser.asks("GET", "/admin/x", NAVIGATION).await;
     assert!(
         page.status == 403

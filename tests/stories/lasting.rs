@@ -1,6 +1,7 @@
 //! Answers that last longer than the groups of their session are believed.
 
 use crate::world::browser::TestBrowser;
+use crate::world::samples::{GRACE, GRACE_ID};
 use crate::world::{CapturedEvents, World, WorldPlan};
 use entrada::emulator::{GraphFault, TokenFault, UNTIL_CLEARED};
 use std::time::Duration;
@@ -8,8 +9,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// In more groups than a token tells.
-const GRACES: &str = "grace@contoso.example";
-const GRACE: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee0006";
 /// Past the time after which groups are asked for anew, and before the known ones are too old.
 const RECHECK: i64 = 31 * 60;
 /// Past the time for which a session goes on without an answer of Entra.
@@ -43,10 +42,10 @@ async fn ends_within(io: &mut TcpStream, time: Duration) -> bool {
 #[tokio::test]
 async fn an_answer_ends_once_its_person_is_out_of_the_group_though_no_other_request_comes() {
     let world = World::start().await;
-    let grace = world.signed_in(GRACES).await;
+    let grace = world.signed_in(GRACE).await;
     let mut stream = events(&world, &grace).await;
     world.emulator.control().set_groups(
-        GRACE,
+        GRACE_ID,
         (2..=600).map(|it| format!("0a1b2c3d-0000-4000-8000-{it:012x}")).collect(),
     );
     world.later(RECHECK);
@@ -60,7 +59,7 @@ async fn an_answer_ends_once_its_person_is_out_of_the_group_though_no_other_requ
 async fn an_answer_ends_when_its_groups_are_too_old_to_be_believed() {
     let told = CapturedEvents::listens();
     let world = World::start().await;
-    let grace = world.signed_in(GRACES).await;
+    let grace = world.signed_in(GRACE).await;
     let mut stream = events(&world, &grace).await;
     world.emulator.control().graph(GraphFault::Down, UNTIL_CLEARED);
     world.later(RECHECK);
@@ -84,7 +83,7 @@ async fn an_answer_that_ends_with_the_grace_is_logged_as_such() {
         ..WorldPlan::default()
     })
     .await;
-    let grace = world.signed_in(GRACES).await;
+    let grace = world.signed_in(GRACE).await;
     let mut stream = events(&world, &grace).await;
     world.emulator.control().token_answer(TokenFault::Html(503), UNTIL_CLEARED);
     world.later(PAST_GRACE);

@@ -2,6 +2,7 @@
 
 use crate::world::browser::SCRIPT;
 use crate::world::raw::{self, talk, talk_for};
+use crate::world::samples::{MAYA, MAYA_ID};
 use crate::world::{World, WorldPlan};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -129,7 +130,7 @@ async fn draining_finishes_what_is_under_way_and_ends_the_rest_at_the_deadline()
 #[tokio::test]
 async fn a_reload_takes_new_rules_and_keeps_the_people() {
     let world = World::start().await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
+    let mut maya = world.signed_in(MAYA).await;
     assert_eq!(maya.asks("GET", "/admin/x", SCRIPT).await.status, 200);
     let changed = world.changed("allow = { roles = [\"Admin\"] }", "allow = \"nobody\"");
     let warnings = world.service.reload(&changed).await.unwrap();
@@ -159,7 +160,7 @@ async fn a_reload_takes_new_rules_and_keeps_the_people() {
 async fn a_reload_of_headers_is_heard_at_once_and_no_value_slips_under_another_name() {
     let headers = "custom = { \"X-Employee-Id\" = \"acct\" }";
     let world = World::with(WorldPlan { headers: headers.into(), ..WorldPlan::default() }).await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
+    let mut maya = world.signed_in(MAYA).await;
     let page = maya.visits("/x").await;
     assert_eq!(page.app_heard("x-employee-id"), "0");
     let changed = world.changed(headers, "custom = { \"X-Department\" = \"department\" }\n[headers.assertion]\naudience = \"another\"");
@@ -196,13 +197,13 @@ async fn turned_secrets_keep_sign_ins_under_way_and_old_assertions_verifiable() 
     let new = maya.asks("GET", "/oauth2/jwks.json", SCRIPT).await.json();
     assert_eq!(new["keys"].as_array().unwrap().len(), 2);
     assert!(new["keys"].as_array().unwrap().contains(&old["keys"][0]));
-    assert_eq!(maya.signs_in_as("maya@contoso.example").await.path_and_query(), "/x");
+    assert_eq!(maya.signs_in_as(MAYA).await.path_and_query(), "/x");
 }
 
 #[tokio::test]
 async fn the_admin_listener_tells_health_readiness_and_figures_and_the_data_listener_none() {
     let world = World::start().await;
-    world.signed_in("maya@contoso.example").await;
+    world.signed_in(MAYA).await;
     assert!(talk(world.admin, &get(&world, "/healthz")).await.starts_with("HTTP/1.1 200"));
     assert!(talk(world.admin, &get(&world, "/readyz")).await.starts_with("HTTP/1.1 200"));
     let metrics = talk(world.admin, &get(&world, "/metrics")).await;
@@ -224,7 +225,7 @@ async fn the_admin_listener_tells_health_readiness_and_figures_and_the_data_list
 #[tokio::test]
 async fn one_line_a_request_with_the_reference_of_the_answer() {
     let world = World::start().await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
+    let mut maya = world.signed_in(MAYA).await;
     let page = maya.asks("GET", "/reports?token=hush", SCRIPT).await;
     let log = world.logged().await;
     let id = page.header("x-request-id");
@@ -233,7 +234,7 @@ async fn one_line_a_request_with_the_reference_of_the_answer() {
     let line: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
     assert_eq!(line["path"], "/reports");
     assert_eq!(line["status"], 200);
-    assert_eq!(line["user"], "00aa00aa-bb11-cc22-dd33-44ee44ee0001");
+    assert_eq!(line["user"], MAYA_ID);
     assert!(!log.contains("hush"));
 }
 

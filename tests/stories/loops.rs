@@ -1,10 +1,9 @@
 //! Signing in that goes round in circles: it is stopped, and its cause is named.
 
 use crate::world::browser::{BrowserPage, NAVIGATION, SCRIPT, TestBrowser};
+use crate::world::samples::{MAYA, TOM};
 use crate::world::{World, WorldPlan, free_port};
 use url::Url;
-
-const PERSON: &str = "maya@contoso.example";
 
 /// Goes on signing in until something else than Entra's page is shown.
 async fn signs_in_until_told(browser: &mut TestBrowser) -> BrowserPage {
@@ -12,7 +11,7 @@ async fn signs_in_until_told(browser: &mut TestBrowser) -> BrowserPage {
         if !browser.page.is_the_sign_in_at_entra() {
             break;
         }
-        browser.signs_in_as(PERSON).await;
+        browser.signs_in_as(MAYA).await;
     }
     browser.page.clone()
 }
@@ -32,8 +31,8 @@ fn cause(page: &BrowserPage) -> &str {
 async fn loses_its_session(world: &World, browser: &mut TestBrowser) -> BrowserPage {
     for _ in 0..3 {
         assert!(browser.visits("/x").await.is_the_sign_in_at_entra());
-        assert_eq!(browser.signs_in_as(PERSON).await.status, 200);
-        world.service.sidecar().process.store.end(&browser.cookie("entrada").unwrap());
+        assert_eq!(browser.signs_in_as(MAYA).await.status, 200);
+        world.internals().process.store.end(&browser.cookie("entrada").unwrap());
     }
     browser.visits("/x").await
 }
@@ -61,12 +60,12 @@ async fn p5_another_host_than_the_public_one() {
     let mut maya = world.browser();
     // The cookies of one name are not sent to the other, so the sign-in begins anew at the public one, and succeeds there.
     assert!(maya.opens(&elsewhere).await.is_the_sign_in_at_entra());
-    assert!(maya.signs_in_as(PERSON).await.is_the_sign_in_at_entra());
-    let page = maya.signs_in_as(PERSON).await;
+    assert!(maya.signs_in_as(MAYA).await.is_the_sign_in_at_entra());
+    let page = maya.signs_in_as(MAYA).await;
     assert_eq!((page.status, page.url.host_str()), (200, Some("localhost")));
     // Something leads the person back to the other name, where nobody is signed in.
     assert!(maya.opens(&elsewhere).await.is_the_sign_in_at_entra());
-    let page = maya.signs_in_as(PERSON).await;
+    let page = maya.signs_in_as(MAYA).await;
     assert_eq!(cause(&page), "other-host");
     assert!(
         page.body.contains(&format!("Go to localhost:{}", world.address.port())),
@@ -81,7 +80,7 @@ async fn p5_another_host_than_the_public_one() {
         if page.status == 400 {
             break;
         }
-        world.service.sidecar().process.store.end(&tom.cookie("entrada").unwrap());
+        world.internals().process.store.end(&tom.cookie("entrada").unwrap());
     }
     assert_eq!(cause(&tom.page), "other-host");
 }
@@ -134,7 +133,7 @@ async fn p5_an_app_that_sends_signed_in_people_to_sign_in() {
     for round in 0..3 {
         let page = maya.visits("/oauth2/start?rd=/x").await;
         assert!(page.is_the_sign_in_at_entra(), "{round}: {}", page.body);
-        assert_eq!(maya.signs_in_as(PERSON).await.status, 200);
+        assert_eq!(maya.signs_in_as(MAYA).await.status, 200);
     }
     let page = maya.visits("/oauth2/start?rd=/x").await;
     assert_eq!(cause(&page), "app");
@@ -189,7 +188,7 @@ async fn p5_where_the_cause_cannot_be_told_it_says_what_was_ruled_out() {
 #[tokio::test]
 async fn p5_forbidden_is_no_loop() {
     let world = World::start().await;
-    let mut tom = world.signed_in("tom@contoso.example").await;
+    let mut tom = world.signed_in(TOM).await;
     for _ in 0..5 {
         assert_eq!(tom.asks("GET", "/admin/x", NAVIGATION).await.status, 403);
     }
@@ -199,14 +198,7 @@ async fn p5_forbidden_is_no_loop() {
 async fn choosing_another_account_again_and_again_is_no_loop() {
     let world = World::start().await;
     let mut browser = world.browser();
-    for person in [
-        "maya@contoso.example",
-        "tom@contoso.example",
-        "maya@contoso.example",
-        "tom@contoso.example",
-        "maya@contoso.example",
-        "tom@contoso.example",
-    ] {
+    for person in [MAYA, TOM, MAYA, TOM, MAYA, TOM] {
         let page = browser.visits("/oauth2/start?rd=/x&prompt=select_account").await;
         assert!(page.is_the_sign_in_at_entra(), "{} {}", page.status, page.body);
         let page = browser.signs_in_as(person).await;
@@ -238,7 +230,7 @@ async fn p4_cookies_of_sign_ins_neither_pile_up_nor_go_missing_for_good() {
     assert!(maya.cookie_header().len() < 4096, "{}", maya.cookie_header().len());
     // The oldest tab has lost its cookie to the newer ones.
     let oldest = tabs.remove(0);
-    let callback = maya.stops_at_the_callback(PERSON, oldest).await;
+    let callback = maya.stops_at_the_callback(MAYA, oldest).await;
     world.later(61);
     let page = maya.opens(&callback).await;
     assert!(
@@ -247,11 +239,11 @@ async fn p4_cookies_of_sign_ins_neither_pile_up_nor_go_missing_for_good() {
         page.status,
         page.body
     );
-    let page = if page.is_the_sign_in_at_entra() { maya.signs_in_as(PERSON).await } else { page };
+    let page = if page.is_the_sign_in_at_entra() { maya.signs_in_as(MAYA).await } else { page };
     assert_eq!(page.app_heard("x-forwarded-name"), "Maya Okafor");
     // Whoever has a session goes on with it, whatever became of the cookie.
     let next = tabs.remove(0);
-    let callback = maya.stops_at_the_callback(PERSON, next).await;
+    let callback = maya.stops_at_the_callback(MAYA, next).await;
     let page = maya.opens(&callback).await;
     assert_eq!((page.status, page.app_heard("x-forwarded-name")), (200, "Maya Okafor".to_owned()));
 }

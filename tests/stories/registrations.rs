@@ -2,7 +2,8 @@
 
 use crate::organizations::OrganizationsWorld;
 use crate::world::browser::{SCRIPT, TestBrowser};
-use crate::world::company::{CONTOSO, MAYA, TOM, company_of_file};
+use crate::world::company::company_of_file;
+use crate::world::samples::{CONTOSO, FIRST_GROUP, MAYA, TOM};
 use crate::world::{CLIENT_ID, CLIENT_SECRET, World, WorldPlan};
 use entrada::base::domains::TenantName;
 use entrada::base::guid::Guid;
@@ -15,24 +16,17 @@ const RULES: &str = "[[access.rule]]\npath = \"/admin/**\"\nallow = { roles = [\
     [[access.rule]]\npath = \"/group/**\"\nallow = { groups = [\"0a1b2c3d-0000-4000-8000-000000000001\"], tenants = [\"aaaabbbb-0000-cccc-1111-dddd2222eeee\"] }\n";
 
 async fn town() -> OrganizationsWorld {
-    let place = tempfile::tempdir().unwrap();
-    let database = format!("sqlite:{}", place.path().join("people.db").display());
     let evilco = company_of_file("evilco", CONTOSO).replace(CLIENT_ID, EVILCO_CLIENT_ID);
-    let more = format!(
-        "[directory]\ndatabase = \"{database}\"\n{}{evilco}{RULES}",
-        company_of_file("contoso", CONTOSO)
-    );
+    let more = format!("{}{evilco}{RULES}", company_of_file("contoso", CONTOSO));
     let evilco = EmulatedRegistration {
         tenant: CONTOSO.to_owned(),
         client_id: EVILCO_CLIENT_ID.to_owned(),
         client_secret: CLIENT_SECRET.to_owned(),
         secret_id: "77778888-ffff-9999-aaaa-0000bbbb1111".to_owned(),
     };
-    OrganizationsWorld {
-        world: World::with(WorldPlan { more, registrations: vec![evilco], ..WorldPlan::default() })
-            .await,
-        place,
-    }
+    let registrations = vec![evilco];
+    let plan = WorldPlan { more, registrations, ..WorldPlan::of_directory("") };
+    OrganizationsWorld { world: World::with(plan).await }
 }
 
 impl OrganizationsWorld {
@@ -48,10 +42,7 @@ impl OrganizationsWorld {
             .oid
             .clone();
         self.world.emulator.control().set_roles(&oid, vec!["Admin".to_owned()]);
-        self.world
-            .emulator
-            .control()
-            .set_groups(&oid, vec!["0a1b2c3d-0000-4000-8000-000000000001".to_owned()]);
+        self.world.emulator.control().set_groups(&oid, vec![FIRST_GROUP.to_owned()]);
     }
 
     async fn signed_in_at(&self, company: &str, person: &str) -> TestBrowser {

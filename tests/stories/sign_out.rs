@@ -4,13 +4,11 @@ use crate::tunnels::{Socket, web_socket};
 use crate::world::World;
 use crate::world::browser::{BrowserPage, NAVIGATION, SCRIPT, TestBrowser};
 use crate::world::raw::talk;
+use crate::world::samples::{MAYA, TOM};
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::Message;
 use url::Url;
-
-const MAYA: &str = "maya@contoso.example";
-const TOM: &str = "tom@contoso.example";
 
 /// What a browser says of a frame in a page of another site; it brings no cookies.
 const FRAME: &[(&str, &str)] = &[

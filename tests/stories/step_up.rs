@@ -1,14 +1,13 @@
 //! Step-up: a rule or the app wants a stronger proof than being signed in.
 
 use crate::world::browser::{BrowserPage, FORM, NAVIGATION, SCRIPT};
+use crate::world::samples::{MAYA, TOM};
 use crate::world::{RULES, World, WorldPlan};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use entrada::emulator::{InjectedRefusal, TokenDefect};
 use serde_json::{Value, json};
 
-const MAYA: &str = "maya@contoso.example";
-const TOM: &str = "tom@contoso.example";
 const C1: &str = r#"{"id_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
 
 /// The world with rules that ask for authentication contexts.
@@ -74,7 +73,9 @@ async fn a_rule_sends_a_person_to_entra_for_the_proof_and_back_to_her_page() {
     assert!(hint(&page).is_some());
     assert_eq!(assertion(&page)["acrs"], json!(["c1"]));
     assert_ne!(maya.cookie("entrada").unwrap(), before, "a new id at each sign-in");
-    assert!(world.service.sidecar().process.store.peek(&before).is_none());
+    let mut old = world.browser();
+    old.plants("entrada", &before);
+    assert_eq!(old.asks("GET", "/api/x", SCRIPT).await.status, 401);
     // What was proven holds, and a further proof comes on top.
     assert!(!went_to_entra(&maya.visits("/strong/other").await));
     let page = maya.visits("/payers").await;
@@ -170,7 +171,7 @@ async fn somebody_else_who_comes_back_is_simply_signed_in() {
     // Nor is anything taken over from a session that is over.
     let mut maya = world.signed_in(MAYA).await;
     maya.visits("/strong/x").await;
-    world.service.sidecar().process.store.end(&maya.cookie("entrada").unwrap());
+    world.internals().process.store.end(&maya.cookie("entrada").unwrap());
     let page = maya.visits("/oauth2/start?rd=%2Fx&login_hint=maya%40contoso.example").await;
     assert_eq!((page.status, assertion(&page).get("acrs")), (200, None));
 }

@@ -2,6 +2,7 @@
 
 use crate::world::browser::{NAVIGATION, SCRIPT, TestBrowser};
 use crate::world::raw::{self, talk};
+use crate::world::samples::MAYA;
 use crate::world::{World, WorldPlan};
 use bytes::Bytes;
 use http::Request;
@@ -11,7 +12,6 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-const MAYA: &str = "maya@contoso.example";
 /// What SECURITY.md promises.
 const PROMISED: Duration = Duration::from_secs(5);
 

@@ -1,15 +1,13 @@
 //! Whose people: several tenants, personal accounts, guests, and tokens that are not what they seem.
 
 use crate::world::browser::{BrowserPage, SCRIPT};
-use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA};
+use crate::world::samples::{
+    CONTOSO, FABRIKAM, FELIX, FRIDA, FRIDA_ID, INES, MAYA, MAYA_ID, PRIYA,
+};
 use crate::world::{World, WorldPlan};
 use entrada::emulator::{TokenDefect, TokenFault};
 
 const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
-const FRIDA_ID: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee000b";
-const MAYA_ID: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee0001";
-const FELIX: &str = "felix@fabrikam.example";
-const PRIYA: &str = "priya@fabrikam.example";
 const PETRA: &str = "petra@outlook.example";
 
 /// Rules that say whose roles they mean; one names a tenant by its domain.
@@ -194,7 +192,7 @@ async fn attack_24_two_people_with_one_address_in_two_tenants_are_two() {
 #[tokio::test]
 async fn pain_p7_nobody_needs_an_address_to_sign_in() {
     let world = World::start().await;
-    let page = comes(&world, "ines@contoso.example").await;
+    let page = comes(&world, INES).await;
     assert_eq!((page.status, page.app_heard("x-forwarded-email")), (200, String::new()));
     assert_eq!(page.app_heard("x-forwarded-user"), "00aa00aa-bb11-cc22-dd33-44ee44ee0003");
     assert_eq!(claims(&page)["sub"], format!("00aa00aa-bb11-cc22-dd33-44ee44ee0003.{CONTOSO}"));

@@ -3,6 +3,7 @@
 use crate::path::authority;
 use crate::world::browser::{NAVIGATION, SCRIPT};
 use crate::world::raw::{self, talk};
+use crate::world::samples::{MAYA, MAYA_ID, TOM};
 use crate::world::{World, WorldPlan};
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -17,7 +18,7 @@ use tokio_tungstenite::tungstenite::Message;
 #[tokio::test]
 async fn a_web_socket_carries_messages_and_ends_with_its_session() {
     let world = World::start().await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
+    let mut maya = world.signed_in(MAYA).await;
     let cookie = maya.cookie_header();
     let mut socket = web_socket(&world, "/ws", &cookie, Some(&world.public_url)).await.unwrap();
     socket.send(Message::text("hello")).await.unwrap();
@@ -30,7 +31,7 @@ async fn a_web_socket_carries_messages_and_ends_with_its_session() {
     assert!(end.is_none_or(|it| it.is_err() || it.is_ok_and(|it| it.is_close())));
     // Nor does it open again, nor from another site's page, nor for a stranger.
     assert_eq!(web_socket(&world, "/ws", &cookie, Some(&world.public_url)).await.unwrap_err(), 401);
-    let tom = world.signed_in("tom@contoso.example").await;
+    let tom = world.signed_in(TOM).await;
     assert_eq!(
         web_socket(&world, "/ws", &tom.cookie_header(), Some("https://evil.example"))
             .await
@@ -48,7 +49,7 @@ async fn a_web_socket_keeps_its_session_alive_while_somebody_speaks_and_ends_wit
         ..WorldPlan::default()
     })
     .await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
+    let mut maya = world.signed_in(MAYA).await;
     let mut socket = web_socket(&world, "/ws", &maya.cookie_header(), None).await.unwrap();
     for _ in 0..2 {
         world.later(400);
@@ -72,7 +73,7 @@ async fn a_busy_web_socket_keeps_its_session_in_the_cache_too() {
         ..WorldPlan::default()
     })
     .await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
+    let mut maya = world.signed_in(MAYA).await;
     let mut socket = web_socket(&world, "/ws", &maya.cookie_header(), None).await.unwrap();
     for _ in 0..15 {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -148,7 +149,7 @@ async fn any_other_upgrade_is_a_tunnel_and_neither_h2c_nor_tls_is_one() {
 #[tokio::test]
 async fn a_web_socket_over_http2_reaches_an_http1_app() {
     let world = World::start().await;
-    let maya = world.signed_in("maya@contoso.example").await;
+    let maya = world.signed_in(MAYA).await;
     let stream = TcpStream::connect(world.address).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http2::handshake::<_, _, Full<Bytes>>(
         TokioExecutor::new(),
@@ -171,7 +172,7 @@ async fn a_web_socket_over_http2_reaches_an_http1_app() {
     // Judged as a GET: a rule that names GET lets it in.
     let response = sender.send_request(ask("/read/ws", &maya.cookie_header())).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
-    assert_eq!(response.headers()["x-user-heard"], "00aa00aa-bb11-cc22-dd33-44ee44ee0001");
+    assert_eq!(response.headers()["x-user-heard"], MAYA_ID);
     let upgraded = hyper::upgrade::on(response).await.unwrap();
     let role = tokio_tungstenite::tungstenite::protocol::Role::Client;
     let mut socket =

@@ -3,8 +3,9 @@
 use crate::postgres;
 use crate::tunnels::{Socket, web_socket};
 use crate::world::browser::{SCRIPT, TestBrowser};
-use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, TOM, company};
+use crate::world::company::companies;
 use crate::world::raw::talk;
+use crate::world::samples::{FRIDA, MAYA, TOM};
 use crate::world::{CLIENT_SECRET, SEAL, World, WorldPlan};
 use entrada::base::company_code::CompanyCode;
 use entrada::base::username::Username;
@@ -23,34 +24,30 @@ const SOON: Duration = Duration::from_millis(5500);
 struct TwoReplicas {
     first: World,
     second: World,
-    place: tempfile::TempDir,
 }
 
 impl TwoReplicas {
     async fn start() -> Self {
-        let place = tempfile::tempdir().unwrap();
-        let database = format!("sqlite:{}", place.path().join("people.db").display());
-        Self::on(&database, place).await
+        let plan = WorldPlan::of_directory("").with_organizations(companies());
+        let first = World::with(plan).await;
+        let database = first.database();
+        Self::with_second(first, &database).await
     }
 
-    async fn on(database: &str, place: tempfile::TempDir) -> Self {
-        let more = format!("[directory]\ndatabase = \"{database}\"\n");
-        let first = World::with(WorldPlan { more: more.clone(), ..WorldPlan::default() }).await;
-        let second = World::with(WorldPlan {
-            more,
-            headers: "send = [\"x-forwarded\"]".to_owned(),
-            ..WorldPlan::default()
-        })
-        .await;
-        let pair = Self { first, second, place };
-        for (code, tenant) in [("contoso", CONTOSO), ("fabrikam", FABRIKAM)] {
-            pair.first.directory().add_organization(company(code, tenant), "story").await.unwrap();
-        }
-        pair
+    async fn on(database: &str) -> Self {
+        let plan = WorldPlan::of_directory(&format!("database = \"{database}\""));
+        let first = World::with(plan.with_organizations(companies())).await;
+        Self::with_second(first, database).await
+    }
+
+    /// The second replica has a public address of its own.
+    async fn with_second(first: World, database: &str) -> Self {
+        let plan = WorldPlan::of_directory(&format!("database = \"{database}\""));
+        Self { first, second: World::with(plan.sending(&["x-forwarded"])).await }
     }
 
     fn file(&self) -> PathBuf {
-        self.place.path().join("people.db")
+        self.first.database_file()
     }
 
     async fn signed_in(&self, person: &str) -> TestBrowser {
@@ -65,7 +62,7 @@ impl TwoReplicas {
 
     /// `entrada` with the configuration of the first replica, in a process of its own.
     async fn types(&self, line: &str) {
-        let file = self.place.path().join("entrada.toml");
+        let file = self.first.folder.path().join("entrada.toml");
         std::fs::write(
             &file,
             self.first.text_for(self.first.address.port(), self.first.admin.port()),
@@ -119,7 +116,7 @@ async fn whoever_is_switched_off_at_one_replica_is_out_at_the_other_with_pages_c
     is_out_at_the_other(TwoReplicas::start().await).await;
     // The same where replicas have no file in common.
     if let Some(database) = postgres::database() {
-        is_out_at_the_other(TwoReplicas::on(&database, tempfile::tempdir().unwrap()).await).await;
+        is_out_at_the_other(TwoReplicas::on(&database).await).await;
     }
 }
 

@@ -5,7 +5,8 @@ use super::app::App;
 use super::operand::Names;
 use super::script::Script;
 use crate::world::browser::{NAVIGATION, TestBrowser};
-use crate::world::company::{self, CONTOSO, MAYA};
+use crate::world::company;
+use crate::world::samples::{CONTOSO, MAYA};
 use crate::world::{World, WorldPlan};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -54,39 +55,25 @@ pub struct Scene {
     keys: JwkSet,
     verified: HashSet<String>,
     full: bool,
-    _directory: tempfile::TempDir,
 }
 
 impl Scene {
     /// Starts a scene. With `full`, it has trusted proxies, a directory of companies, native
     /// clients, and an HTTP/2 app.
     pub async fn start(full: bool) -> Self {
-        let (app, directory) = (App::start().await, tempfile::tempdir().unwrap());
+        let app = App::start().await;
         // An HTTP/2 app receives trailers too.
         let upstream = format!("url = \"{}://{}\"", if full { "h2c" } else { "http" }, app.address);
         let headers = "send = [\"x-forwarded\", \"x-auth-request\"]".to_owned();
-        let plan = if full {
-            company::full(&directory.path().join("people.db"))
-        } else {
-            WorldPlan::default()
-        };
+        let plan = if full { company::full() } else { WorldPlan::default() };
         let world = World::with(WorldPlan { upstream, headers, ..plan }).await;
         let mut browser = world.browser();
         let keys =
             serde_json::from_str(&browser.asks("GET", "/oauth2/jwks.json", NAVIGATION).await.body)
                 .unwrap();
         let (names, identity) = (Names::new(), BTreeMap::new());
-        let mut scene = Self {
-            world,
-            app,
-            browser,
-            names,
-            identity,
-            keys,
-            verified: HashSet::new(),
-            full,
-            _directory: directory,
-        };
+        let mut scene =
+            Self { world, app, browser, names, identity, keys, verified: HashSet::new(), full };
         scene.sign_in().await;
         scene
     }

@@ -127,11 +127,7 @@ fn largest(host: &str, route: &str) -> Vec<(&'static str, String)> {
 /// 64 kB of cookies once produced a response of 279 kB, at 20 times the processor time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_answer_of_ours_grows_with_the_request_nor_takes_long() {
-    let directory = tempfile::tempdir().unwrap();
-    let plan = WorldPlan {
-        entra: "redirect_path = \"/v1/callback\"".into(),
-        ..company::full(&directory.path().join("people.db"))
-    };
+    let plan = WorldPlan { entra: "redirect_path = \"/v1/callback\"".into(), ..company::full() };
     let world = World::with(plan).await;
     let program = FloodedProgram::launch(
         &world,

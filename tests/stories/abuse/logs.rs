@@ -4,6 +4,7 @@ use super::MIB;
 use crate::flood::{FloodedProgram, ProgramLaunch, ProgramOutput};
 use crate::world::World;
 use crate::world::raw::{self, talk};
+use crate::world::samples::MAYA;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
@@ -95,7 +96,7 @@ async fn a_long_path_is_cut_in_the_log() {
 #[tokio::test]
 async fn a_client_that_leaves_before_the_head_of_the_answer_leaves_a_line() {
     let world = World::start().await;
-    let maya = world.signed_in("maya@contoso.example").await;
+    let maya = world.signed_in(MAYA).await;
     for path in ["/slow", "/public/never"] {
         let (begun, before) = (Instant::now(), world.app.seen.count());
         let mut io = TcpStream::connect(world.address).await.unwrap();

@@ -4,8 +4,8 @@ mod schema;
 mod shut;
 
 use crate::world::browser::SCRIPT;
-use crate::world::company::{CONTOSO, MAYA};
 use crate::world::raw::{status, talk};
+use crate::world::samples::{CONTOSO, MAYA};
 use crate::world::{CLIENT_ID, CLIENT_SECRET, World, WorldPlan};
 use schema::OpenApiDocument;
 use serde_json::{Value, json};
@@ -15,7 +15,6 @@ use std::net::SocketAddr;
 struct ApiWorld {
     world: World,
     document: OpenApiDocument,
-    place: tempfile::TempDir,
 }
 
 struct ApiAnswer {
@@ -30,17 +29,8 @@ impl ApiWorld {
     }
 
     async fn with(plan: impl FnOnce(WorldPlan) -> WorldPlan) -> Self {
-        let place = tempfile::tempdir().unwrap();
-        let more = format!(
-            "[directory]\ndatabase = \"sqlite:{}\"\n",
-            place.path().join("people.db").display()
-        );
-        let headers = "send = [\"x-forwarded\"]".to_owned();
-        Self {
-            world: World::with(plan(WorldPlan { more, headers, ..WorldPlan::default() })).await,
-            document: OpenApiDocument::read(),
-            place,
-        }
+        let usual = WorldPlan::of_directory("").sending(&["x-forwarded"]);
+        Self { world: World::with(plan(usual)).await, document: OpenApiDocument::read() }
     }
 
     async fn gets(&self, path: &str) -> ApiAnswer {

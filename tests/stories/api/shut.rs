@@ -1,7 +1,8 @@
 //! What the admin listener does not listen to.
 
-use super::{ApiWorld, MAYA};
+use super::ApiWorld;
 use crate::world::browser::SECRETS;
+use crate::world::samples::MAYA;
 use crate::world::{CLIENT_SECRET, World, WorldPlan, free_port};
 use serde_json::{Value, json};
 use std::net::{SocketAddr, UdpSocket};
@@ -246,7 +247,7 @@ async fn nothing_that_the_database_or_the_log_keeps_holds_the_secret() {
             .status
             == 201
     );
-    for it in std::fs::read_dir(office.place.path()).unwrap() {
+    for it in std::fs::read_dir(office.world.folder.path()).unwrap() {
         let path = it.unwrap().path();
         let bytes = std::fs::read(&path).unwrap();
         assert!(

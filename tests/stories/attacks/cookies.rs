@@ -3,6 +3,7 @@
 use super::{BOTH, HttpVersion, ask};
 use crate::world::browser::{NAVIGATION, SCRIPT};
 use crate::world::raw::talk_for;
+use crate::world::samples::{MAYA, TOM};
 use crate::world::{World, WorldPlan};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
@@ -20,7 +21,7 @@ const CLOSED: [(&str, u16); 5] = [
 #[tokio::test]
 async fn junk_in_cookies_opens_nothing_and_breaks_nothing() {
     let world = World::start().await;
-    let maya = world.signed_in("maya@contoso.example").await;
+    let maya = world.signed_in(MAYA).await;
     let live = maya.cookie("entrada").unwrap();
     let before = world.app.seen.count();
     let changed = |at: usize| {
@@ -107,10 +108,7 @@ async fn bytes_of_any_kind_in_cookies_open_nothing() {
 #[tokio::test]
 async fn two_session_cookies_are_none() {
     let world = World::start().await;
-    let (maya, tom) = (
-        world.signed_in("maya@contoso.example").await,
-        world.signed_in("tom@contoso.example").await,
-    );
+    let (maya, tom) = (world.signed_in(MAYA).await, world.signed_in(TOM).await);
     let (maya, tom) = (maya.cookie_header(), tom.cookie_header());
     for http in BOTH {
         for (target, status) in CLOSED {
@@ -147,7 +145,7 @@ async fn two_session_cookies_are_none() {
 #[tokio::test]
 async fn presence_is_not_proof() {
     let world = World::start().await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
+    let mut maya = world.signed_in(MAYA).await;
     let assertion = maya.visits("/x").await.app_heard("x-entrada-assertion");
     let before = world.app.seen.count();
     let bearer = format!("Bearer {assertion}");
@@ -177,7 +175,7 @@ async fn presence_is_not_proof() {
 #[tokio::test]
 async fn an_old_cookie_opens_nothing_after_sign_out() {
     let world = World::start().await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
+    let mut maya = world.signed_in(MAYA).await;
     let old = maya.cookie_header();
     maya.posts("/oauth2/sign_out", NAVIGATION, "").await;
     let before = world.app.seen.count();
@@ -222,7 +220,7 @@ async fn a_pending_cookie_opens_only_as_it_was_sealed_and_where_it_was_put() {
         let mut maya = world.browser();
         maya.visits("/x").await;
         let shown = maya.page.clone();
-        let callback = maya.stops_at_the_callback("maya@contoso.example", shown).await;
+        let callback = maya.stops_at_the_callback(MAYA, shown).await;
         let name = maya.cookie_names().into_iter().find(|it| it.starts_with("entrada-s-")).unwrap();
         let sealed = maya.cookie(&name).unwrap();
         let rounds = maya.cookie("entrada-r").unwrap();
@@ -257,10 +255,7 @@ async fn a_pending_cookie_opens_only_as_it_was_sealed_and_where_it_was_put() {
 #[tokio::test]
 async fn people_at_the_same_time_are_not_confused() {
     let world = World::start().await;
-    let (maya, tom) = (
-        world.signed_in("maya@contoso.example").await,
-        world.signed_in("tom@contoso.example").await,
-    );
+    let (maya, tom) = (world.signed_in(MAYA).await, world.signed_in(TOM).await);
     let people =
         [(maya.cookie_header(), "0001"), (tom.cookie_header(), "0002"), (String::new(), "")];
     let world = &world;

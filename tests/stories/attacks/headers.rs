@@ -3,6 +3,7 @@
 use super::{BOTH, EVIL, HttpVersion, OURS, RawAnswer, ask, authority};
 use crate::world::echo::EchoApp;
 use crate::world::raw::{http2, talk};
+use crate::world::samples::{MAYA, MAYA_ID};
 use crate::world::{World, WorldPlan};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request};
@@ -98,7 +99,7 @@ async fn tries(
 #[tokio::test]
 async fn no_spelling_of_our_headers_reaches_the_app_on_any_kind_of_route() {
     let world = World::with(with_custom()).await;
-    let maya = world.signed_in("maya@contoso.example").await;
+    let maya = world.signed_in(MAYA).await;
     let cookie = maya.cookie_header();
     for http in BOTH {
         for at in 0..spellings("").len() {
@@ -133,7 +134,7 @@ async fn no_spelling_of_our_headers_reaches_the_app_on_any_kind_of_route() {
 #[tokio::test]
 async fn no_spelling_of_our_headers_survives_an_upgrade() {
     let world = World::with(with_custom()).await;
-    let maya = world.signed_in("maya@contoso.example").await;
+    let maya = world.signed_in(MAYA).await;
     let upgrade = [("Connection", "close, Upgrade"), ("Upgrade", "mine/1")];
     for at in 0..spellings("").len() {
         for (target, cookie) in [("/public/x", String::new()), ("/x", maya.cookie_header())] {
@@ -242,7 +243,7 @@ async fn trailers_carry_none_of_our_headers() {
 #[tokio::test]
 async fn connection_talks_none_of_ours_away() {
     let world = World::start().await;
-    let maya = world.signed_in("maya@contoso.example").await;
+    let maya = world.signed_in(MAYA).await;
     let cookie = format!("{}; theirs=1", maya.cookie_header());
     for listed in [
         "X-Forwarded-User, X-Forwarded-Email, X-Forwarded-Roles, X-Entrada-Assertion, X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host, Forwarded, X-Request-Id",
@@ -258,7 +259,7 @@ async fn connection_talks_none_of_ours_away() {
         ];
         let answer = ask(&world, HttpVersion::One, "GET", "/admin/x", &headers).await;
         assert_eq!(answer.status, 200, "{answer:?}");
-        assert_eq!(answer.heard("x-forwarded-user"), ["00aa00aa-bb11-cc22-dd33-44ee44ee0001"]);
+        assert_eq!(answer.heard("x-forwarded-user"), [MAYA_ID]);
         assert_eq!(answer.heard("x-forwarded-roles"), ["Admin"]);
         assert_eq!(answer.heard("authorization"), ["Bearer theirs"]);
         assert_eq!(answer.heard("cookie"), ["theirs=1"]);

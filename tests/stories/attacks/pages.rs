@@ -2,6 +2,7 @@
 
 use super::{BOTH, HttpVersion, ask};
 use crate::world::browser::{NAVIGATION, SCRIPT};
+use crate::world::samples::{MAYA, TOM};
 use crate::world::{World, WorldPlan};
 
 const HUSH: &str = "hush-1234";
@@ -10,7 +11,7 @@ const HUSH: &str = "hush-1234";
 #[tokio::test]
 async fn nothing_of_the_app_stands_in_a_refusal() {
     let world = World::start().await;
-    let tom = world.signed_in("tom@contoso.example").await.cookie_header();
+    let tom = world.signed_in(TOM).await.cookie_header();
     let before = world.app.seen.count();
     for http in BOTH {
         for (target, cookie, statuses) in [
@@ -50,8 +51,7 @@ async fn our_pages_and_headers_repeat_no_query_no_cookie_and_no_token() {
         ..WorldPlan::default()
     })
     .await;
-    let tom =
-        format!("{}; theirs={HUSH}", world.signed_in("tom@contoso.example").await.cookie_header());
+    let tom = format!("{}; theirs={HUSH}", world.signed_in(TOM).await.cookie_header());
     let session = tom.split(['=', ';']).nth(1).unwrap().to_owned();
     let bearer = format!("Bearer {HUSH}");
     for http in BOTH {
@@ -101,7 +101,7 @@ async fn our_pages_and_headers_repeat_no_query_no_cookie_and_no_token() {
 #[tokio::test]
 async fn who_am_i_tells_no_token() {
     let world = World::start().await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
+    let mut maya = world.signed_in(MAYA).await;
     let assertion = maya.visits("/x").await.app_heard("x-entrada-assertion");
     for path in ["/oauth2/userinfo", "/oauth2/session", "/oauth2/jwks.json"] {
         let page = maya.asks("GET", path, SCRIPT).await;
@@ -136,7 +136,7 @@ async fn who_am_i_tells_no_token() {
 #[tokio::test]
 async fn another_site_signs_nobody_out_in_any_dress() {
     let world = World::start().await;
-    let maya = world.signed_in("maya@contoso.example").await.cookie_header();
+    let maya = world.signed_in(MAYA).await.cookie_header();
     for http in BOTH {
         for (method, headers) in [
             ("POST", vec![("origin", "https://evil.example")]),

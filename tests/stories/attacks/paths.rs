@@ -1,6 +1,7 @@
 //! Classes 5 and 6: one path and one host, read by us as by the app.
 
 use super::{BOTH, HttpVersion, ask, authority};
+use crate::world::samples::{MAYA, TOM};
 use crate::world::{World, WorldPlan};
 
 /// Ways from an open place to a closed one, and names for a closed place that a rule does not spell.
@@ -73,7 +74,7 @@ fn tricks() -> Vec<String> {
 #[tokio::test]
 async fn no_trick_of_the_path_leads_past_a_rule() {
     let world = World::start().await;
-    let tom = world.signed_in("tom@contoso.example").await;
+    let tom = world.signed_in(TOM).await;
     let before = world.app.seen.count();
     let tricks = tricks();
     assert!(tricks.len() > 100);
@@ -102,10 +103,7 @@ async fn no_trick_of_the_path_leads_past_a_rule() {
 #[tokio::test]
 async fn a_path_in_another_spelling_passes_no_rule() {
     let world = World::start().await;
-    let (maya, tom) = (
-        world.signed_in("maya@contoso.example").await,
-        world.signed_in("tom@contoso.example").await,
-    );
+    let (maya, tom) = (world.signed_in(MAYA).await, world.signed_in(TOM).await);
     for http in BOTH {
         for path in ["/%61dmin/x", "/admi%6e/x", "/%61%64%6d%69%6e", "/%61dmin/%78"] {
             assert_eq!(
@@ -151,10 +149,7 @@ async fn lenient_paths_are_judged_in_both_readings() {
     let world =
         World::with(WorldPlan { upstream: "paths = \"lenient\"".into(), ..WorldPlan::default() })
             .await;
-    let (maya, tom) = (
-        world.signed_in("maya@contoso.example").await,
-        world.signed_in("tom@contoso.example").await,
-    );
+    let (maya, tom) = (world.signed_in(MAYA).await, world.signed_in(TOM).await);
     for path in [
         "/admin%2fx",
         "/admin;a=b/x",
@@ -180,7 +175,7 @@ async fn lenient_paths_are_judged_in_both_readings() {
 async fn a_host_in_another_spelling_changes_nothing_and_another_host_is_told() {
     let world = World::start().await;
     let port = world.address.port();
-    let tom = world.signed_in("tom@contoso.example").await;
+    let tom = world.signed_in(TOM).await;
     for host in
         [format!("LOCALHOST:{port}"), format!("localhost.:{port}"), format!("127.0.0.1:{port}")]
     {
@@ -252,10 +247,7 @@ async fn no_suffix_leads_past_a_rule_that_covers_suffixes() {
             ..WorldPlan::default()
         })
         .await;
-        let (maya, tom) = (
-            world.signed_in("maya@contoso.example").await,
-            world.signed_in("tom@contoso.example").await,
-        );
+        let (maya, tom) = (world.signed_in(MAYA).await, world.signed_in(TOM).await);
         let suffixes = [
             ".json",
             ".",

@@ -2,6 +2,7 @@
 
 use super::{BOTH, HttpVersion, ask};
 use crate::world::browser::NAVIGATION;
+use crate::world::samples::MAYA;
 use crate::world::{World, WorldPlan};
 use std::collections::BTreeSet;
 use url::Url;
@@ -189,7 +190,7 @@ async fn no_place_of_the_corpus_leads_away_after_a_sign_in_or_a_sign_out() {
         maya.says = FRONT.map(|(name, value)| (name, value.to_owned())).to_vec();
         maya.visits(&format!("/oauth2/start?rd={}", encode(place))).await;
         let shown = maya.page.clone();
-        let callback = maya.stops_at_the_callback("maya@contoso.example", shown).await;
+        let callback = maya.stops_at_the_callback(MAYA, shown).await;
         let page = maya.asks("GET", &callback[url::Position::BeforePath..], NAVIGATION).await;
         assert_eq!(page.status, 303, "{place:?}: {}", page.body);
         assert!(lands_at_home(page.header("location")), "{place:?} -> {}", page.header("location"));

@@ -1,6 +1,7 @@
 //! People who do not wait for Entra.
 
 use crate::world::browser::NAVIGATION;
+use crate::world::samples::TOM;
 use crate::world::{World, WorldPlan};
 use entrada::emulator::{TokenFault, UNTIL_CLEARED};
 use std::time::{Duration, Instant};
@@ -43,7 +44,7 @@ async fn callbacks_that_are_dropped_while_entra_is_silent_count_as_no_refused_co
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     drop(gone);
-    let background = &world.service.sidecar().process.background;
+    let background = &world.internals().process.background;
     let until = Instant::now() + Duration::from_secs(30);
     while !background.is_empty() {
         assert!(Instant::now() < until, "{} redemptions are under way", background.len());
@@ -52,6 +53,6 @@ async fn callbacks_that_are_dropped_while_entra_is_silent_count_as_no_refused_co
     control.clear_token_answer();
     let mut tom = world.browser();
     tom.visits("/x").await;
-    let page = tom.signs_in_as("tom@contoso.example").await;
+    let page = tom.signs_in_as(TOM).await;
     assert_eq!(page.status, 200, "{}", page.body);
 }

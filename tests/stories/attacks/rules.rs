@@ -1,6 +1,7 @@
 //! Every option of a rule denies, on the way and in forward-auth; and a name is no key.
 
 use super::{BOTH, ask};
+use crate::world::samples::{MAYA, PRIYA, TOM};
 use crate::world::{World, WorldPlan};
 
 const RULES: &str = r#"
@@ -61,10 +62,8 @@ async fn every_option_of_a_rule_denies() {
         ..WorldPlan::default()
     })
     .await;
-    let (maya, tom) = (
-        world.signed_in("maya@contoso.example").await.cookie_header(),
-        world.signed_in("tom@contoso.example").await.cookie_header(),
-    );
+    let (maya, tom) =
+        (world.signed_in(MAYA).await.cookie_header(), world.signed_in(TOM).await.cookie_header());
     // Path, method, and what a stranger, Tom and Maya get.
     for (path, method, expected) in [
         ("/roles/x", "GET", [401, 403, 200]),
@@ -125,7 +124,7 @@ async fn every_option_of_a_rule_denies() {
 #[tokio::test]
 async fn a_name_is_no_key() {
     let world = World::start().await;
-    let mut priya = world.signed_in("priya@fabrikam.example").await;
+    let mut priya = world.signed_in(PRIYA).await;
     let page = priya.visits("/x").await;
     assert_eq!(page.app_heard("x-forwarded-user"), "00aa00aa-bb11-cc22-dd33-44ee44ee0004");
     assert_eq!(page.app_heard("x-forwarded-tenant"), world.emulator.tenant_id());

@@ -1,6 +1,7 @@
 //! Classes 12, 15 and 16: a sign-in belongs to the browser that began it, once, and a token is what Entra signed for us.
 
 use crate::world::browser::{NAVIGATION, SCRIPT};
+use crate::world::samples::{MAYA, TOM};
 use crate::world::{CLIENT_ID, World, WorldPlan};
 use entrada::emulator::TokenDefect;
 use url::Url;
@@ -21,7 +22,7 @@ async fn a_callback_that_is_not_as_entra_sent_it_redeems_nothing() {
     let mut maya = world.browser();
     maya.visits("/x").await;
     let shown = maya.page.clone();
-    let callback = maya.stops_at_the_callback("maya@contoso.example", shown).await;
+    let callback = maya.stops_at_the_callback(MAYA, shown).await;
     let (code, state) = (parameter(&callback, "code"), parameter(&callback, "state"));
     let (code, state) = (code.as_str(), state.as_str());
     let before = world.emulator.control().token_calls();
@@ -78,8 +79,8 @@ async fn the_code_of_one_sign_in_fits_no_other() {
     let mut maya = world.browser();
     let one = maya.visits("/one").await;
     let two = maya.visits("/two").await;
-    let one = maya.stops_at_the_callback("maya@contoso.example", one).await;
-    let two = maya.stops_at_the_callback("tom@contoso.example", two).await;
+    let one = maya.stops_at_the_callback(MAYA, one).await;
+    let two = maya.stops_at_the_callback(TOM, two).await;
     let swapped =
         with(&one, &[("code", &parameter(&two, "code")), ("state", &parameter(&one, "state"))]);
     let page = maya.asks("GET", &swapped, NAVIGATION).await;
@@ -88,10 +89,10 @@ async fn the_code_of_one_sign_in_fits_no_other() {
     // A code that was stolen from another browser does not fit the thief's own sign-in (PKCE).
     let mut victim = world.browser();
     let shown = victim.visits("/v").await;
-    let stolen = victim.stops_at_the_callback("maya@contoso.example", shown).await;
+    let stolen = victim.stops_at_the_callback(MAYA, shown).await;
     let mut thief = world.browser();
     let shown = thief.visits("/t").await;
-    let own = thief.stops_at_the_callback("tom@contoso.example", shown).await;
+    let own = thief.stops_at_the_callback(TOM, shown).await;
     let page = thief
         .asks(
             "GET",
@@ -112,7 +113,7 @@ async fn another_browser_cannot_finish_a_sign_in() {
     let world = World::start().await;
     let mut eve = world.browser();
     let shown = eve.visits("/x").await;
-    let callback = eve.stops_at_the_callback("tom@contoso.example", shown).await;
+    let callback = eve.stops_at_the_callback(TOM, shown).await;
     let before = world.emulator.control().token_calls();
     // Maya has a sign-in of her own under way, or is signed in already: neither takes Eve's.
     let mut maya = world.browser();
@@ -120,7 +121,7 @@ async fn another_browser_cannot_finish_a_sign_in() {
     maya.asks("GET", &callback[url::Position::BeforePath..], NAVIGATION).await;
     assert!(maya.cookie("entrada").is_none());
     assert_eq!(world.emulator.control().token_calls(), before);
-    let mut maya = world.signed_in("maya@contoso.example").await;
+    let mut maya = world.signed_in(MAYA).await;
     let id = maya.cookie("entrada");
     maya.opens(&callback).await;
     assert_eq!(maya.cookie("entrada"), id);
@@ -145,13 +146,13 @@ async fn another_browser_cannot_finish_a_sign_in() {
 #[tokio::test]
 async fn a_session_id_that_was_there_before_is_never_taken() {
     let world = World::start().await;
-    let live = world.signed_in("tom@contoso.example").await.cookie("entrada").unwrap();
+    let live = world.signed_in(TOM).await.cookie("entrada").unwrap();
     let mut ids = std::collections::HashSet::new();
     for planted in ["A".repeat(43), live, "x".to_owned(), "%".repeat(43), String::new()] {
         let mut maya = world.browser();
         maya.plants("entrada", &planted);
         maya.visits("/oauth2/start?rd=/x").await;
-        let page = maya.signs_in_as("maya@contoso.example").await;
+        let page = maya.signs_in_as(MAYA).await;
         assert_eq!(page.app_heard("x-forwarded-name"), "Maya Okafor");
         let id = maya.cookie("entrada").unwrap();
         assert!(id.len() == 43 && id != planted && ids.insert(id));
@@ -190,7 +191,7 @@ async fn no_query_weakens_what_is_asked_of_entra() {
 #[tokio::test]
 async fn a_token_that_is_wrong_signs_nobody_in_and_takes_nothing() {
     let world = World::start().await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
+    let mut maya = world.signed_in(MAYA).await;
     let id = maya.cookie("entrada").unwrap();
     for wrong in [
         TokenDefect::Nonce,
@@ -205,7 +206,7 @@ async fn a_token_that_is_wrong_signs_nobody_in_and_takes_nothing() {
         world.later(61);
         maya.visits("/oauth2/start?rd=/x&prompt=select_account").await;
         world.emulator.control().wrong(wrong);
-        let page = maya.signs_in_as("tom@contoso.example").await;
+        let page = maya.signs_in_as(TOM).await;
         assert_eq!(page.status, 403, "{wrong:?}: {}", page.body);
         assert_eq!(maya.cookie("entrada").as_ref(), Some(&id), "{wrong:?}");
         assert_eq!(
@@ -233,10 +234,10 @@ async fn attack_junk_codes_of_one_address_make_few_token_requests_and_stop_no_si
     tom.says.push(at("192.0.2.8"));
     signed_in.says.push(at("192.0.2.7"));
     signed_in.visits("/x").await;
-    assert_eq!(signed_in.signs_in_as("tom@contoso.example").await.status, 200);
+    assert_eq!(signed_in.signs_in_as(TOM).await.status, 200);
     maya.visits("/x").await;
     let shown = maya.page.clone();
-    let callback = maya.stops_at_the_callback("maya@contoso.example", shown).await;
+    let callback = maya.stops_at_the_callback(MAYA, shown).await;
     let mut eve = world.browser();
     eve.says.push(at("192.0.2.7"));
     let begun = eve.asks("GET", "/x", NAVIGATION).await;
@@ -275,9 +276,9 @@ async fn attack_junk_codes_of_one_address_make_few_token_requests_and_stop_no_si
     assert_eq!(world.emulator.control().code_calls() - before, 30);
     // Whoever is signed in counts by themselves, and another address by itself.
     signed_in.visits("/oauth2/start?rd=%2Fx").await;
-    assert_eq!(signed_in.signs_in_as("tom@contoso.example").await.status, 200);
+    assert_eq!(signed_in.signs_in_as(TOM).await.status, 200);
     tom.visits("/x").await;
-    assert_eq!(tom.signs_in_as("tom@contoso.example").await.status, 200);
+    assert_eq!(tom.signs_in_as(TOM).await.status, 200);
     // Maya, who is behind the same address, goes on with the same code a minute later.
     let page = maya.opens(&callback).await;
     assert!(

@@ -3,6 +3,7 @@
 use super::{BOTH, HttpVersion, OURS, ask, authority};
 use crate::world::World;
 use crate::world::raw::{self, talk};
+use crate::world::samples::{MAYA, MAYA_ID, TOM};
 use bytes::Bytes;
 use http_body_util::Full;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ async fn sid(world: &World, maya: &mut crate::world::browser::TestBrowser) -> St
 #[tokio::test]
 async fn the_front_channel_ends_nothing_by_a_guess_a_cookie_or_an_id_of_ours() {
     let world = World::start().await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
+    let mut maya = world.signed_in(MAYA).await;
     let cookie = maya.cookie_header();
     let assertion = maya.visits("/x").await.app_heard("x-entrada-assertion");
     let ours = jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(&assertion)
@@ -33,7 +34,7 @@ async fn the_front_channel_ends_nothing_by_a_guess_a_cookie_or_an_id_of_ours() {
         .unwrap()
         .to_owned();
     let sid = sid(&world, &mut maya).await;
-    let oid = "00aa00aa-bb11-cc22-dd33-44ee44ee0001";
+    let oid = MAYA_ID;
     let guesses = [
         String::new(),
         "*".to_owned(),
@@ -116,8 +117,8 @@ async fn the_front_channel_ends_nothing_by_a_guess_a_cookie_or_an_id_of_ours() {
 #[tokio::test]
 async fn a_flood_of_guesses_loses_no_sign_out_and_stops_nobody() {
     let world = World::start().await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
-    let tom = world.signed_in("tom@contoso.example").await.cookie_header();
+    let mut maya = world.signed_in(MAYA).await;
+    let tom = world.signed_in(TOM).await.cookie_header();
     let cookie = maya.cookie_header();
     let sid = sid(&world, &mut maya).await;
     let host = authority(&world).to_owned();
@@ -153,10 +154,7 @@ async fn a_flood_of_guesses_loses_no_sign_out_and_stops_nobody() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_a_full_queue_of_guesses_delays_no_sign_out_also_when_its_client_disconnects() {
     let world = World::start().await;
-    let (mut maya, mut tom) = (
-        world.signed_in("maya@contoso.example").await,
-        world.signed_in("tom@contoso.example").await,
-    );
+    let (mut maya, mut tom) = (world.signed_in(MAYA).await, world.signed_in(TOM).await);
     let cookies = [maya.cookie_header(), tom.cookie_header()];
     let sids = [sid(&world, &mut maya).await, sid(&world, &mut tom).await];
     let host = authority(&world).to_owned();
@@ -206,7 +204,7 @@ async fn attack_a_full_queue_of_guesses_delays_no_sign_out_also_when_its_client_
         talk(address, &request).await;
         began.elapsed()
     });
-    let store = Arc::clone(&world.service.sidecar().process.store);
+    let store = Arc::clone(&world.internals().process.store);
     for cookie in &cookies {
         let id = cookie.split_once("entrada=").unwrap().1.split(';').next().unwrap();
         while store.peek(id).is_some() {
@@ -228,7 +226,7 @@ async fn a_sign_out_takes_effect_although_its_client_disconnects_right_after_sen
     let world = World::start().await;
     let host = authority(&world).to_owned();
     for by_entra in [true, false] {
-        let mut maya = world.signed_in("maya@contoso.example").await;
+        let mut maya = world.signed_in(MAYA).await;
         let cookie = maya.cookie_header();
         let request = if by_entra {
             format!(
@@ -265,7 +263,7 @@ async fn a_sign_out_takes_effect_although_its_client_disconnects_right_after_sen
 async fn an_old_cookie_opens_nothing_however_the_session_ended() {
     for way in ["front channel", "revoked", "signed out", "signed out by a link of the app"] {
         let world = World::start().await;
-        let mut maya = world.signed_in("maya@contoso.example").await;
+        let mut maya = world.signed_in(MAYA).await;
         let old = maya.cookie_header();
         let own = [
             ("accept", "text/html"),
@@ -339,7 +337,7 @@ async fn an_old_cookie_opens_nothing_however_the_session_ended() {
 #[tokio::test]
 async fn a_web_page_cannot_revoke_and_the_public_listener_has_no_such_path() {
     let world = World::start().await;
-    let cookie = world.signed_in("maya@contoso.example").await.cookie_header();
+    let cookie = world.signed_in(MAYA).await.cookie_header();
     let body = r#"{"user":"maya@contoso.example"}"#;
     let json = "Content-Type: application/json";
     for (head, status) in [

@@ -2,6 +2,7 @@
 
 use super::{HttpVersion, ask, authority};
 use crate::world::raw::{self, talk_for};
+use crate::world::samples::MAYA;
 use crate::world::{World, WorldPlan};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -71,7 +72,7 @@ async fn other_transfer_codings_are_refused_and_nothing_more_is_read() {
 #[tokio::test]
 async fn requests_in_a_row_are_each_judged_for_themselves() {
     let world = World::start().await;
-    let maya = world.signed_in("maya@contoso.example").await;
+    let maya = world.signed_in(MAYA).await;
     let host = authority(&world);
     let signed = format!(
         "GET /admin/one HTTP/1.1\r\nHost: {host}\r\nCookie: {}\r\n\r\n",
@@ -101,7 +102,7 @@ async fn a_tunnel_ends_when_its_session_does_though_nobody_signs_out() {
         ..WorldPlan::default()
     })
     .await;
-    let maya = world.signed_in("maya@contoso.example").await;
+    let maya = world.signed_in(MAYA).await;
     world.later(8);
     let mut stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
     let request = format!(

@@ -2,6 +2,7 @@
 
 use super::{BOTH, EVIL, ask};
 use crate::world::browser::NAVIGATION;
+use crate::world::samples::{MAYA, TOM};
 use crate::world::{CapturedEvents, World, WorldPlan};
 
 fn trusting() -> WorldPlan {
@@ -160,7 +161,7 @@ async fn two_lines_of_a_chain_are_one_list_and_the_proxys_own_counts() {
 #[tokio::test]
 async fn forward_auth_answers_nobody_but_a_trusted_proxy() {
     let world = World::start().await;
-    let maya = world.signed_in("maya@contoso.example").await;
+    let maya = world.signed_in(MAYA).await;
     for http in BOTH {
         for target in ["/oauth2/auth", "/oauth2/auth/nginx"] {
             for method in ["GET", "HEAD", "POST", "OPTIONS"] {
@@ -184,7 +185,7 @@ async fn forward_auth_answers_nobody_but_a_trusted_proxy() {
 #[tokio::test]
 async fn a_question_with_two_readings_is_answered_no() {
     let world = World::with(trusting()).await;
-    let maya = world.signed_in("maya@contoso.example").await;
+    let maya = world.signed_in(MAYA).await;
     let cookie = maya.cookie_header();
     let host = super::authority(&world).to_owned();
     let evil_url = "http://evil.example/public/x".to_owned();
@@ -242,10 +243,8 @@ async fn a_question_with_two_readings_is_answered_no() {
 #[tokio::test]
 async fn forward_auth_judges_as_the_path_does_and_repeats_nothing_of_the_client() {
     let world = World::with(trusting()).await;
-    let (maya, tom) = (
-        world.signed_in("maya@contoso.example").await.cookie_header(),
-        world.signed_in("tom@contoso.example").await.cookie_header(),
-    );
+    let (maya, tom) =
+        (world.signed_in(MAYA).await.cookie_header(), world.signed_in(TOM).await.cookie_header());
     for http in BOTH {
         for (method, path, cookie, status) in [
             ("GET", "/x", "", 401),

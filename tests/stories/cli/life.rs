@@ -4,6 +4,7 @@ use super::{CliFolder, RunningProgram, SmallConfig};
 use crate::world::browser::{BrowserPage, TestBrowser};
 use crate::world::echo::EchoApp;
 use crate::world::raw::talk;
+use crate::world::samples::{FELIX, FRIDA, INES, MAYA, TOM};
 use crate::world::{CLIENT_SECRET, free_port};
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -169,7 +170,7 @@ async fn dev_is_two_clicks_to_the_page_that_verifies_who_it_is() {
     let address = loopback(url.rsplit_once(':').unwrap().1.parse().unwrap());
     let mut maya = TestBrowser::new(address, url);
     assert!(maya.visits("/").await.is_the_sign_in_at_entra());
-    let page = maya.signs_in_as("maya@contoso.example").await;
+    let page = maya.signs_in_as(MAYA).await;
     assert!(page.status == 200 && page.body.contains("Maya Okafor"), "{}", page.body);
     assert_eq!(maya.visits("/admin").await.status, 200);
     assert!(talk(address, &get("evil.example", "/")).await.starts_with("HTTP/1.1 421"));
@@ -222,10 +223,10 @@ async fn dev_with_organizations_has_two_companies_with_people_known_and_unknown_
     let url = word_after(&said, "open");
     let address = loopback(url.rsplit_once(':').unwrap().1.parse().unwrap());
     for (typed, person, organization, role) in [
-        ("maya@contoso.example", "maya@contoso.example", "contoso", "owner"),
-        ("contoso", "ines@contoso.example", "contoso", "worker"),
-        ("Fabrikam", "frida@fabrikam.example", "fabrikam", "admin"),
-        ("fabrikam", "felix@fabrikam.example", "fabrikam", "worker"),
+        (MAYA, MAYA, "contoso", "owner"),
+        ("contoso", INES, "contoso", "worker"),
+        ("Fabrikam", FRIDA, "fabrikam", "admin"),
+        ("fabrikam", FELIX, "fabrikam", "worker"),
     ] {
         let page = comes(url, typed, person).await;
         let shown = |name: &str, value: &str| {
@@ -237,7 +238,7 @@ async fn dev_with_organizations_has_two_companies_with_people_known_and_unknown_
             page.body
         );
     }
-    let felix = shown_id(&comes(url, "fabrikam", "felix@fabrikam.example").await);
+    let felix = shown_id(&comes(url, "fabrikam", FELIX).await);
     // A draft is nobody's to sign in at.
     let mut nora = TestBrowser::new(address, url);
     assert_eq!(nora.fills("/oauth2/sign_in", &[("identifier", "northwind")]).await.status, 404);
@@ -264,10 +265,7 @@ async fn dev_with_organizations_has_two_companies_with_people_known_and_unknown_
     // What is kept is there again, and as it was left.
     let mut again = place.starts(&line);
     let said = again.says("Ctrl-C stops it.").await;
-    assert_eq!(
-        shown_id(&comes(word_after(&said, "open"), "fabrikam", "felix@fabrikam.example").await),
-        felix
-    );
+    assert_eq!(shown_id(&comes(word_after(&said, "open"), "fabrikam", FELIX).await), felix);
     again.signals("INT");
     assert_eq!(again.ends().await.code(), Some(0));
 }
@@ -282,7 +280,7 @@ async fn dev_before_ones_own_app_opens_and_closes_nothing_of_it() {
     let mut tom = TestBrowser::new(loopback(url.rsplit_once(':').unwrap().1.parse().unwrap()), url);
     assert!(tom.visits("/public/x").await.is_the_sign_in_at_entra());
     assert_eq!(app.seen.count(), 0);
-    let page = tom.signs_in_as("tom@contoso.example").await;
+    let page = tom.signs_in_as(TOM).await;
     assert_eq!(page.app_heard("x-forwarded-name"), "Tom Becker");
     assert_eq!(tom.visits("/admin/x").await.status, 200);
     running.0.signals("TERM");

@@ -2,7 +2,8 @@
 
 use super::{SUBJECT, made};
 use crate::organizations::OrganizationsWorld;
-use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, company};
+use crate::world::company::company;
+use crate::world::samples::{CONTOSO, FABRIKAM, FRIDA, MAYA};
 use crate::world::{CLIENT_ID, CapturedEvents, World, WorldPlan};
 use entrada::directory::change::{NewOrganization, OrganizationChange};
 use entrada::directory::organization_credential::OrganizationCredential;
@@ -10,19 +11,8 @@ use serde_json::json;
 
 /// A town whose companies stand in the database.
 async fn town(entra: String) -> OrganizationsWorld {
-    let place = tempfile::tempdir().unwrap();
-    let more = format!(
-        "[directory]\ndatabase = \"sqlite:{}\"\n",
-        place.path().join("people.db").display()
-    );
-    let world = World::with(WorldPlan {
-        more,
-        entra,
-        headers: "send = [\"x-forwarded\"]".to_owned(),
-        ..WorldPlan::default()
-    })
-    .await;
-    OrganizationsWorld { world, place }
+    let plan = WorldPlan::of_directory("").sending(&["x-forwarded"]);
+    OrganizationsWorld { world: World::with(WorldPlan { entra, ..plan }).await }
 }
 
 async fn comes(
@@ -95,7 +85,7 @@ async fn an_organization_proves_itself_by_a_certificate_which_is_replaced_withou
         history.iter().any(|it| it.contains("new certificate waits beside the other")),
         "{history:?}"
     );
-    for file in std::fs::read_dir(town.place.path()).unwrap() {
+    for file in std::fs::read_dir(town.folder.path()).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
         for key in [&old.key, &new.key] {
             let line = key.lines().nth(3).unwrap().as_bytes();
@@ -190,13 +180,12 @@ async fn in_the_file_an_organization_has_a_certificate_as_entra_has() {
     let made = made(2099);
     let (certificate, key) = made.write(place.path());
     let more = format!(
-        "[directory]\ndatabase = \"sqlite:{}\"\n[[organization]]\ncode = \"contoso\"\ntenant = \"{CONTOSO}\"\nclient_id = \"{CLIENT_ID}\"\n\
-         certificate = {{ certificate = {certificate:?}, key = {key:?} }}\n",
-        place.path().join("people.db").display()
+        "[[organization]]\ncode = \"contoso\"\ntenant = \"{CONTOSO}\"\nclient_id = \"{CLIENT_ID}\"\n\
+         certificate = {{ certificate = {certificate:?}, key = {key:?} }}\n"
     );
-    let world = World::with(WorldPlan { more, ..WorldPlan::default() }).await;
+    let world = World::with(WorldPlan { more, ..WorldPlan::of_directory("") }).await;
     world.emulator.control().add_certificate(&made.der);
-    let town = OrganizationsWorld { world, place };
+    let town = OrganizationsWorld { world };
     assert_eq!(comes(&town, "contoso", MAYA).await.status, 200);
 }
 
@@ -206,7 +195,7 @@ async fn an_operator_sets_a_certificate_by_command_and_by_the_admin_api_and_nobo
     let made = made(2099);
     town.world.emulator.control().add_certificate(&made.der);
     town.directory().add_organization(company("contoso", CONTOSO), "story").await.unwrap();
-    let place = town.place.path().to_owned();
+    let place = town.folder.path().to_owned();
     let file = place.join("entrada.toml");
     std::fs::write(&file, town.world.text_for(town.world.address.port(), town.world.admin.port()))
         .unwrap();

@@ -2,7 +2,8 @@
 
 use super::{SUBJECT, made, world};
 use crate::world::browser::SCRIPT;
-use crate::world::company::{CONTOSO, MAYA, company_of_file};
+use crate::world::company::company_of_file;
+use crate::world::samples::{CONTOSO, MAYA};
 use crate::world::{CapturedEvents, World, WorldPlan};
 use std::path::PathBuf;
 
@@ -55,20 +56,15 @@ async fn before_a_certificate_of_the_configuration_ends_the_log_warns() {
     let (told, place) = (CapturedEvents::listens(), tempfile::tempdir().unwrap());
     let entra = by_certificate(&made(2020).write(place.path()));
     let (certificate, key) = made(2021).write(&place.path().join(""));
-    let directory = format!(
-        "[directory]\ndatabase = \"sqlite:{}\"\n",
-        place.path().join("people.db").display()
-    );
     let company = company_of_file("contoso", CONTOSO);
     let company = company
         .lines()
         .filter(|it| !it.starts_with("client_secret"))
         .collect::<Vec<_>>()
         .join("\n");
-    let more = format!(
-        "{directory}{company}\ncertificate = {{ certificate = {certificate:?}, key = {key:?} }}\n"
-    );
-    let world = World::with(WorldPlan { entra, more, ..WorldPlan::default() }).await;
+    let more =
+        format!("{company}\ncertificate = {{ certificate = {certificate:?}, key = {key:?} }}\n");
+    let world = World::with(WorldPlan { entra, more, ..WorldPlan::of_directory("") }).await;
     for says in ["the [entra] certificate has expired", "organization's credential has expired"] {
         for _ in 0..200 {
             if told.times(says) > 0 {

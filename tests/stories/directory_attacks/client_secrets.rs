@@ -3,7 +3,7 @@
 use crate::organizations::OrganizationsWorld;
 use crate::world::CLIENT_SECRET;
 use crate::world::browser::{FORM, NAVIGATION, SCRIPT};
-use crate::world::company::{FABRIKAM, FRIDA};
+use crate::world::samples::{FABRIKAM, FRIDA};
 use entrada::base::guid::Guid;
 use entrada::directory::change::{NewOrganization, OrganizationChange};
 use entrada::directory::organization_credential::OrganizationCredential;
@@ -81,20 +81,15 @@ async fn a_client_secret_stands_in_no_file_page_or_answer() {
         assert!(!text.contains(CLIENT_SECRET) && !text.contains(OTHER), "{text}");
     }
     // The files as they lie there, and a backup made as the documentation says.
-    let backup = town.place.path().join("backup.db");
-    let mut other = sqlx::SqliteConnection::connect(&format!(
-        "sqlite:{}",
-        town.place.path().join("people.db").display()
-    ))
-    .await
-    .unwrap();
+    let backup = town.folder.path().join("backup.db");
+    let mut other = sqlx::SqliteConnection::connect(&town.database()).await.unwrap();
     sqlx::query("VACUUM INTO $1")
         .bind(backup.display().to_string())
         .execute(&mut other)
         .await
         .unwrap();
     let mut sizes = 0;
-    for it in std::fs::read_dir(town.place.path()).unwrap() {
+    for it in std::fs::read_dir(town.folder.path()).unwrap() {
         let bytes = std::fs::read(it.unwrap().path()).unwrap();
         sizes += bytes.len();
         for value in [CLIENT_SECRET, OTHER] {

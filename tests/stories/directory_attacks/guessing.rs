@@ -4,7 +4,7 @@ use super::behind_a_front;
 use crate::organizations::OrganizationsWorld;
 use crate::world::CLIENT_SECRET;
 use crate::world::browser::{FORM, NAVIGATION, SCRIPT};
-use crate::world::company::{FABRIKAM, MAYA};
+use crate::world::samples::{FABRIKAM, MAYA};
 use entrada::base::guid::Guid;
 use entrada::base::username::Username;
 use entrada::directory::change::{NewOrganization, NewPerson, OrganizationChange};

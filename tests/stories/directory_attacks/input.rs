@@ -3,7 +3,7 @@
 use super::behind_a_front;
 use crate::organizations::{OrganizationsWorld, query};
 use crate::world::browser::{FORM, NAVIGATION};
-use crate::world::company::{MAYA, TOM};
+use crate::world::samples::{MAYA, TOM};
 use entrada::base::guid::Guid;
 
 #[tokio::test]

@@ -2,14 +2,10 @@
 
 use crate::organizations::OrganizationsWorld;
 use crate::world::CLIENT_SECRET;
-use crate::world::company::{CONTOSO, FABRIKAM, MAYA, TOM};
+use crate::world::samples::{CONTOSO, FABRIKAM, FELIX, INES, MAYA, PRIYA, TOM};
 use entrada::base::guid::Guid;
 use entrada::directory::change::NewOrganization;
 use entrada::directory::organization_credential::OrganizationCredential;
-
-const INES: &str = "ines@contoso.example";
-const FELIX: &str = "felix@fabrikam.example";
-const PRIYA: &str = "priya@fabrikam.example";
 
 #[tokio::test]
 async fn a_name_or_an_address_changed_at_entra_takes_nobody_over() {

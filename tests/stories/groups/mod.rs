@@ -8,9 +8,6 @@ use crate::world::WorldPlan;
 use crate::world::browser::{SCRIPT, TestBrowser};
 use std::time::Duration;
 
-const GRACE: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee0006";
-const GRACES: &str = "grace@contoso.example";
-const FIRST: &str = "0a1b2c3d-0000-4000-8000-000000000001";
 const PAGES: u64 = 6;
 
 /// Past the time after which groups are asked for anew, and before the known ones are too old.

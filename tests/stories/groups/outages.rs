@@ -1,7 +1,8 @@
 //! A Graph that does not answer, or answers with something else.
 
-use super::{GRACE, GRACES, PAGES, RECHECK};
+use super::{PAGES, RECHECK};
 use crate::world::browser::SCRIPT;
+use crate::world::samples::{GRACE, GRACE_ID, MAYA};
 use crate::world::{World, WorldPlan};
 use entrada::emulator::{GraphFault, TokenFault, UNTIL_CLEARED};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 async fn p6_a_graph_that_wants_rest_is_given_it_and_asked_again() {
     let world = World::start().await;
     world.emulator.control().graph(GraphFault::TooMany(Some(2)), 1);
-    let mut grace = world.signed_in(GRACES).await;
+    let mut grace = world.signed_in(GRACE).await;
     let began = Instant::now();
     assert_eq!(grace.visits("/group/x").await.status, 200);
     assert!(
@@ -26,11 +27,11 @@ async fn p6_a_graph_that_wants_rest_is_given_it_and_asked_again() {
 async fn p6_while_graph_is_down_a_new_session_hears_503_and_a_live_one_goes_on_for_a_while() {
     let world = World::start().await;
     let control = world.emulator.control();
-    let mut live = world.signed_in(GRACES).await;
+    let mut live = world.signed_in(GRACE).await;
     assert_eq!(live.visits("/group/x").await.status, 200);
     control.graph(GraphFault::Down, UNTIL_CLEARED);
     world.later(RECHECK);
-    let mut fresh = world.signed_in(GRACES).await;
+    let mut fresh = world.signed_in(GRACE).await;
     let page = fresh.visits("/group/x").await;
     assert_eq!(page.status, 503, "{}", page.body);
     assert!(
@@ -71,7 +72,7 @@ async fn a_list_of_groups_that_leads_elsewhere_or_never_ends_is_refused_as_a_who
     for fault in [GraphFault::ForeignLink, GraphFault::Endless, GraphFault::Garbage] {
         let world = World::start().await;
         world.emulator.control().graph(fault, UNTIL_CLEARED);
-        let mut grace = world.signed_in(GRACES).await;
+        let mut grace = world.signed_in(GRACE).await;
         let page = grace.visits("/group/x").await;
         assert_eq!(page.status, 503, "{fault:?} {}", page.body);
         let page = grace.visits("/x").await;
@@ -87,7 +88,7 @@ async fn a_list_of_groups_that_leads_elsewhere_or_never_ends_is_refused_as_a_who
 async fn without_the_permission_the_page_says_what_an_admin_has_to_agree_to() {
     let world = World::start().await;
     world.emulator.control().graph(GraphFault::Forbidden, UNTIL_CLEARED);
-    let mut grace = world.signed_in(GRACES).await;
+    let mut grace = world.signed_in(GRACE).await;
     let page = grace.visits("/group/x").await;
     assert_eq!(page.status, 503, "{}", page.body);
     assert!(
@@ -111,9 +112,8 @@ async fn without_the_permission_the_page_says_what_an_admin_has_to_agree_to() {
 async fn whom_graph_is_refused_for_does_not_take_the_turn_of_those_who_ask_about_sessions() {
     let world = World::start().await;
     let control = world.emulator.control();
-    assert!(control.refuse_refresh(GRACE, 65_001));
-    let (mut maya, mut grace) =
-        (world.signed_in("maya@contoso.example").await, world.signed_in(GRACES).await);
+    assert!(control.refuse_refresh(GRACE_ID, 65_001));
+    let (mut maya, mut grace) = (world.signed_in(MAYA).await, world.signed_in(GRACE).await);
     assert_eq!(grace.asks("GET", "/group/x", SCRIPT).await.status, 503);
     world.later(61);
     control.token_answer(TokenFault::Html(503), 1);
@@ -133,7 +133,7 @@ async fn p6_the_pointer_in_a_token_is_never_followed() {
         ..WorldPlan::default()
     })
     .await;
-    let mut grace = world.signed_in(GRACES).await;
+    let mut grace = world.signed_in(GRACE).await;
     assert_eq!(grace.visits("/group/x").await.status, 200);
     world.emulator.control().graph(GraphFault::ForeignLink, UNTIL_CLEARED);
     world.later(RECHECK);

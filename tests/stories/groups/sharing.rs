@@ -1,9 +1,10 @@
 //! One question serves everyone who waits for it.
 
-use super::{GRACE, GRACES, PAGES, RECHECK, groups, no_rules, soon};
+use super::{PAGES, RECHECK, groups, no_rules, soon};
 use crate::world::World;
 use crate::world::browser::NAVIGATION;
 use crate::world::raw::{self, talk};
+use crate::world::samples::{GRACE, GRACE_ID};
 use entrada::emulator::{GraphFault, UNTIL_CLEARED};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt as _;
@@ -12,8 +13,8 @@ use tokio::io::AsyncWriteExt as _;
 async fn fifty_requests_and_two_sessions_of_one_person_make_one_question() {
     let world = World::start().await;
     world.emulator.control().graph(GraphFault::Slow(1500), 1);
-    let first = world.signed_in(GRACES).await;
-    let second = world.signed_in(GRACES).await;
+    let first = world.signed_in(GRACE).await;
+    let second = world.signed_in(GRACE).await;
     let asked = (0..50).map(|at| {
         let cookie = if at % 2 == 0 { &first } else { &second }.cookie_header();
         let host = world.public_url.split_once("://").unwrap().1;
@@ -34,7 +35,7 @@ async fn a_request_that_goes_away_takes_nothing_with_it() {
     let control = world.emulator.control();
     control.single_use_refresh(true);
     control.graph(GraphFault::Slow(800), 1);
-    let mut grace = world.signed_in(GRACES).await;
+    let mut grace = world.signed_in(GRACE).await;
     let host = world.public_url.split_once("://").unwrap().1;
     for _ in 0..3 {
         let mut gone = tokio::net::TcpStream::connect(world.address).await.unwrap();
@@ -58,7 +59,7 @@ async fn where_no_rule_needs_groups_nobody_waits_and_headers_follow_when_they_ar
     let world = World::with(no_rules()).await;
     let control = world.emulator.control();
     control.graph(GraphFault::Slow(700), 1);
-    let mut grace = world.signed_in(GRACES).await;
+    let mut grace = world.signed_in(GRACE).await;
     let began = Instant::now();
     let page = grace.visits("/x").await;
     assert!(began.elapsed() < Duration::from_millis(600), "{:?}", began.elapsed());
@@ -66,7 +67,7 @@ async fn where_no_rule_needs_groups_nobody_waits_and_headers_follow_when_they_ar
         (page.app_heard("x-forwarded-groups"), page.app_heard("x-forwarded-groups-truncated")),
         (String::new(), "true".to_owned())
     );
-    control.set_groups(GRACE, groups(1..=2));
+    control.set_groups(GRACE_ID, groups(1..=2));
     soon(&mut grace, "/x", |it| it.app_heard("x-forwarded-groups") == groups(1..=2).join(","))
         .await;
     let page = grace.visits("/x").await;
@@ -82,10 +83,10 @@ async fn p6_groups_that_graph_told_outlive_a_refreshed_token_that_does_not_tell_
     let world = World::start().await;
     let control = world.emulator.control();
     control.single_use_refresh(true);
-    let mut grace = world.signed_in(GRACES).await;
+    let mut grace = world.signed_in(GRACE).await;
     assert_eq!(grace.visits("/group/x").await.status, 200);
     control.graph(GraphFault::Down, UNTIL_CLEARED);
-    let sidecar = world.service.sidecar();
+    let sidecar = world.internals();
     let session = sidecar.process.store.peek(&grace.cookie("entrada").unwrap()).unwrap();
     for _ in 0..3 {
         let mut lease = session.standing().lease().await;
@@ -104,7 +105,7 @@ async fn refresh_tokens_that_are_good_for_once_are_shared_by_recheck_and_graph()
     let world = World::start().await;
     let control = world.emulator.control();
     control.single_use_refresh(true);
-    let mut grace = world.signed_in(GRACES).await;
+    let mut grace = world.signed_in(GRACE).await;
     assert_eq!(grace.visits("/group/x").await.status, 200);
     for round in 1..=4 {
         let (refreshed, told) = (control.refresh_calls(), control.graph_calls());

@@ -6,7 +6,7 @@ mod secret;
 mod seen;
 
 use crate::world::browser::{BrowserPage, SCRIPT, SECRETS, TestBrowser};
-use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, TOM, company};
+use crate::world::company::companies;
 use crate::world::{CLIENT_ID, CLIENT_SECRET, World, WorldPlan};
 use entrada::base::company_code::CompanyCode;
 use entrada::base::username::Username;
@@ -20,7 +20,6 @@ use std::time::Duration;
 /// A world with two companies that stand in the database.
 struct AdminPagesWorld {
     world: World,
-    place: tempfile::TempDir,
 }
 
 impl Deref for AdminPagesWorld {
@@ -41,24 +40,10 @@ impl AdminPagesWorld {
     }
 
     async fn with_entra(directory: &str, entra: &str) -> Self {
-        let place = tempfile::tempdir().unwrap();
-        let more = format!(
-            "[directory]\ndatabase = \"sqlite:{}\"\n{directory}\n",
-            place.path().join("people.db").display()
-        );
-        let headers = "send = [\"x-forwarded\", \"x-auth-request\"]".to_owned();
-        let world = World::with(WorldPlan {
-            more,
-            headers,
-            entra: entra.to_owned(),
-            ..WorldPlan::default()
-        })
-        .await;
-        let town = Self { world, place };
-        for (code, tenant) in [("contoso", CONTOSO), ("fabrikam", FABRIKAM)] {
-            town.directory().add_organization(company(code, tenant), "story").await.unwrap();
-        }
-        town
+        let plan = WorldPlan::of_directory(directory)
+            .with_organizations(companies())
+            .sending(&["x-forwarded", "x-auth-request"]);
+        Self { world: World::with(WorldPlan { entra: entra.to_owned(), ..plan }).await }
     }
 
     async fn turns(&self, username: &str, on: bool) {

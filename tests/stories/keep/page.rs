@@ -1,6 +1,7 @@
 //! The pages of the secret, of recent sign-ins and of the history.
 
 use super::*;
+use crate::world::samples::{FABRIKAM, FRIDA, MAYA, TOM};
 use entrada::emulator::TokenDefect;
 
 const SECRET: &str = "/oauth2/setup/credential";

@@ -1,6 +1,7 @@
 //! The page of people: who is found there, what an admin may do to them, and who is no admin there.
 
 use super::*;
+use crate::world::samples::{FRIDA, MAYA, TOM};
 use entrada::directory::people;
 
 const PEOPLE: &str = "/oauth2/setup/people";

@@ -1,6 +1,7 @@
 //! A client secret is replaced while people sign in.
 
 use super::*;
+use crate::world::samples::{MAYA, TOM};
 
 /// What the database says of the one that waits: whether there is one, and what Entra said against it.
 async fn waiting(town: &AdminPagesWorld) -> Option<Option<String>> {
@@ -162,7 +163,7 @@ async fn attack_no_secret_stands_in_the_database_as_it_is() {
     town.sets("the-seventh~Secret.of-contoso-7").await;
     town.signed_in(MAYA).await;
     let mut bytes = Vec::new();
-    for it in std::fs::read_dir(town.place.path()).unwrap() {
+    for it in std::fs::read_dir(town.folder.path()).unwrap() {
         bytes.extend(std::fs::read(it.unwrap().path()).unwrap());
     }
     for secret in ["the-seventh~Secret.of-contoso-7", CLIENT_SECRET] {

@@ -1,6 +1,7 @@
 //! What an admin hears of sign-ins that are over.
 
 use super::*;
+use crate::world::samples::{MAYA, TOM};
 use entrada::emulator::TokenDefect;
 
 #[tokio::test]

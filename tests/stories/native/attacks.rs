@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::world::raw::talk;
+use crate::world::samples::{MAYA, TOM};
 
 #[tokio::test]
 async fn attack_a_code_in_the_hands_of_another_brings_nothing() {

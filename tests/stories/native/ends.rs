@@ -1,20 +1,15 @@
 //! How a sign-in on a phone ends.
 
 use super::*;
+use crate::world::samples::{MAYA, MAYA_ID, TOM};
 use entrada::base::username::Username;
 use entrada::directory::change::PersonChange;
 use std::time::{Duration, Instant};
 
-const MAYA_ID: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee0001";
-
 /// Two replicas of one installation.
 async fn pair() -> (NativeWorld, World) {
     let town = NativeWorld::start().await;
-    let other = World::with(WorldPlan {
-        public_url: Some(town.world.public_url.clone()),
-        ..plan(&town.place, "")
-    })
-    .await;
+    let other = town.replica().await;
     (town, other)
 }
 
@@ -97,14 +92,9 @@ async fn a_revocation_takes_effect_although_its_client_disconnects_while_the_dat
     use tokio::io::AsyncWriteExt as _;
     let town = NativeWorld::start().await;
     let (first, second) = (town.signed_in(MAYA).await, town.signed_in(MAYA).await);
-    let mut other = sqlx::SqliteConnection::connect(&format!(
-        "sqlite:{}",
-        town.place.path().join("people.db").display()
-    ))
-    .await
-    .unwrap();
+    let mut other = sqlx::SqliteConnection::connect(&town.database()).await.unwrap();
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
-    let background = town.world.service.sidecar().process.background.clone();
+    let background = town.world.internals().process.background.clone();
     let under_way = async |count: usize| {
         for _ in 0..500 {
             if background.len() == count {
@@ -235,10 +225,8 @@ async fn is_in(browser: &mut TestBrowser) -> bool {
 /// Native sessions counted for nothing: they pushed other people's sessions out once memory was full, and a person had any number of them.
 #[tokio::test]
 async fn sessions_of_browsers_and_phones_count_together_and_the_one_unused_longest_ends_for_good() {
-    let place = tempfile::tempdir().unwrap();
-    let world =
-        World::with(WorldPlan { session: "per_person = 3".to_owned(), ..plan(&place, "") }).await;
-    let town = NativeWorld { world, place };
+    let plan = WorldPlan { session: "per_person = 3".to_owned(), ..plan("") };
+    let town = NativeWorld::of(plan).await;
     let first = town.signed_in(MAYA).await;
     assert_eq!(town.calls(&first.access).await.status, 200);
     town.world.later(1);
@@ -281,16 +269,9 @@ async fn sessions_of_browsers_and_phones_count_together_and_the_one_unused_longe
 
 #[tokio::test]
 async fn more_sign_ins_on_phones_than_per_person_end_the_one_unused_longest_on_every_replica() {
-    let place = tempfile::tempdir().unwrap();
-    let session = || "per_person = 3".to_owned();
-    let world = World::with(WorldPlan { session: session(), ..plan(&place, "") }).await;
-    let town = NativeWorld { world, place };
-    let other = World::with(WorldPlan {
-        public_url: Some(town.world.public_url.clone()),
-        session: session(),
-        ..plan(&town.place, "")
-    })
-    .await;
+    let plan = || WorldPlan { session: "per_person = 3".to_owned(), ..plan("") };
+    let town = NativeWorld::of(plan()).await;
+    let other = World::with(plan().replica_of(&town.world)).await;
     let mut there = town.world.browser_at(other.address);
     let first = town.signed_in(MAYA).await;
     assert_eq!(calls(&mut there, &first.access, SCRIPT).await.status, 200);

@@ -1,8 +1,8 @@
 //! Tokens that are given back by clients who do not wait for the answer.
 
 use super::NativeWorld;
-use crate::world::company::MAYA;
 use crate::world::h2::{DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, RawHttp2, head};
+use crate::world::samples::MAYA;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,14 +16,9 @@ async fn attack_while_the_database_is_busy_tokens_that_are_given_back_pile_up_no
     let town = NativeWorld::start().await;
     let token = town.signed_in(MAYA).await.access;
     let host = town.world.public_url["http://".len()..].to_owned();
-    let mut other = sqlx::SqliteConnection::connect(&format!(
-        "sqlite:{}",
-        town.place.path().join("people.db").display()
-    ))
-    .await
-    .unwrap();
+    let mut other = sqlx::SqliteConnection::connect(&town.database()).await.unwrap();
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
-    let process = Arc::clone(&town.world.service.sidecar().process);
+    let process = Arc::clone(&town.world.internals().process);
     // All but four are taken.
     assert_eq!(process.detached.available_permits(), BOUND as usize);
     let taken = Arc::clone(&process.detached).acquire_many_owned(BOUND - 4).await.unwrap();

@@ -1,6 +1,7 @@
 //! A phone that is signed in.
 
 use super::*;
+use crate::world::samples::{MAYA, TOM};
 use entrada::base::username::Username;
 
 #[tokio::test]
@@ -62,7 +63,7 @@ async fn a_phone_signs_in_calls_the_app_and_stays_signed_in() {
     let second = given(&town.refreshes(&first.refresh).await);
     assert_eq!(town.calls(&second.access).await.status, 200);
     assert_eq!(
-        town.world.service.sidecar().process.store.of_person(maya.id).len(),
+        town.world.internals().process.store.of_person(maya.id).len(),
         1,
         "one session, however many tokens"
     );
@@ -94,18 +95,14 @@ async fn a_repeated_request_asks_no_database() {
 async fn another_replica_takes_the_token_and_many_at_once_read_the_row_once() {
     let town = NativeWorld::start().await;
     let given = town.signed_in(MAYA).await;
-    let other = World::with(WorldPlan {
-        public_url: Some(town.world.public_url.clone()),
-        ..plan(&town.place, "")
-    })
-    .await;
+    let other = town.replica().await;
     let all = (0..50).map(|_| async {
         let mut client = town.world.browser_at(other.address);
         calls(&mut client, &given.access, SCRIPT).await.status
     });
     assert_eq!(futures_util::future::join_all(all).await, vec![200; 50]);
     let maya = town.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
-    assert_eq!(other.service.sidecar().process.store.of_person(maya.id).len(), 1);
+    assert_eq!(other.internals().process.store.of_person(maya.id).len(), 1);
     let told =
         posts(&mut town.world.browser_at(other.address), "token", &refreshing(&given.refresh))
             .await;
@@ -129,11 +126,7 @@ async fn fifty_refreshes_at_once_hear_one_successor_and_entra_is_asked_once() {
     let control = town.world.emulator.control();
     assert_eq!((control.refresh_calls(), control.reused_refresh_tokens()), (1, 0));
     // Kept for the next time, by whichever process.
-    let other = World::with(WorldPlan {
-        public_url: Some(town.world.public_url.clone()),
-        ..plan(&town.place, "")
-    })
-    .await;
+    let other = town.replica().await;
     let told =
         posts(&mut town.world.browser_at(other.address), "token", &refreshing(&all[0])).await;
     town.world.later(1900);

@@ -8,7 +8,8 @@ mod reach;
 mod scopes;
 
 use crate::world::browser::{BrowserPage, NAVIGATION, SCRIPT, TestBrowser};
-use crate::world::company::{CONTOSO, MAYA, TOM, company_of_file};
+use crate::world::company::company_of_file;
+use crate::world::samples::CONTOSO;
 use crate::world::{RULES, World, WorldPlan};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -24,7 +25,6 @@ const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 /// A world with a company whose people have phones.
 struct NativeWorld {
     world: World,
-    place: tempfile::TempDir,
 }
 
 /// What a phone was given.
@@ -48,15 +48,20 @@ impl NativeWorld {
     }
 
     async fn with(native: &str) -> Self {
-        let place = tempfile::tempdir().unwrap();
-        let world = World::with(plan(&place, native)).await;
-        Self { world, place }
+        Self::of(plan(native)).await
+    }
+
+    async fn of(plan: WorldPlan) -> Self {
+        Self { world: World::with(plan).await }
     }
 
     async fn where_time_stands() -> Self {
-        let place = tempfile::tempdir().unwrap();
-        let world = World::with(WorldPlan { time_stands: true, ..plan(&place, "") }).await;
-        Self { world, place }
+        Self::of(plan("").where_time_stands()).await
+    }
+
+    /// A second replica.
+    async fn replica(&self) -> World {
+        World::with(plan("").replica_of(&self.world)).await
     }
 
     /// The code that a sign-in brings to a client.
@@ -107,7 +112,7 @@ impl NativeWorld {
     }
 }
 
-fn plan(place: &tempfile::TempDir, native: &str) -> WorldPlan {
+fn plan(native: &str) -> WorldPlan {
     let organization = company_of_file("contoso", CONTOSO);
     let client = |id: &str| {
         format!(
@@ -120,16 +125,11 @@ fn plan(place: &tempfile::TempDir, native: &str) -> WorldPlan {
         "allow = { groups = [\"0a1b2c3d-0000-4000-8000-000000000001\"] }",
         "allow = \"nobody\"",
     );
-    let directory = format!(
-        "[directory]\ndatabase = \"sqlite:{}\"\n",
-        place.path().join("people.db").display()
-    );
-    let more = format!(
-        "{directory}[native]\n{native}\n{}{}{organization}{rules}",
-        client("phone"),
-        client("tablet")
-    );
-    WorldPlan { more, headers: "send = [\"x-forwarded\"]".to_owned(), ..WorldPlan::default() }
+    let native = format!("{native}\n{}{}", client("phone"), client("tablet"));
+    WorldPlan {
+        more: format!("{organization}{rules}"),
+        ..WorldPlan::of_directory("").with_native(&native).sending(&["x-forwarded"])
+    }
 }
 
 fn redeeming<'a>(

@@ -3,12 +3,12 @@
 use super::*;
 use crate::tunnels::web_socket;
 use crate::world::raw;
+use crate::world::samples::{MAYA, MAYA_ID};
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
-const MAYA_ID: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee0001";
 const ELSEWHERE: &str = "https://evil.example";
 
 #[tokio::test]
@@ -47,13 +47,7 @@ async fn a_phone_opens_a_web_socket_which_ends_with_its_sign_in() {
 
 #[tokio::test]
 async fn behind_nginx_a_token_counts_as_in_the_path() {
-    let place = tempfile::tempdir().unwrap();
-    let world = World::with(WorldPlan {
-        server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(),
-        ..plan(&place, "")
-    })
-    .await;
-    let town = NativeWorld { world, place };
+    let town = NativeWorld::of(plan("").behind_proxy()).await;
     let given = town.signed_in(MAYA).await;
     let asked = format!("{}/api/x", town.world.public_url);
     let asks = async |token: &str| {
@@ -117,18 +111,11 @@ async fn a_client_that_is_registered_no_more_opens_nothing() {
 /// Both replicas ask one Entra whose refresh tokens are good once, for groups and for whether the person may still be here.
 #[tokio::test]
 async fn two_replicas_share_what_entra_gives_once_and_nobody_is_signed_out() {
-    let place = tempfile::tempdir().unwrap();
-    let world =
-        World::with(WorldPlan { entra: "groups = \"graph\"".to_owned(), ..plan(&place, "") }).await;
-    world.emulator.control().single_use_refresh(true);
-    let entra = format!("groups = \"graph\"\nauthority = \"{}\"", world.emulator.authority());
-    let other = World::with(WorldPlan {
-        public_url: Some(world.public_url.clone()),
-        entra,
-        ..plan(&place, "")
-    })
-    .await;
-    let town = NativeWorld { world, place };
+    let graph = "groups = \"graph\"".to_owned();
+    let town = NativeWorld::of(WorldPlan { entra: graph.clone(), ..plan("") }).await;
+    town.world.emulator.control().single_use_refresh(true);
+    let entra = format!("{graph}\nauthority = \"{}\"", town.world.emulator.authority());
+    let other = World::with(WorldPlan { entra, ..plan("") }.replica_of(&town.world)).await;
     let control = town.world.emulator.control();
     let mut given = town.signed_in(MAYA).await;
     for _ in 0..4 {

@@ -1,6 +1,7 @@
 //! What a client asks for, and what is granted of it.
 
 use super::*;
+use crate::world::samples::MAYA;
 use entrada::base::guid::Guid;
 use serde_json::{Value, json};
 

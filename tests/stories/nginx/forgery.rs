@@ -5,6 +5,7 @@ use crate::outside;
 use crate::world::WorldPlan;
 use crate::world::browser::NAVIGATION;
 use crate::world::raw;
+use crate::world::samples::{INES, MAYA, TOM};
 
 /// Every name that Entrada speaks under, or that another product does and apps believe.
 const NAMES: &[&str] = &[
@@ -54,7 +55,7 @@ const NAMES: &[&str] = &[
 #[tokio::test]
 async fn what_a_client_makes_up_never_arrives() {
     let Some(front) = NginxFront::start().await else { return };
-    let ines = front.signed_in("ines@contoso.example").await;
+    let ines = front.signed_in(INES).await;
     let mut names: Vec<String> = Vec::new();
     for name in NAMES {
         let shouted = name.to_uppercase();
@@ -89,7 +90,7 @@ async fn what_a_client_makes_up_never_arrives() {
         .asks(
             "GET",
             "/public/x",
-            &[("x-auth-request-user", "maya"), ("x-auth-request-email", "maya@contoso.example")],
+            &[("x-auth-request-user", "maya"), ("x-auth-request-email", MAYA)],
         )
         .await;
     assert_eq!(page.status, 200);
@@ -126,7 +127,7 @@ fn every_name_of_ours_is_set_or_blanked_by_the_example() {
 #[tokio::test]
 async fn our_cookies_stay_between_browser_and_entrada() {
     let Some(front) = NginxFront::start().await else { return };
-    let mut maya = front.signed_in("maya@contoso.example").await;
+    let mut maya = front.signed_in(MAYA).await;
     maya.plants("theme", "dark");
     maya.plants("cart", "7");
     let page = maya.visits("/x").await;
@@ -140,7 +141,7 @@ async fn our_cookies_stay_between_browser_and_entrada() {
 #[tokio::test]
 async fn a_forged_question_opens_nothing() {
     let Some(front) = NginxFront::start().await else { return };
-    let tom = front.signed_in("tom@contoso.example").await;
+    let tom = front.signed_in(TOM).await;
     let before = front.world.app.seen.count();
     let public = format!("{}/public/x", front.world.public_url);
     for lie in [
@@ -167,7 +168,7 @@ async fn a_forged_question_opens_nothing() {
 #[tokio::test]
 async fn nobody_but_nginx_asks_the_question() {
     let Some(front) = NginxFront::start().await else { return };
-    let maya = front.signed_in("maya@contoso.example").await;
+    let maya = front.signed_in(MAYA).await;
     let forged = format!(
         "Cookie: {}\r\nX-Original-URL: {}/x\r\nX-Original-Method: GET\r\n",
         maya.cookie_header(),

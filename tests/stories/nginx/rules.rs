@@ -3,12 +3,13 @@
 use super::NginxFront;
 use crate::world::browser::SCRIPT;
 use crate::world::raw::{self, talk};
+use crate::world::samples::{GRACE, MAYA, TOM};
 
 #[tokio::test]
 async fn the_rules_decide_by_the_path_and_method_that_were_asked() {
     let Some(front) = NginxFront::start().await else { return };
-    let mut maya = front.signed_in("maya@contoso.example").await;
-    let mut tom = front.signed_in("tom@contoso.example").await;
+    let mut maya = front.signed_in(MAYA).await;
+    let mut tom = front.signed_in(TOM).await;
     assert_eq!(maya.visits("/admin/x").await.status, 200);
     assert_eq!(tom.visits("/admin/x").await.status, 403);
     assert_eq!(maya.visits("/group/x").await.status, 200);
@@ -20,7 +21,7 @@ async fn the_rules_decide_by_the_path_and_method_that_were_asked() {
     assert_eq!(front.browser().visits("/public/x").await.status, 200);
     // More groups than Entra lists, and Graph does not tell them: nobody guesses.
     front.world.emulator.control().graph(entrada::emulator::GraphFault::Forbidden, 1);
-    let mut grace = front.signed_in("grace@contoso.example").await;
+    let mut grace = front.signed_in(GRACE).await;
     assert_eq!(grace.visits("/group/x").await.status, 403);
     let log = front.world.logged().await;
     assert!(
@@ -32,7 +33,7 @@ async fn the_rules_decide_by_the_path_and_method_that_were_asked() {
 #[tokio::test]
 async fn a_path_that_nginx_and_the_app_read_differently_is_refused() {
     let Some(front) = NginxFront::start().await else { return };
-    let maya = front.signed_in("maya@contoso.example").await;
+    let maya = front.signed_in(MAYA).await;
     let before = front.world.app.seen.count();
     let cookie = format!("Cookie: {}\r\n", maya.cookie_header());
     for target in [

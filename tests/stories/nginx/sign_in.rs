@@ -3,6 +3,7 @@
 use super::NginxFront;
 use crate::outside;
 use crate::world::browser::{FORM, NAVIGATION, SCRIPT};
+use crate::world::samples::{MAYA, MAYA_ID};
 use crate::world::{RULES, WorldPlan};
 
 #[test]
@@ -18,10 +19,10 @@ async fn a_stranger_is_sent_to_sign_in_and_comes_back_to_his_page() {
     let mut maya = front.browser();
     let page = maya.visits("/reports/2026?month=11&sort=a%20b").await;
     assert!(page.is_the_sign_in_at_entra(), "{} {}", page.status, page.body);
-    let page = maya.signs_in_as("maya@contoso.example").await;
+    let page = maya.signs_in_as(MAYA).await;
     assert_eq!(page.path_and_query(), "/reports/2026?month=11&sort=a%20b");
-    assert_eq!(page.app_heard("x-auth-request-user"), "00aa00aa-bb11-cc22-dd33-44ee44ee0001");
-    assert_eq!(page.app_heard("x-auth-request-email"), "maya@contoso.example");
+    assert_eq!(page.app_heard("x-auth-request-user"), MAYA_ID);
+    assert_eq!(page.app_heard("x-auth-request-email"), MAYA);
     assert_eq!(page.app_heard("x-auth-request-name"), "Maya Okafor");
     assert_eq!(page.app_heard("x-auth-request-roles"), "Admin");
     assert_eq!(page.app_heard("x-auth-request-groups").split(',').count(), 3);
@@ -42,7 +43,7 @@ async fn a_rule_that_wants_a_stronger_proof_leads_through_entra_to_the_page() {
     else {
         return;
     };
-    let mut maya = front.signed_in("maya@contoso.example").await;
+    let mut maya = front.signed_in(MAYA).await;
     let script = maya.asks("GET", "/strong/x", SCRIPT).await;
     assert_eq!((script.status, script.header("location")), (401, ""));
     assert!(
@@ -116,7 +117,7 @@ async fn the_redirect_is_not_stored_and_a_script_hears_401() {
 #[tokio::test]
 async fn the_assertion_verifies() {
     let Some(front) = NginxFront::start().await else { return };
-    let mut maya = front.signed_in("maya@contoso.example").await;
+    let mut maya = front.signed_in(MAYA).await;
     let assertion = maya.visits("/x").await.app_heard("x-entrada-assertion");
     let keys = maya.asks("GET", "/oauth2/jwks.json", SCRIPT).await.json();
     let header = jsonwebtoken::decode_header(&assertion).unwrap();
@@ -133,6 +134,6 @@ async fn the_assertion_verifies() {
     rules.set_issuer(&[&front.world.public_url]);
     let claims =
         jsonwebtoken::decode::<serde_json::Value>(&assertion, &key, &rules).unwrap().claims;
-    assert_eq!(claims["email"], "maya@contoso.example");
+    assert_eq!(claims["email"], MAYA);
     assert_eq!(claims["roles"], serde_json::json!(["Admin"]));
 }

@@ -3,6 +3,7 @@
 use super::NginxFront;
 use crate::world::browser::{NAVIGATION, SCRIPT};
 use crate::world::raw;
+use crate::world::samples::{GRACE, MAYA};
 use crate::world::{RULES, WorldPlan};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,7 +15,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 #[tokio::test]
 async fn a_body_goes_to_the_app_and_not_to_entrada() {
     let Some(front) = NginxFront::start().await else { return };
-    let mut maya = front.signed_in("maya@contoso.example").await;
+    let mut maya = front.signed_in(MAYA).await;
     let body = "b".repeat(300_000);
     let page = maya.posts("/x", SCRIPT, &body).await;
     assert_eq!((page.status, page.json()["bytes"].as_u64()), (200, Some(300_000)), "{}", page.body);
@@ -30,7 +31,7 @@ async fn a_body_goes_to_the_app_and_not_to_entrada() {
 #[tokio::test]
 async fn a_web_socket_goes_through_and_not_from_another_site() {
     let Some(front) = NginxFront::start().await else { return };
-    let maya = front.signed_in("maya@contoso.example").await;
+    let maya = front.signed_in(MAYA).await;
     let own = front.world.public_url.clone();
     let mut socket = web_socket(&front, &maya.cookie_header(), Some(&own)).await.unwrap();
     socket.send(Message::text("hello")).await.unwrap();
@@ -68,7 +69,7 @@ async fn web_socket(
 #[tokio::test]
 async fn while_entrada_is_down_nothing_is_open() {
     let Some(mut front) = NginxFront::start().await else { return };
-    let mut maya = front.signed_in("maya@contoso.example").await;
+    let mut maya = front.signed_in(MAYA).await;
     let before = front.world.app.seen.count();
     front.world.shutdown.cancel();
     front.world.served.take().unwrap().await.unwrap();
@@ -92,7 +93,7 @@ async fn names_beyond_ascii_and_many_groups_fit_through() {
             .app_heard("x-auth-request-name")
             .starts_with("Zo%C3%AB %C5%81ukasiewicz")
     );
-    let mut grace = front.signed_in("grace@contoso.example").await;
+    let mut grace = front.signed_in(GRACE).await;
     let page = grace.visits("/x").await;
     assert_eq!(page.app_heard("x-auth-request-groups-truncated"), "true");
     let claims = page

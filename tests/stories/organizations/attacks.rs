@@ -2,7 +2,7 @@
 
 use super::{OrganizationsWorld, query};
 use crate::world::browser::{FORM, NAVIGATION, TestBrowser};
-use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, TOM};
+use crate::world::samples::{CONTOSO, FABRIKAM, FELIX, FRIDA, MAYA, TOM};
 use entrada::base::username::Username;
 use entrada::emulator::TokenDefect;
 
@@ -26,7 +26,7 @@ async fn attack_whoever_types_a_colleagues_name_and_signs_in_is_still_oneself() 
     );
     // Nor does an address that another company's tenant only claims make one its owner: Felix's is Maya's.
     let mut felix = town.world.browser();
-    let page = town.comes(&mut felix, "fabrikam", "felix@fabrikam.example").await;
+    let page = town.comes(&mut felix, "fabrikam", FELIX).await;
     assert_eq!(
         (
             page.app_heard("x-entrada-organization").as_str(),

@@ -2,7 +2,7 @@
 
 use super::OrganizationsWorld;
 use crate::world::browser::{FORM, SCRIPT};
-use crate::world::company::{FRIDA, MAYA};
+use crate::world::samples::{FRIDA, MAYA};
 use entrada::base::username::Username;
 use std::time::Duration;
 
@@ -40,12 +40,7 @@ async fn a_database_that_somebody_else_holds_is_503_and_the_next_try_finds_it_fr
     let mut frida = town.world.browser();
     let shown = town.types(&mut frida, "fabrikam").await;
     let callback = frida.stops_at_the_callback(FRIDA, shown).await;
-    let mut other = sqlx::SqliteConnection::connect(&format!(
-        "sqlite:{}",
-        town.place.path().join("people.db").display()
-    ))
-    .await
-    .unwrap();
+    let mut other = sqlx::SqliteConnection::connect(&town.database()).await.unwrap();
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let page = frida.opens(&callback).await;
     assert_eq!(page.status, 503, "{}", page.body);

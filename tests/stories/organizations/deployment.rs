@@ -2,7 +2,7 @@
 
 use super::OrganizationsWorld;
 use crate::world::browser::{FORM, NAVIGATION, SCRIPT};
-use crate::world::company::{CONTOSO, FRIDA, MAYA, TOM};
+use crate::world::samples::{CONTOSO, FRIDA, MAYA, TOM};
 use crate::world::{CLIENT_ID, WorldPlan};
 use std::time::Duration;
 

@@ -8,15 +8,13 @@ mod sign_in;
 mod switched_off;
 
 use crate::world::browser::{BrowserPage, SCRIPT, TestBrowser};
-use crate::world::company::{CONTOSO, FABRIKAM, company_of_file};
 use crate::world::{World, WorldPlan};
 use std::ops::Deref;
 use std::time::Duration;
 
-/// A world with two companies, and the directory that its database is in.
+/// A world with two companies.
 pub struct OrganizationsWorld {
     pub world: World,
-    pub place: tempfile::TempDir,
 }
 
 impl Deref for OrganizationsWorld {
@@ -33,29 +31,10 @@ impl OrganizationsWorld {
     }
 
     pub async fn with(directory: &str, plan: impl FnOnce(WorldPlan) -> WorldPlan) -> Self {
-        let place = tempfile::tempdir().unwrap();
-        let database = format!("sqlite:{}", place.path().join("people.db").display());
-        Self::at(&database, place, directory, plan).await
-    }
-
-    pub async fn at(
-        database: &str,
-        place: tempfile::TempDir,
-        directory: &str,
-        plan: impl FnOnce(WorldPlan) -> WorldPlan,
-    ) -> Self {
-        let more = format!(
-            "[directory]\ndatabase = \"{database}\"\n{directory}\n{}{}",
-            company_of_file("contoso", CONTOSO),
-            company_of_file("fabrikam", FABRIKAM)
-        );
-        let world = World::with(plan(WorldPlan {
-            more,
-            headers: "send = [\"x-forwarded\", \"x-auth-request\"]".to_owned(),
-            ..WorldPlan::default()
-        }))
-        .await;
-        Self { world, place }
+        let usual = WorldPlan::of_directory(directory)
+            .with_organizations_of_file()
+            .sending(&["x-forwarded", "x-auth-request"]);
+        Self { world: World::with(plan(usual)).await }
     }
 
     /// Somebody whom the directory knows, and the id that the app hears.

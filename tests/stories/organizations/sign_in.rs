@@ -2,7 +2,7 @@
 
 use super::{OrganizationsWorld, query};
 use crate::world::browser::{BrowserPage, SCRIPT};
-use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, TOM};
+use crate::world::samples::{CONTOSO, FABRIKAM, FRIDA, MAYA, TOM};
 use entrada::base::username::Username;
 
 fn assertion(page: &BrowserPage) -> serde_json::Value {

@@ -2,7 +2,7 @@
 
 use super::OrganizationsWorld;
 use crate::world::browser::SCRIPT;
-use crate::world::company::{FABRIKAM, FRIDA, MAYA};
+use crate::world::samples::{FABRIKAM, FELIX, FRIDA, MAYA};
 use crate::world::{CLIENT_ID, CLIENT_SECRET};
 use entrada::base::company_code::CompanyCode;
 use entrada::base::guid::Guid;
@@ -95,7 +95,7 @@ async fn an_organization_that_is_switched_off_is_out_and_nobodys_to_know_of() {
     // Switched off while somebody is at Entra, and while somebody is here.
     let mut felix = town.world.browser();
     let shown = town.types(&mut felix, "northwind").await;
-    let callback = felix.stops_at_the_callback("felix@fabrikam.example", shown).await;
+    let callback = felix.stops_at_the_callback(FELIX, shown).await;
     town.changes(
         code.as_str(),
         OrganizationChange { state: Some(OrganizationState::Off), ..OrganizationChange::default() },

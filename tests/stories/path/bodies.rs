@@ -3,6 +3,7 @@
 use super::authority;
 use crate::world::echo::EchoApp;
 use crate::world::raw::{self, talk};
+use crate::world::samples::MAYA;
 use crate::world::{World, WorldPlan};
 use bytes::Bytes;
 use http::Request;
@@ -86,7 +87,7 @@ async fn events_arrive_as_they_are_sent() {
 async fn an_upload_that_waits_to_be_told_is_told_only_after_it_was_let_in() {
     let world = World::start().await;
     let host = authority(&world);
-    let maya = world.signed_in("maya@contoso.example").await;
+    let maya = world.signed_in(MAYA).await;
     let mut stream = TcpStream::connect(world.address).await.unwrap();
     let head = format!(
         "POST /x HTTP/1.1\r\nHost: {host}\r\nCookie: {}\r\nContent-Length: 4\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n",

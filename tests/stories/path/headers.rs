@@ -3,6 +3,7 @@
 use super::authority;
 use crate::world::browser::SCRIPT;
 use crate::world::raw::talk;
+use crate::world::samples::MAYA;
 use crate::world::{World, WorldPlan};
 
 #[tokio::test]
@@ -67,7 +68,7 @@ async fn a_trusted_proxy_speaks_for_its_clients() {
         ("x-forwarded-host", "app.example.com".into()),
     ];
     maya.visits("/x").await;
-    let page = maya.signs_in_as("maya@contoso.example").await;
+    let page = maya.signs_in_as(MAYA).await;
     assert_eq!(page.app_heard("x-forwarded-for"), "6.6.6.6, 192.0.2.7, 127.0.0.1");
     assert_eq!(page.app_heard("forwarded"), "for=192.0.2.7;host=\"app.example.com\";proto=https");
     assert!(maya.cookie("__Host-entrada").is_some());

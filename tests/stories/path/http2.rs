@@ -3,6 +3,7 @@
 use super::authority;
 use crate::world::echo::EchoApp;
 use crate::world::raw::{ask2, http2, talk};
+use crate::world::samples::MAYA;
 use crate::world::{World, WorldPlan};
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -13,7 +14,7 @@ use std::time::Duration;
 #[tokio::test]
 async fn http2_without_tls_works_and_cookies_are_joined() {
     let world = World::start().await;
-    let maya = world.signed_in("maya@contoso.example").await;
+    let maya = world.signed_in(MAYA).await;
     let mut sender = http2(world.address).await;
     let request = Request::get(format!("http://{}/x", authority(&world)))
         .header("cookie", maya.cookie_header());
@@ -38,7 +39,7 @@ async fn grpc_with_trailers_goes_through_to_an_h2c_app() {
         ..WorldPlan::default()
     })
     .await;
-    let maya = world.signed_in("maya@contoso.example").await;
+    let maya = world.signed_in(MAYA).await;
     let before = app.seen.connections.load(Ordering::SeqCst);
     let mut sender = http2(world.address).await;
     for _ in 0..3 {

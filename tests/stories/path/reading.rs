@@ -3,11 +3,12 @@
 use super::authority;
 use crate::world::World;
 use crate::world::raw::{self, talk};
+use crate::world::samples::MAYA;
 
 #[tokio::test]
 async fn what_is_judged_is_byte_for_byte_what_is_sent() {
     let world = World::start().await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
+    let mut maya = world.signed_in(MAYA).await;
     for target in
         ["/a?b=//..%2f;x", "/%E2%82%AC/%20x?y=%00", "/a/b/?", "/@x:y/~z!$&'()*+,=", "/x?%2e%2e/"]
     {

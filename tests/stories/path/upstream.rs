@@ -3,6 +3,7 @@
 use super::authority;
 use crate::world::browser::SCRIPT;
 use crate::world::echo::EchoApp;
+use crate::world::samples::{MAYA, TOM};
 use crate::world::{World, WorldPlan};
 use bytes::Bytes;
 use http::Request;
@@ -115,10 +116,7 @@ async fn routes_go_to_other_apps_by_the_longest_path() {
 #[tokio::test]
 async fn many_at_once_all_get_their_own_answer() {
     let world = World::start().await;
-    let (maya, tom) = (
-        world.signed_in("maya@contoso.example").await,
-        world.signed_in("tom@contoso.example").await,
-    );
+    let (maya, tom) = (world.signed_in(MAYA).await, world.signed_in(TOM).await);
     let people = [(maya.cookie_header(), "Maya Okafor"), (tom.cookie_header(), "Tom Becker")];
     let mut tasks = tokio::task::JoinSet::new();
     for at in 0..64 {

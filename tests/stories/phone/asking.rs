@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::world::browser::{FORM, SCRIPT};
+use crate::world::samples::{CONTOSO, FABRIKAM, FRIDA, MAYA};
 
 #[tokio::test]
 async fn the_metadata_says_what_there_is_and_only_where_a_client_is_registered() {

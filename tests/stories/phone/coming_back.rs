@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::world::browser::{FORM, SCRIPT};
+use crate::world::samples::{FRIDA, MAYA};
 use entrada::base::secret::Secret;
 use entrada::base::username::Username;
 use entrada::emulator::TokenDefect;
@@ -64,7 +65,7 @@ async fn a_sign_in_for_an_app_brings_it_a_code_and_leaves_no_session_in_the_brow
             ("fleet-phone", Some("jobs"), known.id, "contoso")
         );
     }
-    assert_eq!(town.world.service.sidecar().process.store.count(), 0);
+    assert_eq!(town.world.internals().process.store.count(), 0);
     assert_eq!(town.world.app.seen.count(), 0);
 }
 

@@ -4,7 +4,6 @@ mod asking;
 mod coming_back;
 
 use crate::world::browser::{BrowserPage, NAVIGATION, TestBrowser};
-use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, company_of_file};
 use crate::world::{World, WorldPlan};
 use std::ops::Deref;
 use url::Url;
@@ -19,7 +18,6 @@ const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 const NATIVE: &str = r#"
-[native]
 [[native.client]]
 id = "fleet-phone"
 name = "Fleet for phones"
@@ -34,7 +32,6 @@ redirect_uris = ["com.example.other:/signed-in"]
 /// A world with two companies and two apps.
 struct PhoneWorld {
     world: World,
-    _place: tempfile::TempDir,
 }
 
 impl Deref for PhoneWorld {
@@ -51,24 +48,12 @@ impl PhoneWorld {
     }
 
     async fn with(native: &str) -> Self {
-        let place = tempfile::tempdir().unwrap();
-        let directory = format!(
-            "[directory]\ndatabase = \"sqlite:{}\"\n",
-            place.path().join("people.db").display()
-        );
-        let more = format!(
-            "{directory}{native}{}{}",
-            company_of_file("contoso", CONTOSO),
-            company_of_file("fabrikam", FABRIKAM)
-        );
-        let world = World::with(WorldPlan {
-            more,
-            headers: "send = [\"x-forwarded\"]".to_owned(),
-            time_stands: true,
-            ..WorldPlan::default()
-        })
-        .await;
-        Self { world, _place: place }
+        let plan = WorldPlan::of_directory("")
+            .with_organizations_of_file()
+            .with_native(native)
+            .sending(&["x-forwarded"])
+            .where_time_stands();
+        Self { world: World::with(plan).await }
     }
 
     fn issuer(&self) -> &str {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::outside;
 use crate::tools::command;
+use crate::world::samples::CONTOSO;
 use std::process::Stdio;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -17,7 +18,7 @@ async fn an_admin_sets_up_tests_and_turns_on_in_a_real_browser_with_the_keyboard
         town.world.public_url,
         town.token("contoso").await
     );
-    let secret = town.place.path().join("secret");
+    let secret = town.folder.path().join("secret");
     std::fs::write(&secret, CLIENT_SECRET).unwrap();
     let mut command = command::of(&node);
     command

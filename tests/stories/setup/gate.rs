@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::world::browser::NAVIGATION;
+use crate::world::samples::{CONTOSO, FABRIKAM, FRIDA};
 
 #[tokio::test]
 async fn an_admin_who_is_signed_out_signs_in_and_comes_back_to_the_page() {

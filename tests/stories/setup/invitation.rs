@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::world::browser::{FORM, NAVIGATION};
+use crate::world::samples::{CONTOSO, FRIDA};
 
 #[tokio::test]
 async fn a_mail_scanner_that_looks_at_the_link_does_not_use_it_up() {

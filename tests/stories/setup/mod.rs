@@ -7,7 +7,8 @@ mod steps;
 mod trial;
 
 use crate::world::browser::{BrowserPage, SCRIPT, SECRETS, TestBrowser};
-use crate::world::company::{CONTOSO, FABRIKAM, FRIDA, MAYA, company};
+use crate::world::company::company;
+use crate::world::samples::FABRIKAM;
 use crate::world::{CLIENT_ID, CLIENT_SECRET, World, WorldPlan};
 use entrada::base::company_code::CompanyCode;
 use entrada::base::guid::Guid;
@@ -19,7 +20,6 @@ use std::ops::Deref;
 /// A world with a draft, contoso, and fabrikam, which is on.
 struct SetUpWorld {
     world: World,
-    place: tempfile::TempDir,
 }
 
 impl Deref for SetUpWorld {
@@ -36,15 +36,6 @@ impl SetUpWorld {
     }
 
     async fn with(more: &str) -> Self {
-        let place = tempfile::tempdir().unwrap();
-        let more = format!(
-            "[directory]\ndatabase = \"sqlite:{}\"\n{more}\n",
-            place.path().join("people.db").display()
-        );
-        let town = Self {
-            world: World::with(WorldPlan { more, time_stands: true, ..WorldPlan::default() }).await,
-            place,
-        };
         let draft = NewOrganization {
             code: CompanyCode::parse("contoso"),
             name: "Contoso Freight".to_owned(),
@@ -52,10 +43,8 @@ impl SetUpWorld {
         };
         let on =
             NewOrganization { name: "Fabrikam <Rail>".to_owned(), ..company("fabrikam", FABRIKAM) };
-        for new in [draft, on] {
-            town.directory().add_organization(new, "story").await.unwrap();
-        }
-        town
+        let plan = WorldPlan::of_directory(more).with_organizations([draft, on]);
+        Self { world: World::with(plan.where_time_stands()).await }
     }
 
     /// What a link carries.
@@ -88,7 +77,7 @@ impl SetUpWorld {
 
     /// Whether a text stands in any byte of the database.
     async fn is_in_the_database(&self, text: &str) -> bool {
-        let files = std::fs::read_dir(self.place.path())
+        let files = std::fs::read_dir(self.folder.path())
             .unwrap()
             .map(|it| std::fs::read(it.unwrap().path()).unwrap());
         files.into_iter().any(|it| it.windows(text.len()).any(|it| it == text.as_bytes()))

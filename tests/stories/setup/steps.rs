@@ -1,6 +1,7 @@
 //! What is entered, and what is refused on the spot.
 
 use super::*;
+use crate::world::samples::{CONTOSO, FABRIKAM, FRIDA, MAYA};
 
 const NEW: &str = "b~another.Value_of_the_stories-45678901";
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::world::browser::{FORM, NAVIGATION};
+use crate::world::samples::{CONTOSO, FELIX, FRIDA, MAYA};
 
 #[tokio::test]
 async fn an_admin_enters_tests_and_turns_on_and_the_first_worker_comes_in() {
@@ -178,7 +179,7 @@ async fn an_admins_own_session_goes_on_beside_a_test_of_another_account() {
     town.knows(FRIDA, "fabrikam", "admin").await;
     let mut frida = town.signed_in("fabrikam", FRIDA).await;
     let before = frida.cookie("entrada");
-    let page = tests_as(&mut frida, "felix@fabrikam.example").await;
+    let page = tests_as(&mut frida, FELIX).await;
     assert!(
         page.body.contains("An account would be created for you as")
             && page.body.contains("E-mail (not verified)"),
@@ -190,8 +191,8 @@ async fn an_admins_own_session_goes_on_beside_a_test_of_another_account() {
     let page = tests_as(&mut frida, FRIDA).await;
     assert!(page.body.contains("who has signed in before, with the role admin"), "{}", page.body);
     // Somebody known by hand would be linked; nobody is.
-    town.knows("felix@fabrikam.example", "fabrikam", "owner").await;
-    let page = tests_as(&mut frida, "felix@fabrikam.example").await;
+    town.knows(FELIX, "fabrikam", "owner").await;
+    let page = tests_as(&mut frida, FELIX).await;
     assert!(
         page.body.contains("You would be linked to felix@fabrikam.example")
             && page.body.contains("with the role owner"),
@@ -199,12 +200,7 @@ async fn an_admins_own_session_goes_on_beside_a_test_of_another_account() {
         page.body
     );
     assert_eq!(
-        town.directory()
-            .person(&Username::parse("felix@fabrikam.example").unwrap())
-            .await
-            .unwrap()
-            .unwrap()
-            .linked,
+        town.directory().person(&Username::parse(FELIX).unwrap()).await.unwrap().unwrap().linked,
         None
     );
     // A test that another page began does not count.

@@ -1,6 +1,7 @@
 //! How a sign-in comes back.
 
 use crate::world::browser::NAVIGATION;
+use crate::world::samples::{MAYA, TOM};
 use crate::world::{World, WorldPlan};
 
 #[tokio::test]
@@ -10,7 +11,7 @@ async fn a_callback_that_this_browser_did_not_begin_redeems_nothing() {
     eve.visits("/").await;
     // Eve stops before her own callback and gives its address to Maya (login CSRF).
     let shown = eve.page.clone();
-    let callback = eve.stops_at_the_callback("tom@contoso.example", shown).await;
+    let callback = eve.stops_at_the_callback(TOM, shown).await;
     let before = world.emulator.control().token_calls();
     let page = maya.opens(&callback).await;
     assert_eq!(world.emulator.control().token_calls(), before);
@@ -29,7 +30,7 @@ async fn back_reload_and_a_stale_bookmark_never_end_in_an_error() {
     let mut maya = world.browser();
     maya.visits("/x").await;
     let shown = maya.page.clone();
-    let callback = maya.stops_at_the_callback("maya@contoso.example", shown).await;
+    let callback = maya.stops_at_the_callback(MAYA, shown).await;
     let page = maya.opens(&callback).await;
     assert_eq!(page.path_and_query(), "/x");
     let calls = world.emulator.control().token_calls();
@@ -57,7 +58,7 @@ async fn a_sign_in_that_takes_too_long_begins_afresh() {
     let mut maya = world.browser();
     maya.visits("/x").await;
     let shown = maya.page.clone();
-    let callback = maya.stops_at_the_callback("maya@contoso.example", shown).await;
+    let callback = maya.stops_at_the_callback(MAYA, shown).await;
     let before = world.emulator.control().token_calls();
     world.later(601);
     let page = maya.opens(&callback).await;
@@ -91,7 +92,7 @@ async fn the_callback_can_be_anywhere_of_ours() {
     .await;
     let mut maya = world.browser();
     maya.visits("/reports").await;
-    let page = maya.signs_in_as("maya@contoso.example").await;
+    let page = maya.signs_in_as(MAYA).await;
     assert_eq!(page.path_and_query(), "/reports");
     assert!(page.way.iter().any(|it| it.path() == "/v1/callback"));
 }

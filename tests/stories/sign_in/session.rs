@@ -1,16 +1,17 @@
 //! How a session goes on.
 
 use crate::world::browser::{NAVIGATION, SCRIPT};
+use crate::world::samples::{MAYA, TOM};
 use crate::world::{World, WorldPlan};
 
 #[tokio::test]
 async fn the_session_id_is_new_at_each_sign_in_and_a_planted_one_is_never_taken() {
     let world = World::start().await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
+    let mut maya = world.signed_in(MAYA).await;
     let first = maya.cookie("entrada").unwrap();
     assert!(first.len() == 43 && "entrada=".len() + first.len() < 200);
     maya.visits("/oauth2/start?rd=/again&prompt=select_account").await;
-    let page = maya.signs_in_as("tom@contoso.example").await;
+    let page = maya.signs_in_as(TOM).await;
     assert_eq!(
         (page.path_and_query(), page.app_heard("x-forwarded-name")),
         ("/again".to_owned(), "Tom Becker".to_owned())
@@ -23,12 +24,12 @@ async fn the_session_id_is_new_at_each_sign_in_and_a_planted_one_is_never_taken(
     assert_eq!(thief.asks("GET", "/api/x", SCRIPT).await.status, 401);
 
     // Eve plants her own live session in Maya's browser before she signs in.
-    let eve = world.signed_in("tom@contoso.example").await;
+    let eve = world.signed_in(TOM).await;
     let planted = eve.cookie("entrada").unwrap();
     let mut victim = world.browser();
     victim.plants("entrada", &planted);
     victim.visits("/oauth2/start?rd=/").await;
-    victim.signs_in_as("maya@contoso.example").await;
+    victim.signs_in_as(MAYA).await;
     assert_ne!(victim.cookie("entrada").unwrap(), planted);
 }
 
@@ -47,7 +48,7 @@ async fn asking_how_long_a_session_lasts_does_not_make_it_last() {
         ..WorldPlan::default()
     })
     .await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
+    let mut maya = world.signed_in(MAYA).await;
     for _ in 0..2 {
         world.later(290);
         assert_eq!(maya.asks("GET", "/oauth2/session", SCRIPT).await.status, 200);
@@ -63,7 +64,7 @@ async fn a_session_goes_idle_and_ends() {
         ..WorldPlan::default()
     })
     .await;
-    let mut maya = world.signed_in("maya@contoso.example").await;
+    let mut maya = world.signed_in(MAYA).await;
     for _ in 0..6 {
         world.later(540);
         assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200);
@@ -72,7 +73,7 @@ async fn a_session_goes_idle_and_ends() {
     assert_eq!(life["expires_at"].as_u64().unwrap() - life["began_at"].as_u64().unwrap(), 3600);
     world.later(361);
     assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 401);
-    let mut tom = world.signed_in("tom@contoso.example").await;
+    let mut tom = world.signed_in(TOM).await;
     world.later(601);
     assert_eq!(tom.asks("GET", "/api/x", SCRIPT).await.status, 401);
 }
@@ -83,7 +84,7 @@ async fn scripts_learn_who_is_signed_in_and_apps_the_keys() {
     let mut maya = world.browser();
     let page = maya.asks("GET", "/oauth2/userinfo", SCRIPT).await;
     assert_eq!((page.status, page.json()["status"].as_u64()), (401, Some(401)));
-    let mut maya = world.signed_in("maya@contoso.example").await;
+    let mut maya = world.signed_in(MAYA).await;
     let user = maya.asks("GET", "/oauth2/userinfo", SCRIPT).await.json();
     assert_eq!(user["name"], "Maya Okafor");
     assert_eq!(user["roles"][0], "Admin");
@@ -148,7 +149,7 @@ async fn who_is_told_what_when_signed_out() {
     assert_eq!((page.status, page.header("cache-control")), (302, "no-store"));
     assert_eq!(world.app.seen.count(), 0);
     // Whom the rules keep out reads a page, a script JSON.
-    let mut tom = world.signed_in("tom@contoso.example").await;
+    let mut tom = world.signed_in(TOM).await;
     let page = tom.visits("/admin/x").await;
     assert_eq!(page.status, 403);
     assert!(page.body.contains("You do not have access to this page"));

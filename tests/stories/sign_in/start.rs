@@ -1,5 +1,6 @@
 //! How a sign-in begins.
 
+use crate::world::samples::{MAYA, MAYA_ID};
 use crate::world::{CLIENT_ID, World};
 
 #[tokio::test]
@@ -11,12 +12,12 @@ async fn a_stranger_signs_in_and_comes_back_to_the_page_she_asked_for() {
     assert!(page.is_the_sign_in_at_entra(), "{page:?}");
     assert_eq!(world.app.seen.count(), 0);
 
-    let page = maya.signs_in_as("maya@contoso.example").await;
+    let page = maya.signs_in_as(MAYA).await;
     assert_eq!(page.path_and_query(), "/reports?year=2026");
     assert_eq!(page.app_heard("x-forwarded-name"), "Maya Okafor");
-    assert_eq!(page.app_heard("x-forwarded-user"), "00aa00aa-bb11-cc22-dd33-44ee44ee0001");
-    assert_eq!(page.app_heard("x-forwarded-preferred-username"), "maya@contoso.example");
-    assert_eq!(page.app_heard("x-forwarded-email"), "maya@contoso.example");
+    assert_eq!(page.app_heard("x-forwarded-user"), MAYA_ID);
+    assert_eq!(page.app_heard("x-forwarded-preferred-username"), MAYA);
+    assert_eq!(page.app_heard("x-forwarded-email"), MAYA);
     assert_eq!(page.app_heard("x-forwarded-roles"), "Admin");
     assert_eq!(page.app_heard("x-forwarded-groups").split(',').count(), 3);
     assert_eq!(page.app_heard("x-forwarded-tenant"), world.emulator.tenant_id());
@@ -61,7 +62,7 @@ async fn hints_are_passed_on_and_nothing_else() {
     let page =
         maya.until("/oauth2/start?rd=/x&login_hint=maya@contoso.example&domain_hint=contoso.example&prompt=login&scope=evil&client_id=evil", "authorize").await;
     let asked: std::collections::HashMap<_, _> = page.url.query_pairs().into_owned().collect();
-    assert_eq!(asked["login_hint"], "maya@contoso.example");
+    assert_eq!(asked["login_hint"], MAYA);
     assert_eq!(asked["domain_hint"], "contoso.example");
     assert_eq!(asked["prompt"], "login");
     assert_eq!(asked["client_id"], CLIENT_ID);
@@ -76,9 +77,9 @@ async fn tabs_land_each_on_its_own_page() {
     let two = maya.visits("/two").await;
     assert!(maya.cookie_names().iter().filter(|it| it.starts_with("entrada-s-")).count() == 2);
     maya.page = one;
-    assert_eq!(maya.signs_in_as("maya@contoso.example").await.path_and_query(), "/one");
+    assert_eq!(maya.signs_in_as(MAYA).await.path_and_query(), "/one");
     maya.page = two;
-    assert_eq!(maya.signs_in_as("maya@contoso.example").await.path_and_query(), "/two");
+    assert_eq!(maya.signs_in_as(MAYA).await.path_and_query(), "/two");
     assert!(!maya.cookie_names().iter().any(|it| it.starts_with("entrada-s-")));
 }
 
@@ -91,5 +92,5 @@ async fn at_most_five_sign_ins_are_under_way_in_one_browser() {
         maya.visits(&format!("/{at}")).await;
     }
     assert_eq!(maya.cookie_names().iter().filter(|it| it.starts_with("entrada-s-")).count(), 5);
-    assert_eq!(maya.signs_in_as("maya@contoso.example").await.path_and_query(), "/8");
+    assert_eq!(maya.signs_in_as(MAYA).await.path_and_query(), "/8");
 }

@@ -1,5 +1,6 @@
 //! What Entra answers, and what is believed of it.
 
+use crate::world::samples::{INES, MAYA, PRIYA, TOM};
 use crate::world::{World, WorldPlan};
 use entrada::emulator::TokenDefect;
 
@@ -19,7 +20,7 @@ async fn a_token_that_is_wrong_in_any_way_signs_nobody_in() {
         let mut maya = world.browser();
         maya.visits("/x").await;
         world.emulator.control().wrong(wrong);
-        let page = maya.signs_in_as("maya@contoso.example").await;
+        let page = maya.signs_in_as(MAYA).await;
         assert_eq!(page.status, 403, "{wrong:?}: {}", page.body);
         assert!(maya.cookie("entrada").is_none(), "{wrong:?}");
         assert_eq!(world.app.seen.count(), 0);
@@ -30,11 +31,11 @@ async fn a_token_that_is_wrong_in_any_way_signs_nobody_in() {
 #[tokio::test]
 async fn a_new_key_of_entra_is_fetched_once_it_is_met() {
     let world = World::start().await;
-    world.signed_in("maya@contoso.example").await;
+    world.signed_in(MAYA).await;
     world.emulator.control().rotate_keys().await;
     let before = world.emulator.control().keys_calls();
     world.later(60);
-    world.signed_in("tom@contoso.example").await;
+    world.signed_in(TOM).await;
     assert_eq!(world.emulator.control().keys_calls(), before + 1);
 }
 
@@ -62,7 +63,7 @@ async fn entra_may_be_down_at_the_start_and_later() {
     )
     .await;
     assert_eq!(crate::world::raw::status(&ready), 200, "{ready}");
-    let mut maya = world.signed_in("maya@contoso.example").await;
+    let mut maya = world.signed_in(MAYA).await;
 
     // A later outage takes nobody's session and not the readiness.
     world.emulator.control().be_down(true);
@@ -110,7 +111,7 @@ async fn whom_entra_refuses_reads_why_and_whose_move_it_is() {
 #[tokio::test]
 async fn every_person_of_the_tenant_is_told_as_what_they_are() {
     let world = World::start().await;
-    let mut ines = world.signed_in("ines@contoso.example").await;
+    let mut ines = world.signed_in(INES).await;
     assert!(ines.visits("/").await.app_heard_all("x-forwarded-email").is_empty());
     let mut zoe = world.signed_in("zoe@contoso.example").await;
     let name = zoe.visits("/").await.app_heard("x-forwarded-name");
@@ -119,9 +120,9 @@ async fn every_person_of_the_tenant_is_told_as_what_they_are() {
         percent_encoding::percent_decode_str(&name).decode_utf8().unwrap(),
         "Zoë Łukasiewicz 山田"
     );
-    let mut tom = world.signed_in("tom@contoso.example").await;
+    let mut tom = world.signed_in(TOM).await;
     assert!(tom.visits("/").await.app_heard_all("x-forwarded-roles").is_empty());
-    world.signed_in("priya@fabrikam.example").await;
+    world.signed_in(PRIYA).await;
 }
 
 #[tokio::test]
@@ -130,8 +131,8 @@ async fn guests_can_be_kept_out() {
         World::with(WorldPlan { entra: "guests = false".into(), ..WorldPlan::default() }).await;
     let mut priya = world.browser();
     priya.visits("/").await;
-    let page = priya.signs_in_as("priya@fabrikam.example").await;
+    let page = priya.signs_in_as(PRIYA).await;
     assert_eq!(page.status, 403, "{}", page.body);
     assert!(priya.cookie("entrada").is_none());
-    world.signed_in("maya@contoso.example").await;
+    world.signed_in(MAYA).await;
 }

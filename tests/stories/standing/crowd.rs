@@ -1,8 +1,9 @@
 //! Ten thousand sessions and one outage.
 
-use super::{MAYA, MINUTE, long_lived, metrics};
+use super::{MINUTE, long_lived, metrics};
 use crate::world::World;
 use crate::world::browser::TestBrowser;
+use crate::world::samples::MAYA;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -36,11 +37,11 @@ async fn p2_an_hour_without_entra_signs_none_of_ten_thousand_out_and_asks_it_few
     // Once Entra answers again everybody's turn comes, and nobody's session ends.
     control.be_down(false);
     world.later(2 * MINUTE);
-    let since = world.service.sidecar().process.clock.now();
+    let since = world.internals().process.clock.now();
     let mut unheard = Arc::clone(&cookies);
     for _ in 0..20 {
         assert_eq!(all_ask(&world, &unheard).await, 0);
-        while !world.service.sidecar().process.background.is_empty() {
+        while !world.internals().process.background.is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         unheard =
@@ -60,8 +61,7 @@ async fn p2_an_hour_without_entra_signs_none_of_ten_thousand_out_and_asks_it_few
 
 /// When Entra last said yes to a session, which is still there.
 fn heard_at(world: &World, cookie: &str) -> u64 {
-    let session =
-        world.service.sidecar().process.store.peek(cookie.strip_prefix("entrada=").unwrap());
+    let session = world.internals().process.store.peek(cookie.strip_prefix("entrada=").unwrap());
     session.expect("somebody was signed out").standing().answered()
 }
 
@@ -76,7 +76,7 @@ async fn answers(world: &World) -> u64 {
 /// Sessions begun without a browser each, as far as Entra and the store go.
 async fn crowd(world: &World, browser: &TestBrowser, count: u64) -> Vec<String> {
     const AT_ONCE: u64 = 4;
-    let sidecar = world.service.sidecar();
+    let sidecar = world.internals();
     let session = sidecar.process.store.peek(&browser.cookie("entrada").unwrap()).unwrap();
     // Entra's refresh tokens are good for more than once.
     let grant = session.standing().lease().await.refresh_token().unwrap().clone();

@@ -1,10 +1,11 @@
 //! A session ends when Entra says so.
 
 use super::{
-    CapturedEvents, HOUR, MAYA, MAYA_ID, MINUTE, TOM, TOM_ID, carries, ends, is_rechecked,
-    long_lived, metrics, rechecks, tunnel,
+    CapturedEvents, HOUR, MINUTE, carries, ends, is_rechecked, long_lived, metrics, rechecks,
+    tunnel,
 };
 use crate::world::browser::{SCRIPT, TestBrowser};
+use crate::world::samples::{MAYA, MAYA_ID, TOM, TOM_ID};
 use crate::world::{World, WorldPlan};
 use entrada::emulator::{InjectedRefusal, TokenDefect};
 use std::time::Duration;
@@ -129,7 +130,7 @@ async fn a_refreshed_token_of_another_person_or_with_a_fault_ends_the_session() 
 async fn a_session_without_a_refresh_token_ends_when_silence_would_end_it() {
     let world = long_lived().await;
     let mut maya = world.signed_in(MAYA).await;
-    let sidecar = world.service.sidecar();
+    let sidecar = world.internals();
     let (id, _) = sidecar.process.store.create(fresh(&world, &maya).await, None, None, None);
     maya.plants("entrada", id.expose());
     for hours in [1, 3] {
@@ -143,7 +144,7 @@ async fn a_session_without_a_refresh_token_ends_when_silence_would_end_it() {
 
 /// What Entra says now of whoever is signed in there.
 async fn fresh(world: &World, browser: &TestBrowser) -> entrada::entra::verified::VerifiedUser {
-    let sidecar = world.service.sidecar();
+    let sidecar = world.internals();
     let session = sidecar.process.store.peek(&browser.cookie("entrada").unwrap()).unwrap();
     let lease = session.standing().lease().await;
     let refreshed = sidecar.entra.refresh(lease.refresh_token().unwrap()).await.unwrap();

@@ -1,11 +1,11 @@
 //! What becomes of a session for which Entra was silent too long.
 
 use super::{
-    CapturedEvents, HOUR, LONG, MAYA, MAYA_ID, MINUTE, at_once, carries, ends, is_rechecked,
-    long_lived, tunnel,
+    CapturedEvents, HOUR, LONG, MINUTE, at_once, carries, ends, is_rechecked, long_lived, tunnel,
 };
 use crate::world::browser::{NAVIGATION, SCRIPT};
 use crate::world::raw::{self, talk};
+use crate::world::samples::{MAYA, MAYA_ID};
 use crate::world::{World, WorldPlan};
 use entrada::emulator::{TokenFault, UNTIL_CLEARED};
 use std::time::Duration;

@@ -13,11 +13,6 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-const MAYA: &str = "maya@contoso.example";
-const MAYA_ID: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee0001";
-const TOM: &str = "tom@contoso.example";
-const TOM_ID: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee0002";
-
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 

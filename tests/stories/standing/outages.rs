@@ -1,10 +1,9 @@
 //! A session lives on while Entra does not answer, or answers nonsense.
 
-use super::{
-    CapturedEvents, HOUR, MAYA, MAYA_ID, MINUTE, TOM, is_rechecked, long_lived, metrics, rechecks,
-};
+use super::{CapturedEvents, HOUR, MINUTE, is_rechecked, long_lived, metrics, rechecks};
 use crate::world::World;
 use crate::world::browser::{SCRIPT, TestBrowser};
+use crate::world::samples::{MAYA, MAYA_ID, TOM};
 use entrada::emulator::{InjectedRefusal, TokenDefect, TokenFault};
 use std::time::Duration;
 

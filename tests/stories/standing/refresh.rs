@@ -1,11 +1,10 @@
 //! Entra is asked again and again, and what it says is followed.
 
-use super::{
-    MAYA, MAYA_ID, MINUTE, at_once, get, is_rechecked, long_lived, metrics, rechecks, until,
-};
+use super::{MINUTE, at_once, get, is_rechecked, long_lived, metrics, rechecks, until};
 use crate::world::World;
 use crate::world::browser::{FORM, SCRIPT};
 use crate::world::raw::{self, talk, talk_for};
+use crate::world::samples::{MAYA, MAYA_ID};
 use entrada::emulator::TokenFault;
 use std::time::{Duration, Instant};
 
@@ -102,8 +101,7 @@ async fn p2_single_use_refresh_tokens_are_never_sent_again_and_nobody_is_signed_
     // Told to stop while Entra is asked: the answer is heard before the end.
     world.later(31 * MINUTE);
     world.emulator.control().be_slow(700);
-    let session =
-        world.service.sidecar().process.store.peek(&maya.cookie("entrada").unwrap()).unwrap();
+    let session = world.internals().process.store.peek(&maya.cookie("entrada").unwrap()).unwrap();
     assert_eq!(raw::status(&talk(world.address, &get(&world, "/api/x", &cookie)).await), 200);
     let tries = session.standing().tries();
     world.shutdown.cancel();

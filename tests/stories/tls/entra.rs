@@ -2,6 +2,8 @@
 
 use super::{ENTRA, PASSWORD_IN_BASE64, TestAuthority, TlsTunnels};
 use crate::world::browser::NAVIGATION;
+use crate::world::raw;
+use crate::world::samples::{MAYA, TOM};
 use crate::world::{RULES, World, WorldPlan, free_port};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -32,11 +34,8 @@ async fn a_sign_in_reaches_entra_through_the_companys_proxy_and_fails_closed_wit
     maya.entra = Some(SocketAddr::from(([127, 0, 0, 1], entra_port)));
     let page = maya.visits("/x").await;
     assert_eq!(page.url.host_str(), Some(ENTRA));
-    let page = maya.signs_in_as("maya@contoso.example").await;
-    assert_eq!(
-        (page.status, page.app_heard("x-forwarded-email").as_str()),
-        (200, "maya@contoso.example")
-    );
+    let page = maya.signs_in_as(MAYA).await;
+    assert_eq!((page.status, page.app_heard("x-forwarded-email").as_str()), (200, MAYA));
     assert!(tunnels.asked.load(Ordering::SeqCst) > 0);
 
     // Unplugged: whoever is in stays in, nobody else comes in, and nobody is let in without being known.
@@ -48,7 +47,7 @@ async fn a_sign_in_reaches_entra_through_the_companys_proxy_and_fails_closed_wit
     (tom.tls, tom.entra) = (maya.tls.clone(), maya.entra);
     tom.visits("/x").await;
     let before = world.app.seen.count();
-    let page = tom.signs_in_as("tom@contoso.example").await;
+    let page = tom.signs_in_as(TOM).await;
     assert_eq!(page.status, 503, "{}", page.body);
     assert_ne!(page.header("retry-after"), "");
     assert!(tom.cookie("entrada").is_none());
@@ -61,7 +60,7 @@ async fn a_sign_in_reaches_entra_through_the_companys_proxy_and_fails_closed_wit
     // Plugged in again, the next sign-in works.
     tunnels.unplugged.store(false, Ordering::SeqCst);
     tom.visits("/x").await;
-    assert_eq!(tom.signs_in_as("tom@contoso.example").await.status, 200);
+    assert_eq!(tom.signs_in_as(TOM).await.status, 200);
 }
 
 fn believing(ca: &Path) -> Arc<ClientConfig> {
@@ -99,7 +98,7 @@ async fn an_entra_with_a_certificate_of_somebody_else_is_not_believed() {
     }
     let page = maya.asks("GET", "/x", NAVIGATION).await;
     assert_eq!(page.status, 503, "{}", page.body);
-    let ready = world.service.sidecar().entra.ready().unwrap_err();
+    let ready = world.internals().entra.ready().unwrap_err();
     assert!(ready.contains("certificate"), "{ready}");
 }
 
@@ -131,7 +130,8 @@ async fn a_redirect_of_the_authority_is_not_followed() {
     world.service.reload(&config).await.unwrap();
     assert!(asked.load(Ordering::SeqCst) > 0);
     assert_eq!(world.emulator.control().discovery_calls(), before);
-    assert!(world.service.sidecar().entra.ready().is_err());
+    let ready = "GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    assert_eq!(raw::status(&raw::talk(world.admin, ready).await), 503);
     assert_eq!(world.browser().asks("GET", "/x", NAVIGATION).await.status, 503);
     assert_eq!(world.browser().asks("GET", "/public/x", NAVIGATION).await.status, 200, "{RULES}");
 }

@@ -2,6 +2,7 @@
 
 use super::{TestAuthority, connect, https_browser, https_world, https_world_with};
 use crate::world::browser::{NAVIGATION, SCRIPT};
+use crate::world::samples::TOM;
 use crate::world::{World, WorldPlan, free_port};
 use bytes::Bytes;
 use http::Request;
@@ -75,7 +76,7 @@ async fn strict_transport_security_is_on_every_answer_over_our_own_tls() {
     let page = browser.asks("GET", "/x", &[("x-large", &large)]).await;
     assert_eq!((page.status, page.header(HSTS)), (431, "max-age=172800"));
     browser.visits("/admin/x").await;
-    let page = browser.signs_in_as("tom@contoso.example").await;
+    let page = browser.signs_in_as(TOM).await;
     assert_eq!((page.status, page.header(HSTS)), (403, "max-age=172800"));
 }
 

@@ -2,6 +2,7 @@
 
 use super::{TestAuthority, connect, https_browser, https_world};
 use crate::world::raw::{self, talk_for};
+use crate::world::samples::MAYA;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -18,7 +19,7 @@ async fn a_person_signs_in_over_tls_that_ends_here() {
     let world = https_world(&authority).await;
     let mut maya = https_browser(&world, &authority);
     maya.visits("/reports?x=1").await;
-    let page = maya.signs_in_as("maya@contoso.example").await;
+    let page = maya.signs_in_as(MAYA).await;
     assert_eq!((page.status, page.path_and_query().as_str()), (200, "/reports?x=1"));
     assert_eq!(page.app_heard("x-forwarded-proto"), "https");
     assert!(maya.cookie("__Host-entrada").is_some());

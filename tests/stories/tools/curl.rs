@@ -3,13 +3,14 @@
 use super::command;
 use crate::outside;
 use crate::world::World;
+use crate::world::samples::MAYA;
 use std::path::Path;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn curl_gets_through_in_http1_and_in_http2() {
     let Some(curl) = outside::tool("curl") else { return };
     let world = World::start().await;
-    let maya = world.signed_in("maya@contoso.example").await;
+    let maya = world.signed_in(MAYA).await;
     let cookie = format!("Cookie: {}", maya.cookie_header());
 
     for (option, version) in [("--http1.1", "1.1"), ("--http2-prior-knowledge", "2")] {
@@ -20,10 +21,7 @@ async fn curl_gets_through_in_http1_and_in_http2() {
             "/reports",
         )
         .await;
-        assert!(
-            said.contains("maya@contoso.example") && said.ends_with(&format!("\n{version} 200")),
-            "{said}"
-        );
+        assert!(said.contains(MAYA) && said.ends_with(&format!("\n{version} 200")), "{said}");
 
         let head = asks(
             &curl,
@@ -52,7 +50,7 @@ async fn curl_gets_through_in_http1_and_in_http2() {
 async fn curl_waits_for_100_continue_before_it_uploads() {
     let Some(curl) = outside::tool("curl") else { return };
     let world = World::start().await;
-    let maya = world.signed_in("maya@contoso.example").await;
+    let maya = world.signed_in(MAYA).await;
     let cookie = format!("Cookie: {}", maya.cookie_header());
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("upload-of-curl");
     std::fs::write(&file, vec![b'x'; 3_000_000]).unwrap();

@@ -2,41 +2,26 @@
 
 use super::command;
 use crate::outside;
-use crate::world::{CLIENT_ID, World, WorldPlan, free_port};
+use crate::world::{World, WorldPlan, free_port};
 use std::os::unix::fs::PermissionsExt as _;
 
-const COMPANIES: [(&str, &str); 2] = [
-    ("contoso", "aaaabbbb-0000-cccc-1111-dddd2222eeee"),
-    ("fabrikam", "bbbbcccc-1111-dddd-2222-eeee3333ffff"),
-];
 const CLIENT: &str = "fleet-cli";
 
 /// Two companies, and one client on loopback.
-async fn town(folder: &std::path::Path) -> World {
-    let mut more = format!(
-        "[directory]\ndatabase = \"sqlite:{}\"\n[native]\n[[native.client]]\n",
-        folder.join("people.db").display()
+async fn town() -> World {
+    let client = format!(
+        "[[native.client]]\nid = \"{CLIENT}\"\nname = \"Fleet for the command line\"\nredirect_uris = [\"http://127.0.0.1/signed-in\"]\nscopes = [\"jobs\"]\n"
     );
-    more += &format!(
-        "id = \"{CLIENT}\"\nname = \"Fleet for the command line\"\nredirect_uris = [\"http://127.0.0.1/signed-in\"]\nscopes = [\"jobs\"]\n"
-    );
-    for (code, tenant) in COMPANIES {
-        more += &format!(
-            "[[organization]]\ncode = \"{code}\"\ntenant = \"{tenant}\"\nclient_id = \"{CLIENT_ID}\"\n"
-        );
-        more += &format!(
-            "client_secret = {{ env = \"STORY_CLIENT_SECRET\" }}\ndomains = [\"{code}.example\"]\n"
-        );
-    }
-    more += "[[access.rule]]\npath = \"/api/**\"\nallow = \"signed-in\"\nsigned_out = \"401\"\n";
-    World::with(WorldPlan { more, ..WorldPlan::default() }).await
+    let mut plan = WorldPlan::of_directory("").with_organizations_of_file().with_native(&client);
+    plan.more +=
+        "[[access.rule]]\npath = \"/api/**\"\nallow = \"signed-in\"\nsigned_out = \"401\"\n";
+    World::with(plan).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn oauth4webapi_signs_in_calls_the_app_refreshes_and_revokes() {
     let (Some(node), Some(_)) = (outside::tool("node"), outside::node_modules()) else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let world = town(folder.path()).await;
+    let world = town().await;
     let mut command = command::of(&node);
     command.arg(outside::root().join("tests/outside/native_oauth4webapi.mjs")).args([
         &world.public_url,
@@ -50,10 +35,9 @@ async fn oauth4webapi_signs_in_calls_the_app_refreshes_and_revokes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn appauth_for_js_signs_in_by_the_browser_that_it_opens() {
     let (Some(node), Some(_)) = (outside::tool("node"), outside::node_modules()) else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let world = town(folder.path()).await;
+    let world = town().await;
     // What the system opens an address with.
-    let opens = folder.path().join("xdg-open");
+    let opens = world.folder.path().join("xdg-open");
     let person = outside::root().join("tests/outside/native_person.mjs");
     std::fs::write(
         &opens,
@@ -61,7 +45,8 @@ async fn appauth_for_js_signs_in_by_the_browser_that_it_opens() {
     )
     .unwrap();
     std::fs::set_permissions(&opens, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
+    let path =
+        format!("{}:{}", world.folder.path().display(), std::env::var("PATH").unwrap_or_default());
     let mut command = command::of(&node);
     command.env("PATH", path).arg(outside::root().join("tests/outside/native_appauth.mjs"));
     command.args([&world.public_url, CLIENT, &free_port().to_string(), "/signed-in"]);
@@ -72,8 +57,7 @@ async fn appauth_for_js_signs_in_by_the_browser_that_it_opens() {
 #[tokio::test(flavor = "multi_thread")]
 async fn authlib_signs_in_calls_the_app_refreshes_and_revokes() {
     let Some(python) = outside::python() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let world = town(folder.path()).await;
+    let world = town().await;
     let mut command = command::of(&python);
     command
         .env("AUTHLIB_INSECURE_TRANSPORT", "1")
@@ -87,11 +71,10 @@ async fn authlib_signs_in_calls_the_app_refreshes_and_revokes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_of_the_document_signs_in_and_calls_the_app() {
     let (Some(python), Some(node)) = (outside::python(), outside::tool("node")) else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let world = town(folder.path()).await;
+    let world = town().await;
     let document = std::fs::read_to_string(outside::root().join("docs/native.md")).unwrap();
     let program = document.split_once("```python\n").unwrap().1.split_once("```").unwrap().0;
-    let file = folder.path().join("cli.py");
+    let file = world.folder.path().join("cli.py");
     std::fs::write(&file, program.replace("https://app.example.com", &world.public_url)).unwrap();
     let person = outside::root().join("tests/outside/native_person.mjs");
     let mut command = command::of(&python);

@@ -3,13 +3,13 @@
 use super::command;
 use crate::outside;
 use crate::world::browser::TestBrowser;
+use crate::world::samples::{CONTOSO, MAYA, MAYA_ID};
 use crate::world::{CLIENT_ID, CLIENT_SECRET, World, WorldPlan, free_port, raw};
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Stdio};
 
 /// The tenant of every world.
-const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
 
 /// The provider; it ends with the story.
 struct NodeProvider {
@@ -41,7 +41,7 @@ async fn world() -> Option<(World, NodeProvider)> {
     command
         .env("NODE_MODULES", packages)
         .arg(outside::root().join("tests/outside/provider.mjs"))
-        .args([TENANT, CLIENT_ID, CLIENT_SECRET]);
+        .args([CONTOSO, CLIENT_ID, CLIENT_SECRET]);
     command
         .arg(format!("http://localhost:{port}/oauth2/callback"))
         .stdin(Stdio::piped())
@@ -74,11 +74,11 @@ async fn hears_of_maya(world: &World) -> TestBrowser {
         "{:?}",
         page.way
     );
-    assert_eq!(page.app_heard("x-forwarded-user"), "00aa00aa-bb11-cc22-dd33-44ee44ee0001");
-    assert_eq!(page.app_heard("x-forwarded-tenant"), TENANT);
+    assert_eq!(page.app_heard("x-forwarded-user"), MAYA_ID);
+    assert_eq!(page.app_heard("x-forwarded-tenant"), CONTOSO);
     assert_eq!(page.app_heard("x-forwarded-name"), "Maya Okafor");
-    assert_eq!(page.app_heard("x-forwarded-preferred-username"), "maya@contoso.example");
-    assert_eq!(page.app_heard("x-forwarded-email"), "maya@contoso.example");
+    assert_eq!(page.app_heard("x-forwarded-preferred-username"), MAYA);
+    assert_eq!(page.app_heard("x-forwarded-email"), MAYA);
     assert_eq!(page.app_heard("x-forwarded-roles"), "Admin,Reader");
     browser
 }

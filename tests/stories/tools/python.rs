@@ -2,6 +2,7 @@
 
 use super::command;
 use crate::outside;
+use crate::world::samples::MAYA;
 use crate::world::{World, WorldPlan};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
@@ -10,7 +11,7 @@ use std::process::{Child, Stdio};
 async fn the_websockets_client_is_let_in_with_a_session_and_refused_without() {
     let Some(python) = outside::python() else { return };
     let world = World::start().await;
-    let maya = world.signed_in("maya@contoso.example").await;
+    let maya = world.signed_in(MAYA).await;
     let mut command = command::of(&python);
     command.arg(outside::root().join("tests/outside/websocket.py"));
     command
@@ -54,7 +55,7 @@ async fn grpcio_calls_one_of_its_own_servers_with_a_session_and_hears_its_traile
     .await;
     let mut maya = world.browser();
     maya.visits("/").await;
-    maya.signs_in_as("maya@contoso.example").await;
+    maya.signs_in_as(MAYA).await;
     let mut client = command::of(&python);
     client.arg(&script).arg("ask").arg(world.address.to_string()).arg(maya.cookie_header());
     let said = command::succeeds(client).await;

@@ -16,7 +16,6 @@ const SECRET_ID: &str = "44445555-5ec1-4e71-8fff-000000000000";
 const VALUE: &str = "nor~client.secret-Value_of_Northwind-0123";
 
 const NATIVE: &str = r#"
-[native]
 [[native.client]]
 id = "fleet-phone"
 name = "Fleet for phones"
@@ -65,43 +64,42 @@ impl SeedOperator<'_> {
     }
 }
 
-async fn town(place: &Path) -> World {
+async fn town() -> World {
     let plan = WorldPlan {
         entra: "redirect_path = \"/v1/callback\"".to_owned(),
-        more: format!("[directory]\ndatabase = \"sqlite:{}\"\n", place.join("people.db").display())
-            + NATIVE,
         registrations: vec![EmulatedRegistration {
             tenant: TENANT.to_owned(),
             client_id: CLIENT_ID.to_owned(),
             client_secret: VALUE.to_owned(),
             secret_id: SECRET_ID.to_owned(),
         }],
-        ..WorldPlan::default()
+        ..WorldPlan::of_directory("").with_native(NATIVE)
     };
     let world = World::with(plan).await;
-    std::fs::write(place.join("entrada.toml"), world.text_for(free_port(), free_port())).unwrap();
+    let file = world.folder.path().join("entrada.toml");
+    std::fs::write(file, world.text_for(free_port(), free_port())).unwrap();
     world
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_admin_sets_the_company_up_and_its_people_come_by_name_by_code_and_in_vain() {
     let Some((node, packages)) = super::chromium::browser() else { return };
-    let place = tempfile::tempdir().unwrap();
-    let world = town(place.path()).await;
-    let link = SeedOperator { place: place.path() }.invites().await;
+    let world = town().await;
+    let place = world.folder.path();
+    let link = SeedOperator { place }.invites().await;
     SECRETS
         .lock()
         .unwrap()
         .extend([VALUE.to_owned(), link.split_once("token=").unwrap().1.to_owned()]);
     let there = json!({ "address": world.public_url, "link": link, "redirect_uri": format!("{}/v1/callback", world.public_url),
         "tenant": TENANT, "client_id": CLIENT_ID, "value": VALUE, "secret_id": SECRET_ID });
-    std::fs::write(place.path().join("there.json"), there.to_string()).unwrap();
+    std::fs::write(place.join("there.json"), there.to_string()).unwrap();
     let mut command: Command = command::within(240, &node);
     command
         .env("NODE_MODULES", packages)
         .arg(outside::root().join("tests/outside/seed.mjs"))
         .arg(outside::root().join("target/screenshots/seed"));
-    command.stdin(Stdio::from(std::fs::File::open(place.path().join("there.json")).unwrap()));
+    command.stdin(Stdio::from(std::fs::File::open(place.join("there.json")).unwrap()));
     let heard: Value =
         serde_json::from_str(command::succeeds(command).await.lines().last().unwrap()).unwrap();
     let keys = keys(&world).await;
@@ -127,7 +125,7 @@ async fn an_admin_sets_the_company_up_and_its_people_come_by_name_by_code_and_in
         heard["phone"]["person"], heard["nele"]["person"],
         "on the phone one is who one is on the web"
     );
-    let told = SeedOperator { place: place.path() }
+    let told = SeedOperator { place }
         .types(&["person", "list", "--organization", "northwind", "--json"])
         .await;
     let people: Value = serde_json::from_str(&told).unwrap();

@@ -1,6 +1,7 @@
 //! What only an operator can fix.
 
 use super::read;
+use crate::world::samples::MAYA;
 use crate::world::{World, raw};
 use entrada::emulator::TokenDefect;
 
@@ -14,7 +15,7 @@ async fn p17_a_wrong_secret_is_the_owners_to_mend_and_the_log_says_how() {
     world.service.reload(&wrong).await.unwrap();
     let mut maya = world.browser();
     maya.visits("/x").await;
-    let page = maya.signs_in_as("maya@contoso.example").await;
+    let page = maya.signs_in_as(MAYA).await;
     let words = read(&page);
     assert_eq!(page.status, 503, "{words}");
     for part in [
@@ -64,7 +65,7 @@ async fn p17_a_token_of_another_time_names_the_clock() {
     let mut maya = world.browser();
     maya.visits("/x").await;
     world.emulator.control().wrong(TokenDefect::Expired);
-    let page = maya.signs_in_as("maya@contoso.example").await;
+    let page = maya.signs_in_as(MAYA).await;
     let words = read(&page);
     assert_eq!(page.status, 403);
     for part in [

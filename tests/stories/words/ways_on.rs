@@ -3,6 +3,7 @@
 use super::{answered, description, read};
 use crate::world::World;
 use crate::world::browser::{NAVIGATION, SCRIPT};
+use crate::world::samples::{MAYA, TOM};
 
 #[tokio::test]
 async fn p17_cancelling_is_calm_and_leads_back() {
@@ -24,10 +25,7 @@ async fn p17_cancelling_is_calm_and_leads_back() {
     assert!(
         maya.visits("/oauth2/start?rd=%2Freports%3Fyear%3D2026").await.is_the_sign_in_at_entra()
     );
-    assert_eq!(
-        maya.signs_in_as("maya@contoso.example").await.path_and_query(),
-        "/reports?year=2026"
-    );
+    assert_eq!(maya.signs_in_as(MAYA).await.path_and_query(), "/reports?year=2026");
 }
 
 #[tokio::test]
@@ -52,7 +50,7 @@ async fn p17_reload_and_back_at_the_callback_lead_on() {
     let mut maya = world.browser();
     maya.visits("/reports").await;
     let shown = maya.page.clone();
-    let callback = maya.stops_at_the_callback("maya@contoso.example", shown).await;
+    let callback = maya.stops_at_the_callback(MAYA, shown).await;
     assert_eq!(maya.opens(&callback).await.path_and_query(), "/reports");
     // Reload, and Back: signed in stays signed in, and Entra hears nothing.
     let calls = world.emulator.control().token_calls();
@@ -67,7 +65,7 @@ async fn p17_reload_and_back_at_the_callback_lead_on() {
     let mut twice = world.browser();
     twice.visits("/x").await;
     let shown = twice.page.clone();
-    let callback = twice.stops_at_the_callback("tom@contoso.example", shown).await;
+    let callback = twice.stops_at_the_callback(TOM, shown).await;
     let cookies = twice.cookie_header();
     assert_eq!(twice.opens(&callback).await.status, 200);
     let headers: Vec<_> =

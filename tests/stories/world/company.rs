@@ -1,5 +1,6 @@
-//! Companies for the stories, and the operator's view of a world's directory.
+//! Organizations for the stories, and the operator's view of a world's directory.
 
+use super::samples::{CONTOSO, FABRIKAM};
 use super::{CLIENT_ID, CLIENT_SECRET, RULES, World, WorldPlan};
 use entrada::base::company_code::CompanyCode;
 use entrada::base::guid::Guid;
@@ -10,14 +11,17 @@ use entrada::directory::organization::{Organization, OrganizationState};
 use entrada::directory::organization_credential::OrganizationCredential;
 use entrada::directory::person::Person;
 
-/// IDs of the emulator's tenants.
-pub const CONTOSO: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
-pub const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
+/// An organization whose tenant the emulator has.
+pub struct SampleOrganization {
+    pub code: &'static str,
+    pub tenant: &'static str,
+}
 
-/// People with an account there.
-pub const MAYA: &str = "maya@contoso.example";
-pub const TOM: &str = "tom@contoso.example";
-pub const FRIDA: &str = "frida@fabrikam.example";
+/// The organizations of most worlds.
+pub const ORGANIZATIONS: [SampleOrganization; 2] = [
+    SampleOrganization { code: "contoso", tenant: CONTOSO },
+    SampleOrganization { code: "fabrikam", tenant: FABRIKAM },
+];
 
 /// Returns a company that is on, connected to a tenant, and has its own domain.
 pub fn company(code: &str, tenant: &str) -> NewOrganization {
@@ -34,8 +38,10 @@ pub fn company(code: &str, tenant: &str) -> NewOrganization {
 }
 
 impl World {
+    /// Returns the directory that the program uses: stories change it as a command does, in one
+    /// step.
     pub fn directory(&self) -> Directory {
-        self.service.sidecar().organizations.as_ref().unwrap().directory().clone()
+        self.internals().organizations.as_ref().unwrap().directory().clone()
     }
 
     pub async fn organization(&self, code: &str) -> Organization {
@@ -89,24 +95,21 @@ impl World {
     }
 }
 
+/// Returns Contoso and Fabrikam, as an operator adds them.
+pub fn companies() -> [NewOrganization; 2] {
+    ORGANIZATIONS.map(|it| company(it.code, it.tenant))
+}
+
 /// Returns a plan with trusted proxies, a directory with a company, and a native client, so that
 /// all of Entrada's routes respond.
-pub fn full(database: &std::path::Path) -> WorldPlan {
-    let client = "[native]\n[[native.client]]\nid = \"phone\"\nname = \"Phone\"\nredirect_uris = [\"http://127.0.0.1/signed-in\"]\n";
+pub fn full() -> WorldPlan {
+    let client = "[[native.client]]\nid = \"phone\"\nname = \"Phone\"\nredirect_uris = [\"http://127.0.0.1/signed-in\"]\n";
     // With several tenants, a role or group must also name the organization.
     let rules = RULES
         .replace("{ roles", "{ organizations = [\"contoso\"], roles")
         .replace("{ groups", "{ organizations = [\"contoso\"], groups");
-    let more = format!(
-        "[directory]\ndatabase = \"sqlite:{}\"\n{client}{}{rules}",
-        database.display(),
-        company_of_file("contoso", CONTOSO)
-    );
-    WorldPlan {
-        more,
-        server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(),
-        ..WorldPlan::default()
-    }
+    let more = format!("{}{rules}", company_of_file("contoso", CONTOSO));
+    WorldPlan { more, ..WorldPlan::of_directory("").with_native(client).behind_proxy() }
 }
 
 /// Returns the same company as defined in the configuration, which no page can change.

@@ -6,23 +6,28 @@ pub mod echo;
 pub mod h2;
 mod logs;
 pub mod page;
+mod plan;
 pub mod raw;
+pub mod samples;
 
 use browser::TestBrowser;
 use echo::EchoApp;
 use entrada::base::clock::Clock;
 use entrada::config;
-use entrada::emulator::{EmulatedRegistration, Emulator, Options};
+use entrada::emulator::{Emulator, Options};
 use entrada::seal::random;
 use entrada::service::{BoundListener, Service};
-use entrada::sidecar::Process;
+use entrada::sidecar::{Process, Sidecar};
 use entrada::telemetry::log::Log;
+use plan::{DATABASE, PlanAddresses};
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use tokio_util::sync::CancellationToken;
 
 pub use logs::{CapturedEvents, LogBuffer};
+pub use plan::{RULES, WorldPlan};
 
 pub const CLIENT_ID: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 pub const CLIENT_SECRET: &str = "a~client.secret-Value_of_the_stories-0123";
@@ -48,91 +53,10 @@ pub struct World {
     pub log: LogBuffer,
     /// The certificate of the authority that issued Entra's own, if Entra uses TLS.
     pub entra_ca: Option<std::path::PathBuf>,
+    /// The folder with the files of this world, such as its database.
+    pub folder: tempfile::TempDir,
     text: String,
-    _directory: tempfile::TempDir,
 }
-
-/// Differences from the usual world.
-pub struct WorldPlan {
-    /// Additional lines for `[server]`.
-    pub server: String,
-    /// Additional lines for `[upstream]`; `url` is added unless it is here.
-    pub upstream: String,
-    /// Whole sections and rules that follow the rest.
-    pub more: String,
-    /// The public address, if it differs from the listener's own.
-    pub public_url: Option<String>,
-    /// The lines of `[session]`.
-    pub session: String,
-    /// The lines of `[entra]`; `authority` is the emulator unless it is here.
-    pub entra: String,
-    /// The lines of `[headers]`.
-    pub headers: String,
-    /// Whether Entra is down when the program starts.
-    pub entra_down: bool,
-    /// The public port, if a story needs to know it in advance.
-    pub port: Option<u16>,
-    /// The name of an Entra on another machine: it uses TLS, and only the proxy reaches it.
-    pub entra_name: Option<String>,
-    /// The port on which it actually listens, for the proxy.
-    pub entra_port: Option<u16>,
-    /// The authority that the program trusts instead of the one that issued Entra's certificate.
-    pub entra_ca: Option<std::path::PathBuf>,
-    /// Apps that are each registered in one tenant.
-    pub registrations: Vec<EmulatedRegistration>,
-    /// The value of `HTTPS_PROXY`.
-    pub proxy: Option<String>,
-    /// Whether time advances only through `later`: for stories that count events within a minute,
-    /// also on a slow machine.
-    pub time_stands: bool,
-}
-
-impl Default for WorldPlan {
-    fn default() -> Self {
-        let empty = String::new;
-        Self {
-            server: empty(),
-            upstream: empty(),
-            more: RULES.to_owned(),
-            public_url: None,
-            session: empty(),
-            entra: empty(),
-            headers: empty(),
-            entra_down: false,
-            port: None,
-            entra_name: None,
-            entra_port: None,
-            entra_ca: None,
-            registrations: Vec::new(),
-            proxy: None,
-            time_stands: false,
-        }
-    }
-}
-
-/// The access rules of most stories.
-pub const RULES: &str = r#"
-[[access.rule]]
-path = "/public/**"
-allow = "anyone"
-[[access.rule]]
-path = "/admin/**"
-allow = { roles = ["Admin"] }
-[[access.rule]]
-path = "/group/**"
-allow = { groups = ["0a1b2c3d-0000-4000-8000-000000000001"] }
-[[access.rule]]
-path = "/api/**"
-allow = "signed-in"
-signed_out = "401"
-[[access.rule]]
-path = "/nobody/**"
-allow = "nobody"
-[[access.rule]]
-path = "/read/**"
-methods = ["GET"]
-allow = "signed-in"
-"#;
 
 impl World {
     /// Starts the usual world.
@@ -145,7 +69,7 @@ impl World {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let clock = if plan.time_stands { Clock::standing() } else { Clock::system() };
         let port = plan.port.unwrap_or_else(free_port);
-        let directory = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().unwrap();
         let public_url =
             plan.public_url.clone().unwrap_or_else(|| format!("http://localhost:{port}"));
         let options = Options {
@@ -158,7 +82,7 @@ impl World {
             client_id: Some(CLIENT_ID.to_owned()),
             client_secret: Some(CLIENT_SECRET.to_owned()),
             registrations: plan.registrations.clone(),
-            tls: plan.entra_name.as_ref().map(|_| directory.path().to_owned()),
+            tls: plan.entra_name.as_ref().map(|_| folder.path().to_owned()),
             host: plan.entra_name.clone(),
         };
         let emulator = Emulator::start(
@@ -170,7 +94,15 @@ impl World {
         emulator.control().be_down(plan.entra_down);
         let app = EchoApp::start().await;
         let admin = free_port();
-        let text = text(&plan, port, admin, &public_url, &emulator, &app);
+        let addresses = PlanAddresses {
+            port,
+            admin,
+            public_url: &public_url,
+            emulator: &emulator,
+            app: &app,
+            folder: folder.path(),
+        };
+        let text = plan.text(&addresses);
         let config = read(&text);
         let log = LogBuffer::default();
         let line = Log::start(&config.telemetry, log.clone()).unwrap();
@@ -187,7 +119,7 @@ impl World {
             admin: SocketAddr::from(([127, 0, 0, 1], admin)),
             served: Some(served),
             entra_ca: emulator.ca_file().map(std::path::Path::to_owned),
-            _directory: directory,
+            folder,
             emulator,
             app,
             service,
@@ -200,18 +132,51 @@ impl World {
         if !plan.entra_down {
             world.is_ready().await;
         }
+        for new in plan.organizations {
+            world.directory().add_organization(new, "story").await.unwrap();
+        }
         world
     }
 
     /// Waits until the program has reached Entra.
     pub async fn is_ready(&self) {
         for _ in 0..500 {
-            if self.service.sidecar().entra.ready().is_ok() {
+            if self.internals().entra.ready().is_ok() {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
-        panic!("Entra was not reached: {:?}", self.service.sidecar().entra.ready());
+        panic!("Entra was not reached: {:?}", self.internals().entra.ready());
+    }
+
+    /// Returns the file that holds the directory, unless the plan names another database.
+    pub fn database_file(&self) -> PathBuf {
+        self.folder.path().join(DATABASE)
+    }
+
+    /// Returns the address of the directory in that file.
+    pub fn database(&self) -> String {
+        format!("sqlite:{}", self.database_file().display())
+    }
+
+    /// Returns the parts inside the program. Stories use them only for what cannot be seen or
+    /// caused from outside:
+    ///
+    /// - `loops`, `step_up`: a session ends although its cookie stays and nobody signed out, as when
+    ///   memory is full.
+    /// - `standing::refresh`, `standing::crowd`: when Entra last answered for one session, and how
+    ///   often it was asked. The metrics count all sessions together.
+    /// - `standing::crowd`, `standing::ends`, `groups::sharing`: thousands of sessions without as
+    ///   many sign-ins, a session without a refresh token, and one that is replaced behind its back.
+    /// - `standing::crowd`, `attacks::reloads`, `native::ends`, `native::flood`: that nothing more,
+    ///   or something, is under way in the background.
+    /// - `attacks::sign_out`: the moment at which a session ends, without a request that would wait
+    ///   in the queue under attack.
+    /// - `native::life`, `phone::coming_back`: the number of sessions of one person, at once; the
+    ///   metric is as old as its last reading.
+    /// - `tls::entra`: why Entra is not reached, in words.
+    pub fn internals(&self) -> Arc<Sidecar> {
+        self.service.sidecar()
     }
 
     /// Returns a browser without cookies.
@@ -255,7 +220,7 @@ impl World {
     /// Returns all log lines so far, after a short wait for pending ones.
     pub async fn logged(&self) -> String {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        self.service.sidecar().process.log.finish();
+        self.internals().process.log.finish();
         self.log.text()
     }
 }
@@ -263,7 +228,7 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         self.shutdown.cancel();
-        self.service.sidecar().process.log.finish();
+        self.internals().process.log.finish();
         logs::secrets_are_not_in(&self.log.text());
     }
 }
@@ -274,91 +239,6 @@ fn read(text: &str) -> config::Config {
     let outcome = config::read("story", text, &environment);
     let problems = config::problem::print(&outcome, "story");
     outcome.config.unwrap_or_else(|| panic!("{problems}\n{text}"))
-}
-
-fn text(
-    plan: &WorldPlan,
-    port: u16,
-    admin: u16,
-    public_url: &str,
-    emulator: &Emulator,
-    app: &EchoApp,
-) -> String {
-    let url = if plan.upstream.contains("url =") {
-        String::new()
-    } else {
-        format!("url = \"http://{}\"", app.address)
-    };
-    let listen = if plan.server.lines().any(|it| it.starts_with("listen =")) {
-        String::new()
-    } else {
-        format!("listen = \"127.0.0.1:{port}\"")
-    };
-    let admin = if plan.server.contains("admin_listen =") {
-        String::new()
-    } else {
-        format!("admin_listen = \"127.0.0.1:{admin}\"")
-    };
-    let hosts = if plan.public_url.is_none() {
-        format!("hosts = [\"127.0.0.1:{port}\"]")
-    } else {
-        String::new()
-    };
-    let ca = plan
-        .entra_ca
-        .as_deref()
-        .or(emulator.ca_file())
-        .map_or(String::new(), |it| format!("ca_file = \"{}\"", it.display()));
-    let authority = if plan.entra.contains("authority =") {
-        String::new()
-    } else {
-        format!("authority = \"{}\"", emulator.authority())
-    };
-    let other = ["certificate =", "federated_token ="].iter().any(|it| plan.entra.contains(it));
-    let secret = if other { "" } else { "client_secret = { env = \"STORY_CLIENT_SECRET\" }" };
-    let secrets = if plan.session.contains("secrets =") {
-        ""
-    } else {
-        "secrets = [{ env = \"STORY_SEAL\" }]"
-    };
-    format!(
-        r#"
-[server]
-{listen}
-public_url = "{public_url}"
-{hosts}
-{admin}
-shutdown_grace = "3s"
-{server}
-[upstream]
-{url}
-{upstream}
-[entra]
-{tenant}
-client_id = "{CLIENT_ID}"
-{secret}
-{authority}
-{ca}
-{entra}
-[session]
-{secrets}
-{session}
-[headers]
-{headers}
-{more}
-"#,
-        server = plan.server,
-        upstream = plan.upstream,
-        session = plan.session,
-        entra = plan.entra,
-        headers = plan.headers,
-        more = plan.more,
-        tenant = if plan.entra.contains("tenant =") {
-            String::new()
-        } else {
-            format!("tenant = \"{}\"", emulator.tenant_id())
-        },
-    )
 }
 
 /// Returns a port that was free a moment ago, and that no other world in this run has.
