@@ -1,17 +1,16 @@
 //! Opens connections to an app.
 
 use super::error::{BadUpstream, Error};
-use super::request_body::RequestBody;
 use crate::config::server::TlsFiles;
 use crate::config::upstream::{AppAddress, UpstreamConfig as Config};
 use crate::wire::handles;
 use crate::wire::tls::roots;
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use socket2::SockRef;
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
@@ -21,9 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsConnector;
-
-/// Maximum size of a response head, in bytes.
-const MAX_HEAD_BYTES: usize = 128 * 1024;
+use tokio_rustls::client::TlsStream;
 
 /// The address of an app, ready to connect to.
 pub(super) struct AppDialer {
@@ -37,9 +34,6 @@ enum DialRoute {
     Unix(PathBuf),
 }
 
-trait AppIo: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> AppIo for T {}
-
 /// Limits the connections of this process to all apps: a single HTTP/2 client causes as many as it
 /// has streams, and must not use up the file handles with which other clients are accepted.
 static CONNECTION_PERMITS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
@@ -47,28 +41,61 @@ static CONNECTION_PERMITS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
 });
 
 /// A connection to an app, with its permit from `CONNECTION_PERMITS`.
-struct CountedConnection {
-    io: Box<dyn AppIo>,
+#[derive(Debug)]
+pub(super) struct AppConnection {
+    stream: AppStream,
     _permit: OwnedSemaphorePermit,
 }
 
-impl AsyncRead for CountedConnection {
+#[derive(Debug)]
+enum AppStream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl AppConnection {
+    /// Whether the app has sent neither bytes nor the end of the stream, according to the kernel.
+    pub(super) fn is_open(&self) -> bool {
+        let socket = match &self.stream {
+            AppStream::Tcp(stream) => SockRef::from(stream),
+            AppStream::Unix(stream) => SockRef::from(stream),
+            AppStream::Tls(stream) => SockRef::from(stream.get_ref().0),
+        };
+        // tokio's sockets do not block.
+        let mut byte = [MaybeUninit::uninit()];
+        matches!(socket.peek(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+/// Calls a method of the stream inside.
+macro_rules! with_stream {
+    ($connection:expr, $stream:ident => $call:expr) => {
+        match &mut $connection.stream {
+            AppStream::Tcp($stream) => $call,
+            AppStream::Unix($stream) => $call,
+            AppStream::Tls($stream) => $call,
+        }
+    };
+}
+
+impl AsyncRead for AppConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(context, buffer)
+        with_stream!(self, stream => Pin::new(stream).poll_read(context, buffer))
     }
 }
 
-impl AsyncWrite for CountedConnection {
+impl AsyncWrite for AppConnection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
+        with_stream!(self, stream => Pin::new(stream).poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -76,19 +103,19 @@ impl AsyncWrite for CountedConnection {
         context: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(context, parts)
+        with_stream!(self, stream => Pin::new(stream).poll_write_vectored(context, parts))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        !matches!(self.stream, AppStream::Tls(_))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
+        with_stream!(self, stream => Pin::new(stream).poll_flush(context))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
+        with_stream!(self, stream => Pin::new(stream).poll_shutdown(context))
     }
 }
 
@@ -113,38 +140,15 @@ impl AppDialer {
         Ok(Self { route, timeout: config.connect_timeout })
     }
 
-    /// Opens an HTTP/1.1 connection. Its own task drives it, so that an end of file is noticed
-    /// while the connection is idle.
-    pub(super) async fn http1(&self) -> Result<http1::SendRequest<RequestBody>, Error> {
-        let io = self.open().await?;
-        let mut builder = http1::Builder::new();
-        builder.max_buf_size(MAX_HEAD_BYTES);
-        let (sender, connection) =
-            builder.handshake(TokioIo::new(io)).await.map_err(Error::of_hyper)?;
-        // Errors are reported to the request that waits for a response.
-        tokio::spawn(async move { drop(connection.with_upgrades().await) });
-        Ok(sender)
-    }
-
-    /// Opens an HTTP/2 connection in cleartext, with prior knowledge (RFC 9113 section 3.3).
-    pub(super) async fn http2(&self) -> Result<http2::SendRequest<RequestBody>, Error> {
-        let io = self.open().await?;
-        let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .max_header_list_size(64 * 1024)
-            .keep_alive_interval(Duration::from_secs(20));
-        let (sender, connection) =
-            builder.handshake(TokioIo::new(io)).await.map_err(Error::of_hyper)?;
-        tokio::spawn(async move { drop(connection.await) });
-        Ok(sender)
-    }
-
-    async fn open(&self) -> Result<CountedConnection, Error> {
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// `Error` if the app cannot be reached within `connect_timeout`.
+    pub(super) async fn open(&self) -> Result<AppConnection, Error> {
         let opening = async {
             let place =
                 Arc::clone(&CONNECTION_PERMITS).acquire_owned().await.map_err(io::Error::other)?;
-            Ok(CountedConnection { io: self.dial().await?, _permit: place })
+            Ok(AppConnection { stream: self.dial().await?, _permit: place })
         };
         match tokio::time::timeout(self.timeout, opening).await {
             Ok(io) => io.map_err(Error::Connect),
@@ -152,12 +156,13 @@ impl AppDialer {
         }
     }
 
-    async fn dial(&self) -> io::Result<Box<dyn AppIo>> {
+    async fn dial(&self) -> io::Result<AppStream> {
         match &self.route {
-            DialRoute::Tcp { host, port } => Ok(Box::new(tcp(host, *port).await?)),
-            DialRoute::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+            DialRoute::Tcp { host, port } => Ok(AppStream::Tcp(tcp(host, *port).await?)),
+            DialRoute::Unix(path) => Ok(AppStream::Unix(UnixStream::connect(path).await?)),
             DialRoute::Tls { host, port, name, connector } => {
-                Ok(Box::new(connector.connect(name.clone(), tcp(host, *port).await?).await?))
+                let stream = tcp(host, *port).await?;
+                Ok(AppStream::Tls(Box::new(connector.connect(name.clone(), stream).await?)))
             }
         }
     }

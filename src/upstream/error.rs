@@ -17,7 +17,7 @@ pub enum Error {
     ResponseTimeout,
     /// The connection broke before the response head, or the response is not HTTP.
     #[error("no usable response: {0}")]
-    Broken(hyper::Error),
+    Broken(BoxError),
     /// The client stopped sending its body.
     #[error("the client stopped sending its body")]
     ClientStalled,
@@ -86,7 +86,17 @@ impl Error {
                 None => cause = it.source(),
             }
         }
-        Self::Broken(error)
+        Self::broken(error)
+    }
+
+    /// The app's response is not usable.
+    pub(super) fn broken(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Broken(Box::new(cause))
+    }
+
+    /// The client's body ended early.
+    pub(super) fn of_request_body(error: BoxError) -> Self {
+        error.downcast::<RequestBodyError>().map_or(Self::ClientBroke, |broke| (*broke).into())
     }
 }
 

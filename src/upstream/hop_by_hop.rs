@@ -7,6 +7,11 @@ use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TE};
 const END_TO_END_NAMES: [&str; 6] =
     ["host", "content-length", "content-type", "authorization", "cookie", "origin"];
 
+/// Whether a header stays even if `Connection` names it.
+pub(super) fn is_end_to_end(name: &str) -> bool {
+    END_TO_END_NAMES.contains(&name)
+}
+
 /// Removes hop-by-hop headers and all headers that `Connection` names. Must be called before
 /// Entrada's headers are written.
 pub(super) fn strip(headers: &mut HeaderMap) {
@@ -25,7 +30,7 @@ pub(super) fn strip(headers: &mut HeaderMap) {
 }
 
 /// Whether a header is hop-by-hop even if `Connection` does not name it.
-fn is_hop_by_hop(name: &str) -> bool {
+pub(super) fn is_hop_by_hop(name: &str) -> bool {
     matches!(
         name,
         "connection"
@@ -51,7 +56,7 @@ fn listed(value: &HeaderValue) -> impl Iterator<Item = HeaderName> {
     let further = tokens(value).filter(|it| !it.eq_ignore_ascii_case("keep-alive"));
     further
         .filter_map(|it| HeaderName::from_bytes(it.as_bytes()).ok())
-        .filter(|it| !END_TO_END_NAMES.contains(&it.as_str()))
+        .filter(|it| !is_end_to_end(it.as_str()))
 }
 
 fn tokens(value: &HeaderValue) -> impl Iterator<Item = &str> {

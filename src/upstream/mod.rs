@@ -10,8 +10,9 @@ mod error;
 mod forwarded_headers;
 mod held_permit;
 mod hop_by_hop;
-mod pool;
-mod proxied_app;
+mod http1;
+mod http2;
+mod link;
 mod proxy_context;
 mod request_body;
 mod response_body;
@@ -33,15 +34,14 @@ use deadline::RequestDeadline;
 use held_permit::{HeldPermit, UnderWay};
 use http::header::{COOKIE, EXPECT, HOST, TE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version};
 use hyper::body::Incoming;
-use pool::BorrowedConnection;
-use proxied_app::{AppLink, ProxiedApp};
+use link::{Link, Reply, ReplyBody};
 use request_body::{BodyProgress, RequestBody};
 use response_body::ResponseBody;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use tunnel::AppTunnel;
 use upgrade::UpgradeProtocol;
 
 /// Approximate number of headers that Entrada adds to a request.
@@ -50,10 +50,10 @@ const ADDED_HEADERS_ESTIMATE: usize = 20;
 /// All apps behind Entrada.
 #[derive(Debug)]
 pub struct Upstream {
-    app: ProxiedApp,
+    app: Link,
     routes: PathRoutes,
     /// The apps of the routes, in their order.
-    apps: Vec<ProxiedApp>,
+    apps: Vec<Link>,
     host: HostHeader,
     response_timeout: Duration,
     body_timeout: Duration,
@@ -62,7 +62,7 @@ pub struct Upstream {
 
 /// A request that is ready to be sent.
 struct OutgoingRequest<'a> {
-    app: &'a ProxiedApp,
+    app: &'a Link,
     request: Request<RequestBody>,
     progress: Option<BodyProgress>,
     /// Boxed because upgrades are rare and this value is moved with every request.
@@ -76,12 +76,12 @@ impl Upstream {
     /// `BadUpstream` names the file that cannot be used.
     pub fn new(config: &Config, limits: &ServerLimits) -> Result<Self, BadUpstream> {
         Ok(Self {
-            app: ProxiedApp::new(&config.destination, config)?,
+            app: Link::new(&config.destination, config, limits.stream_timeout)?,
             routes: config.routes(),
             apps: config
                 .routes
                 .iter()
-                .map(|it| ProxiedApp::new(&it.destination, config))
+                .map(|it| Link::new(&it.destination, config, limits.stream_timeout))
                 .collect::<Result<_, BadUpstream>>()?,
             host: config.host,
             response_timeout: config.response_timeout,
@@ -112,34 +112,15 @@ impl Upstream {
         let held = HeldPermit::new(identity, check, request_id);
         async move {
             let under_way = held.as_ref().map(|it| it as &dyn UnderWay);
-            match &app.link {
-                AppLink::Two(_) if upgrade.is_some() => Err(Error::UpgradeToH2c),
-                AppLink::Two(shared) => {
-                    let mut deadline =
-                        RequestDeadline::new(self.response_timeout, progress.as_ref())
-                            .telling(under_way);
-                    let sent =
-                        deadline.run(Box::pin(app.send_two(shared, request)).as_mut()).await?;
-                    let response = sent.map_err(|error| {
-                        error.or_client(progress.as_ref().and_then(BodyProgress::broke))
-                    })?;
-                    still_in_time(held.as_ref(), deadline.started_at())?;
-                    Ok(self.coming(response, None, held))
-                }
-                AppLink::One(pool) => {
-                    let deadline = RequestDeadline::new(self.response_timeout, progress.as_ref())
-                        .telling(under_way);
-                    let began = deadline.started_at();
-                    let (response, connection) = app.send_one(pool, request, deadline).await?;
-                    still_in_time(held.as_ref(), began)?;
-                    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                        return self.switch(*upgrade.ok_or(Error::Upgrade)?, response, held);
-                    }
-                    Ok(self.coming(
-                        response,
-                        Some(BorrowedConnection::new(Arc::clone(pool), connection, progress)),
-                        held,
-                    ))
+            let deadline =
+                RequestDeadline::new(self.response_timeout, progress.as_ref()).telling(under_way);
+            let began = deadline.started_at();
+            let reply = app.send(request, upgrade.is_some(), deadline).await?;
+            still_in_time(held.as_ref(), began)?;
+            match reply {
+                Reply::Response(response) => Ok(self.coming(response, held)),
+                Reply::Switched(head, app) => {
+                    self.switch(*upgrade.ok_or(Error::Upgrade)?, head, app, held)
                 }
             }
         }
@@ -161,6 +142,7 @@ impl Upstream {
         let (body, progress) =
             RequestBody::new(body, self.body_timeout, identity, check, &proxy_context.request_id);
         let mut request = Request::new(body);
+        *request.version_mut() = parts.version;
         std::mem::swap(request.method_mut(), &mut parts.method);
         std::mem::swap(request.headers_mut(), &mut parts.headers);
         std::mem::swap(request.extensions_mut(), &mut parts.extensions);
@@ -188,11 +170,11 @@ impl Upstream {
     fn dress(
         &self,
         headers: &mut HeaderMap,
-        app: &ProxiedApp,
+        app: &Link,
         identity: &IdentityHeaders,
         proxy_context: &ProxyContext,
     ) {
-        let trailers = matches!(app.link, AppLink::Two(_)) && hop_by_hop::takes_trailers(headers);
+        let trailers = app.is_http2() && hop_by_hop::takes_trailers(headers);
         hop_by_hop::strip(headers);
         // Allocates once instead of twice.
         headers.reserve(ADDED_HEADERS_ESTIMATE);
@@ -213,28 +195,26 @@ impl Upstream {
 
     fn coming<C: PermitCheck>(
         &self,
-        response: Response<Incoming>,
-        returning: Option<BorrowedConnection>,
+        response: Response<ReplyBody>,
         held: Option<HeldPermit<C>>,
     ) -> Response<Body> {
         let (mut parts, body) = response.into_parts();
-        hop_by_hop::strip(&mut parts.headers);
-        // The version, too, applies to one hop only.
+        // The version applies to one hop only.
         parts.version = Version::HTTP_11;
-        parts.extensions.clear();
         Response::from_parts(
             parts,
-            Body::stream(ResponseBody::new(body, self.stream_timeout, returning, held)),
+            Body::stream(ResponseBody::new(body, self.stream_timeout, held)),
         )
     }
 
     fn switch<C: PermitCheck>(
         &self,
         (upgrade, proxy_context): (UpgradeProtocol, ProxyContext),
-        response: Response<Incoming>,
+        head: Response<()>,
+        app: AppTunnel,
         held: Option<HeldPermit<C>>,
     ) -> Result<Response<Body>, Error> {
-        let (answer, client, app) = upgrade.switched(response)?;
+        let (answer, client) = upgrade.switched(head)?;
         proxy_context.tunnels.join(
             client,
             app,

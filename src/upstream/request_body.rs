@@ -45,10 +45,6 @@ const BODY_SESSION_ENDED: u8 = 4;
 const BODY_NOT_ALLOWED: u8 = 5;
 
 impl BodyProgress {
-    pub(super) fn is_whole(&self) -> bool {
-        self.0.0.load(Ordering::Acquire) == BODY_COMPLETE
-    }
-
     /// Returns how the body ended early, if it did. hyper's HTTP/2 errors do not carry this as
     /// their cause.
     pub(super) fn broke(&self) -> Option<RequestBodyError> {

@@ -2,48 +2,31 @@
 
 use super::error::{AppStalled, PermitRevoked, boxed};
 use super::held_permit::{HeldPermit, PermitCheck};
-use super::pool::BorrowedConnection;
+use super::link::ReplyBody;
 use super::stall::{EndedWait, Stall};
 use crate::wire::body::BoxError;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 pin_project! {
-    /// The app's body on its way to the client. Returns the connection to the pool at its end. It
-    /// continues only as long as its request would be allowed: otherwise HTTP/1.1 closes the
+    /// The app's body on its way to the client. It continues only as long as its request would be allowed: otherwise HTTP/1.1 closes the
     /// connection, and HTTP/2 resets the stream.
     pub(super) struct ResponseBody<C> {
         #[pin]
-        from: Incoming,
+        from: ReplyBody,
         #[pin]
         stall: Stall,
-        returning: Option<BorrowedConnection>,
         held: Option<HeldPermit<C>>,
     }
 }
 
 impl<C: PermitCheck> ResponseBody<C> {
-    pub(super) fn new(
-        from: Incoming,
-        timeout: Duration,
-        mut returning: Option<BorrowedConnection>,
-        held: Option<HeldPermit<C>>,
-    ) -> Self {
-        if from.is_end_stream() {
-            return_connection(&mut returning);
-        }
-        Self { from, stall: Stall::new(timeout), returning, held }
-    }
-}
-
-fn return_connection(returning: &mut Option<BorrowedConnection>) {
-    if let Some(returning) = returning.take() {
-        returning.give_back();
+    pub(super) fn new(from: ReplyBody, timeout: Duration, held: Option<HeldPermit<C>>) -> Self {
+        Self { from, stall: Stall::new(timeout), held }
     }
 }
 
@@ -73,17 +56,9 @@ impl<C: PermitCheck> Body for ResponseBody<C> {
                 if let Some(trailers) = frame.trailers_mut() {
                     super::hop_by_hop::strip(trailers);
                 }
-                // hyper's server does not poll again if the last frame says that it is the last.
-                if this.from.is_end_stream() {
-                    return_connection(this.returning);
-                }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Some(Err(error)) => Poll::Ready(Some(Err(boxed(error)))),
-            None => {
-                return_connection(this.returning);
-                Poll::Ready(None)
-            }
+            other => Poll::Ready(other),
         }
     }
 

@@ -1,6 +1,8 @@
 //! Upgraded connections: copies bytes in both directions until one side, the session or the process
 //! ends.
 
+use super::connect::AppConnection;
+use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::pin::Pin;
@@ -42,7 +44,7 @@ impl TunnelTracker {
     pub(super) fn join(
         &self,
         client: OnUpgrade,
-        app: OnUpgrade,
+        app: AppTunnel,
         ends: Option<TunnelEnd>,
         silence: Duration,
     ) {
@@ -80,11 +82,15 @@ pub(super) struct TunnelEnd {
     pub(super) check: TunnelCheck,
 }
 
-async fn carry(client: OnUpgrade, app: OnUpgrade, goes_on: Option<TunnelCheck>, silence: Duration) {
-    let (Ok(client), Ok(app)) = tokio::join!(client, app) else { return };
+async fn carry(
+    client: OnUpgrade,
+    mut app: AppTunnel,
+    goes_on: Option<TunnelCheck>,
+    silence: Duration,
+) {
+    let Ok(client) = client.await else { return };
     let spoke = Arc::new(AtomicBool::new(true));
     let mut client = ActivityNote { io: TokioIo::new(client), spoke: Arc::clone(&spoke) };
-    let mut app = TokioIo::new(app);
     tokio::select! {
         // The tunnel ends when either side closes.
         _ = copy_bidirectional(&mut client, &mut app) => {}
@@ -103,6 +109,59 @@ async fn over(spoke: &AtomicBool, mut goes_on: Option<TunnelCheck>, silence: Dur
             return;
         }
         tokio::time::sleep(look).await;
+    }
+}
+
+/// The app's side of a tunnel.
+#[derive(Debug)]
+pub(super) struct AppTunnel {
+    io: AppConnection,
+    /// Bytes that arrived together with the response head.
+    early: Bytes,
+}
+
+impl AppTunnel {
+    pub(super) fn new(io: AppConnection, early: Bytes) -> Self {
+        Self { io, early }
+    }
+}
+
+impl AsyncRead for AppTunnel {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        if self.early.is_empty() {
+            return Pin::new(&mut self.io).poll_read(context, into);
+        }
+        let count = self.early.len().min(into.remaining());
+        into.put_slice(&self.early.split_to(count));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for AppTunnel {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(context, bytes)
+    }
+
+    fn poll_flush(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
     }
 }
 

@@ -7,7 +7,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{CONNECTION, HeaderMap, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 const UPGRADE_VALUE: HeaderValue = HeaderValue::from_static("upgrade");
@@ -61,16 +60,15 @@ impl UpgradeProtocol {
         }
     }
 
-    /// The app has switched protocols: returns the client's response and both ends to join.
+    /// The app has switched protocols: returns the client's response and the client's end.
     pub(super) fn switched(
         self,
-        mut response: Response<Incoming>,
-    ) -> Result<(Response<()>, OnUpgrade, OnUpgrade), Error> {
+        mut response: Response<()>,
+    ) -> Result<(Response<()>, OnUpgrade), Error> {
         let theirs = response.headers().get(UPGRADE).cloned().ok_or(Error::Upgrade)?;
         if !theirs.as_bytes().eq_ignore_ascii_case(self.protocol.as_bytes()) {
             return Err(Error::Upgrade);
         }
-        let app = hyper::upgrade::on(&mut response);
         let mut answer = Response::new(());
         *answer.headers_mut() = std::mem::take(response.headers_mut());
         super::hop_by_hop::strip(answer.headers_mut());
@@ -82,7 +80,7 @@ impl UpgradeProtocol {
             }
             Some(key) => accepted(key, answer.headers_mut())?,
         }
-        Ok((answer, self.client, app))
+        Ok((answer, self.client))
     }
 }
 
