@@ -22,6 +22,7 @@ pub mod routes;
 pub mod secret;
 pub mod site;
 pub mod spelling;
+pub mod stored_identity;
 pub mod string_list;
 pub mod target;
 pub mod username;

@@ -2,14 +2,13 @@
 
 use super::error::Error;
 use crate::base::guid::Guid;
-use crate::base::identity::{Identity, PersonGroups};
+use crate::base::identity::Identity;
 use crate::base::random::RandomSource;
 use crate::base::secret::Secret;
-use crate::base::string_list::StringList;
+use crate::base::stored_identity::StoredIdentity;
 use crate::seal::envelope::{Envelope, MAX_SEALED_BYTES};
 use crate::seal::keyring::Keyring;
 use aws_lc_rs::hmac;
-use serde::{Deserialize, Serialize};
 
 /// A new sign-in on a client.
 #[derive(Debug)]
@@ -120,14 +119,14 @@ impl ClientSignInKeys {
                 .filter(|it| it.len() <= MAX_SEALED_BYTES)
         };
         let kept = StoredIdentity::of(who);
-        seal(&kept)
-            .or_else(|| seal(&StoredIdentity { groups: None, ..kept }))
-            .ok_or(Error::NotSealed)
+        seal(&kept).or_else(|| seal(&kept.without_groups())).ok_or(Error::NotSealed)
     }
 
     pub(super) fn open_identity(&self, client_sign_in: Guid, text: &str) -> Option<Identity> {
         let plain = self.identity.open(&client_sign_in.to_string(), text)?;
-        serde_json::from_slice::<StoredIdentity>(&plain).ok()?.read()
+        let stored = serde_json::from_slice::<StoredIdentity>(&plain).ok()?;
+        // Set-up pages cannot be opened with a native sign-in.
+        Some(Identity { has_auth_time: false, ..stored.into_identity()? })
     }
 
     pub(super) fn seal_refresh_token(
@@ -160,72 +159,6 @@ impl ClientSignInKeys {
             let mut out = [0; 32];
             out.copy_from_slice(hmac::sign(key, &message).as_ref());
             out
-        })
-    }
-}
-
-/// `Identity` as sealed in a row, without the data that is stored in the directory itself.
-#[derive(Deserialize, Serialize)]
-struct StoredIdentity {
-    oid: String,
-    tid: String,
-    guest: bool,
-    name: Option<Box<str>>,
-    preferred_username: Option<Box<str>>,
-    email: Option<Box<str>>,
-    email_verified: bool,
-    roles: Vec<String>,
-    /// `None`: more groups than a token or a row can hold.
-    groups: Option<Vec<String>>,
-    entra_sid: Option<Box<str>>,
-    login_hint: Option<Box<str>>,
-    acrs: Vec<String>,
-    auth_time: u64,
-    custom: Vec<(String, String)>,
-}
-
-impl StoredIdentity {
-    fn of(who: &Identity) -> Self {
-        let all = |it: &StringList| it.iter().map(str::to_owned).collect();
-        Self {
-            oid: who.oid.to_string(),
-            tid: who.tid.to_string(),
-            guest: who.guest,
-            name: who.name.clone(),
-            preferred_username: who.preferred_username.clone(),
-            email: who.email.clone(),
-            email_verified: who.email_verified,
-            roles: all(&who.roles),
-            groups: who.groups.ids().map(all),
-            entra_sid: who.entra_sid.clone(),
-            login_hint: who.login_hint.clone(),
-            acrs: all(&who.acrs),
-            auth_time: who.auth_time,
-            custom: who.custom.to_vec(),
-        }
-    }
-
-    fn read(self) -> Option<Identity> {
-        Some(Identity {
-            oid: Guid::parse(&self.oid)?,
-            tid: Guid::parse(&self.tid)?,
-            guest: self.guest,
-            name: self.name,
-            preferred_username: self.preferred_username,
-            email: self.email,
-            email_verified: self.email_verified,
-            roles: self.roles.into_iter().collect(),
-            groups: self
-                .groups
-                .map_or(PersonGroups::Overage, |it| PersonGroups::Known(it.into_iter().collect())),
-            entra_sid: self.entra_sid,
-            login_hint: self.login_hint,
-            acrs: self.acrs.into_iter().collect(),
-            auth_time: self.auth_time,
-            // Set-up pages cannot be opened with a native sign-in.
-            has_auth_time: false,
-            custom: self.custom.into(),
-            member: None,
         })
     }
 }
