@@ -100,10 +100,10 @@ async fn judge_again(
     Ok(sidecar.policy.judge(target.clone(), Some(Arc::clone(session))))
 }
 
-/// Returns true if the request is not authenticated with an access token. Pages of other sites
-/// cannot send access tokens.
+/// Whether a page of another site can send the request as it is: everything but a session that is
+/// not proven with a cookie.
 fn is_by_cookie(permit: &Permit) -> bool {
-    permit.session().is_none_or(|it| it.client_sign_in().is_none())
+    permit.session().is_none_or(|it| it.via().is_by_cookie())
 }
 
 /// Whether the rule allows a redirect to sign in and the client is a browser that navigates to a

@@ -20,13 +20,37 @@ use tokio_util::sync::CancellationToken;
 /// prebuilt headers).
 pub type Attachment = dyn Any + Send + Sync;
 
-/// A signed-in person. Only the store creates sessions.
+/// How the requests of a session prove that they belong to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// With the session cookie of a browser.
+    Browser,
+    /// With access tokens of this sign-in on one of the app's own clients.
+    Client(Guid),
+}
+
+impl Via {
+    /// Whether a browser sends the proof by itself, so that pages of other sites can cause requests
+    /// of the session.
+    pub fn is_by_cookie(self) -> bool {
+        self == Self::Browser
+    }
+
+    /// Returns the sign-in on one of the app's own clients.
+    pub fn client_sign_in(self) -> Option<Guid> {
+        match self {
+            Self::Browser => None,
+            Self::Client(sign_in) => Some(sign_in),
+        }
+    }
+}
+
+/// A signed-in person. Only the live sessions create them.
 #[derive(Debug)]
 pub struct Session {
     /// Key in the store: the digest of the session ID, which gives no access.
     pub(in crate::session) key: [u8; 32],
-    /// The sign-in on one of the app's own clients; `None` for a browser's session.
-    pub(in crate::session) client_sign_in: Option<Guid>,
+    pub(in crate::session) via: Via,
     pub(in crate::session) identity: ArcSwap<Identity>,
     pub(in crate::session) user: Box<str>,
     /// The `session_state` of the sign-in, if it differs from the token's `sid`.
@@ -177,9 +201,9 @@ impl Session {
         &self.standing
     }
 
-    /// Returns the sign-in on a client that the session belongs to; `None` for a browser's session.
-    pub fn client_sign_in(&self) -> Option<Guid> {
-        self.client_sign_in
+    /// Returns how the requests of the session prove that they belong to it.
+    pub fn via(&self) -> Via {
+        self.via
     }
 
     /// Returns `oid` as text, converted only once.

@@ -2,7 +2,7 @@
 
 use super::groups_age::GroupsAge;
 use super::index::SessionIndex;
-use super::record::{Session, SessionEnd};
+use super::record::{Session, SessionEnd, Via};
 use super::standing::EntraStanding;
 use crate::base::clock::Clock;
 use crate::base::guid::Guid;
@@ -109,7 +109,7 @@ impl SessionStore {
             session_state.filter(|it| identity.entra_sid.as_deref() != Some(*it)).map(Box::from);
         let session = self.insert(
             key(&id),
-            None,
+            Via::Browser,
             identity,
             grant,
             session_state,
@@ -130,7 +130,7 @@ impl SessionStore {
         let Some(too_many) = (own.len() + 1).checked_sub(most).filter(|it| *it > 0) else { return };
         own.sort_by_key(|it| (it.last_seen(), it.started_at()));
         own.truncate(too_many);
-        self.displaced().extend(own.iter().filter_map(|it| it.client_sign_in));
+        self.displaced().extend(own.iter().filter_map(|it| it.via.client_sign_in()));
         let ended = self.end_each(own);
         tracing::warn!(ended, user = %who.oid, "person exceeded [session] per_person; the sessions unused longest ended");
     }
@@ -143,7 +143,7 @@ impl SessionStore {
         let (identity, grant) = client_sign_in.into_parts();
         let session = self.insert(
             client_sign_in_key(id),
-            Some(id),
+            Via::Client(id),
             Identity { entra_sid: None, ..identity },
             grant,
             None,
@@ -180,7 +180,7 @@ impl SessionStore {
     fn insert(
         &self,
         key: SessionKey,
-        client_sign_in: Option<Guid>,
+        via: Via,
         identity: Identity,
         grant: Option<Secret>,
         session_state: Option<Box<str>>,
@@ -189,7 +189,7 @@ impl SessionStore {
         let now = self.clock.now();
         let session = Arc::new(Session {
             key,
-            client_sign_in,
+            via,
             user: identity.oid.to_string().into(),
             groups_age: GroupsAge::new(identity.groups == PersonGroups::Overage),
             session_state,

@@ -200,7 +200,7 @@ impl DirectoryWatch {
             let Some(member) = who.member.clone().filter(|_| !session.is_over()) else { continue };
             match standings.get(&member.person).filter(|it| {
                 it.is_enabled_for(who.tid, who.oid)
-                    && !session.client_sign_in().is_some_and(|it| over.contains(&it))
+                    && !session.via().client_sign_in().is_some_and(|it| over.contains(&it))
             }) {
                 Some(now) => session.set_member(&DirectoryMember {
                     role: now.role.as_str().into(),
@@ -225,9 +225,10 @@ impl DirectoryWatch {
 
     /// Returns the ended sign-ins on the app's own clients.
     async fn over(&self, sessions: &[Arc<Session>]) -> Result<HashSet<Guid>, Error> {
-        let families: Vec<Guid> = sessions.iter().filter_map(|it| it.client_sign_in()).collect();
-        let live = self.directory.live_sign_ins(&families).await?;
-        Ok(families.into_iter().filter(|it| !live.contains(it)).collect())
+        let sign_ins: Vec<Guid> =
+            sessions.iter().filter_map(|it| it.via().client_sign_in()).collect();
+        let live = self.directory.live_sign_ins(&sign_ins).await?;
+        Ok(sign_ins.into_iter().filter(|it| !live.contains(it)).collect())
     }
 
     /// Returns the live sessions that the changes concern. An organization's sessions require a

@@ -89,5 +89,5 @@ pub(in crate::flow) async fn release_lease(
 }
 
 fn row<'a>(authorities: &'a Authorities, session: &Session) -> Option<(Guid, &'a Directory)> {
-    Some((session.client_sign_in()?, authorities.organizations.as_ref()?.directory()))
+    Some((session.via().client_sign_in()?, authorities.organizations.as_ref()?.directory()))
 }

@@ -221,7 +221,7 @@ impl RecheckRequest {
             Ok(()) => self.note_unavailable(),
         }
         if let (Some(client_sign_in), Some(directory)) =
-            (self.session.client_sign_in(), self.directory())
+            (self.session.via().client_sign_in(), self.directory())
             && let Err(cause) = self.write_down(directory, client_sign_in, told).await
         {
             tracing::error!(user = self.session.user(), %cause, "cannot store the result of a native client's recheck");
