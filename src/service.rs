@@ -204,10 +204,10 @@ fn keep_fresh(entra: &Arc<Entra>) -> CancellationToken {
 /// Starts to apply changes in the directory to the sessions, if there is a directory.
 fn watch(process: &Process) -> CancellationToken {
     let stop = CancellationToken::new();
-    let Process { directory, store, metrics, clock, random, .. } = process.clone();
+    let Process { directory, live, metrics, clock, random, .. } = process.clone();
     if let Some(directory) = directory {
         tokio::spawn(
-            DirectoryWatch::new(directory, store, metrics, clock, random).run(stop.clone()),
+            DirectoryWatch::new(directory, live, metrics, clock, random).run(stop.clone()),
         );
     }
     stop
@@ -301,7 +301,7 @@ impl AdminSource for AdminState {
     fn metrics(&self) -> String {
         let sidecar = self.0.sidecar.load();
         sidecar.process.metrics.text(
-            sidecar.process.store.count(),
+            sidecar.process.live.count(),
             sidecar.entra.backoff_seconds() > 0,
             sidecar.process.log.dropped(),
         )
@@ -309,7 +309,7 @@ impl AdminSource for AdminState {
 
     fn revoke(&self, whom: &PersonSelector) -> Result<EndedSessions, AmbiguousPerson> {
         let sidecar = self.0.sidecar.load();
-        let ended = sidecar.process.store.revoke(whom)?;
+        let ended = sidecar.process.live.revoke(whom)?;
         // A phone that is not in use has no session here, but its sign-in must end too.
         let account = ended.person.map(|it| (it.oid, Some(it.tid))).or_else(|| whom.account());
         if let (Some((oid, tid)), Some(directory)) = (account, sidecar.process.directory.clone()) {

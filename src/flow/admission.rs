@@ -128,7 +128,7 @@ impl PermitCheck for StillPermitted {
         used: bool,
     ) -> Result<(), &'static str> {
         let newest = self.0.newest.load_full().ok_or(NOT_ALLOWED)?;
-        if !self.0.store.still_goes_on(session, used) {
+        if !self.0.live.still_goes_on(session, used) {
             return Err("its session ended");
         }
         if !recheck::still_goes_on(&self.0, session) {
@@ -249,7 +249,7 @@ allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
     async fn a_request_is_judged_by_the_rules_and_by_who_sent_it() {
         let sidecar = sidecar();
         let (id, session) =
-            sidecar.process.store.create(VerifiedUser::pretended(identity()), None, None, None);
+            sidecar.process.live.create(VerifiedUser::pretended(identity()), None, None, None);
         let cookie = format!("{COOKIE}={}", id.expose());
         let twice = format!("{cookie}; {COOKIE}=planted");
         let signed_in = [("cookie", cookie.as_str())];
@@ -286,7 +286,7 @@ allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
     async fn a_page_of_another_site_opens_no_web_socket_and_may_link_here() {
         let sidecar = sidecar();
         let (id, _) =
-            sidecar.process.store.create(VerifiedUser::pretended(identity()), None, None, None);
+            sidecar.process.live.create(VerifiedUser::pretended(identity()), None, None, None);
         let cookie = format!("{COOKIE}={}", id.expose());
         for (path, origin, web_socket, is_permitted) in [
             ("/", "https://app.example", true, true),
@@ -310,7 +310,7 @@ allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
     async fn an_ended_session_admits_nobody_and_a_permit_ends_with_it() {
         let sidecar = sidecar();
         let (id, _) =
-            sidecar.process.store.create(VerifiedUser::pretended(identity()), None, None, None);
+            sidecar.process.live.create(VerifiedUser::pretended(identity()), None, None, None);
         let cookie = format!("{COOKIE}={}", id.expose());
         let headers = [("cookie", cookie.as_str())];
         let (Admission::Permitted(permit), _) = admission(&sidecar, "/", &headers).await else {
@@ -320,7 +320,7 @@ allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
         let check = StillPermitted(Arc::clone(&sidecar.process));
         let session = Arc::clone(permit.session().unwrap());
         assert_eq!(check.still_holds(permit.target(), &session, true), Ok(()));
-        sidecar.process.store.end(id.expose());
+        sidecar.process.live.end(id.expose());
         assert_eq!(check.still_holds(permit.target(), &session, true), Err("its session ended"));
         assert_eq!(name(&admission(&sidecar, "/", &headers).await.0), "sign in Auto []");
     }

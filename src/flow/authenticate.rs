@@ -5,8 +5,8 @@ use super::exchange::Exchange;
 use super::refusal::Refusal;
 use super::upkeep::groups;
 use super::upkeep::recheck::{self, GraceExpired};
+use crate::session::live::SeenSession;
 use crate::session::record::Session;
-use crate::session::store::SeenSession;
 use crate::wire::cookies::{CookieMatch, find};
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ impl<'a> Exchange<'a> {
     ) -> Result<Option<Arc<Session>>, GraceExpired> {
         let sidecar = self.sidecar;
         let Some(id) = self.session_id() else { return Ok(None) };
-        let session = match sidecar.process.store.find(id) {
+        let session = match sidecar.process.live.find(id) {
             Some(SeenSession { session, is_due: true }) => {
                 Box::pin(recheck::attend(sidecar, session)).await?
             }
@@ -49,13 +49,13 @@ impl<'a> Exchange<'a> {
     /// Returns the session of the cookie. Does not count as use of the session and does not ask
     /// Entra.
     pub(super) fn session_of_cookie(&self) -> Option<Arc<Session>> {
-        self.session_id().and_then(|id| self.sidecar.process.store.peek(id))
+        self.session_id().and_then(|id| self.sidecar.process.live.peek(id))
     }
 
     /// Returns the session of this browser that ended because Entra requires additional proof
     /// first.
     pub(super) fn ended_session(&self) -> Option<Arc<Session>> {
-        self.session_id().and_then(|id| self.sidecar.process.store.ended(id))
+        self.session_id().and_then(|id| self.sidecar.process.live.ended(id))
     }
 
     /// Returns the value of the session cookie. If there are two cookies with that name, one was

@@ -11,8 +11,8 @@ use crate::directory;
 use crate::directory::client_sign_ins::MORE_THAN_PER_PERSON;
 use crate::headers::access_token::BadAccessToken;
 use crate::session::bearer_cache::KnownBearer;
+use crate::session::live::SeenSession;
 use crate::session::record::Session;
-use crate::session::store::SeenSession;
 use crate::sidecar::Sidecar;
 use http::header::AUTHORIZATION;
 use std::sync::Arc;
@@ -99,7 +99,7 @@ async fn remembered(
         return Err(BadAccessToken::Expired.into());
     }
     let session = known.session.as_ref().ok_or(BadAccessToken::Over)?;
-    match sidecar.process.store.find_held(session) {
+    match sidecar.process.live.find_held(session) {
         Some(seen) => Ok(seen),
         // The session was idle for too long or was ended. Its database row shows which.
         None => Box::pin(enter(sidecar, token, known.client_sign_in, known.ends)).await,
@@ -131,38 +131,38 @@ pub(super) async fn session_of_sign_in(
     sidecar: &Sidecar,
     id: Guid,
 ) -> Result<Option<SeenSession>, directory::Error> {
-    if let Some(seen) = sidecar.process.store.find_client_sign_in(id) {
+    if let Some(seen) = sidecar.process.live.find_client_sign_in(id) {
         return Ok(Some(seen));
     }
     let _door = sidecar.bearers.enter(id).await;
-    if let Some(seen) = sidecar.process.store.find_client_sign_in(id) {
+    if let Some(seen) = sidecar.process.live.find_client_sign_in(id) {
         return Ok(Some(seen));
     }
-    if sidecar.process.store.is_displaced(id) {
+    if sidecar.process.live.is_displaced(id) {
         return Ok(None);
     }
     let Some(directory) = &sidecar.process.directory else { return Ok(None) };
     let Some(client_sign_in) = directory.sign_in(id).await? else { return Ok(None) };
     let answered = client_sign_in.answered;
-    let session = sidecar.process.store.create_for_client(client_sign_in);
+    let session = sidecar.process.live.create_for_client(client_sign_in);
     end_displaced_sign_ins(sidecar);
     recheck::answered_before(sidecar, &session, answered);
-    Ok(sidecar.process.store.find_held(&session))
+    Ok(sidecar.process.live.find_held(&session))
 }
 
 /// Ends the rows of sign-ins that were displaced by a newer sign-in of the same person. Runs in the
 /// background, apart from the request that began the newer one.
 pub(super) fn end_displaced_sign_ins(sidecar: &Sidecar) {
-    let displaced = sidecar.process.store.displaced_sign_ins();
+    let displaced = sidecar.process.live.displaced_sign_ins();
     let Some(directory) = sidecar.process.directory.clone().filter(|_| !displaced.is_empty())
     else {
         return;
     };
-    let store = Arc::clone(&sidecar.process.store);
+    let live = Arc::clone(&sidecar.process.live);
     sidecar.process.background.spawn(async move {
         for client_sign_in in displaced {
             match directory.end_sign_in(client_sign_in, MORE_THAN_PER_PERSON).await {
-                Ok(()) => store.forget_displaced(client_sign_in),
+                Ok(()) => live.forget_displaced(client_sign_in),
                 // The sign-in stays ended in this process. The next displacement tries again.
                 Err(cause) => tracing::error!(%client_sign_in, %cause, "cannot end a native client sign-in beyond [session] per_person in the directory"),
             }

@@ -3,7 +3,7 @@
 
 use super::exchange::Exchange;
 use super::refusal::Refusal;
-use crate::session::store::SessionStore;
+use crate::session::live::LiveSessions;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::reply;
@@ -39,12 +39,12 @@ pub(super) async fn logout(exchange: &Exchange<'_>) -> Result<Response<Body>, Re
         answer(sidecar).ok_or(Refusal::Internal("the authority is not a valid header value"))?;
     let sid = sid(inbound.target.query().unwrap_or_default())
         .filter(|_| inbound.target.method() == Method::GET);
-    end_and_wait(&sidecar.process.store, &sidecar.process.background, sid).await;
+    end_and_wait(&sidecar.process.live, &sidecar.process.background, sid).await;
     Ok(answer)
 }
 
 /// Ends the sessions and returns when the response is due.
-async fn end_and_wait(store: &Arc<SessionStore>, background: &TaskTracker, sid: Option<String>) {
+async fn end_and_wait(store: &Arc<LiveSessions>, background: &TaskTracker, sid: Option<String>) {
     let due = Instant::now() + ANSWER_DELAY;
     // The sessions end before the first await, so that other requests cannot delay a sign-out.
     match DELAYED_ANSWERS.try_acquire() {
@@ -62,7 +62,7 @@ async fn end_and_wait(store: &Arc<SessionStore>, background: &TaskTracker, sid: 
     }
 }
 
-fn end_sessions(store: &SessionStore, sid: Option<String>) {
+fn end_sessions(store: &LiveSessions, sid: Option<String>) {
     let ended = sid.map_or(0, |it| store.end_by_sid(&it));
     if ended > 0 {
         tracing::info!(sessions = ended, "sign-out reported by Entra");
@@ -107,14 +107,14 @@ mod tests {
     use crate::entra::verified::VerifiedUser;
     use futures_util::FutureExt as _;
 
-    fn store() -> Arc<SessionStore> {
+    fn store() -> Arc<LiveSessions> {
         let (idle, lifetime) = (Duration::from_mins(10), Duration::from_hours(1));
         let config =
             SessionConfig { secrets: Vec::new(), idle, lifetime, capacity: 100, per_person: 100 };
-        Arc::new(SessionStore::new(&config, Clock::system(), crate::seal::random::system()))
+        Arc::new(LiveSessions::new(&config, Clock::system(), crate::seal::random::system()))
     }
 
-    fn begin(store: &SessionStore, sid: &str) -> Secret {
+    fn begin(store: &LiveSessions, sid: &str) -> Secret {
         let guid = Guid::parse("00aa00aa-bb11-cc22-dd33-44ee44ee0001").unwrap();
         let identity = Identity { entra_sid: Some(sid.into()), ..Identity::new(guid, guid) };
         store.create(VerifiedUser::pretended(identity), None, None, None).0

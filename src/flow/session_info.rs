@@ -112,7 +112,7 @@ fn session_times(sidecar: &Sidecar, session: &Session) -> Response<Body> {
     let standing = session.standing();
     let life = SessionTimes {
         began_at: session.started_at(),
-        idle_at: sidecar.process.store.idle_deadline(session),
+        idle_at: sidecar.process.live.idle_deadline(session),
         expires_at: session.ends(),
         checked_at: standing.answered(),
         next_check_at: standing.due_at(),

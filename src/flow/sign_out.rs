@@ -59,7 +59,7 @@ fn read_query(exchange: &Exchange<'_>) -> SignOutQuery {
 
 fn end(exchange: &Exchange<'_>, rd: Option<&str>) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, .. } = *exchange;
-    let ended = exchange.session_id().and_then(|id| sidecar.process.store.end(id));
+    let ended = exchange.session_id().and_then(|id| sidecar.process.live.end(id));
     let who = ended.as_ref().map(|it| it.identity());
     let hint = who.as_ref().and_then(|it| it.login_hint.as_deref());
     let back = rd.map_or_else(

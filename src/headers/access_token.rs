@@ -219,7 +219,7 @@ mod tests {
     use crate::base::identity::Identity;
     use crate::entra::verified::VerifiedUser;
     use crate::seal::random;
-    use crate::session::store::SessionStore;
+    use crate::session::live::LiveSessions;
 
     const ORIGIN: &str = "https://app.example.com";
 
@@ -246,7 +246,7 @@ mod tests {
             capacity: 10,
             per_person: 10,
         };
-        let store = SessionStore::new(&config, Clock::system(), random::system());
+        let store = LiveSessions::new(&config, Clock::system(), random::system());
         let (_, session) = store.create(VerifiedUser::pretended(identity), None, None, None);
         by.mint(&session, AccessTokenGrant { client: "phone", sign_in: oid, scope: Some("jobs") })
             .unwrap()

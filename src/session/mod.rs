@@ -5,13 +5,13 @@
 pub mod bearer_cache;
 pub mod groups_age;
 mod index;
+pub mod live;
 pub mod pending;
 mod people;
 pub mod person;
 pub mod record;
 pub mod rounds;
 pub mod standing;
-pub mod store;
 
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,13 @@
 //! The sessions of people: found and ended by person, organization, or session at Entra.
 
+use super::live::LiveSessions;
 use super::person::{AmbiguousPerson, EndedSessions, PersonKey, PersonName, PersonSelector};
 use super::record::Session;
-use super::store::SessionStore;
 use crate::base::guid::Guid;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-impl SessionStore {
+impl LiveSessions {
     /// Ends the sessions that started in that session at Entra; returns their number.
     pub fn end_by_sid(&self, sid: &str) -> usize {
         self.end_each(self.index.by_sid(sid))

@@ -48,7 +48,7 @@ impl Via {
 /// A signed-in person. Only the live sessions create them.
 #[derive(Debug)]
 pub struct Session {
-    /// Key in the store: the digest of the session ID, which gives no access.
+    /// Key of the session: the digest of the session ID, which gives no access.
     pub(in crate::session) key: [u8; 32],
     pub(in crate::session) via: Via,
     pub(in crate::session) identity: ArcSwap<Identity>,

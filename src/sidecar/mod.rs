@@ -29,7 +29,7 @@ use crate::seal::envelope::Envelope;
 use crate::seal::jwk::{KeyDerivationError, SigningKeys};
 use crate::seal::keyring::Keyring;
 use crate::session::bearer_cache::BearerCache;
-use crate::session::store::SessionStore;
+use crate::session::live::LiveSessions;
 use crate::telemetry::log::Log;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::{BadUpstream, TunnelTracker, Upstream};
@@ -58,8 +58,8 @@ pub struct Process {
     pub random: RandomSource,
     /// Source of the request references.
     pub ids: Arc<RequestIds>,
-    /// The session store.
-    pub store: Arc<SessionStore>,
+    /// The live sessions.
+    pub live: Arc<LiveSessions>,
     /// The log.
     pub log: Log,
     /// The metrics.
@@ -171,7 +171,7 @@ impl Process {
             memberships: Arc::new(MembershipCache::new(clock.clone(), background.clone())),
             background,
             detached: Arc::new(Semaphore::new(MAX_DETACHED)),
-            store: Arc::new(SessionStore::new(&config.session, clock.clone(), random.clone())),
+            live: Arc::new(LiveSessions::new(&config.session, clock.clone(), random.clone())),
             ids: Arc::new(RequestIds::new(&random)),
             keyring: Arc::new(Keyring::new(&[], &random)),
             metrics: Arc::default(),

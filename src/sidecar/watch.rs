@@ -11,8 +11,8 @@ use crate::base::identity::DirectoryMember;
 use crate::base::random::RandomSource;
 use crate::directory::watch::{DirectoryChange, MAX_CHANGES_PER_PAGE};
 use crate::directory::{Directory, Error};
+use crate::session::live::LiveSessions;
 use crate::session::record::Session;
-use crate::session::store::SessionStore;
 use crate::telemetry::metrics::Metrics;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -38,7 +38,7 @@ const REPEAT_SECONDS: u64 = 5;
 #[derive(Debug)]
 pub struct DirectoryWatch {
     directory: Directory,
-    store: Arc<SessionStore>,
+    live: Arc<LiveSessions>,
     metrics: Arc<Metrics>,
     clock: Clock,
     random: RandomSource,
@@ -71,7 +71,7 @@ impl DirectoryWatch {
     /// Creates a watch without changes, which start from now: no one is signed in yet.
     pub fn new(
         directory: Directory,
-        store: Arc<SessionStore>,
+        live: Arc<LiveSessions>,
         metrics: Arc<Metrics>,
         clock: Clock,
         random: RandomSource,
@@ -79,7 +79,7 @@ impl DirectoryWatch {
         let heard = clock.now();
         Self {
             directory,
-            store,
+            live,
             metrics,
             clock,
             random,
@@ -179,7 +179,7 @@ impl DirectoryWatch {
         let signed_out: usize = news
             .signed_out
             .iter()
-            .map(|(person, by)| self.store.end_all_of_person(*person, Some(*by)))
+            .map(|(person, by)| self.live.end_all_of_person(*person, Some(*by)))
             .sum();
         if signed_out > 0 {
             self.metrics.directory_ended("signed_out", signed_out);
@@ -208,7 +208,7 @@ impl DirectoryWatch {
                     ..DirectoryMember::clone(&member)
                 }),
                 None => {
-                    self.store.end_held(session);
+                    self.live.end_held(session);
                     ended += 1;
                 }
             }
@@ -235,11 +235,11 @@ impl DirectoryWatch {
     /// scan of all sessions, which runs apart from other work.
     async fn sessions(&self, news: &ChangeBatch) -> Vec<Arc<Session>> {
         let mut found: Vec<_> =
-            news.people.iter().flat_map(|it| self.store.of_person(*it)).collect();
+            news.people.iter().flat_map(|it| self.live.of_person(*it)).collect();
         if !news.organizations.is_empty() {
-            let (store, organizations) = (Arc::clone(&self.store), news.organizations.clone());
+            let (live, organizations) = (Arc::clone(&self.live), news.organizations.clone());
             let more =
-                tokio::task::spawn_blocking(move || store.of_organizations(&organizations)).await;
+                tokio::task::spawn_blocking(move || live.of_organizations(&organizations)).await;
             found.extend(more.unwrap_or_default());
         }
         found

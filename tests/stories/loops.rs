@@ -32,7 +32,7 @@ async fn loses_its_session(world: &World, browser: &mut TestBrowser) -> BrowserP
     for _ in 0..3 {
         assert!(browser.visits("/x").await.is_the_sign_in_at_entra());
         assert_eq!(browser.signs_in_as(MAYA).await.status, 200);
-        world.internals().process.store.end(&browser.cookie("entrada").unwrap());
+        world.internals().process.live.end(&browser.cookie("entrada").unwrap());
     }
     browser.visits("/x").await
 }
@@ -80,7 +80,7 @@ async fn p5_another_host_than_the_public_one() {
         if page.status == 400 {
             break;
         }
-        world.internals().process.store.end(&tom.cookie("entrada").unwrap());
+        world.internals().process.live.end(&tom.cookie("entrada").unwrap());
     }
     assert_eq!(cause(&tom.page), "other-host");
 }

@@ -171,7 +171,7 @@ async fn somebody_else_who_comes_back_is_simply_signed_in() {
     // Nor is anything taken over from a session that is over.
     let mut maya = world.signed_in(MAYA).await;
     maya.visits("/strong/x").await;
-    world.internals().process.store.end(&maya.cookie("entrada").unwrap());
+    world.internals().process.live.end(&maya.cookie("entrada").unwrap());
     let page = maya.visits("/oauth2/start?rd=%2Fx&login_hint=maya%40contoso.example").await;
     assert_eq!((page.status, assertion(&page).get("acrs")), (200, None));
 }

@@ -57,7 +57,7 @@ async fn end(sidecar: &Sidecar, form: &TokenForm) -> Result<(), OAuthError> {
         directory.end_by_token(&token, &client.id, REVOKE_REASON).await.map_err(failed)?
     };
     if let Some(client_sign_in) = client_sign_in {
-        sidecar.process.store.end_client_sign_in(client_sign_in);
+        sidecar.process.live.end_client_sign_in(client_sign_in);
     }
     Ok(())
 }

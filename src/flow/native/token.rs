@@ -13,7 +13,7 @@ use crate::config::native::{NativeClient, NativeConfig};
 use crate::directory::client_sign_ins::{RedeemError, RedeemedSignIn};
 use crate::directory::{self, Directory};
 use crate::headers::access_token::AccessTokenGrant;
-use crate::session::store::SeenSession;
+use crate::session::live::SeenSession;
 use crate::sidecar::Sidecar;
 use crate::sidecar::guesses::{GuessingClient, RequestSource};
 use crate::wire::body::Body;
@@ -151,7 +151,7 @@ impl TokenError {
 /// and within seconds in other processes.
 fn ended(exchange: &Exchange<'_>, client_sign_in: Guid, cause: &'static str) -> OAuthError {
     tracing::warn!(%client_sign_in, cause, client = ?exchange.inbound.origin.client, "native client sign-in ended");
-    exchange.sidecar.process.store.end_client_sign_in(client_sign_in);
+    exchange.sidecar.process.live.end_client_sign_in(client_sign_in);
     OAuthError::new("invalid_grant", cause)
 }
 
@@ -169,11 +169,11 @@ async fn redeem(
     let code = Secret::new(form.needed("code", "code is missing")?);
     let verifier =
         form.needed("code_verifier", "code_verifier is missing: PKCE with S256 is required")?;
-    let most = sidecar.process.store.most_of_person();
+    let most = sidecar.process.live.most_of_person();
     let granted =
         directory.redeem_code(&code, &client.id, form.text("redirect_uri"), verifier, most).await?;
     // Other processes learn of it from the history.
-    granted.ended.iter().for_each(|it| sidecar.process.store.end_client_sign_in(*it));
+    granted.ended.iter().for_each(|it| sidecar.process.live.end_client_sign_in(*it));
     Ok(granted)
 }
 

@@ -146,7 +146,7 @@ pub(super) async fn change(
         Ok(after) => {
             if matches!(act, PersonAction::SignOut | PersonAction::On(false)) {
                 // Takes effect here at once; other replicas learn of it from the history.
-                sidecar.process.store.end_all_of_person(after.id, None);
+                sidecar.process.live.end_all_of_person(after.id, None);
             }
             tracing::info!(organization = %visit.organization().code, by = visit.by(), %person, done, "person changed on the set-up page");
             Some(done)

@@ -80,10 +80,10 @@ async fn start_session(
     // Every sign-in gets a new ID. The session that this browser had ends, whether or not its
     // cookie was planted.
     if let Some(old) = exchange.session_id() {
-        sidecar.process.store.end(old);
+        sidecar.process.live.end(old);
     }
     let (id, session) =
-        sidecar.process.store.create(user, member, grant, returned.parameters.session());
+        sidecar.process.live.create(user, member, grant, returned.parameters.session());
     // Only a step-up keeps the proofs of the former session. A normal sign-in starts without them.
     let steps_up = !request.acrs.is_empty() || request.challenge.is_some();
     if let Some(former) = former.filter(|_| steps_up) {

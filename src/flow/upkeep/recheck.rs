@@ -260,7 +260,7 @@ impl RecheckRequest {
     /// the person signs in again.
     fn note_unavailable(&self) {
         if self.now() >= self.deadline() {
-            self.process.store.end_for_sign_in(&self.session, None);
+            self.process.live.end_for_sign_in(&self.session, None);
         } else {
             self.put_off(u64::MAX);
         }
@@ -276,7 +276,7 @@ impl RecheckRequest {
                 }
                 Err(cause) => {
                     tracing::error!(user = self.session.user(), %cause, "session ended");
-                    self.process.store.end_held(&self.session);
+                    self.process.live.end_held(&self.session);
                     "ended"
                 }
             },
@@ -291,11 +291,11 @@ impl RecheckRequest {
         effect.log(self.session.user(), cause);
         match effect {
             RefusalEffect::Ends => {
-                self.process.store.end_held(&self.session);
+                self.process.live.end_held(&self.session);
                 "ended"
             }
             RefusalEffect::SignInRequired { claims } => {
-                self.process.store.end_for_sign_in(&self.session, claims);
+                self.process.live.end_for_sign_in(&self.session, claims);
                 "sign_in_required"
             }
             RefusalEffect::Continues { rest_seconds, .. } => {

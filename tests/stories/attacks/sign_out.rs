@@ -204,7 +204,7 @@ async fn attack_a_full_queue_of_guesses_delays_no_sign_out_also_when_its_client_
         talk(address, &request).await;
         began.elapsed()
     });
-    let store = Arc::clone(&world.internals().process.store);
+    let store = Arc::clone(&world.internals().process.live);
     for cookie in &cookies {
         let id = cookie.split_once("entrada=").unwrap().1.split(';').next().unwrap();
         while store.peek(id).is_some() {

@@ -87,7 +87,7 @@ async fn p6_groups_that_graph_told_outlive_a_refreshed_token_that_does_not_tell_
     assert_eq!(grace.visits("/group/x").await.status, 200);
     control.graph(GraphFault::Down, UNTIL_CLEARED);
     let sidecar = world.internals();
-    let session = sidecar.process.store.peek(&grace.cookie("entrada").unwrap()).unwrap();
+    let session = sidecar.process.live.peek(&grace.cookie("entrada").unwrap()).unwrap();
     for _ in 0..3 {
         let mut lease = session.standing().lease().await;
         let mut refreshed = sidecar.entra.refresh(lease.refresh_token().unwrap()).await.unwrap();

@@ -63,7 +63,7 @@ async fn a_phone_signs_in_calls_the_app_and_stays_signed_in() {
     let second = given(&town.refreshes(&first.refresh).await);
     assert_eq!(town.calls(&second.access).await.status, 200);
     assert_eq!(
-        town.world.internals().process.store.of_person(maya.id).len(),
+        town.world.internals().process.live.of_person(maya.id).len(),
         1,
         "one session, however many tokens"
     );
@@ -102,7 +102,7 @@ async fn another_replica_takes_the_token_and_many_at_once_read_the_row_once() {
     });
     assert_eq!(futures_util::future::join_all(all).await, vec![200; 50]);
     let maya = town.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
-    assert_eq!(other.internals().process.store.of_person(maya.id).len(), 1);
+    assert_eq!(other.internals().process.live.of_person(maya.id).len(), 1);
     let told =
         posts(&mut town.world.browser_at(other.address), "token", &refreshing(&given.refresh))
             .await;

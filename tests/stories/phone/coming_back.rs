@@ -65,7 +65,7 @@ async fn a_sign_in_for_an_app_brings_it_a_code_and_leaves_no_session_in_the_brow
             ("fleet-phone", Some("jobs"), known.id, "contoso")
         );
     }
-    assert_eq!(town.world.internals().process.store.count(), 0);
+    assert_eq!(town.world.internals().process.live.count(), 0);
     assert_eq!(town.world.app.seen.count(), 0);
 }
 

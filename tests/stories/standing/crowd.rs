@@ -61,7 +61,7 @@ async fn p2_an_hour_without_entra_signs_none_of_ten_thousand_out_and_asks_it_few
 
 /// When Entra last said yes to a session, which is still there.
 fn heard_at(world: &World, cookie: &str) -> u64 {
-    let session = world.internals().process.store.peek(cookie.strip_prefix("entrada=").unwrap());
+    let session = world.internals().process.live.peek(cookie.strip_prefix("entrada=").unwrap());
     session.expect("somebody was signed out").standing().answered()
 }
 
@@ -77,7 +77,7 @@ async fn answers(world: &World) -> u64 {
 async fn crowd(world: &World, browser: &TestBrowser, count: u64) -> Vec<String> {
     const AT_ONCE: u64 = 4;
     let sidecar = world.internals();
-    let session = sidecar.process.store.peek(&browser.cookie("entrada").unwrap()).unwrap();
+    let session = sidecar.process.live.peek(&browser.cookie("entrada").unwrap()).unwrap();
     // Entra's refresh tokens are good for more than once.
     let grant = session.standing().lease().await.refresh_token().unwrap().clone();
     let mut tasks = tokio::task::JoinSet::new();
@@ -88,7 +88,7 @@ async fn crowd(world: &World, browser: &TestBrowser, count: u64) -> Vec<String> 
             for at in (task..count).step_by(AT_ONCE as usize) {
                 let mut refreshed = sidecar.entra.refresh(&grant).await.unwrap();
                 let own = refreshed.grant.take();
-                let (id, session) = sidecar.process.store.create(
+                let (id, session) = sidecar.process.live.create(
                     sidecar.entra.verify(refreshed).await.unwrap(),
                     None,
                     own,

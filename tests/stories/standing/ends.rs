@@ -131,7 +131,7 @@ async fn a_session_without_a_refresh_token_ends_when_silence_would_end_it() {
     let world = long_lived().await;
     let mut maya = world.signed_in(MAYA).await;
     let sidecar = world.internals();
-    let (id, _) = sidecar.process.store.create(fresh(&world, &maya).await, None, None, None);
+    let (id, _) = sidecar.process.live.create(fresh(&world, &maya).await, None, None, None);
     maya.plants("entrada", id.expose());
     for hours in [1, 3] {
         world.later(hours * HOUR);
@@ -145,7 +145,7 @@ async fn a_session_without_a_refresh_token_ends_when_silence_would_end_it() {
 /// What Entra says now of whoever is signed in there.
 async fn fresh(world: &World, browser: &TestBrowser) -> entrada::entra::verified::VerifiedUser {
     let sidecar = world.internals();
-    let session = sidecar.process.store.peek(&browser.cookie("entrada").unwrap()).unwrap();
+    let session = sidecar.process.live.peek(&browser.cookie("entrada").unwrap()).unwrap();
     let lease = session.standing().lease().await;
     let refreshed = sidecar.entra.refresh(lease.refresh_token().unwrap()).await.unwrap();
     sidecar.entra.verify(refreshed).await.unwrap()

@@ -101,7 +101,7 @@ async fn p2_single_use_refresh_tokens_are_never_sent_again_and_nobody_is_signed_
     // Told to stop while Entra is asked: the answer is heard before the end.
     world.later(31 * MINUTE);
     world.emulator.control().be_slow(700);
-    let session = world.internals().process.store.peek(&maya.cookie("entrada").unwrap()).unwrap();
+    let session = world.internals().process.live.peek(&maya.cookie("entrada").unwrap()).unwrap();
     assert_eq!(raw::status(&talk(world.address, &get(&world, "/api/x", &cookie)).await), 200);
     let tries = session.standing().tries();
     world.shutdown.cancel();

@@ -1,4 +1,6 @@
-//! In-memory session store.
+//! The live sessions of this process.
+//!
+//! Every request reads them: nothing here waits, and no lock is held while anything waits.
 
 use super::groups_age::GroupsAge;
 use super::index::SessionIndex;
@@ -31,7 +33,7 @@ type SessionKey = [u8; 32];
 
 /// Sessions in this process by the SHA-256 digest of their IDs: memory contents give no access.
 #[derive(Debug)]
-pub struct SessionStore {
+pub struct LiveSessions {
     pub(super) sessions: Cache<SessionKey, Arc<Session>>,
     pub(super) index: Arc<SessionIndex>,
     pub(super) clock: Clock,
@@ -40,7 +42,7 @@ pub struct SessionStore {
     lifetime: u64,
     /// `[session] per_person`.
     max_per_person: usize,
-    /// `None` if one person may have all sessions of the store.
+    /// `None` if one person may have all sessions.
     per_person: Option<usize>,
     /// Sign-ins on native clients that their person displaced: ended here, not yet in their rows.
     displaced_sign_ins: Mutex<HashSet<Guid>>,
@@ -55,8 +57,8 @@ pub struct SeenSession {
     pub is_due: bool,
 }
 
-impl SessionStore {
-    /// Creates an empty store. If it is full, the session that was unused for the longest time is
+impl LiveSessions {
+    /// Creates the cache, empty. If it is full, the session that was unused for the longest time is
     /// evicted: a new one is never rejected (LRU, not TinyLFU).
     ///
     /// The library drops idle sessions; `goes_on` checks the absolute lifetime, which costs less
@@ -92,7 +94,7 @@ impl SessionStore {
         }
     }
 
-    /// Starts a session with a new ID, which is sent to the browser and not stored. `member` is the
+    /// Starts a session with a new ID, which is sent to the browser and not kept here. `member` is the
     /// person in the directory, if there is one; `grant` is the refresh token for later questions
     /// to Entra; `session_state` is the name of the session at Entra from the callback.
     pub fn create(
@@ -293,7 +295,7 @@ impl SessionStore {
     }
 
     /// Ends a session that the caller has because the person must sign in again; `claims` is what
-    /// must be proven then, if Entra says so. The record stays in the store for the sign-in.
+    /// must be proven then, if Entra says so. The record stays for the sign-in.
     pub fn end_for_sign_in(&self, session: &Session, claims: Option<Box<str>>) {
         session.standing.needs_sign_in(claims);
         session.end.notify();
