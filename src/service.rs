@@ -22,6 +22,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -309,9 +310,11 @@ impl AdminSource for AdminState {
 
     fn revoke(&self, whom: &PersonSelector) -> Result<EndedSessions, AmbiguousPerson> {
         let sidecar = self.0.sidecar.load();
-        let ended = sidecar.process.live.revoke(whom)?;
+        let person = sidecar.process.live.select(whom)?;
+        let sessions = person
+            .map_or(0, |it| Handle::current().block_on(sidecar.process.store.end_by_person(it)));
         // A phone that is not in use has no session here, but its sign-in must end too.
-        let account = ended.person.map(|it| (it.oid, Some(it.tid))).or_else(|| whom.account());
+        let account = person.map(|it| (it.oid, Some(it.tid))).or_else(|| whom.account());
         if let (Some((oid, tid)), Some(directory)) = (account, sidecar.process.directory.clone()) {
             sidecar.process.background.spawn(async move {
                 if let Err(cause) = directory.end_sign_ins_of_account(oid, tid, SIGNED_OUT).await {
@@ -319,7 +322,7 @@ impl AdminSource for AdminState {
                 }
             });
         }
-        Ok(ended)
+        Ok(EndedSessions { person, sessions })
     }
 
     fn token(&self) -> Option<Secret> {

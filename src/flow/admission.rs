@@ -248,8 +248,7 @@ allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
     #[tokio::test]
     async fn a_request_is_judged_by_the_rules_and_by_who_sent_it() {
         let sidecar = sidecar();
-        let (id, session) =
-            sidecar.process.live.create(VerifiedUser::pretended(identity()), None, None, None);
+        let (id, session) = sidecar.process.live.create(VerifiedUser::pretended(identity()).into());
         let cookie = format!("{COOKIE}={}", id.expose());
         let twice = format!("{cookie}; {COOKIE}=planted");
         let signed_in = [("cookie", cookie.as_str())];
@@ -285,8 +284,7 @@ allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
     #[tokio::test]
     async fn a_page_of_another_site_opens_no_web_socket_and_may_link_here() {
         let sidecar = sidecar();
-        let (id, _) =
-            sidecar.process.live.create(VerifiedUser::pretended(identity()), None, None, None);
+        let (id, _) = sidecar.process.live.create(VerifiedUser::pretended(identity()).into());
         let cookie = format!("{COOKIE}={}", id.expose());
         for (path, origin, web_socket, is_permitted) in [
             ("/", "https://app.example", true, true),
@@ -309,8 +307,7 @@ allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
     #[tokio::test]
     async fn an_ended_session_admits_nobody_and_a_permit_ends_with_it() {
         let sidecar = sidecar();
-        let (id, _) =
-            sidecar.process.live.create(VerifiedUser::pretended(identity()), None, None, None);
+        let (id, _) = sidecar.process.live.create(VerifiedUser::pretended(identity()).into());
         let cookie = format!("{COOKIE}={}", id.expose());
         let headers = [("cookie", cookie.as_str())];
         let (Admission::Permitted(permit), _) = admission(&sidecar, "/", &headers).await else {

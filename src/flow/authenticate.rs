@@ -29,7 +29,13 @@ impl<'a> Exchange<'a> {
     ) -> Result<Option<Arc<Session>>, GraceExpired> {
         let sidecar = self.sidecar;
         let Some(id) = self.session_id() else { return Ok(None) };
-        let session = match sidecar.process.live.find(id) {
+        let live = &sidecar.process.live;
+        let seen = match live.find(id) {
+            // This process does not have it.
+            None => sidecar.process.store.load(id).await.and_then(|it| live.find_held(&it)),
+            seen => seen,
+        };
+        let session = match seen {
             Some(SeenSession { session, is_due: true }) => {
                 Box::pin(recheck::attend(sidecar, session)).await?
             }
@@ -46,8 +52,17 @@ impl<'a> Exchange<'a> {
         groups::follow(self.sidecar, session);
     }
 
-    /// Returns the session of the cookie. Does not count as use of the session and does not ask
-    /// Entra.
+    /// Returns the session of the cookie, also if this process does not have it yet. Does not count
+    /// as use of the session and does not ask Entra.
+    pub(super) async fn load_session(&self) -> Option<Arc<Session>> {
+        match self.session_of_cookie() {
+            None => self.sidecar.process.store.load(self.session_id()?).await,
+            live => live,
+        }
+    }
+
+    /// Returns the session of the cookie if it is live in this process. Does not count as use of the
+    /// session and does not ask Entra.
     pub(super) fn session_of_cookie(&self) -> Option<Arc<Session>> {
         self.session_id().and_then(|id| self.sidecar.process.live.peek(id))
     }

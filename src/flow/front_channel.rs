@@ -3,7 +3,7 @@
 
 use super::exchange::Exchange;
 use super::refusal::Refusal;
-use crate::session::live::LiveSessions;
+use crate::session::store::SessionStore;
 use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::reply;
@@ -39,17 +39,17 @@ pub(super) async fn logout(exchange: &Exchange<'_>) -> Result<Response<Body>, Re
         answer(sidecar).ok_or(Refusal::Internal("the authority is not a valid header value"))?;
     let sid = sid(inbound.target.query().unwrap_or_default())
         .filter(|_| inbound.target.method() == Method::GET);
-    end_and_wait(&sidecar.process.live, &sidecar.process.background, sid).await;
+    end_and_wait(&sidecar.process.store, &sidecar.process.background, sid).await;
     Ok(answer)
 }
 
 /// Ends the sessions and returns when the response is due.
-async fn end_and_wait(store: &Arc<LiveSessions>, background: &TaskTracker, sid: Option<String>) {
+async fn end_and_wait(store: &Arc<SessionStore>, background: &TaskTracker, sid: Option<String>) {
     let due = Instant::now() + ANSWER_DELAY;
     // The sessions end before the first await, so that other requests cannot delay a sign-out.
     match DELAYED_ANSWERS.try_acquire() {
         Ok(_permit) => {
-            end_sessions(store, sid);
+            end_sessions(store, sid).await;
             sleep_until(due).await;
         }
         // Too many responses are waiting, so this one is sent at once. The sessions end in a
@@ -57,13 +57,14 @@ async fn end_and_wait(store: &Arc<LiveSessions>, background: &TaskTracker, sid: 
         // found.
         Err(_) => {
             let store = Arc::clone(store);
-            background.spawn(async move { end_sessions(&store, sid) });
+            background.spawn(async move { end_sessions(&store, sid).await });
         }
     }
 }
 
-fn end_sessions(store: &LiveSessions, sid: Option<String>) {
-    let ended = sid.map_or(0, |it| store.end_by_sid(&it));
+async fn end_sessions(store: &SessionStore, sid: Option<String>) {
+    let Some(sid) = sid else { return };
+    let ended = store.end_by_sid(&sid).await;
     if ended > 0 {
         tracing::info!(sessions = ended, "sign-out reported by Entra");
     }
@@ -105,27 +106,29 @@ mod tests {
     use crate::base::secret::Secret;
     use crate::config::session::SessionConfig;
     use crate::entra::verified::VerifiedUser;
+    use crate::session::live::LiveSessions;
     use futures_util::FutureExt as _;
 
-    fn store() -> Arc<LiveSessions> {
+    fn live() -> Arc<LiveSessions> {
         let (idle, lifetime) = (Duration::from_mins(10), Duration::from_hours(1));
         let config =
             SessionConfig { secrets: Vec::new(), idle, lifetime, capacity: 100, per_person: 100 };
         Arc::new(LiveSessions::new(&config, Clock::system(), crate::seal::random::system()))
     }
 
-    fn begin(store: &LiveSessions, sid: &str) -> Secret {
+    fn begin(live: &LiveSessions, sid: &str) -> Secret {
         let guid = Guid::parse("00aa00aa-bb11-cc22-dd33-44ee44ee0001").unwrap();
         let identity = Identity { entra_sid: Some(sid.into()), ..Identity::new(guid, guid) };
-        store.create(VerifiedUser::pretended(identity), None, None, None).0
+        live.create(VerifiedUser::pretended(identity).into()).0
     }
 
     /// Regression: sign-outs used to wait for a permit before they ended the sessions.
     #[tokio::test]
     async fn a_sign_out_waits_for_no_other_and_its_answer_does_not_wait_for_it() {
-        let (store, background) = (store(), TaskTracker::new());
-        let (one, two) = (begin(&store, "one"), begin(&store, "two"));
-        let lives = |it: &Secret| store.peek(it.expose()).is_some();
+        let (live, background) = (live(), TaskTracker::new());
+        let store = Arc::new(SessionStore::memory(Arc::clone(&live)));
+        let (one, two) = (begin(&live, "one"), begin(&live, "two"));
+        let lives = |it: &Secret| live.peek(it.expose()).is_some();
         let began = Instant::now();
         let mut delayed = Box::pin(end_and_wait(&store, &background, Some("one".to_owned())));
         assert!(

@@ -283,7 +283,7 @@ async fn answer(
         Route::Start => sign_in::pages::start(exchange).await,
         Route::SignIn => sign_in::pages::page(exchange, body).await,
         Route::Callback => callback::callback(exchange, body, facts).await,
-        Route::SignOut => sign_out::sign_out(exchange),
+        Route::SignOut => sign_out::sign_out(exchange).await,
         Route::FrontChannel => front_channel::logout(exchange).await,
         Route::UserInfo => session_info::user(exchange, facts).await,
         Route::Session => session_info::session(exchange, facts),

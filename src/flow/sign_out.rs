@@ -13,20 +13,20 @@ use http::header::SET_COOKIE;
 use http::{Method, Response, StatusCode};
 
 /// `GET|POST /sign_out?rd=`: ends the session and redirects to Entra's sign-out.
-pub(super) fn sign_out(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
+pub(super) async fn sign_out(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
     exchange.require_method(&[Method::GET, Method::HEAD, Method::POST], "GET, POST")?;
     let rd = rd(exchange.inbound);
     let wanted = read_query(exchange);
     match wanted {
         SignOutQuery::No => Err(Refusal::CrossSite),
         // There is no session. Entra's sign-out also returns here.
-        _ if exchange.session_of_cookie().is_none()
-            && exchange.inbound.target.method() != Method::POST =>
+        _ if exchange.inbound.target.method() != Method::POST
+            && exchange.load_session().await.is_none() =>
         {
             Ok(signed_out(exchange, rd.as_deref()))
         }
         SignOutQuery::Confirm => Ok(confirm_page(exchange, rd.as_deref())),
-        SignOutQuery::Yes => end(exchange, rd.as_deref()),
+        SignOutQuery::Yes => end(exchange, rd.as_deref()).await,
     }
 }
 
@@ -57,9 +57,12 @@ fn read_query(exchange: &Exchange<'_>) -> SignOutQuery {
     }
 }
 
-fn end(exchange: &Exchange<'_>, rd: Option<&str>) -> Result<Response<Body>, Refusal> {
+async fn end(exchange: &Exchange<'_>, rd: Option<&str>) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, .. } = *exchange;
-    let ended = exchange.session_id().and_then(|id| sidecar.process.live.end(id));
+    let ended = match exchange.session_id() {
+        Some(id) => sidecar.process.store.end(id).await,
+        None => None,
+    };
     let who = ended.as_ref().map(|it| it.identity());
     let hint = who.as_ref().and_then(|it| it.login_hint.as_deref());
     let back = rd.map_or_else(

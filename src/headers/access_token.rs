@@ -247,7 +247,7 @@ mod tests {
             per_person: 10,
         };
         let store = LiveSessions::new(&config, Clock::system(), random::system());
-        let (_, session) = store.create(VerifiedUser::pretended(identity), None, None, None);
+        let (_, session) = store.create(VerifiedUser::pretended(identity).into());
         by.mint(&session, AccessTokenGrant { client: "phone", sign_in: oid, scope: Some("jobs") })
             .unwrap()
     }

@@ -46,7 +46,7 @@ pub trait AdminSource: Send + Sync + 'static {
     /// The metrics, in the Prometheus text format.
     fn metrics(&self) -> String;
 
-    /// Ends all sessions of a person. May take a while.
+    /// Ends all sessions of a person. May take a while, so it is called on a thread that may block.
     ///
     /// # Errors
     /// `AmbiguousPerson` if several people match.

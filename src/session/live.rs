@@ -48,6 +48,25 @@ pub struct LiveSessions {
     displaced_sign_ins: Mutex<HashSet<Guid>>,
 }
 
+/// A sign-in that starts a browser's session.
+#[derive(Debug)]
+pub struct NewSession<'a> {
+    /// The person who signed in.
+    pub user: VerifiedUser,
+    /// The person in the directory, if there is one.
+    pub member: Option<DirectoryMember>,
+    /// The refresh token for later questions to Entra.
+    pub refresh_token: Option<Secret>,
+    /// The name of the session at Entra, from the callback.
+    pub session_state: Option<&'a str>,
+}
+
+impl From<VerifiedUser> for NewSession<'_> {
+    fn from(user: VerifiedUser) -> Self {
+        Self { user, member: None, refresh_token: None, session_state: None }
+    }
+}
+
 /// A live session that a request belongs to.
 #[derive(Debug)]
 pub struct SeenSession {
@@ -94,31 +113,43 @@ impl LiveSessions {
         }
     }
 
-    /// Starts a session with a new ID, which is sent to the browser and not kept here. `member` is the
-    /// person in the directory, if there is one; `grant` is the refresh token for later questions
-    /// to Entra; `session_state` is the name of the session at Entra from the callback.
-    pub fn create(
-        &self,
-        user: VerifiedUser,
-        member: Option<DirectoryMember>,
-        grant: Option<Secret>,
-        session_state: Option<&str>,
-    ) -> (Secret, Arc<Session>) {
+    /// Makes a session with a new ID, which is sent to the browser and not kept here. The session is
+    /// live when its store has saved it.
+    pub fn prepare(&self, new: NewSession<'_>) -> (Secret, Arc<Session>) {
         let id = URL_SAFE_NO_PAD.encode(self.random.bytes::<ID_BYTES>());
-        let now = self.clock.now();
-        let identity = Identity { member: member.map(Arc::new), ..user.into_identity() };
-        let session_state =
-            session_state.filter(|it| identity.entra_sid.as_deref() != Some(*it)).map(Box::from);
-        let session = self.insert(
-            key(&id),
-            Via::Browser,
-            identity,
-            grant,
+        let identity = Identity { member: new.member.map(Arc::new), ..new.user.into_identity() };
+        let session_state = new
+            .session_state
+            .filter(|it| identity.entra_sid.as_deref() != Some(*it))
+            .map(Box::from);
+        let session = Session {
             session_state,
-            now.saturating_add(self.lifetime),
-        );
-        self.make_room(&session);
-        (Secret::new(id), session)
+            ..self.session(
+                key(&id),
+                Via::Browser,
+                identity,
+                new.refresh_token,
+                self.clock.now().saturating_add(self.lifetime),
+            )
+        };
+        (Secret::new(id), Arc::new(session))
+    }
+
+    /// Adds a session that is complete, unless it is live already or has ended.
+    pub(super) fn insert(&self, session: &Arc<Session>) {
+        if session.is_over() {
+            return;
+        }
+        // First: the cache can evict the session at once, and then removes it from the index.
+        self.index.insert(session);
+        let entry = self.sessions.entry(session.key).or_insert_with(|| Arc::clone(session));
+        // It may have ended since the first check.
+        if session.is_over() {
+            self.sessions.invalidate(&session.key);
+        }
+        if entry.is_fresh() {
+            self.make_room(session);
+        }
     }
 
     /// Keeps a person within the limit of sessions: repeated sign-ins displace the person's own
@@ -143,14 +174,16 @@ impl LiveSessions {
     pub fn create_for_client(&self, client_sign_in: ClientSignIn) -> Arc<Session> {
         let (id, ends) = (client_sign_in.id, client_sign_in.ends);
         let (identity, grant) = client_sign_in.into_parts();
-        let session = self.insert(
+        let session = Arc::new(self.session(
             client_sign_in_key(id),
             Via::Client(id),
             Identity { entra_sid: None, ..identity },
             grant,
-            None,
             ends,
-        );
+        ));
+        // Replaces a session that has been idle for too long.
+        self.index.insert(&session);
+        self.sessions.insert(session.key, Arc::clone(&session));
         self.make_room(&session);
         session
     }
@@ -179,22 +212,21 @@ impl LiveSessions {
         self.displaced_sign_ins.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn insert(
+    fn session(
         &self,
         key: SessionKey,
         via: Via,
         identity: Identity,
         grant: Option<Secret>,
-        session_state: Option<Box<str>>,
         ends: u64,
-    ) -> Arc<Session> {
+    ) -> Session {
         let now = self.clock.now();
-        let session = Arc::new(Session {
+        Session {
             key,
             via,
             user: identity.oid.to_string().into(),
             groups_age: GroupsAge::new(identity.groups == PersonGroups::Overage),
-            session_state,
+            session_state: None,
             identity: ArcSwap::from_pointee(identity),
             started_at: now,
             ends: AtomicU64::new(ends),
@@ -204,11 +236,7 @@ impl LiveSessions {
             standing: EntraStanding::new(now, grant),
             answered: OnceLock::new(),
             reauthenticated: AtomicBool::new(false),
-        });
-        // First: the cache can evict the session at once, and then removes it from the index.
-        self.index.insert(&session);
-        self.sessions.insert(key, Arc::clone(&session));
-        session
+        }
     }
 
     /// Returns the live session of a native sign-in started in this process; records the use.
@@ -311,6 +339,14 @@ impl LiveSessions {
     /// Returns the time when an unused session becomes idle, in seconds since 1970.
     pub fn idle_deadline(&self, session: &Session) -> u64 {
         session.last_seen().saturating_add(self.idle).min(session.ends())
+    }
+
+    /// Makes a session live without a store.
+    #[cfg(test)]
+    pub fn create(&self, new: NewSession<'_>) -> (Secret, Arc<Session>) {
+        let (id, session) = self.prepare(new);
+        self.insert(&session);
+        (id, session)
     }
 
     /// Returns the number of entries in the index.

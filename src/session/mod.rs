@@ -5,6 +5,7 @@
 pub mod bearer_cache;
 pub mod groups_age;
 mod index;
+pub mod lease;
 pub mod live;
 pub mod pending;
 mod people;
@@ -12,6 +13,7 @@ pub mod person;
 pub mod record;
 pub mod rounds;
 pub mod standing;
+pub mod store;
 
 #[cfg(test)]
 mod tests;

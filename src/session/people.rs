@@ -1,7 +1,7 @@
 //! The sessions of people: found and ended by person, organization, or session at Entra.
 
 use super::live::LiveSessions;
-use super::person::{AmbiguousPerson, EndedSessions, PersonKey, PersonName, PersonSelector};
+use super::person::{AmbiguousPerson, PersonKey, PersonName, PersonSelector};
 use super::record::Session;
 use crate::base::guid::Guid;
 use std::collections::{BTreeSet, HashSet};
@@ -46,12 +46,12 @@ impl LiveSessions {
         sessions.into_iter().filter(|it| self.goes_on(it, now, false)).collect()
     }
 
-    /// Ends all sessions of the person that an operator selected. A name requires a scan of all
-    /// sessions, because nothing else needs an index: not for the request path.
+    /// Returns the person with live sessions whom an operator selected. A name requires a scan of
+    /// all sessions, because nothing else needs an index: not for the request path.
     ///
     /// # Errors
-    /// `AmbiguousPerson` if several people match: nothing ends.
-    pub fn revoke(&self, whom: &PersonSelector) -> Result<EndedSessions, AmbiguousPerson> {
+    /// `AmbiguousPerson` if several people match.
+    pub fn select(&self, whom: &PersonSelector) -> Result<Option<PersonKey>, AmbiguousPerson> {
         let mut people = match &whom.user {
             PersonName::Object(oid) => self.people(self.index.by_object(*oid)),
             PersonName::Name(name) => {
@@ -60,10 +60,8 @@ impl LiveSessions {
         };
         people.retain(|it| whom.tenant.is_none_or(|tenant| it.tid == tenant));
         match people.as_slice() {
-            [] => Ok(EndedSessions { person: None, sessions: 0 }),
-            [person] => {
-                Ok(EndedSessions { person: Some(*person), sessions: self.end_all_of(*person) })
-            }
+            [] => Ok(None),
+            [person] => Ok(Some(*person)),
             _ => Err(AmbiguousPerson(people)),
         }
     }

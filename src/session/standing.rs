@@ -31,10 +31,21 @@ pub struct EntraStanding {
 #[derive(Debug)]
 struct RequiredProof(Option<Box<str>>);
 
-/// The exclusive right to ask Entra about one session. A store that several processes share
-/// provides a lease of the same form.
+/// The exclusive right within this process to ask Entra about one session. Among several processes,
+/// `session::lease` decides.
 #[derive(Debug)]
 pub struct RecheckLease<'a>(MutexGuard<'a, Option<Secret>>);
+
+/// Which process may use the refresh token of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseTurn {
+    /// This process has the lease, with Entra's newest refresh token.
+    Held,
+    /// Another process has the lease.
+    Elsewhere,
+    /// The session has ended.
+    Over,
+}
 
 /// A refreshed token belongs to another person than the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

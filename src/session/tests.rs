@@ -1,7 +1,7 @@
 //! Live sessions are found with the cookie, Entra's session and the person, and end once.
 
-use super::live::LiveSessions;
-use super::person::{AmbiguousPerson, EndedSessions, PersonKey, PersonSelector};
+use super::live::{LiveSessions, NewSession};
+use super::person::{AmbiguousPerson, PersonKey, PersonSelector};
 use crate::base::clock::Clock;
 use crate::base::guid::Guid;
 use crate::base::identity::{DirectoryMember, Identity};
@@ -49,7 +49,8 @@ fn begin(
     sid: Option<&str>,
     session_state: Option<&str>,
 ) -> Secret {
-    live.create(VerifiedUser::pretended(identity(who, name, sid)), None, None, session_state).0
+    let user = VerifiedUser::pretended(identity(who, name, sid));
+    live.create(NewSession { session_state, ..user.into() }).0
 }
 
 fn lives(live: &LiveSessions, id: &Secret) -> bool {
@@ -102,12 +103,11 @@ fn all_sessions_of_a_person_end_and_nobody_elses() {
 }
 
 #[test]
-fn an_operator_means_one_person_or_nobody_ends() {
+fn an_operator_means_one_person_or_nobody() {
     let live = live(&Clock::system(), 100);
     let (maya, tom) = (person(MAYA, HOME), person(TOM, ELSEWHERE));
     let one = begin(&live, maya, "maya@contoso.com", None, None);
     let whom = |user: &str, tenant: Option<&str>| PersonSelector::parse(user, tenant).unwrap();
-    let nobody = EndedSessions { person: None, sessions: 0 };
     for (user, tenant) in [
         ("tom@contoso.com", None),
         ("aya@contoso.com", None),
@@ -115,28 +115,24 @@ fn an_operator_means_one_person_or_nobody_ends() {
         (MAYA, Some(ELSEWHERE)),
         ("maya@contoso.com", Some(ELSEWHERE)),
     ] {
-        assert_eq!(live.revoke(&whom(user, tenant)), Ok(nobody), "{user} {tenant:?}");
+        assert_eq!(live.select(&whom(user, tenant)), Ok(None), "{user} {tenant:?}");
     }
     // In another tenant, a person has the same name, or the same object ID.
     let lent = begin(&live, tom, "maya@contoso.com", None, None);
-    assert_eq!(live.revoke(&whom("maya@contoso.com", None)), Err(AmbiguousPerson(vec![maya, tom])));
+    assert_eq!(live.select(&whom("maya@contoso.com", None)), Err(AmbiguousPerson(vec![maya, tom])));
     let same = begin(&live, person(MAYA, ELSEWHERE), "x@y", None, None);
     assert_eq!(
-        live.revoke(&whom(MAYA, None)),
+        live.select(&whom(MAYA, None)),
         Err(AmbiguousPerson(vec![person(MAYA, ELSEWHERE), maya]))
     );
     assert!(lives(&live, &one) && lives(&live, &lent) && lives(&live, &same));
-    assert_eq!(
-        live.revoke(&whom("MAYA@Contoso.com", Some(HOME))),
-        Ok(EndedSessions { person: Some(maya), sessions: 1 })
-    );
+    assert_eq!(live.select(&whom("MAYA@Contoso.com", Some(HOME))), Ok(Some(maya)));
+    assert_eq!(live.end_all_of(maya), 1);
     assert!(!lives(&live, &one) && lives(&live, &lent) && lives(&live, &same));
-    // A name ends every session of the person, including one that started with an earlier name.
+    // A name means every session of the person, including one that started with an earlier name.
     let older = begin(&live, tom, "thomas@contoso.com", None, None);
-    assert_eq!(
-        live.revoke(&whom("maya@contoso.com", None)),
-        Ok(EndedSessions { person: Some(tom), sessions: 2 })
-    );
+    assert_eq!(live.select(&whom("maya@contoso.com", None)), Ok(Some(tom)));
+    assert_eq!(live.end_all_of(tom), 2);
     assert!(!lives(&live, &older) && lives(&live, &same));
 }
 
@@ -146,10 +142,7 @@ fn what_is_over_by_itself_is_counted_by_nobody() {
     let live = live(&clock, 100);
     begin(&live, person(MAYA, HOME), "maya@contoso.com", Some("one"), None);
     clock.shift(601);
-    assert_eq!(
-        live.revoke(&PersonSelector::parse("maya@contoso.com", None).unwrap()),
-        Ok(EndedSessions { person: None, sessions: 0 })
-    );
+    assert_eq!(live.select(&PersonSelector::parse("maya@contoso.com", None).unwrap()), Ok(None));
     assert_eq!(live.end_by_sid("one"), 0);
 }
 
@@ -158,7 +151,7 @@ fn a_refreshed_token_does_not_change_by_what_a_session_is_found() {
     let live = live(&Clock::system(), 100);
     let maya = person(MAYA, HOME);
     let (id, session) =
-        live.create(VerifiedUser::pretended(identity(maya, "maya", Some("one"))), None, None, None);
+        live.create(VerifiedUser::pretended(identity(maya, "maya", Some("one"))).into());
     session.renew(VerifiedUser::pretended(identity(maya, "maya.new", Some("two")))).unwrap();
     assert_eq!((live.end_by_sid("two"), live.end_by_sid("one")), (0, 1));
     assert!(!lives(&live, &id));
@@ -192,13 +185,8 @@ fn begin_of(live: &LiveSessions, who: Guid, organization: Guid) -> Secret {
         organization,
         code: "contoso".into(),
     };
-    live.create(
-        VerifiedUser::pretended(identity(person(MAYA, HOME), "maya", None)),
-        Some(member),
-        None,
-        None,
-    )
-    .0
+    let user = VerifiedUser::pretended(identity(person(MAYA, HOME), "maya", None));
+    live.create(NewSession { member: Some(member), ..user.into() }).0
 }
 
 #[test]

@@ -30,6 +30,7 @@ use crate::seal::jwk::{KeyDerivationError, SigningKeys};
 use crate::seal::keyring::Keyring;
 use crate::session::bearer_cache::BearerCache;
 use crate::session::live::LiveSessions;
+use crate::session::store::SessionStore;
 use crate::telemetry::log::Log;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::{BadUpstream, TunnelTracker, Upstream};
@@ -60,6 +61,8 @@ pub struct Process {
     pub ids: Arc<RequestIds>,
     /// The live sessions.
     pub live: Arc<LiveSessions>,
+    /// Where sessions are kept beyond this process.
+    pub store: Arc<SessionStore>,
     /// The log.
     pub log: Log,
     /// The metrics.
@@ -167,11 +170,14 @@ impl Process {
         environment: Vec<(String, String)>,
     ) -> Self {
         let background = TaskTracker::new();
+        let live = LiveSessions::new(&config.session, clock.clone(), random.clone());
+        let live = Arc::new(live);
         Self {
             memberships: Arc::new(MembershipCache::new(clock.clone(), background.clone())),
             background,
             detached: Arc::new(Semaphore::new(MAX_DETACHED)),
-            live: Arc::new(LiveSessions::new(&config.session, clock.clone(), random.clone())),
+            store: Arc::new(SessionStore::memory(Arc::clone(&live))),
+            live,
             ids: Arc::new(RequestIds::new(&random)),
             keyring: Arc::new(Keyring::new(&[], &random)),
             metrics: Arc::default(),

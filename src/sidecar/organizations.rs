@@ -20,6 +20,9 @@ use crate::directory::recent::FinishedSignIn;
 use crate::directory::{self, Directory};
 use crate::entra::registration_credentials::CredentialUsed;
 use crate::entra::{self, Entra};
+use crate::session::lease::LeaseKeeper;
+use crate::session::record::Session;
+use crate::session::store::SessionStore;
 use crate::wire::client::HttpClient;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
@@ -110,6 +113,15 @@ struct RegisteredOrganization {
 }
 
 impl Authorities {
+    /// Returns the place that keeps the lease of a session.
+    pub fn lease_keeper<'a>(
+        &'a self,
+        session: &Session,
+        store: &'a SessionStore,
+    ) -> LeaseKeeper<'a> {
+        LeaseKeeper::of(session, store, self.organizations.as_ref().map(|it| it.directory()))
+    }
+
     /// Returns the sign-in that a signed-in person belongs to.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use super::rounds;
 use super::trail::SignInTrail;
 use crate::base::secret::Secret;
 use crate::entra::Redeemed;
+use crate::session::live::NewSession;
 use crate::session::pending::SessionRequest;
 use crate::session::record::Session;
 use crate::wire::body::Body;
@@ -27,14 +28,8 @@ pub(in crate::flow) async fn finish(
     trail: &mut SignInTrail,
 ) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, .. } = *exchange;
-    let (id, session) = start_session(exchange, returned, request, trail).await?;
+    let (cookie, session) = start_session(exchange, returned, request, trail).await?;
     facts.session = Some(Arc::clone(&session));
-    if returned.pending.prompt_login {
-        session.set_reauthenticated();
-    }
-    if let Some(challenge) = &request.challenge {
-        session.answers(challenge.clone());
-    }
     let mut response = if has_contexts(&session, &request.acrs) {
         reply::redirect(StatusCode::SEE_OTHER, returned.return_to(exchange).as_str())
             .ok_or(Refusal::Internal("no redirect"))?
@@ -46,7 +41,7 @@ pub(in crate::flow) async fn finish(
     };
     let cookie = sidecar
         .names
-        .set(sidecar.names.session(), id.expose(), None)
+        .set(sidecar.names.session(), cookie.expose(), None)
         .ok_or(Refusal::Internal("no cookie"))?;
     response.headers_mut().append(SET_COOKIE, cookie);
     for further in [
@@ -61,7 +56,7 @@ pub(in crate::flow) async fn finish(
     Ok(response)
 }
 
-/// Begins a session for the person who signed in.
+/// Begins a session for the person who signed in. Returns the value of its cookie.
 async fn start_session(
     exchange: &Exchange<'_>,
     returned: &ReturnedSignIn<'_>,
@@ -76,21 +71,32 @@ async fn start_session(
     if let Some(member) = &member {
         trail.is_made(member);
     }
-    let former = exchange.session_of_cookie();
+    let former = exchange.load_session().await;
     // Every sign-in gets a new ID. The session that this browser had ends, whether or not its
     // cookie was planted.
     if let Some(old) = exchange.session_id() {
-        sidecar.process.live.end(old);
+        sidecar.process.store.end(old).await;
     }
-    let (id, session) =
-        sidecar.process.live.create(user, member, grant, returned.parameters.session());
+    let (id, session) = sidecar.process.live.prepare(NewSession {
+        user,
+        member,
+        refresh_token: grant,
+        session_state: returned.parameters.session(),
+    });
     // Only a step-up keeps the proofs of the former session. A normal sign-in starts without them.
     let steps_up = !request.acrs.is_empty() || request.challenge.is_some();
     if let Some(former) = former.filter(|_| steps_up) {
         session.follow(&former);
     }
+    if returned.pending.prompt_login {
+        session.set_reauthenticated();
+    }
+    if let Some(challenge) = &request.challenge {
+        session.answers(challenge.clone());
+    }
+    let cookie = sidecar.process.store.save(id, &session).await;
     exchange.session_started(&session);
-    Ok((id, session))
+    Ok((cookie, session))
 }
 
 fn has_contexts(session: &Session, acrs: &[String]) -> bool {

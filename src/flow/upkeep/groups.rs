@@ -1,14 +1,15 @@
 //! Requests groups that are missing in a token from Microsoft Graph, in the background or before a
 //! request is judged.
 
-use super::lease::{self, LeaseTurn};
 use crate::base::clock::Clock;
 use crate::directory;
 use crate::entra::Entra;
 use crate::entra::graph::{Error, GraphToken, GroupMembership};
 use crate::entra::memberships::{GroupsSubject, GroupsUnavailable, KnownGroups, MembershipCache};
+use crate::session::lease::LeaseKeeper;
 use crate::session::record::Session;
-use crate::session::standing::RecheckLease;
+use crate::session::standing::{LeaseTurn, RecheckLease};
+use crate::session::store::SessionStore;
 use crate::sidecar::organizations::Authorities;
 use crate::sidecar::{Process, Sidecar};
 use std::sync::Arc;
@@ -80,6 +81,7 @@ pub(in crate::flow) async fn wait(sidecar: &Sidecar, session: &Arc<Session>) -> 
 struct GroupsRequest {
     entra: Arc<Entra>,
     authorities: Authorities,
+    store: Arc<SessionStore>,
     memberships: Arc<MembershipCache>,
     clock: Clock,
     session: Arc<Session>,
@@ -95,6 +97,7 @@ impl GroupsRequest {
         Self {
             entra: Arc::clone(&authorities.entra),
             authorities,
+            store: Arc::clone(&process.store),
             memberships,
             clock,
             session: Arc::clone(session),
@@ -106,9 +109,10 @@ impl GroupsRequest {
     async fn request_groups(&self) -> Result<(), GroupsUnavailable> {
         let since = self.clock.now().saturating_sub(FRESH_SECONDS);
         let (authorities, session) = (self.authorities.clone(), Arc::clone(&self.session));
+        let store = Arc::clone(&self.store);
         let outcome = self
             .memberships
-            .ask(self.person(), self.number(), since, || membership(authorities, session))
+            .ask(self.person(), self.number(), since, || membership(authorities, store, session))
             .await;
         match &outcome {
             Ok(told) => self.store_groups(told),
@@ -157,6 +161,7 @@ impl GroupsRequest {
 /// is held only until the new refresh token is stored.
 async fn membership(
     authorities: Authorities,
+    store: Arc<SessionStore>,
     session: Arc<Session>,
 ) -> Result<GroupMembership, Error> {
     let member = session.identity().member.clone();
@@ -169,28 +174,27 @@ async fn membership(
         tracing::error!(user = session.user(), %cause, "cannot request groups from Microsoft Graph");
         Error::Interrupted
     };
-    match lease::wait(&authorities, &session, &mut lease).await.map_err(silent)? {
-        LeaseTurn::Mine => {}
+    let keeper = authorities.lease_keeper(&session, &store);
+    match keeper.wait(&session, &mut lease).await.map_err(silent)? {
+        LeaseTurn::Held => {}
         LeaseTurn::Elsewhere => return Err(Error::Interrupted),
         LeaseTurn::Over => return Err(Error::NoRefreshToken),
     }
-    let passed = graph_token(&entra, &authorities, &session, &mut lease).await;
-    lease::release_lease(&authorities, &session).await.map_err(silent)?;
+    let passed = graph_token(&entra, keeper, &session, &mut lease).await;
+    keeper.release(&session).await.map_err(silent)?;
     drop(lease);
     entra.membership(passed?).await
 }
 
 async fn graph_token(
     entra: &Entra,
-    authorities: &Authorities,
+    keeper: LeaseKeeper<'_>,
     session: &Session,
     lease: &mut RecheckLease<'_>,
 ) -> Result<GraphToken, Error> {
     let mut pass = entra.graph_pass(lease.refresh_token().ok_or(Error::NoRefreshToken)?).await?;
     if let Some(grant) = pass.take_refresh_token() {
-        let kept = lease::store_refresh_token(authorities, session, &grant).await;
-        lease.store_refresh_token(grant);
-        kept.map_err(|cause| {
+        keeper.keep_refresh_token(session, lease, grant).await.map_err(|cause| {
             tracing::error!(user = session.user(), %cause, "cannot store a refresh token from Entra");
             Error::Interrupted
         })?;

@@ -3,6 +3,5 @@
 
 mod effect;
 pub(super) mod groups;
-mod lease;
 pub(super) mod recheck;
 mod renewal;

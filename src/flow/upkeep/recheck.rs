@@ -5,15 +5,12 @@
 //! only after the grace period.
 
 use super::effect::{self, DueRecheck, RefusalEffect};
-use super::lease::{self, LeaseTurn};
 use super::renewal::{self, RefusalCause};
-use crate::base::guid::Guid;
-use crate::base::identity::{Identity, PersonGroups};
-use crate::directory::{self, Directory};
 use crate::entra::Entra;
 use crate::entra::verified::VerifiedUser;
+use crate::session::lease::LeaseKeeper;
 use crate::session::record::Session;
-use crate::session::standing::RecheckLease;
+use crate::session::standing::{LeaseTurn, RecheckLease};
 use crate::sidecar::organizations::{self, Authorities};
 use crate::sidecar::{Process, Sidecar};
 use std::sync::Arc;
@@ -199,8 +196,8 @@ impl RecheckRequest {
         if standing.tries() != tries || self.session.is_over() {
             return;
         }
-        match lease::take(&self.authorities, &self.session, &mut lease).await {
-            Ok(LeaseTurn::Mine) => self.refresh_with(&mut lease).await,
+        match self.lease_keeper().lease(&self.session, &mut lease).await {
+            Ok(LeaseTurn::Held) => self.refresh_with(&mut lease).await,
             // Another process is asking with the same Entra refresh token.
             Ok(LeaseTurn::Elsewhere) => self.put_off(LEASE_SECONDS),
             Ok(LeaseTurn::Over) => self.take(Err(RefusalCause::SignedOut)),
@@ -210,50 +207,24 @@ impl RecheckRequest {
     }
 
     async fn refresh_with(&self, lease: &mut RecheckLease<'_>) {
+        let keeper = self.lease_keeper();
         let mut told = None;
         match renewal::check_directory(&self.authorities, &self.session).await {
             Err(cause) => self.take(Err(cause)),
             Ok(()) if lease.refresh_token().is_some() => {
-                let heard = renewal::redeem(&self.authorities, &self.session, lease).await;
+                let heard = renewal::redeem(&self.authorities, keeper, &self.session, lease).await;
                 told = heard.as_ref().ok().map(|it| it.identity().groups.clone());
                 self.take(heard);
             }
             Ok(()) => self.note_unavailable(),
         }
-        if let (Some(client_sign_in), Some(directory)) =
-            (self.session.via().client_sign_in(), self.directory())
-            && let Err(cause) = self.write_down(directory, client_sign_in, told).await
-        {
+        if let Err(cause) = keeper.finish(&self.session, told).await {
             tracing::error!(user = self.session.user(), %cause, "cannot store the result of a native client's recheck");
         }
     }
 
-    fn directory(&self) -> Option<&Directory> {
-        self.authorities.organizations.as_ref().map(|it| it.directory())
-    }
-
-    /// Stores the result for other processes, and for this one after a restart. Groups are stored
-    /// as the token listed them: groups from Graph are requested again.
-    async fn write_down(
-        &self,
-        directory: &Directory,
-        client_sign_in: Guid,
-        told: Option<PersonGroups>,
-    ) -> Result<(), directory::Error> {
-        if self.session.is_over() {
-            let again = self.session.standing().again().is_some();
-            let why = if again {
-                "Entra requires a new sign-in"
-            } else {
-                "Entra ended the person's access"
-            };
-            return directory.end_sign_in(client_sign_in, why).await;
-        }
-        if let Some(groups) = told {
-            let who = Identity { groups, ..Identity::clone(&self.session.identity()) };
-            directory.refresh_succeeded(client_sign_in, &who).await?;
-        }
-        directory.release_refresh(client_sign_in).await
+    fn lease_keeper(&self) -> LeaseKeeper<'_> {
+        self.authorities.lease_keeper(&self.session, &self.process.store)
     }
 
     /// Entra issued no refresh token. The session is treated as if Entra were unreachable, until

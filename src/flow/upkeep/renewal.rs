@@ -1,9 +1,9 @@
 //! Asks the directory and Entra whether the person of a session is still allowed.
 
-use super::lease;
 use crate::base::identity::DirectoryMember;
 use crate::entra;
 use crate::entra::verified::VerifiedUser;
+use crate::session::lease::LeaseKeeper;
 use crate::session::record::Session;
 use crate::session::standing::RecheckLease;
 use crate::sidecar::organizations::{self, Authorities};
@@ -52,6 +52,7 @@ pub(super) async fn check_directory(
 /// one may no longer be valid.
 pub(super) async fn redeem(
     authorities: &Authorities,
+    keeper: LeaseKeeper<'_>,
     session: &Session,
     lease: &mut RecheckLease<'_>,
 ) -> Result<VerifiedUser, RefusalCause> {
@@ -59,11 +60,10 @@ pub(super) async fn redeem(
     let entra = authorities.of(member.as_deref()).await?;
     let Some(grant) = lease.refresh_token() else { return Err(entra::Error::Answer.into()) };
     let mut refreshed = entra.refresh(grant).await?;
-    if let Some(fresh) = refreshed.grant.take() {
-        lease.store_refresh_token(fresh);
-    }
-    if let Some(newest) = lease.refresh_token() {
-        lease::store_refresh_token(authorities, session, newest)
+    // If Entra sent no new one, the old one is sealed again with the newest secret.
+    if let Some(newest) = refreshed.grant.take().or_else(|| lease.refresh_token().cloned()) {
+        keeper
+            .keep_refresh_token(session, lease, newest)
             .await
             .map_err(organizations::Error::from)?;
     }

@@ -4,6 +4,7 @@ use super::{MINUTE, long_lived, metrics};
 use crate::world::World;
 use crate::world::browser::TestBrowser;
 use crate::world::samples::MAYA;
+use entrada::session::live::NewSession;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -88,12 +89,10 @@ async fn crowd(world: &World, browser: &TestBrowser, count: u64) -> Vec<String> 
             for at in (task..count).step_by(AT_ONCE as usize) {
                 let mut refreshed = sidecar.entra.refresh(&grant).await.unwrap();
                 let own = refreshed.grant.take();
-                let (id, session) = sidecar.process.live.create(
-                    sidecar.entra.verify(refreshed).await.unwrap(),
-                    None,
-                    own,
-                    None,
-                );
+                let user = sidecar.entra.verify(refreshed).await.unwrap();
+                let new = NewSession { refresh_token: own, ..user.into() };
+                let (id, session) = sidecar.process.live.prepare(new);
+                let id = sidecar.process.store.save(id, &session).await;
                 // As a sign-in does; a little earlier each.
                 session.standing().set_due_in(sidecar.process.clock.now(), 1620 + at * 180 / count);
                 out.push(format!("entrada={}", id.expose()));

@@ -131,7 +131,8 @@ async fn a_session_without_a_refresh_token_ends_when_silence_would_end_it() {
     let world = long_lived().await;
     let mut maya = world.signed_in(MAYA).await;
     let sidecar = world.internals();
-    let (id, _) = sidecar.process.live.create(fresh(&world, &maya).await, None, None, None);
+    let (id, session) = sidecar.process.live.prepare(fresh(&world, &maya).await.into());
+    let id = sidecar.process.store.save(id, &session).await;
     maya.plants("entrada", id.expose());
     for hours in [1, 3] {
         world.later(hours * HOUR);

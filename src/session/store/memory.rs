@@ -1,0 +1,60 @@
+//! The store of a single process: its live sessions are all there are.
+
+use super::super::live::LiveSessions;
+use super::super::person::PersonKey;
+use super::super::record::Session;
+use super::super::standing::{LeaseTurn, RecheckLease};
+use crate::base::secret::Secret;
+use std::sync::Arc;
+
+/// Sessions of this process only.
+#[derive(Debug)]
+pub struct MemoryStore {
+    live: Arc<LiveSessions>,
+}
+
+impl MemoryStore {
+    pub(super) fn new(live: Arc<LiveSessions>) -> Self {
+        Self { live }
+    }
+
+    pub(super) fn load(&self, cookie: &str) -> Option<Arc<Session>> {
+        self.live.peek(cookie)
+    }
+
+    pub(super) fn save(&self, id: Secret, session: &Arc<Session>) -> Secret {
+        self.live.insert(session);
+        id
+    }
+
+    pub(super) fn end(&self, cookie: &str) -> Option<Arc<Session>> {
+        self.live.end(cookie)
+    }
+
+    pub(super) fn end_by_sid(&self, sid: &str) -> usize {
+        self.live.end_by_sid(sid)
+    }
+
+    pub(super) fn end_by_person(&self, person: PersonKey) -> usize {
+        self.live.end_all_of(person)
+    }
+
+    /// No other process has the session, so the right within this process is enough.
+    pub(super) fn lease(&self, session: &Session, _: &RecheckLease<'_>) -> LeaseTurn {
+        if session.is_over() { LeaseTurn::Over } else { LeaseTurn::Held }
+    }
+
+    pub(super) fn keep_refresh_token(
+        &self,
+        session: &Session,
+        lease: &mut RecheckLease<'_>,
+        token: Secret,
+    ) {
+        if !session.is_over() {
+            lease.store_refresh_token(token);
+        }
+    }
+
+    /// A recheck changes the live session itself, and nothing is kept elsewhere.
+    pub(super) fn release(&self, _: &Session) {}
+}

@@ -1,0 +1,98 @@
+//! Where the sessions of browsers are kept, beyond those that are live in one process.
+//!
+//! A session that is live in a process is served from there, without asking the store. The store is
+//! asked when a session starts, ends or is rechecked, and when a cookie is unknown to the process.
+
+mod memory;
+#[cfg(test)]
+mod tests;
+
+use super::live::LiveSessions;
+use super::person::PersonKey;
+use super::record::Session;
+use super::standing::{LeaseTurn, RecheckLease};
+use crate::base::secret::Secret;
+use memory::MemoryStore;
+use std::sync::Arc;
+
+/// The store of `[session] store`. Every store passes the tests in `tests.rs`.
+#[derive(Debug)]
+pub enum SessionStore {
+    /// Sessions live and end with the process.
+    Memory(MemoryStore),
+}
+
+impl SessionStore {
+    /// Creates the store that keeps sessions only in this process.
+    pub fn memory(live: Arc<LiveSessions>) -> Self {
+        Self::Memory(MemoryStore::new(live))
+    }
+
+    /// Returns the session of a cookie, live in this process. Does not count as use.
+    pub async fn load(&self, cookie: &str) -> Option<Arc<Session>> {
+        match self {
+            Self::Memory(store) => store.load(cookie),
+        }
+    }
+
+    /// Saves a session that is complete; it is live from then on. An ended session stays ended.
+    /// Returns the value of its cookie: the ID, unless the store keeps the session in the cookie.
+    pub async fn save(&self, id: Secret, session: &Arc<Session>) -> Secret {
+        match self {
+            Self::Memory(store) => store.save(id, session),
+        }
+    }
+
+    /// Ends the session of a cookie, for all processes. Returns it if it was known.
+    pub async fn end(&self, cookie: &str) -> Option<Arc<Session>> {
+        match self {
+            Self::Memory(store) => store.end(cookie),
+        }
+    }
+
+    /// Ends the sessions that started in that session at Entra; returns their number. Those that
+    /// are live in this process end before the first await.
+    pub async fn end_by_sid(&self, sid: &str) -> usize {
+        match self {
+            Self::Memory(store) => store.end_by_sid(sid),
+        }
+    }
+
+    /// Ends all sessions of one person; returns their number. Those that are live in this process
+    /// end before the first await.
+    pub async fn end_by_person(&self, person: PersonKey) -> usize {
+        match self {
+            Self::Memory(store) => store.end_by_person(person),
+        }
+    }
+
+    /// Acquires the right to use the session's refresh token, if no other process has it. The
+    /// caller already has the right within this process, `lease`, which then holds the newest
+    /// refresh token.
+    pub async fn lease(&self, session: &Session, lease: &mut RecheckLease<'_>) -> LeaseTurn {
+        match self {
+            Self::Memory(store) => store.lease(session, lease),
+        }
+    }
+
+    /// Stores the refresh token that replaces the previous one, for the next holder of the lease. An
+    /// ended session keeps none.
+    pub async fn keep_refresh_token(
+        &self,
+        session: &Session,
+        lease: &mut RecheckLease<'_>,
+        token: Secret,
+    ) {
+        match self {
+            Self::Memory(store) => store.keep_refresh_token(session, lease, token),
+        }
+    }
+
+    /// Saves what a recheck changed, or that it ended the session, and releases the lease. The
+    /// right within this process ends when the caller drops it.
+    pub async fn release(&self, session: &Session) {
+        match self {
+            Self::Memory(store) => store.release(session),
+        }
+    }
+}

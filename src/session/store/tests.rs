@@ -1,0 +1,203 @@
+//! What every session store does. A new store adds a line to `on_every_store`.
+
+use super::*;
+use crate::base::clock::Clock;
+use crate::base::guid::Guid;
+use crate::base::identity::Identity;
+use crate::config::session::SessionConfig;
+use crate::entra::verified::VerifiedUser;
+use crate::session::live::NewSession;
+use futures_util::FutureExt as _;
+use std::time::Duration;
+
+const HOME: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+const ABROAD: &str = "99999999-9999-4999-8999-999999999999";
+const MAYA: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee0001";
+const TOM: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee0002";
+
+/// A store with the live sessions of one process.
+struct Ground {
+    name: &'static str,
+    clock: Clock,
+    live: Arc<LiveSessions>,
+    store: SessionStore,
+}
+
+impl Ground {
+    fn new(name: &'static str, store: impl FnOnce(Arc<LiveSessions>) -> SessionStore) -> Self {
+        let config = SessionConfig {
+            secrets: Vec::new(),
+            idle: Duration::from_mins(10),
+            lifetime: Duration::from_hours(1),
+            capacity: 100,
+            per_person: 100,
+        };
+        let clock = Clock::system();
+        let random = crate::seal::random::system();
+        let live = Arc::new(LiveSessions::new(&config, clock.clone(), random));
+        Self { name, clock, store: store(Arc::clone(&live)), live }
+    }
+
+    fn prepared(&self, who: PersonKey, sid: &str) -> (Secret, Arc<Session>) {
+        let identity = Identity { entra_sid: Some(sid.into()), ..Identity::new(who.oid, who.tid) };
+        let refresh_token = Some(Secret::new("the first token"));
+        let user = VerifiedUser::pretended(identity);
+        self.live.prepare(NewSession { refresh_token, ..user.into() })
+    }
+
+    async fn saved(&self, who: PersonKey, sid: &str) -> (Secret, Arc<Session>) {
+        let (id, session) = self.prepared(who, sid);
+        (self.store.save(id, &session).await, session)
+    }
+
+    async fn lives(&self, cookie: &Secret) -> bool {
+        let loaded = self.store.load(cookie.expose()).await.is_some();
+        assert!(loaded || self.live.find(cookie.expose()).is_none(), "{}", self.name);
+        loaded
+    }
+
+    /// Acquires the lease and returns the token that it comes with.
+    async fn leased(&self, session: &Session) -> (LeaseTurn, Option<String>) {
+        let mut lease = session.standing().lease().await;
+        let turn = self.store.lease(session, &mut lease).await;
+        let token = lease.refresh_token().map(|it| it.expose().to_owned());
+        self.store.release(session).await;
+        (turn, token)
+    }
+}
+
+async fn on_every_store(test: impl AsyncFn(Ground)) {
+    test(Ground::new("memory", SessionStore::memory)).await;
+}
+
+fn person(oid: &str, tid: &str) -> PersonKey {
+    PersonKey { oid: Guid::parse(oid).unwrap(), tid: Guid::parse(tid).unwrap() }
+}
+
+#[tokio::test]
+async fn a_session_is_found_with_its_own_cookie_from_when_it_is_saved() {
+    on_every_store(async |ground: Ground| {
+        let (id, session) = ground.prepared(person(MAYA, HOME), "one");
+        assert!(!ground.lives(&id).await, "{}", ground.name);
+        let cookie = ground.store.save(id, &session).await;
+        let loaded = ground.store.load(cookie.expose()).await.unwrap();
+        assert!(Arc::ptr_eq(&loaded, &session), "{}: it is live already", ground.name);
+        let (other, of_other) = ground.saved(person(MAYA, HOME), "two").await;
+        let loaded = ground.store.load(other.expose()).await.unwrap();
+        assert!(Arc::ptr_eq(&loaded, &of_other) && other.expose() != cookie.expose());
+        let mut changed = cookie.expose().to_owned();
+        let last = if changed.pop() == Some('A') { 'B' } else { 'A' };
+        for wrong in ["", &cookie.expose()[1..], &format!("{changed}{last}"), &"A".repeat(43)] {
+            assert!(ground.store.load(wrong).await.is_none(), "{} {wrong}", ground.name);
+            assert!(ground.store.end(wrong).await.is_none(), "{} {wrong}", ground.name);
+        }
+        assert!(ground.lives(&cookie).await && ground.lives(&other).await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn loading_is_no_use_and_a_session_ends_by_itself() {
+    on_every_store(async |ground: Ground| {
+        let (idle, _) = ground.saved(person(MAYA, HOME), "one").await;
+        let (used, _) = ground.saved(person(TOM, HOME), "two").await;
+        for _ in 0..2 {
+            ground.clock.shift(301);
+            assert!(ground.live.find(used.expose()).is_some(), "{}", ground.name);
+            ground.store.load(idle.expose()).await;
+        }
+        assert!(!ground.lives(&idle).await && ground.lives(&used).await, "{}", ground.name);
+        for _ in 0..10 {
+            ground.live.find(used.expose());
+            ground.clock.shift(300);
+        }
+        assert!(!ground.lives(&used).await, "{}: past its lifetime", ground.name);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_ended_session_is_never_back() {
+    on_every_store(async |ground: Ground| {
+        let (cookie, session) = ground.saved(person(MAYA, HOME), "one").await;
+        let dependents = session.ended();
+        // Saved again, as after a recheck.
+        let cookie = ground.store.save(cookie, &session).await;
+        assert!(ground.lives(&cookie).await && !dependents.is_cancelled(), "{}", ground.name);
+        let ended = ground.store.end(cookie.expose()).await.unwrap();
+        assert!(Arc::ptr_eq(&ended, &session) && dependents.is_cancelled(), "{}", ground.name);
+        assert!(ground.store.end(cookie.expose()).await.is_none(), "{}", ground.name);
+        // A recheck that was under way when the session ended.
+        let mut lease = session.standing().lease().await;
+        assert_eq!(ground.store.lease(&session, &mut lease).await, LeaseTurn::Over);
+        ground.store.keep_refresh_token(&session, &mut lease, Secret::new("late")).await;
+        assert_ne!(lease.refresh_token().map(Secret::expose), Some("late"), "{}", ground.name);
+        ground.store.release(&session).await;
+        drop(lease);
+        let cookie = ground.store.save(cookie, &session).await;
+        assert!(!ground.lives(&cookie).await, "{}", ground.name);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sessions_end_by_the_session_at_entra_before_the_first_await() {
+    on_every_store(async |ground: Ground| {
+        let (one, session) = ground.saved(person(MAYA, HOME), "one").await;
+        let (again, _) = ground.saved(person(TOM, HOME), "one").await;
+        let (other, _) = ground.saved(person(MAYA, HOME), "two").await;
+        assert_eq!(ground.store.end_by_sid("on").await, 0, "{}", ground.name);
+        let mut ending = Box::pin(ground.store.end_by_sid("one"));
+        let ended = ending.as_mut().now_or_never();
+        assert!(session.is_over(), "{}", ground.name);
+        let ended = if let Some(ended) = ended { ended } else { ending.await };
+        assert_eq!(ended, 2, "{}", ground.name);
+        assert!(!ground.lives(&one).await && !ground.lives(&again).await, "{}", ground.name);
+        assert!(ground.lives(&other).await, "{}", ground.name);
+        assert_eq!(ground.store.end_by_sid("one").await, 0, "{}", ground.name);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn all_sessions_of_a_person_end_before_the_first_await_and_no_one_elses() {
+    on_every_store(async |ground: Ground| {
+        let (one, session) = ground.saved(person(MAYA, HOME), "one").await;
+        let (again, _) = ground.saved(person(MAYA, HOME), "two").await;
+        let (namesake, _) = ground.saved(person(MAYA, ABROAD), "one").await;
+        let (tom, _) = ground.saved(person(TOM, HOME), "one").await;
+        let mut ending = Box::pin(ground.store.end_by_person(person(MAYA, HOME)));
+        let ended = ending.as_mut().now_or_never();
+        assert!(session.is_over(), "{}", ground.name);
+        let ended = if let Some(ended) = ended { ended } else { ending.await };
+        assert_eq!(ended, 2, "{}", ground.name);
+        assert!(!ground.lives(&one).await && !ground.lives(&again).await, "{}", ground.name);
+        assert!(ground.lives(&namesake).await && ground.lives(&tom).await, "{}", ground.name);
+        assert_eq!(ground.store.end_by_person(person(MAYA, HOME)).await, 0, "{}", ground.name);
+        let (back, _) = ground.saved(person(MAYA, HOME), "one").await;
+        assert!(ground.lives(&back).await, "{}: signed in again", ground.name);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_at_a_time_has_the_lease_with_the_newest_refresh_token() {
+    on_every_store(async |ground: Ground| {
+        let (_, session) = ground.saved(person(MAYA, HOME), "one").await;
+        let (_, other) = ground.saved(person(MAYA, HOME), "two").await;
+        let mut lease = session.standing().lease().await;
+        assert_eq!(ground.store.lease(&session, &mut lease).await, LeaseTurn::Held);
+        let first = lease.refresh_token().map(Secret::expose);
+        assert_eq!(first, Some("the first token"), "{}", ground.name);
+        let mut next = Box::pin(ground.leased(&session));
+        assert!(next.as_mut().now_or_never().is_none(), "{}: the lease is taken", ground.name);
+        let token = Some("the first token".to_owned());
+        assert_eq!(ground.leased(&other).await, (LeaseTurn::Held, token), "{}", ground.name);
+        ground.store.keep_refresh_token(&session, &mut lease, Secret::new("the next token")).await;
+        ground.store.release(&session).await;
+        drop(lease);
+        let token = Some("the next token".to_owned());
+        assert_eq!(next.await, (LeaseTurn::Held, token), "{}", ground.name);
+    })
+    .await;
+}
