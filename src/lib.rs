@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod base;
+pub mod bearer;
 pub mod cli;
 pub mod config;
 pub mod demo;

@@ -7,7 +7,7 @@ use entrada::base::random::RandomSource;
 use entrada::base::secret::Secret;
 use entrada::config::entra::TenantConfig;
 use entrada::entra::{keys, metadata, token};
-use entrada::headers::access_token::AccessTokens;
+use entrada::bearer::access_token::AccessTokens;
 use entrada::seal::envelope::Envelope;
 use entrada::seal::keyring::Keyring;
 use entrada::session::pending::{PendingSignIn, SessionRequest, SignInPurpose};

@@ -15,8 +15,10 @@ impl<'a> Exchange<'a> {
     /// Entrada access token, cookies are ignored.
     pub(super) async fn authenticate(&self) -> Result<Option<Arc<Session>>, BearerError> {
         let sidecar = self.sidecar;
-        if let Some(token) = bearer::token(self)? {
-            let session = bearer::authenticate(sidecar, token).await?;
+        if let Some(bearer) = &sidecar.bearer
+            && let Some(token) = bearer.token(self.headers)?
+        {
+            let session = bearer::authenticate(sidecar, bearer, token).await?;
             groups::follow(sidecar, &session);
             return Ok(Some(session));
         }
@@ -47,7 +49,7 @@ impl<'a> Exchange<'a> {
     /// Starts the background work for a new session: its rechecks, the request for its groups, and
     /// the end of older sign-ins that were displaced to make room for it.
     pub(super) fn session_started(&self, session: &Arc<Session>) {
-        bearer::end_displaced_sign_ins(self.sidecar);
+        self.sidecar.process.end_displaced_sign_ins();
         recheck::start_in_background(self.sidecar, session);
         groups::follow(self.sidecar, session);
     }

@@ -3,7 +3,6 @@
 //! `IdentityHeaders` is created only from a `Permit`. Only this type removes the client's identity
 //! headers from a request and writes Entrada's. This module makes no access decisions.
 
-pub mod access_token;
 pub mod audience;
 pub mod identity;
 mod lists;

@@ -2,7 +2,6 @@
 //!
 //! A session starts only from a verified user. The stores do not depend on cookies or requests.
 
-pub mod bearer_cache;
 pub mod groups_age;
 mod index;
 pub mod lease;

@@ -14,21 +14,22 @@ use crate::base::ids::RequestIds;
 use crate::base::random::RandomSource;
 use crate::base::site::Site;
 use crate::base::target::PathStrictness;
+use crate::bearer::access_token::AccessTokens;
+use crate::bearer::sessions::BearerSessions;
 use crate::config::Config;
 use crate::config::directory::UnknownIdentifier;
 use crate::config::native::NativeConfig;
 use crate::config::server::TrustedProxies;
+use crate::directory::client_sign_ins::MORE_THAN_PER_PERSON;
 use crate::directory::{self, Directory};
 use crate::entra::Entra;
 use crate::entra::memberships::MembershipCache;
-use crate::headers::access_token::AccessTokens;
 use crate::headers::audience::RouteAudiences;
 use crate::headers::identity::IdentityHeaderWriter;
 use crate::pages::Pages;
 use crate::seal::envelope::Envelope;
 use crate::seal::jwk::{KeyDerivationError, SigningKeys};
 use crate::seal::keyring::Keyring;
-use crate::session::bearer_cache::BearerCache;
 use crate::session::live::LiveSessions;
 use crate::session::store::SessionStore;
 use crate::telemetry::log::Log;
@@ -119,10 +120,8 @@ pub struct Sidecar {
     pub asks_entra: bool,
     /// Native clients, if `[native]` configures any.
     pub native: Option<NativeConfig>,
-    /// Access tokens for the native clients.
-    pub access_tokens: Option<AccessTokens>,
-    /// Recently verified access tokens, valid for this configuration of the clients.
-    pub bearers: BearerCache,
+    /// The sessions of the native clients' access tokens, if `[native]` configures any.
+    pub bearer: Option<BearerSessions>,
     /// The access rules.
     pub policy: Arc<Policy>,
     /// Writes the identity headers for the app.
@@ -207,6 +206,44 @@ impl Process {
             Directory::open(wanted, &keyring, self.clock.clone(), self.random.clone()).await?;
         Ok(Self { directory: Some(directory), ..self })
     }
+
+    /// Ends the rows of sign-ins that were displaced by a newer sign-in of the same person. Runs in
+    /// the background, apart from the request that began the newer one.
+    pub fn end_displaced_sign_ins(&self) {
+        let displaced = self.live.displaced_sign_ins();
+        let Some(directory) = self.directory.clone().filter(|_| !displaced.is_empty()) else {
+            return;
+        };
+        let live = Arc::clone(&self.live);
+        self.background.spawn(async move {
+            for client_sign_in in displaced {
+                match directory.end_sign_in(client_sign_in, MORE_THAN_PER_PERSON).await {
+                    Ok(()) => live.forget_displaced(client_sign_in),
+                    // The sign-in stays ended in this process. The next displacement tries again.
+                    Err(cause) => tracing::error!(%client_sign_in, %cause, "cannot end a native client sign-in beyond [session] per_person in the directory"),
+                }
+            }
+        });
+    }
+}
+
+fn bearer_sessions(
+    native: &NativeConfig,
+    keyring: &Keyring,
+    site: &Site,
+    process: &Process,
+) -> Result<BearerSessions, KeyDerivationError> {
+    let (clock, random) = (process.clock.clone(), process.random.clone());
+    let tokens = AccessTokens::new(
+        keyring,
+        site.origin(),
+        &format!("{}/native", site.prefix()),
+        native.access_token.as_secs(),
+        clock.clone(),
+        random,
+    )?;
+    let clients = native.clients.iter().map(|it| it.id.clone()).collect();
+    Ok(BearerSessions::new(tokens, clients, clock))
 }
 
 impl Sidecar {
@@ -245,18 +282,8 @@ impl Sidecar {
             clock.clone(),
             random.clone(),
         );
-        let passes = config.native.as_ref().map(|it| {
-            let place = format!("{}/native", site.prefix());
-            AccessTokens::new(
-                keyring,
-                site.origin(),
-                &place,
-                it.access_token.as_secs(),
-                clock.clone(),
-                random.clone(),
-            )
-        });
-        let passes = passes.transpose()?;
+        let bearer = config.native.as_ref();
+        let bearer = bearer.map(|it| bearer_sessions(it, keyring, &site, &process)).transpose()?;
         let client = HttpClient::new(config.entra.ca_file.as_deref(), &process.environment)?;
         let custom: Vec<_> = config.headers.custom.iter().map(|it| it.1.clone()).collect();
         let organizations = process.directory.clone().map(|directory| {
@@ -281,8 +308,7 @@ impl Sidecar {
             entra: Arc::new(if asks_entra { entra.naming_only() } else { entra }),
             asks_entra,
             native: config.native.clone(),
-            access_tokens: passes,
-            bearers: BearerCache::default(),
+            bearer,
             organizations,
             policy: Arc::new(policy),
             headers,

@@ -27,6 +27,7 @@ src/wire/forwarded.rs    wire::forwarded::
 src/wire/cookies.rs      wire::cookies::
 src/headers/owned.rs     headers::owned:: config::headers::
 src/session              session::
+src/bearer               bearer::
 "
 
 for module; do

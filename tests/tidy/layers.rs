@@ -12,6 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["entra", "pages", "emulator", "demo"],
     &["directory"],
     &["session"],
+    &["bearer"],
     &["access"],
     &["headers"],
     &["upstream"],
@@ -30,6 +31,7 @@ const NEVER: &[(&[&str], &[&str])] = &[
     (
         &[
             "session",
+            "bearer",
             "access",
             "directory",
             "headers",

@@ -39,8 +39,7 @@ pub(in crate::flow) async fn revoke(
 async fn end(sidecar: &Sidecar, form: &TokenForm) -> Result<(), OAuthError> {
     let client = form.client(sidecar)?;
     let token = Secret::new(form.needed("token", "token is missing")?);
-    let (Some(directory), Some(passes)) = (&sidecar.process.directory, &sidecar.access_tokens)
-    else {
+    let (Some(directory), Some(bearer)) = (&sidecar.process.directory, &sidecar.bearer) else {
         return Ok(());
     };
     let failed = |cause: Error| {
@@ -48,8 +47,9 @@ async fn end(sidecar: &Sidecar, form: &TokenForm) -> Result<(), OAuthError> {
         OAuthError::later(5, "the directory is not available right now")
     };
     // `token_type_hint` is ignored: the format of the token shows its type.
-    let client_sign_in = if passes.is_own_token(token.expose()) {
-        let read = passes.read_of_any_age(token.expose()).ok().filter(|it| it.client == client.id);
+    let tokens = bearer.tokens();
+    let client_sign_in = if tokens.is_own_token(token.expose()) {
+        let read = tokens.read_of_any_age(token.expose()).ok().filter(|it| it.client == client.id);
         let Some(read) = read else { return Ok(()) };
         directory.end_sign_in(read.sign_in, REVOKE_REASON).await.map_err(failed)?;
         Some(read.sign_in)

@@ -9,10 +9,10 @@ use super::super::upkeep::recheck;
 use super::form::{OAuthError, TokenForm};
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
+use crate::bearer::access_token::AccessTokenGrant;
 use crate::config::native::{NativeClient, NativeConfig};
 use crate::directory::client_sign_ins::{RedeemError, RedeemedSignIn};
 use crate::directory::{self, Directory};
-use crate::headers::access_token::AccessTokenGrant;
 use crate::session::live::SeenSession;
 use crate::sidecar::Sidecar;
 use crate::sidecar::guesses::{GuessingClient, RequestSource};
@@ -247,21 +247,21 @@ async fn give(
     scope: Option<&str>,
     facts: &mut RequestFacts,
 ) -> Result<Response<Body>, OAuthError> {
-    let passes = sidecar.access_tokens.as_ref().ok_or(UNKNOWN_TOKEN)?;
+    let tokens = sidecar.bearer.as_ref().ok_or(UNKNOWN_TOKEN)?.tokens();
     let seen = session_of_sign_in(sidecar, client_sign_in.id)
         .await
         .map_err(|it| silent(&it))?
         .ok_or(SIGN_IN_OVER)?;
     let wanted =
         AccessTokenGrant { client: &client_sign_in.client, sign_in: client_sign_in.id, scope };
-    let access = passes
+    let access = tokens
         .mint(&seen.session, wanted)
         .map_err(|_| OAuthError::later(5, "the access token could not be signed"))?;
     facts.session = Some(seen.session);
     let answer = TokenAnswer {
         access_token: access.expose(),
         token_type: "Bearer",
-        expires_in: passes.lifetime(),
+        expires_in: tokens.lifetime(),
         refresh_token: refresh.expose(),
         scope,
     };
@@ -272,8 +272,8 @@ async fn give(
 /// assertion.
 pub(in crate::flow) fn keys(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
     exchange.require_method(&[Method::GET, Method::HEAD], "GET, HEAD")?;
-    let passes = exchange.sidecar.access_tokens.as_ref().ok_or(Refusal::NotFound)?;
-    let mut response = Response::new(Body::full(passes.jwks().to_owned()));
+    let bearer = exchange.sidecar.bearer.as_ref().ok_or(Refusal::NotFound)?;
+    let mut response = Response::new(Body::full(bearer.tokens().jwks().to_owned()));
     let out = response.headers_mut();
     out.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
     out.insert(CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json"));

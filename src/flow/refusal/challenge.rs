@@ -1,7 +1,7 @@
 //! The `WWW-Authenticate` challenges of a 401.
 
+use crate::bearer::access_token::BadAccessToken;
 use crate::entra::authorize::claims_for;
-use crate::headers::access_token::BadAccessToken;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;

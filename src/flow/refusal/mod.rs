@@ -9,11 +9,11 @@ pub(in crate::flow) mod unregistered;
 mod words;
 
 use crate::base::language::Language;
+use crate::bearer::access_token::BadAccessToken;
 use crate::config::access::AuthContexts;
 use crate::directory::{self, first_sign_in};
 use crate::entra::invalid::InvalidToken;
 use crate::entra::{self, Entra, graph};
-use crate::headers::access_token::BadAccessToken;
 use crate::pages::{AppReturn, IdentifyPage, Page};
 use crate::seal::jwk::KeyDerivationError;
 use crate::sidecar::Sidecar;

@@ -2,9 +2,9 @@
 
 use super::notice::RefusalWords;
 use super::unregistered::Unregistered;
+use crate::bearer::access_token::BadAccessToken;
 use crate::directory::{self, first_sign_in};
 use crate::entra::graph;
-use crate::headers::access_token::BadAccessToken;
 use crate::pages::phrases::NoticePhrases;
 use crate::pages::{NoticeKind, NoticeParty, NoticeRemedy};
 use crate::sidecar::organizations;

@@ -1,8 +1,8 @@
 //! Cache of recently verified access tokens, so that further requests with the same token cost as
 //! much as those with a cookie.
 
-use super::record::Session;
 use crate::base::guid::Guid;
+use crate::session::record::Session;
 use aws_lc_rs::digest::{SHA256, digest};
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
@@ -19,20 +19,20 @@ const MAX_CONCURRENT_READS: usize = 64;
 
 /// Verified tokens by their SHA-256 digest: the contents of memory give no access.
 #[derive(Debug)]
-pub struct BearerCache {
+pub(super) struct BearerCache {
     tokens: Cache<[u8; 32], KnownBearer>,
     read_locks: Vec<Mutex<()>>,
 }
 
 /// A token with a verified signature.
 #[derive(Clone, Debug)]
-pub struct KnownBearer {
+pub(super) struct KnownBearer {
     /// The session of its sign-in; `None` if the sign-in has ended, which is permanent.
-    pub session: Option<Arc<Session>>,
+    pub(super) session: Option<Arc<Session>>,
     /// The ID of the sign-in.
-    pub client_sign_in: Guid,
+    pub(super) client_sign_in: Guid,
     /// Expiry of the token, in seconds since 1970.
-    pub ends: u64,
+    pub(super) ends: u64,
 }
 
 impl Default for BearerCache {
@@ -50,17 +50,17 @@ impl Default for BearerCache {
 
 impl BearerCache {
     /// Returns the cached result for a token.
-    pub fn find(&self, token: &str) -> Option<KnownBearer> {
+    pub(super) fn find(&self, token: &str) -> Option<KnownBearer> {
         self.tokens.get(&key(token))
     }
 
     /// Caches the result for a verified token.
-    pub fn insert(&self, token: &str, known: KnownBearer) {
+    pub(super) fn insert(&self, token: &str, known: KnownBearer) {
         self.tokens.insert(key(token), known);
     }
 
     /// Waits until no other request reads the same sign-in from the directory.
-    pub async fn enter(&self, client_sign_in: Guid) -> Option<MutexGuard<'_, ()>> {
+    pub(super) async fn enter(&self, client_sign_in: Guid) -> Option<MutexGuard<'_, ()>> {
         let [.., last] = client_sign_in.bytes();
         match self.read_locks.get(usize::from(*last) % MAX_CONCURRENT_READS) {
             Some(door) => Some(door.lock().await),

@@ -214,16 +214,22 @@ impl AccessTokens {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::base::identity::Identity;
+    use crate::config::session::SessionConfig;
     use crate::entra::verified::VerifiedUser;
     use crate::seal::random;
     use crate::session::live::LiveSessions;
+    use std::time::Duration;
 
-    const ORIGIN: &str = "https://app.example.com";
+    pub(in crate::bearer) const ORIGIN: &str = "https://app.example.com";
 
-    fn passes(secrets: &[&str], issuer: &str, clock: &Clock) -> AccessTokens {
+    pub(in crate::bearer) fn access_tokens(
+        secrets: &[&str],
+        issuer: &str,
+        clock: &Clock,
+    ) -> AccessTokens {
         let secrets: Vec<_> = secrets.iter().map(|it| Secret::new(*it)).collect();
         AccessTokens::new(
             &Keyring::new(&secrets, &random::system()),
@@ -236,18 +242,20 @@ mod tests {
         .unwrap()
     }
 
-    fn token(by: &AccessTokens) -> Secret {
-        let oid = Guid::from_random([7; 16]);
-        let identity = Identity::new(oid, oid);
-        let config = crate::config::session::SessionConfig {
+    pub(in crate::bearer) fn live() -> LiveSessions {
+        let config = SessionConfig {
             secrets: Vec::new(),
-            idle: std::time::Duration::from_secs(60),
-            lifetime: std::time::Duration::from_secs(60),
+            idle: Duration::from_mins(1),
+            lifetime: Duration::from_mins(1),
             capacity: 10,
             per_person: 10,
         };
-        let store = LiveSessions::new(&config, Clock::system(), random::system());
-        let (_, session) = store.create(VerifiedUser::pretended(identity).into());
+        LiveSessions::new(&config, Clock::system(), random::system())
+    }
+
+    pub(in crate::bearer) fn token(by: &AccessTokens) -> Secret {
+        let oid = Guid::from_random([7; 16]);
+        let (_, session) = live().create(VerifiedUser::pretended(Identity::new(oid, oid)).into());
         by.mint(&session, AccessTokenGrant { client: "phone", sign_in: oid, scope: Some("jobs") })
             .unwrap()
     }
@@ -255,9 +263,9 @@ mod tests {
     #[test]
     fn a_token_is_read_back_until_it_ends_and_by_replicas_with_a_newer_secret_too() {
         let clock = Clock::system();
-        let ours = passes(&["one"], ORIGIN, &clock);
+        let ours = access_tokens(&["one"], ORIGIN, &clock);
         let token = token(&ours);
-        let read = passes(&["two", "one"], ORIGIN, &clock).read(token.expose()).unwrap();
+        let read = access_tokens(&["two", "one"], ORIGIN, &clock).read(token.expose()).unwrap();
         assert_eq!((read.sign_in, read.client.as_str()), (Guid::from_random([7; 16]), "phone"));
         clock.shift(301);
         assert_eq!(ours.read(token.expose()).unwrap_err(), BadAccessToken::Expired);
@@ -266,7 +274,7 @@ mod tests {
 
     #[test]
     fn somebody_elses_library_verifies_it_as_rfc_9068_says() {
-        let ours = passes(&["one"], ORIGIN, &Clock::system());
+        let ours = access_tokens(&["one"], ORIGIN, &Clock::system());
         let jwks: jsonwebtoken::jwk::JwkSet = serde_json::from_str(ours.jwks()).unwrap();
         let key = jsonwebtoken::DecodingKey::from_jwk(jwks.keys.first().unwrap()).unwrap();
         let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
@@ -285,7 +293,7 @@ mod tests {
     #[test]
     fn a_changed_token_and_one_of_another_place_or_another_kind_are_not_taken() {
         let clock = Clock::system();
-        let ours = passes(&["one"], ORIGIN, &clock);
+        let ours = access_tokens(&["one"], ORIGIN, &clock);
         let token = token(&ours);
         let token = token.expose();
         let (head, rest) = token.split_once('.').unwrap();
@@ -304,10 +312,10 @@ mod tests {
         assert!(!ours.is_own_token(&unsigned) && ours.read(&unsigned).is_err());
         // The same secret at another address, and another secret at the same address.
         assert_eq!(
-            passes(&["one"], "https://other.example.com", &clock).read(token).unwrap_err(),
+            access_tokens(&["one"], "https://other.example.com", &clock).read(token).unwrap_err(),
             BadAccessToken::Invalid
         );
-        assert!(!passes(&["two"], ORIGIN, &clock).is_own_token(token));
+        assert!(!access_tokens(&["two"], ORIGIN, &clock).is_own_token(token));
         let keyring = Keyring::new(&[Secret::new("one")], &random::system());
         let assertion = SigningKeys::new(&keyring).unwrap();
         assert!(
