@@ -68,7 +68,7 @@ pub(super) async fn callback(
         }
         let refusal = match back {
             // These refusals have their own page, which continues the app's sign-in.
-            Some(_) if matches!(refusal, Refusal::Unknown(_) | Refusal::TooManyCodes(_)) => refusal,
+            Some(_) if refusal.continues_itself() => refusal,
             Some(back) => Refusal::ForApp(Box::new(refusal), Box::new(back)),
             None => refusal,
         };

@@ -38,7 +38,8 @@ pub(super) fn make_hostile(page: &Page) -> Page {
         Page::Identify(_) => Page::Identify(IdentifyPage {
             action: link(),
             app: word(),
-            unknown: Some(word()),
+            typed: word(),
+            unknown: true,
             last: Some(LastSignIn { code: word(), href: link() }),
         }),
         Page::SetUp(it) => Page::SetUp(Box::new(make_setup_hostile(it))),

@@ -92,8 +92,10 @@ pub struct IdentifyPage {
     pub action: String,
     /// The host name of the app that the person signs in to.
     pub app: String,
-    /// The submitted text, if it matches no username or company code.
-    pub unknown: Option<String>,
+    /// The text in the field; empty at first.
+    pub typed: String,
+    /// Whether that text matches no username or company code.
+    pub unknown: bool,
     /// The organization of the last sign-in on this device.
     pub last: Option<LastSignIn>,
 }
@@ -250,8 +252,8 @@ impl IdentifyPage {
             .last
             .as_ref()
             .and_then(|it| Some(context! { code => it.code.as_str(), href => link(&it.href)? }));
-        let typed = self.unknown.as_deref().unwrap_or_default();
-        context! { action => link(&self.action), app => self.app.as_str(), unknown => self.unknown.is_some(), typed, last }
+        let typed = self.typed.as_str();
+        context! { action => link(&self.action), app => self.app.as_str(), unknown => self.unknown, typed, last }
     }
 }
 

@@ -51,7 +51,8 @@ fn identify(unknown: Option<&str>) -> IdentifyPage {
     IdentifyPage {
         action: "/oauth2/sign_in?rd=%2Freports%3Fyear%3D2026".to_owned(),
         app: "reports.contoso.example".to_owned(),
-        unknown: unknown.map(str::to_owned),
+        typed: unknown.unwrap_or_default().to_owned(),
+        unknown: unknown.is_some(),
         last: Some(LastSignIn {
             code: "contoso".to_owned(),
             href: "/oauth2/start?rd=%2F&organization=contoso".to_owned(),

@@ -106,7 +106,8 @@ pub(in crate::flow) fn identify_page(
     IdentifyPage {
         action: native_url(&exchange.sidecar.site, native, None),
         app: app.to_owned(),
-        unknown: None,
+        typed: String::new(),
+        unknown: false,
         last,
     }
 }

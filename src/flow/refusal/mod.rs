@@ -98,6 +98,9 @@ pub(in crate::flow) enum Refusal {
     /// Too many wrong attempts from one address; contains the seconds until the next attempt is
     /// allowed.
     TooMany(u64),
+    /// Links have used up the limit on wrong attempts of this address; contains the seconds until
+    /// links are looked up again and the page that asks, which people can submit meanwhile.
+    LinkMustWait(u64, Box<IdentifyPage>),
     /// Entra refused too many sign-in codes of one client; contains the seconds until the same code
     /// may be sent again.
     TooManyCodes(u64),
@@ -193,6 +196,7 @@ impl Refusal {
             Self::Unknown(_) => "unknown username or company code".to_owned(),
             Self::TooManyCodes(_) => "too many sign-in codes rejected by Entra from one address or person".to_owned(),
             Self::TooMany(_) => "too many wrong usernames and codes from one address".to_owned(),
+            Self::LinkMustWait(..) => "too many wrong usernames and codes in links from one address".to_owned(),
             Self::NotAdmitted(it, _) => it.to_string(),
             Self::Unregistered(it) => it.to_string(),
             Self::ForApp(it, _) => it.cause(),
@@ -245,13 +249,12 @@ impl Refusal {
         if let Self::BadForwardAuth(_) = self {
             return reply::empty(StatusCode::FORBIDDEN);
         }
-        if let (Self::Unknown(page), CallerKind::Navigation | CallerKind::Form) = (&self, caller) {
-            let page = Page::Identify(IdentifyPage::clone(page));
-            return reply::page(
-                StatusCode::NOT_FOUND,
-                sidecar.pages.render(&page, language),
-                sidecar.pages.policy(&page),
-            );
+        if let (Some((status, page)), CallerKind::Navigation | CallerKind::Form) =
+            (self.page_that_asks(), caller)
+        {
+            let page = Page::Identify(page.clone());
+            let html = sidecar.pages.render(&page, language);
+            return reply::page(status, html, sidecar.pages.policy(&page));
         }
         // Clients that send a token are programs, regardless of their `Accept` header.
         let is_program = matches!(caller, CallerKind::Script) || matches!(self, Self::BadToken(_));
@@ -282,7 +285,10 @@ impl Refusal {
             Self::Method(allow) => {
                 headers.insert(ALLOW, HeaderValue::from_static(allow));
             }
-            Self::Closed(seconds) | Self::TooMany(seconds) | Self::TooManyCodes(seconds) => {
+            Self::Closed(seconds)
+            | Self::TooMany(seconds)
+            | Self::LinkMustWait(seconds, _)
+            | Self::TooManyCodes(seconds) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
             }
             _ if words.status == StatusCode::SERVICE_UNAVAILABLE => {
@@ -291,6 +297,21 @@ impl Refusal {
             _ => {}
         }
         response
+    }
+
+    /// Returns the page that asks for the organization again, which a browser gets instead of a
+    /// notice.
+    fn page_that_asks(&self) -> Option<(StatusCode, &IdentifyPage)> {
+        match self {
+            Self::Unknown(page) => Some((StatusCode::NOT_FOUND, page)),
+            Self::LinkMustWait(_, page) => Some((StatusCode::OK, page)),
+            _ => None,
+        }
+    }
+
+    /// Whether the response has its own way to go on, also for an app's sign-in.
+    pub(in crate::flow) fn continues_itself(&self) -> bool {
+        matches!(self, Self::Unknown(_) | Self::LinkMustWait(..) | Self::TooManyCodes(_))
     }
 
     /// Returns the URL at which a program's user can sign in.
@@ -330,7 +351,7 @@ impl Refusal {
                 entra_refusal::words(sidecar, entra, language, it, Some(again))
             }
             Self::Unknown(_) => words::unknown(say),
-            Self::TooMany(_) => words::too_many(say),
+            Self::TooMany(_) | Self::LinkMustWait(..) => words::too_many(say),
             Self::TooManyCodes(_) => words::too_many_codes(say),
             Self::NotAdmitted(it, again) => words::not_admitted(say, it, again),
             Self::Unregistered(it) => words::unregistered(say, *it),

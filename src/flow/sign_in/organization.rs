@@ -21,7 +21,7 @@ use crate::pages::{IdentifyPage, LastSignIn};
 use crate::session::pending::PendingSignIn;
 use crate::session::record::Session;
 use crate::sidecar::Sidecar;
-use crate::sidecar::guesses::GuessingClient;
+use crate::sidecar::guesses::{GuessingClient, RequestSource};
 use crate::sidecar::organizations::{self, OrganizationRegistry};
 use crate::wire::cookies::{CookieMatch, find};
 use crate::wire::form::FormFields;
@@ -126,9 +126,9 @@ pub(in crate::flow) async fn find_by(
             Ok(None)
         }
     };
-    found(exchange.sidecar, exchange.typing_client(), look_up)
-        .await?
-        .ok_or_else(|| unknown(identifier, asks()))
+    let client = exchange.typing_client();
+    let found = found(exchange.sidecar, client, look_up).await;
+    found_or_asked(found, client, identifier, asks)
 }
 
 /// Returns the organization of typed text for a person with a verified account in that tenant: the
@@ -151,7 +151,26 @@ pub(in crate::flow) async fn find_by_account(
         let only = all.directory().only_organization_of(tenant).await?;
         Ok(named.or(only))
     };
-    found(sidecar, client, look_up).await?.ok_or_else(|| unknown(identifier, asks()))
+    found_or_asked(found(sidecar, client, look_up).await, client, identifier, asks)
+}
+
+/// Returns the organization that was found, or the page that asks. A link that must wait leads to
+/// that page too: other sites can use up the limit of links, but not the limit of people who submit
+/// the page. Both pages are the same for existing and unknown text.
+fn found_or_asked(
+    found: Result<Option<Organization>, Refusal>,
+    client: GuessingClient,
+    identifier: &str,
+    asks: impl FnOnce() -> IdentifyPage,
+) -> Result<Organization, Refusal> {
+    match found {
+        Ok(found) => found.ok_or_else(|| unknown(identifier, asks())),
+        Err(Refusal::TooMany(seconds)) if client.source == RequestSource::Other => {
+            let page = IdentifyPage { typed: shown(identifier), ..asks() };
+            Err(Refusal::LinkMustWait(seconds, Box::new(page)))
+        }
+        Err(refusal) => Err(refusal),
+    }
 }
 
 /// Whether the text is short enough for a username or a code.
@@ -161,10 +180,12 @@ pub(in crate::flow) fn is_short(identifier: &str) -> bool {
 
 /// Returns the page that asks again, with the message that the typed text is unknown.
 pub(in crate::flow) fn unknown(identifier: &str, page: IdentifyPage) -> Refusal {
-    Refusal::Unknown(Box::new(IdentifyPage {
-        unknown: Some(identifier.chars().take(MAX_IDENTIFIER_BYTES).collect()),
-        ..page
-    }))
+    Refusal::Unknown(Box::new(IdentifyPage { typed: shown(identifier), unknown: true, ..page }))
+}
+
+/// Returns the part of the text that the page's field shows.
+fn shown(identifier: &str) -> String {
+    identifier.chars().take(MAX_IDENTIFIER_BYTES).collect()
 }
 
 /// Returns the login hint for Entra if an address was typed. A company code identifies no account.
@@ -211,7 +232,8 @@ pub(in crate::flow) fn identify_page(
     IdentifyPage {
         action: page_url(&exchange.sidecar.site, own_path::SIGN_IN, return_to, acrs, None),
         app: exchange.sidecar.site.authority().to_owned(),
-        unknown: None,
+        typed: String::new(),
+        unknown: false,
         last,
     }
 }
