@@ -6,11 +6,12 @@ use super::super::sign_in_url::{native_url, page_url, start_url};
 use super::organization::{self, SignInPlace};
 use super::returned::ReturnedSignIn;
 use crate::base::own_path;
+use crate::entra::failure::EntraRefusal;
 use crate::entra::registration_credentials::CredentialUsed;
-use crate::entra::{self, Entra, NotRedeemed, Redeemed, failure};
+use crate::entra::{self, Entra, NotRedeemed, Redeemed};
 use crate::session::pending::PendingSignIn;
 use crate::sidecar::Sidecar;
-use crate::sidecar::code_attempts::{CodeAttempt, CodeSource};
+use crate::sidecar::code_attempts::{CodeAttempt, CodeNotRedeemable, CodeSource, SentCode};
 use std::sync::Arc;
 
 /// A sign-in whose code was redeemed.
@@ -40,18 +41,20 @@ pub(in crate::flow) async fn redeem(
         None => page_url(&sidecar.site, own_path::START, return_to, pending.purpose.acrs(), code),
     };
     if let Some(error) = answer.error.as_deref() {
-        let refusal = failure::EntraRefusal::of_callback(error, answer.description.as_deref())
+        let refusal = EntraRefusal::of_callback(error, answer.description.as_deref())
             .because(answer.subcode.as_deref());
         return Err(Refusal::SignIn(refusal.into(), again, place.entra));
     }
     let code =
         answer.code.as_deref().filter(|it| !it.is_empty()).ok_or(Refusal::DuplicateParameter)?;
-    let attempt = sidecar
-        .process
-        .code_attempts
-        .start(code_source(exchange))
-        .await
-        .map_err(Refusal::TooManyCodes)?;
+    let sent = SentCode { code, state: &pending.state };
+    let attempt = match sidecar.process.code_attempts.start(code_source(exchange), sent).await {
+        Ok(attempt) => attempt,
+        Err(CodeNotRedeemable::Waits(seconds)) => return Err(Refusal::TooManyCodes(seconds)),
+        Err(CodeNotRedeemable::RefusedBefore(refusal)) => {
+            return Err(Refusal::SignIn(refusal.into(), again, place.entra));
+        }
+    };
     match redeem_in_background(sidecar, &place.entra, code, pending, attempt).await? {
         Ok(redeemed) => {
             organization::credential_worked(sidecar, &place, redeemed.by.clone());
@@ -80,8 +83,9 @@ async fn redeem_in_background(
         (Arc::clone(entra), code.to_owned(), pending.nonce.clone(), pending.verifier.clone());
     let task = sidecar.process.background.spawn(async move {
         let outcome = entra.redeem(&code, &nonce, &verifier).await;
-        if !outcome.as_ref().is_err_and(|it| is_refused_code(&it.error)) {
-            attempt.release();
+        match outcome.as_ref().err().and_then(|it| code_refusal(&it.error)) {
+            Some(refusal) => attempt.refuse(refusal),
+            None => attempt.release(),
         }
         outcome
     });
@@ -96,8 +100,9 @@ fn code_source(exchange: &Exchange<'_>) -> CodeSource {
     })
 }
 
-/// Whether the code itself is at fault, rather than the app's credential or an outage (RFC 6749
-/// section 5.2).
-fn is_refused_code(error: &entra::Error) -> bool {
-    matches!(error, entra::Error::Refused(it) if matches!(it.error.as_str(), "invalid_grant" | "invalid_request"))
+/// Returns the refusal if the code itself is at fault, rather than the app's credential or an outage
+/// (RFC 6749 section 5.2).
+fn code_refusal(error: &entra::Error) -> Option<&EntraRefusal> {
+    let entra::Error::Refused(refusal) = error else { return None };
+    matches!(refusal.error.as_str(), "invalid_grant" | "invalid_request").then_some(refusal)
 }
