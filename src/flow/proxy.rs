@@ -11,9 +11,10 @@ use crate::access::policy::Permit;
 use crate::base::return_to::ReturnTo;
 use crate::config::access::SignedOutAnswer;
 use crate::sidecar::Sidecar;
-use crate::upstream::{self, ProxyContext};
+use crate::upstream::{self, ProxyContext, ShareKey};
 use crate::wire::body::Body;
 use crate::wire::cookies::{self, CookieLines};
+use crate::wire::forwarded::RequestOrigin;
 use crate::wire::inbound::InboundRequest;
 use http::request::Parts;
 use http::{Response, StatusCode};
@@ -85,7 +86,20 @@ fn proxy_context(sidecar: &Sidecar, inbound: &InboundRequest) -> ProxyContext {
         chain: inbound.origin.chain.clone(),
         request_id: inbound.request_id.clone(),
         upgrade: inbound.upgrade,
+        share: share_key(&inbound.origin),
         tunnels: sidecar.process.tunnels.clone(),
+    }
+}
+
+/// Returns where a request counts for fairness. A trusted front proxy brings many people over one
+/// connection, so its requests count by the addresses that it reports, or not at all without them.
+/// Whoever connects over a unix socket is a front proxy too.
+fn share_key(origin: &RequestOrigin) -> ShareKey {
+    if origin.trusted {
+        let client = origin.client.filter(|it| Some(*it) != origin.peer);
+        ShareKey { connection: None, client }
+    } else {
+        ShareKey { connection: origin.connection, client: origin.peer }
     }
 }
 

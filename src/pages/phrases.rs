@@ -164,6 +164,7 @@ pub(crate) struct OutagePhrases {
     pub(crate) not_set_up: NoticeText,
     pub(crate) directory: NoticeText,
     pub(crate) app_slow: NoticeText,
+    pub(crate) app_busy: NoticeText,
     pub(crate) app_unreachable: NoticeText,
     pub(crate) upload_stopped: NoticeText,
     pub(crate) no_upgrade: NoticeText,

@@ -5,9 +5,10 @@
 //! if the address has used them up.
 
 use crate::base::clock::Clock;
+use crate::wire::peer;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -124,15 +125,10 @@ fn key(from: GuessingClient) -> (IpAddr, RequestSource) {
     (network(from.address), from.source)
 }
 
-/// Returns the network of a client: the address itself, or the /64 prefix for IPv6, which each
-/// customer receives at least (RFC 6177).
+/// Returns the network of a client.
 pub(super) fn network(from: Option<IpAddr>) -> IpAddr {
-    match from.map(|it| it.to_canonical()) {
-        Some(IpAddr::V6(it)) => Ipv6Addr::from_bits(it.to_bits() & !u128::from(u64::MAX)).into(),
-        Some(it) => it,
-        // A unix socket without a front proxy that names the client.
-        None => Ipv4Addr::UNSPECIFIED.into(),
-    }
+    // Nothing is known on a unix socket without a front proxy that names the client.
+    from.map_or(Ipv4Addr::UNSPECIFIED.into(), peer::network)
 }
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ pub enum Error {
     /// No connection within `connect_timeout`.
     #[error("cannot connect in time")]
     ConnectTimeout,
+    /// Other requests of the same connection or address did not end within `response_timeout`.
+    #[error("too many requests of the same connection or address at once")]
+    ShareUsedUp,
     /// No response head within `response_timeout`.
     #[error("no response in time")]
     ResponseTimeout,
@@ -48,6 +51,8 @@ pub enum FaultSide {
     Unreachable,
     /// 504: the app is too slow.
     Slow,
+    /// 503: the client has too many requests at once.
+    Busy,
     /// 408: the client stopped sending.
     Client,
     /// 501: the app's protocol does not support the request.
@@ -62,6 +67,7 @@ impl Error {
             Self::ClientStalled | Self::ClientBroke | Self::SessionEnded | Self::NotAllowed => {
                 FaultSide::Client
             }
+            Self::ShareUsedUp => FaultSide::Busy,
             Self::UpgradeToH2c => FaultSide::NotSupported,
             Self::Connect(_) | Self::Broken(_) | Self::Upgrade | Self::Unsendable(_) => {
                 FaultSide::Unreachable

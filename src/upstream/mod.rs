@@ -16,6 +16,7 @@ mod link;
 mod proxy_context;
 mod request_body;
 mod response_body;
+mod share;
 mod stall;
 mod tunnel;
 mod upgrade;
@@ -23,6 +24,7 @@ mod upgrade;
 pub use error::{BadUpstream, Error, FaultSide};
 pub use held_permit::PermitCheck;
 pub use proxy_context::ProxyContext;
+pub use share::ShareKey;
 pub use tunnel::TunnelTracker;
 
 use crate::base::routes::PathRoutes;
@@ -39,6 +41,8 @@ use hyper::body::Incoming;
 use link::{Link, Reply, ReplyBody};
 use request_body::{BodyProgress, RequestBody};
 use response_body::ResponseBody;
+use share::{APP_SHARES, HeldShare};
+use std::pin::Pin;
 use std::time::Duration;
 use tokio::time::Instant;
 use tunnel::AppTunnel;
@@ -106,11 +110,17 @@ impl Upstream {
         proxy_context: ProxyContext,
         check: C,
     ) -> impl Future<Output = Result<Response<Body>, Error>> + Send + use<'_, C> {
-        let request_id = proxy_context.request_id.clone();
+        let (request_id, key) = (proxy_context.request_id.clone(), proxy_context.share);
         let OutgoingRequest { app, request, progress, upgrade } =
             self.leaving(parts, body, &identity, proxy_context, &check);
         let held = HeldPermit::new(identity, check, request_id);
         async move {
+            // Requests share a connection over HTTP/2.
+            let key = if app.is_http2() { ShareKey::default() } else { key };
+            let share = match APP_SHARES.try_enter(key) {
+                Some(share) => share,
+                None => self.wait_for_share(key, held.as_ref()).await?,
+            };
             let under_way = held.as_ref().map(|it| it as &dyn UnderWay);
             let deadline =
                 RequestDeadline::new(self.response_timeout, progress.as_ref()).telling(under_way);
@@ -118,12 +128,27 @@ impl Upstream {
             let reply = app.send(request, upgrade.is_some(), deadline).await?;
             still_in_time(held.as_ref(), began)?;
             match reply {
-                Reply::Response(response) => Ok(self.coming(response, held)),
+                Reply::Response(response) => Ok(self.coming(response, held, share)),
                 Reply::Switched(head, app) => {
-                    self.switch(*upgrade.ok_or(Error::Upgrade)?, head, app, held)
+                    self.switch(*upgrade.ok_or(Error::Upgrade)?, head, app, held, share)
                 }
             }
         }
+    }
+
+    /// Waits until other requests of the same connection and address have ended. Boxed because it
+    /// is rare.
+    fn wait_for_share<'a, C: PermitCheck>(
+        &self,
+        key: ShareKey,
+        held: Option<&'a HeldPermit<C>>,
+    ) -> Pin<Box<dyn Future<Output = Result<HeldShare, Error>> + Send + 'a>> {
+        let (timeout, began) = (self.response_timeout, Instant::now());
+        Box::pin(async move {
+            let share = APP_SHARES.enter(key, timeout).await?;
+            still_in_time(held, began)?;
+            Ok(share)
+        })
     }
 
     fn leaving<C: PermitCheck>(
@@ -197,13 +222,14 @@ impl Upstream {
         &self,
         response: Response<ReplyBody>,
         held: Option<HeldPermit<C>>,
+        share: HeldShare,
     ) -> Response<Body> {
         let (mut parts, body) = response.into_parts();
         // The version applies to one hop only.
         parts.version = Version::HTTP_11;
         Response::from_parts(
             parts,
-            Body::stream(ResponseBody::new(body, self.stream_timeout, held)),
+            Body::stream(ResponseBody::new(body, self.stream_timeout, held, share)),
         )
     }
 
@@ -213,6 +239,7 @@ impl Upstream {
         head: Response<()>,
         app: AppTunnel,
         held: Option<HeldPermit<C>>,
+        share: HeldShare,
     ) -> Result<Response<Body>, Error> {
         let (answer, client) = upgrade.switched(head)?;
         proxy_context.tunnels.join(
@@ -220,6 +247,7 @@ impl Upstream {
             app,
             held.map(HeldPermit::into_ends),
             self.stream_timeout,
+            share,
         );
         Ok(answer.map(|()| Body::empty()))
     }

@@ -1,5 +1,6 @@
 //! The network path of a request.
 
+use super::share::ShareKey;
 use super::tunnel::TunnelTracker;
 use http::HeaderValue;
 use std::net::IpAddr;
@@ -21,6 +22,8 @@ pub struct ProxyContext {
     pub request_id: HeaderValue,
     /// Whether the client requests a protocol upgrade.
     pub upgrade: bool,
+    /// Where the request counts for fairness.
+    pub share: ShareKey,
     /// The tracker that counts tunnels.
     pub tunnels: TunnelTracker,
 }
@@ -36,6 +39,7 @@ impl ProxyContext {
             chain: None,
             request_id: HeaderValue::from_static("AAAAAAAAAAAAAAAA"),
             upgrade: false,
+            share: ShareKey::default(),
             tunnels: TunnelTracker::new(),
         }
     }

@@ -3,6 +3,7 @@
 
 use super::connect::AppConnection;
 use bytes::Bytes;
+use super::share::HeldShare;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::pin::Pin;
@@ -47,10 +48,12 @@ impl TunnelTracker {
         app: AppTunnel,
         ends: Option<TunnelEnd>,
         silence: Duration,
+        share: HeldShare,
     ) {
         let end = self.end.clone();
         let (told, goes_on) = ends.map(|it| (it.cancelled, it.check)).unzip();
         self.tasks.spawn(async move {
+            let _share = share;
             let told = async {
                 match told {
                     Some(told) => told.cancelled_owned().await,

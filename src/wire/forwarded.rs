@@ -4,7 +4,7 @@ use super::peer::Peer;
 use crate::base::target::{AmbiguousTarget, PathStrictness, Target};
 use crate::config::server::TrustedProxies;
 use http::{HeaderMap, HeaderValue, Method};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Maximum number of `X-Forwarded-For` entries that are read.
 const MAX_HOPS: usize = 32;
@@ -24,6 +24,8 @@ pub struct RequestOrigin {
     pub chain: Option<HeaderValue>,
     /// Whether the peer is one of `trusted_proxies`.
     pub trusted: bool,
+    /// The address and port of the other end of the connection.
+    pub connection: Option<SocketAddr>,
 }
 
 /// The reason why a request counts as http.
@@ -95,6 +97,7 @@ pub fn read(headers: &HeaderMap, peer: &Peer, trust: &TrustedProxies) -> Request
             host: None,
             chain: None,
             trusted: false,
+            connection: peer.address,
         };
     }
     let chain = listed(headers, "x-forwarded-for");
@@ -111,6 +114,7 @@ pub fn read(headers: &HeaderMap, peer: &Peer, trust: &TrustedProxies) -> Request
         host: only(headers, "x-forwarded-host").cloned(),
         chain,
         trusted: true,
+        connection: peer.address,
     }
 }
 
@@ -266,7 +270,8 @@ mod tests {
                 https: None,
                 host: None,
                 chain: None,
-                trusted: false
+                trusted: false,
+                connection: peer("192.0.2.1").address,
             }
         );
     }

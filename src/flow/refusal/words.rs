@@ -288,6 +288,12 @@ pub(in crate::flow) fn upstream(say: &NoticePhrases, error: &upstream::Error) ->
             NoticeParty::AppOwner,
             &say.down.app_slow,
         ),
+        FaultSide::Busy => (
+            NoticeKind::Unavailable,
+            StatusCode::SERVICE_UNAVAILABLE,
+            NoticeParty::You,
+            &say.down.app_busy,
+        ),
         FaultSide::Unreachable => (
             NoticeKind::Unavailable,
             StatusCode::BAD_GATEWAY,
