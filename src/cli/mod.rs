@@ -38,6 +38,9 @@ enum Command {
     Emulator(emulator::EmulatorArgs),
     /// Read the configuration and print every problem at once.
     Check(ConfigArgs),
+    /// Describe the configuration file.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Show which access rule decides about a request, and why.
     Explain(explain::ExplainArgs),
     /// Manage organizations: companies with their own tenants, in the directory.
@@ -60,6 +63,12 @@ enum Command {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Print the JSON Schema of the configuration file, for editors.
+    Schema,
+}
+
 /// Where the configuration is.
 #[derive(Clone, Debug, clap::Args)]
 struct ConfigArgs {
@@ -76,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Emulator(arguments) => emulator::run(&arguments),
         Command::Check(config) => check::run(config.config.as_deref()),
+        Command::Config(ConfigCommand::Schema) => schema(),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Organization(command) => organization::run(command),
         Command::Person(command) => person::run(command),
@@ -93,6 +103,11 @@ pub fn main() -> ExitCode {
 fn secret() -> Result<(), terminal::CommandError> {
     let secret = crate::seal::random::system().text::<32>();
     terminal::print_line(&secret);
+    Ok(())
+}
+
+fn schema() -> Result<(), terminal::CommandError> {
+    terminal::print_line(&format!("{:#}", crate::config::json_schema()));
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use super::problem::{InvalidValue, quote};
 use super::section::{ConfigSection, LocatedValue};
 use super::server::{TlsFiles, tls};
 use super::source::LocatedKey;
+use super::value_type::ValueType;
 use crate::base::certificate::{ClientCertificate, MAX_PEM_BYTES};
 use crate::base::credential::ClientCredential;
 use crate::base::guid::Guid;
@@ -23,25 +24,40 @@ pub(super) fn read(
     needed: bool,
 ) -> Option<ClientCredential> {
     let key = || {
-        let key = section.key("client_secret");
+        let key = section.key(
+            "client_secret",
+            "Required, or a certificate or a federated token. The Value of a client secret of the \
+             registration, not its Secret ID; `[entra]` also accepts `AZURE_CLIENT_SECRET`",
+        );
         if of_entra { key.or_variable("AZURE_CLIENT_SECRET") } else { key }
     };
     let is_written = |section: &ConfigSection<'_>, names: &[&'static str]| {
-        names.iter().any(|it| section.key(it).is_written())
+        names.iter().any(|it| section.is_written(it))
     };
     let (pair, pair_spot) = (
-        section.inner("certificate", |it| (is_written(it, &["certificate", "key"]), tls(it))),
+        section.inner("certificate", |it| {
+            (
+                is_written(it, &["certificate", "key"]),
+                tls(it, "A certificate that the registration knows, instead of a client secret"),
+            )
+        }),
         section.spot_of("certificate"),
     );
-    let by_secret = key().is_present();
+    let by_secret = key().is_present(ValueType::Secret);
     let (token_is_written, token) = section.inner("federated_token", |it| {
         let own = is_written(it, &["file"]);
         // A variable that an orchestrator sets for every container counts only if nothing else is
         // set.
+        let key = it.key(
+            "file",
+            "The token of another issuer that the registration trusts (workload identity), read \
+             again for each request; `[entra]` also accepts `AZURE_FEDERATED_TOKEN_FILE`, if no \
+             other credential is set",
+        );
         let key = if of_entra && !own && !by_secret && !pair.0 {
-            it.key("file").or_variable("AZURE_FEDERATED_TOKEN_FILE")
+            key.or_variable("AZURE_FEDERATED_TOKEN_FILE")
         } else {
-            it.key("file")
+            key
         };
         (own, key.file())
     });

@@ -20,6 +20,11 @@ pub(super) fn parse(text: &str) -> Result<Duration, InvalidValue> {
     number.checked_mul(millis).map(Duration::from_millis).ok_or_else(refused)
 }
 
+/// The regular expression (ECMA-262) of the text that `parse` accepts.
+pub(super) fn pattern() -> String {
+    format!("^[0-9]+({})$", UNITS.map(|it| it.0).join("|"))
+}
+
 /// Formats a duration in its shortest form.
 pub(super) fn spell(duration: Duration) -> String {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);

@@ -1,9 +1,9 @@
 //! `[headers]`: the headers that the app receives.
 
-use super::key_reader::choose;
 use super::problem::{InvalidValue, quote};
 use super::section::{ConfigSection, LocatedValue, unexpected};
 use super::source::{LocatedKey, ValueLocation, plain};
+use super::value_type::ValueType;
 use crate::base::spelling::{fold, folds_to, folds_to_beginning};
 use http::HeaderName;
 use std::time::Duration;
@@ -100,7 +100,10 @@ pub(super) fn read(section: &ConfigSection<'_>, origin: Option<&str>) -> Headers
     let sets =
         [("x-forwarded", HeaderSet::XForwarded), ("x-auth-request", HeaderSet::XAuthRequest)];
     let mut send: Vec<HeaderSet> = Vec::new();
-    for it in section.key("send").list(&["x-forwarded"], |it| choose(it, &sets)) {
+    for it in section
+        .key("send", "Sets of plain headers that the app receives")
+        .choices(&["x-forwarded"], &sets)
+    {
         if !send.contains(&it.value) {
             send.push(it.value);
         }
@@ -132,11 +135,18 @@ pub(super) fn read(section: &ConfigSection<'_>, origin: Option<&str>) -> Headers
 const ASSERTION_HEADER: &str = "x-entrada-assertion";
 
 fn assertion(section: &ConfigSection<'_>, origin: Option<&str>) -> Option<AssertionConfig> {
-    let name = section.key("name").parse_or("X-Entrada-Assertion", assertion_name);
-    let audience =
-        section.key("audience").text().map(|it| it.value).or_else(|| origin.map(str::to_owned));
+    let name = section
+        .key("name", "The header that carries the signed assertion")
+        .parse_or("X-Entrada-Assertion", assertion_name);
+    let audience = section
+        .key("audience", "The assertion's `aud`; without it, `server.public_url`")
+        .text()
+        .map(|it| it.value)
+        .or_else(|| origin.map(str::to_owned));
     let minute = Duration::from_mins(1);
-    let lifetime = section.key("lifetime").duration(5 * minute, minute..=60 * minute);
+    let lifetime = section
+        .key("lifetime", "Time from `iat` to `exp`; a new one is created after half of it")
+        .duration(5 * minute, minute..=60 * minute);
     Some(AssertionConfig { name: name?.value, audience: audience.unwrap_or_default(), lifetime })
 }
 
@@ -167,7 +177,12 @@ fn taken(text: &str) -> InvalidValue {
 
 /// Reads `custom = { "X-Employee-Id" = "employeeid" }`.
 fn custom(section: &ConfigSection<'_>) -> Vec<LocatedValue<(HeaderName, String)>> {
-    let Some(value) = section.find_written("custom") else { return Vec::new() };
+    let Some(value) = section
+        .key("custom", "Additional headers, each with the claim of the ID token that it carries")
+        .of_file(ValueType::TextByKey)
+    else {
+        return Vec::new();
+    };
     let spot = |key: &str, offset| LocatedKey {
         key: format!("headers.custom.{key}"),
         at: ValueLocation::Offset(offset),

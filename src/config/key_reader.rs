@@ -6,11 +6,13 @@
 use super::duration;
 use super::nearest::nearest;
 use super::problem::{InvalidValue, quote};
-use super::section::{ConfigSection, LocatedValue, RawEntry, RawValue, unexpected};
+use super::section::{ConfigSection, KeyDescription, LocatedValue, RawEntry, RawValue, unexpected};
 use super::source::ValueLocation;
+use super::value_type::{ListEntry, ValueType};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
+use toml::Spanned;
 use toml::de::DeValue;
 
 /// A key that is about to be read.
@@ -18,14 +20,21 @@ use toml::de::DeValue;
 pub(super) struct KeyReader<'s, 'a> {
     pub(super) section: &'s ConfigSection<'a>,
     pub(super) name: &'static str,
+    about: &'static str,
     alias: Option<&'static str>,
     needed: bool,
 }
 
 impl<'a> ConfigSection<'a> {
-    /// Starts reading a key; the next call selects its type.
-    pub(super) fn key(&self, name: &'static str) -> KeyReader<'_, 'a> {
-        KeyReader { section: self, name, alias: None, needed: false }
+    /// Starts reading a key; the next call selects its type. `about` is its documentation, for the
+    /// JSON Schema and docs/configuration.md.
+    pub(super) fn key(&self, name: &'static str, about: &'static str) -> KeyReader<'_, 'a> {
+        KeyReader { section: self, name, about, alias: None, needed: false }
+    }
+
+    /// Whether a key has a value other than an empty text. The key does not count as read.
+    pub(super) fn is_written(&self, name: &str) -> bool {
+        self.look_up(name, None).is_some_and(|it| !it.is_empty())
     }
 }
 
@@ -38,8 +47,13 @@ impl<'a> KeyReader<'_, 'a> {
     }
 
     /// Makes a missing key a problem.
-    pub(super) fn needed(mut self) -> Self {
-        self.needed = true;
+    pub(super) fn needed(self) -> Self {
+        self.needed_if(true)
+    }
+
+    /// Makes a missing key a problem if `condition` is true.
+    pub(super) fn needed_if(mut self, condition: bool) -> Self {
+        self.needed = condition;
         self
     }
 
@@ -53,7 +67,29 @@ impl<'a> KeyReader<'_, 'a> {
         self,
         read: impl Fn(&str) -> Result<T, InvalidValue>,
     ) -> Option<LocatedValue<T>> {
-        let Some(entry) = self.find(None) else {
+        self.parse_as(ValueType::Text, read)
+    }
+
+    /// Reads one of a closed set of words; there is no default.
+    pub(super) fn optional_choice<T: Copy>(self, words: &[(&'static str, T)]) -> Option<T> {
+        self.parse_as(ValueType::word_of(words), |text| choose(text, words)).map(|it| it.value)
+    }
+
+    /// Reads a duration that has no default; `read` parses it and checks `range`.
+    pub(super) fn optional_duration(
+        self,
+        range: RangeInclusive<Duration>,
+        read: impl Fn(&str) -> Result<Duration, InvalidValue>,
+    ) -> Option<LocatedValue<Duration>> {
+        self.parse_as(ValueType::Duration(range), read)
+    }
+
+    fn parse_as<T>(
+        self,
+        accepts: ValueType,
+        read: impl Fn(&str) -> Result<T, InvalidValue>,
+    ) -> Option<LocatedValue<T>> {
+        let Some(entry) = self.find(None, accepts) else {
             self.miss();
             return None;
         };
@@ -71,7 +107,16 @@ impl<'a> KeyReader<'_, 'a> {
         default: &'static str,
         read: impl Fn(&str) -> Result<T, InvalidValue>,
     ) -> Option<LocatedValue<T>> {
-        match self.find(Some(format!("{default:?}"))) {
+        self.parse_as_or(ValueType::Text, default, read)
+    }
+
+    fn parse_as_or<T>(
+        self,
+        accepts: ValueType,
+        default: &'static str,
+        read: impl Fn(&str) -> Result<T, InvalidValue>,
+    ) -> Option<LocatedValue<T>> {
+        match self.find(Some(format!("{default:?}")), accepts) {
             Some(entry) => {
                 let text = self.as_text(&entry)?;
                 self.judge(text, entry, read)
@@ -90,7 +135,17 @@ impl<'a> KeyReader<'_, 'a> {
         default: &[&'static str],
         read: impl Fn(&str) -> Result<T, InvalidValue>,
     ) -> Vec<LocatedValue<T>> {
-        self.each(default, read).into_iter().flatten().collect()
+        self.each(ListEntry::Text, default, read).into_iter().flatten().collect()
+    }
+
+    /// Like `list`, of a closed set of words.
+    pub(super) fn choices<T: Copy>(
+        self,
+        default: &[&'static str],
+        words: &[(&'static str, T)],
+    ) -> Vec<LocatedValue<T>> {
+        let entry = ListEntry::Word(words.iter().map(|it| it.0).collect());
+        self.each(entry, default, |text| choose(text, words)).into_iter().flatten().collect()
     }
 
     /// Like `list`, but empty if one entry is invalid: for lists whose meaning changes when an
@@ -100,15 +155,18 @@ impl<'a> KeyReader<'_, 'a> {
         default: &[&'static str],
         read: impl Fn(&str) -> Result<T, InvalidValue>,
     ) -> Option<Vec<LocatedValue<T>>> {
-        self.each(default, read).into_iter().collect()
+        self.each(ListEntry::Text, default, read).into_iter().collect()
     }
 
     fn each<T>(
         &self,
+        entry: ListEntry,
         default: &[&'static str],
         read: impl Fn(&str) -> Result<T, InvalidValue>,
     ) -> Vec<Option<LocatedValue<T>>> {
-        let Some(entry) = self.find(Some(format!("{default:?}"))) else {
+        let accepts = ValueType::List(entry);
+        let Some(entry) = self.find(Some(format!("{default:?}")), accepts) else {
+            self.miss();
             let one = |text: &&str| {
                 Some(LocatedValue {
                     value: read(text).ok()?,
@@ -139,7 +197,9 @@ impl<'a> KeyReader<'_, 'a> {
 
     /// Reads `true` or `false`.
     pub(super) fn flag(self, default: bool) -> bool {
-        let Some(entry) = self.find(Some(default.to_string())) else { return default };
+        let Some(entry) = self.find(Some(default.to_string()), ValueType::Flag) else {
+            return default;
+        };
         let complaint = match entry.raw {
             RawValue::File(DeValue::Boolean(value)) => return *value,
             RawValue::Variable("true") => return true,
@@ -155,7 +215,8 @@ impl<'a> KeyReader<'_, 'a> {
 
     /// Reads a whole number within a range.
     pub(super) fn number(self, default: u64, range: RangeInclusive<u64>) -> u64 {
-        let Some(entry) = self.find(Some(default.to_string())) else { return default };
+        let accepts = ValueType::Number(range.clone());
+        let Some(entry) = self.find(Some(default.to_string()), accepts) else { return default };
         let number = match entry.raw {
             RawValue::File(DeValue::Integer(it)) => {
                 u64::from_str_radix(it.as_str(), it.radix()).ok()
@@ -180,9 +241,9 @@ impl<'a> KeyReader<'_, 'a> {
 
     /// Reads a duration within a range.
     pub(super) fn duration(self, default: Duration, range: RangeInclusive<Duration>) -> Duration {
-        let Some(entry) = self.find(Some(format!("\"{}\"", duration::spell(default)))) else {
-            return default;
-        };
+        let (spelled, accepts) =
+            (format!("\"{}\"", duration::spell(default)), ValueType::Duration(range.clone()));
+        let Some(entry) = self.find(Some(spelled), accepts) else { return default };
         if let RawValue::File(number @ DeValue::Integer(_)) = entry.raw {
             self.section.complain(
                 &entry.spot,
@@ -208,7 +269,9 @@ impl<'a> KeyReader<'_, 'a> {
     /// Reads one of a closed set of words; the first is the default.
     pub(super) fn choice<T: Copy + Default>(self, words: &[(&'static str, T)]) -> T {
         let first = words.first().map(|it| it.0).unwrap_or_default();
-        self.parse_or(first, |text| choose(text, words)).map(|it| it.value).unwrap_or_default()
+        self.parse_as_or(ValueType::word_of(words), first, |text| choose(text, words))
+            .map(|it| it.value)
+            .unwrap_or_default()
     }
 
     /// Reads the path of a file that exists and can be read.
@@ -240,21 +303,42 @@ impl<'a> KeyReader<'_, 'a> {
         self.parse(there).map(|it| it.value)
     }
 
+    /// Returns a value that only the file can set: a table, or a value with several forms.
+    pub(super) fn of_file(self, accepts: ValueType) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.section.find_written(self.name, self.described(None, accepts))
+    }
+
+    /// Like `of_file`, but a missing key is a problem with this hint.
+    pub(super) fn required_of_file(
+        self,
+        accepts: ValueType,
+        hint: &str,
+    ) -> Option<&'a Spanned<DeValue<'a>>> {
+        let (section, name) = (self.section, self.name);
+        let value = Self { needed: true, ..self }.of_file(accepts);
+        if value.is_none() {
+            let complaint = InvalidValue::new("is missing").hint(hint);
+            section.complain(&section.spot_of(name), complaint);
+        }
+        value
+    }
+
     /// Whether the key is present, even with an empty text.
-    pub(super) fn is_present(&self) -> bool {
-        self.find(None).is_some()
+    pub(super) fn is_present(&self, accepts: ValueType) -> bool {
+        self.find(None, accepts).is_some()
     }
 
     /// Whether the key has a value other than an empty text.
     pub(super) fn is_written(&self) -> bool {
-        let entry = self.section.look_up(self.name, self.alias);
-        entry.is_some_and(
-            |it| !matches!(it.raw, RawValue::File(DeValue::String(text)) if text.is_empty()),
-        )
+        self.section.look_up(self.name, self.alias).is_some_and(|it| !it.is_empty())
     }
 
-    pub(super) fn find(&self, default: Option<String>) -> Option<RawEntry<'a>> {
-        self.section.find(self.name, self.alias, default)
+    pub(super) fn find(&self, default: Option<String>, accepts: ValueType) -> Option<RawEntry<'a>> {
+        self.section.find(self.name, self.alias, self.described(default, accepts))
+    }
+
+    fn described(&self, default: Option<String>, accepts: ValueType) -> KeyDescription {
+        KeyDescription { default, accepts, about: self.about, is_needed: self.needed }
     }
 
     pub(super) fn as_text(&self, entry: &RawEntry<'a>) -> Option<&'a str> {

@@ -4,8 +4,9 @@
 //! Everything is read and checked before anything is rejected, so an operator sees every mistake at
 //! once. Nothing here opens a socket or contacts Entra; the files of secrets are read.
 //!
-//! A key exists because the code reads it: `section.key("idle").duration(...)` defines its name,
-//! its variable (`ENTRADA_SESSION_IDLE`), its default and its bounds. If a key is written more than
+//! A key exists because the code reads it: `section.key("idle", "Maximum ...").duration(...)` defines
+//! its name, its variable (`ENTRADA_SESSION_IDLE`), its documentation, its type, its default and its
+//! bounds. The JSON Schema is generated from these lines. If a key is written more than
 //! once, the variable `ENTRADA_*` takes precedence over the file, and the file over
 //! `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET` and `AZURE_AUTHORITY_HOST`, which
 //! platforms inject into everything that runs there. An empty variable counts as not set. Arrays of
@@ -17,9 +18,11 @@ mod fit;
 mod key_reader;
 mod line_index;
 mod nearest;
+mod schema;
 mod secret;
 mod section;
 mod source;
+mod value_type;
 mod whole;
 
 pub mod access;
@@ -89,8 +92,18 @@ pub fn read(name: &str, text: &str, environment: &[(String, String)]) -> Outcome
 
 /// Every key that can be set, sorted by name.
 pub fn keys() -> Vec<ConfigKey> {
-    let Ok(table) = DeTable::parse(EVERY_TABLE) else { return Vec::new() };
-    let written = ConfigSource::new(Some(EVERY_TABLE), &[]);
+    known_by(EVERY_TABLE).into_iter().filter(|it| !it.accepts.is_table()).collect()
+}
+
+/// The JSON Schema (draft 2020-12) of the configuration file.
+pub fn json_schema() -> serde_json::Value {
+    schema::of(&known_by(EVERY_TABLE))
+}
+
+/// The keys and tables that are read in a text, sorted by name.
+fn known_by(text: &str) -> Vec<ConfigKey> {
+    let Ok(table) = DeTable::parse(text) else { return Vec::new() };
+    let written = ConfigSource::new(Some(text), &[]);
     ConfigSection::root(&written, Some(table.get_ref()), |root| whole::read(root, &written));
     written.into_keys()
 }

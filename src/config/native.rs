@@ -77,11 +77,19 @@ const MAX_CLIENTS: usize = 100;
 pub(super) fn read(section: &ConfigSection<'_>, has_directory: bool) -> Option<NativeConfig> {
     let names = ["access_token", "refresh_idle", "lifetime"];
     let written = !matches!(section.spot_of_table().at, ValueLocation::Nowhere)
-        || names.iter().any(|it| section.key(it).is_written());
-    let access_token = section.key("access_token").duration(5 * MINUTE, 5 * MINUTE..=10 * MINUTE);
-    let refresh_idle =
-        section.key("refresh_idle").duration(30 * DAY, Duration::from_hours(1)..=365 * DAY);
-    let lifetime = section.key("lifetime").duration(90 * DAY, Duration::from_hours(1)..=365 * DAY);
+        || names.iter().any(|it| section.is_written(it));
+    let access_token = section
+        .key("access_token", "Lifetime of an access token")
+        .duration(5 * MINUTE, 5 * MINUTE..=10 * MINUTE);
+    let refresh_idle = section
+        .key(
+            "refresh_idle",
+            "Maximum time between two refreshes; after that, the client must sign in again",
+        )
+        .duration(30 * DAY, Duration::from_hours(1)..=365 * DAY);
+    let lifetime = section
+        .key("lifetime", "Maximum lifetime of a sign-in; after that, the client must sign in again")
+        .duration(90 * DAY, Duration::from_hours(1)..=365 * DAY);
     let clients = section.each("client", MAX_CLIENTS, client);
     if !written {
         return None;
@@ -112,13 +120,18 @@ pub(super) fn read(section: &ConfigSection<'_>, has_directory: bool) -> Option<N
 }
 
 fn client(section: &ConfigSection<'_>) -> Option<LocatedValue<NativeClient>> {
-    let id = section.key("id").needed().parse(id);
-    let name = section.key("name").needed().parse(name);
-    let uris = section.key("redirect_uris").needed();
-    if !uris.is_present() {
-        uris.miss();
-    }
-    let uris = section.key("redirect_uris").whole_list(&[], redirect_uri);
+    let id = section.key("id", "Required. Its `client_id`").needed().parse(id);
+    let name = section
+        .key(
+            "name",
+            "Required. Display name on the confirmation page and the page that returns to the app",
+        )
+        .needed()
+        .parse(name);
+    let uris = section
+        .key("redirect_uris", "Required. Addresses that may receive the response")
+        .needed()
+        .whole_list(&[], redirect_uri);
     if section.is_empty_list("redirect_uris") {
         section.complain(
             &section.spot_of("redirect_uris"),
@@ -126,8 +139,12 @@ fn client(section: &ConfigSection<'_>) -> Option<LocatedValue<NativeClient>> {
                 .hint("write at least one address, like [\"com.example.app:/signed-in\"]"),
         );
     }
-    let scopes: Vec<_> =
-        section.key("scopes").list(&[], scope).into_iter().map(|it| it.value).collect();
+    let scopes: Vec<_> = section
+        .key("scopes", "Scopes that it can request; others are dropped")
+        .list(&[], scope)
+        .into_iter()
+        .map(|it| it.value)
+        .collect();
     if scopes.iter().map(|it| it.len() + 1).sum::<usize>() > MAX_SCOPE_BYTES + 1 {
         let complaint = InvalidValue::new(format!(
             "has more than {MAX_SCOPE_BYTES} bytes, so no client could request all of it"

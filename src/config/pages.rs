@@ -11,5 +11,9 @@ pub struct PagesConfig {
 }
 
 pub(super) fn read(section: &ConfigSection<'_>) -> PagesConfig {
-    PagesConfig { templates: section.key("templates").directory() }
+    PagesConfig {
+        templates: section
+            .key("templates", "Templates that replace the built-in ones, by file name")
+            .directory(),
+    }
 }

@@ -5,6 +5,7 @@ use super::key_reader::KeyReader;
 use super::problem::{InvalidValue, quote};
 use super::section::{LocatedValue, RawValue, unexpected};
 use super::source::{LocatedKey, ValueLocation};
+use super::value_type::ValueType;
 use crate::base::secret::Secret;
 use std::io::Read as _;
 use toml::de::{DeTable, DeValue};
@@ -18,13 +19,16 @@ const SECRET_FORMS: &str = "write { file = \"/run/secrets/name\" } or { env = \"
 impl<'a> KeyReader<'_, 'a> {
     /// Reads one secret.
     pub(super) fn secret(self) -> Option<LocatedValue<Secret>> {
-        let entry = self.find(None)?;
+        let Some(entry) = self.find(None, ValueType::Secret) else {
+            self.miss();
+            return None;
+        };
         self.one_secret(entry.raw, entry.spot)
     }
 
     /// Reads a list of secrets; the environment separates them with commas.
     pub(super) fn secrets(self) -> Vec<LocatedValue<Secret>> {
-        let Some(entry) = self.find(None) else { return Vec::new() };
+        let Some(entry) = self.find(None, ValueType::Secrets) else { return Vec::new() };
         match entry.raw {
             RawValue::File(DeValue::Array(values)) => {
                 let one = |it: &'a toml::Spanned<DeValue<'a>>| {

@@ -2,6 +2,7 @@
 
 use super::problem::InvalidValue;
 use super::source::{ConfigKey, ConfigSource, LocatedKey, ValueLocation, join, variable_of};
+use super::value_type::ValueType;
 use std::cell::RefCell;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -33,6 +34,28 @@ pub(super) struct RawEntry<'a> {
     pub(super) spot: LocatedKey,
 }
 
+impl RawEntry<'_> {
+    /// Whether it is an empty text, which counts as not written.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self.raw, RawValue::File(DeValue::String(text)) if text.is_empty())
+    }
+}
+
+/// The facts about a key that the line that reads it states.
+#[derive(Debug)]
+pub(super) struct KeyDescription {
+    pub(super) default: Option<String>,
+    pub(super) accepts: ValueType,
+    pub(super) about: &'static str,
+    pub(super) is_needed: bool,
+}
+
+impl KeyDescription {
+    fn table(accepts: ValueType) -> Self {
+        Self { default: None, accepts, about: "", is_needed: false }
+    }
+}
+
 /// Values in the file have types; values in the environment are all text.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum RawValue<'a> {
@@ -60,7 +83,7 @@ impl<'a> ConfigSection<'a> {
 
     /// Reads a table within this one: `[server.limits]`.
     pub(super) fn inner<T>(&self, name: &'static str, read: impl FnOnce(&Self) -> T) -> T {
-        self.know(name, None, true);
+        self.know(name, KeyDescription::table(ValueType::Table), false);
         let mut inner = self.below(name, None, ValueLocation::Nowhere);
         match self.written_value(name) {
             None => {}
@@ -77,7 +100,7 @@ impl<'a> ConfigSection<'a> {
         most: usize,
         read: impl Fn(&Self) -> T,
     ) -> Vec<T> {
-        self.know(name, None, true);
+        self.know(name, KeyDescription::table(ValueType::Tables { most }), false);
         let (tables, at) = match self.written_value(name) {
             None => return Vec::new(),
             Some((DeValue::Array(tables), at)) => (tables, at),
@@ -161,9 +184,9 @@ impl<'a> ConfigSection<'a> {
         &self,
         name: &'static str,
         alias: Option<&str>,
-        default: Option<String>,
+        description: KeyDescription,
     ) -> Option<RawEntry<'a>> {
-        self.know(name, default, false);
+        self.know(name, description, self.variables);
         self.look_up(name, alias)
     }
 
@@ -188,15 +211,12 @@ impl<'a> ConfigSection<'a> {
     }
 
     /// Looks up a key that only the file can set: a table, or a value with several forms.
-    pub(super) fn find_written(&self, name: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
-        self.mark_read(name);
-        let key = ConfigKey {
-            name: join(&self.name, name),
-            default: None,
-            variable: None,
-            is_table: false,
-        };
-        self.written.know(key);
+    pub(super) fn find_written(
+        &self,
+        name: &'static str,
+        description: KeyDescription,
+    ) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.know(name, description, false);
         self.table.and_then(|it| it.get(name))
     }
 
@@ -205,11 +225,12 @@ impl<'a> ConfigSection<'a> {
         Some((value.get_ref(), ValueLocation::Offset(value.span().start)))
     }
 
-    fn know(&self, name: &'static str, default: Option<String>, is_table: bool) {
+    fn know(&self, name: &'static str, description: KeyDescription, has_variable: bool) {
         self.mark_read(name);
         let name = join(&self.name, name);
-        let variable = (self.variables && !is_table).then(|| variable_of(&name));
-        self.written.know(ConfigKey { name, default, variable, is_table });
+        let variable = has_variable.then(|| variable_of(&name));
+        let KeyDescription { default, accepts, about, is_needed } = description;
+        self.written.know(ConfigKey { name, default, variable, about, accepts, is_needed });
     }
 
     fn mark_read(&self, name: &'static str) {

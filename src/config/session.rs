@@ -34,17 +34,32 @@ enum StoreKind {
 }
 
 pub(super) fn read(section: &ConfigSection<'_>) -> SessionConfig {
-    let StoreKind::Memory = section.key("store").choice(&[("memory", StoreKind::Memory)]);
+    let StoreKind::Memory = section
+        .key("store", "Where sessions are stored; sessions in memory end with the process")
+        .choice(&[("memory", StoreKind::Memory)]);
     let session = SessionConfig {
         secrets: secrets(section),
         idle: section
-            .key("idle")
+            .key("idle", "Maximum time without a request")
             .duration(Duration::from_hours(1), Duration::from_secs(10)..=30 * DAY),
         lifetime: section
-            .key("lifetime")
+            .key("lifetime", "Maximum session lifetime")
             .duration(Duration::from_hours(12), Duration::from_secs(10)..=90 * DAY),
-        capacity: section.key("capacity").number(100_000, 1..=10_000_000),
-        per_person: section.key("per_person").number(100, 1..=10_000_000),
+        capacity: section
+            .key(
+                "capacity",
+                "Maximum number of sessions; beyond it, the one unused longest is dropped",
+            )
+            .number(100_000, 1..=10_000_000),
+        per_person: section
+            .key(
+                "per_person",
+                "Maximum sessions per person, in browsers and on native clients together, and \
+                 live native sign-ins of one person in the directory; beyond it, that person's \
+                 session unused longest ends for good, so that one person's sign-ins cannot push \
+                 out others. With `session.capacity` or more, there is no such limit",
+            )
+            .number(100, 1..=10_000_000),
     };
     if session.idle > session.lifetime {
         let complaint = InvalidValue::new("is longer than lifetime, so it would have no effect")
@@ -65,5 +80,14 @@ fn secrets(section: &ConfigSection<'_>) -> Vec<Secret> {
         section.complain(&it.spot, complaint);
         None
     };
-    section.key("secrets").secrets().into_iter().filter_map(long_enough).collect()
+    section
+        .key(
+            "secrets",
+            "Secrets that seal cookies and derive the assertion's key. The first seals, all of \
+             them open; without any, a random one is used until the process ends",
+        )
+        .secrets()
+        .into_iter()
+        .filter_map(long_enough)
+        .collect()
 }

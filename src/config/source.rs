@@ -3,6 +3,7 @@
 use super::line_index::LineIndex;
 use super::nearest::nearest;
 use super::problem::{ConfigLocation, InvalidValue, Problem, ReadOutcome, quote};
+use super::value_type::ValueType;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +26,10 @@ pub struct ConfigKey {
     pub default: Option<String>,
     /// The variable that sets it; `None` if only the file can.
     pub variable: Option<String>,
-    pub(super) is_table: bool,
+    /// Its documentation, in the plain part of Markdown. Empty for tables.
+    pub about: &'static str,
+    pub(super) accepts: ValueType,
+    pub(super) is_needed: bool,
 }
 
 /// The place where a value is written.
@@ -88,10 +92,11 @@ impl<'a> ConfigSource<'a> {
         self.lines.as_ref().map_or(0, |it| it.line(offset))
     }
 
-    /// Records a key that can be set. It is called once per reading, and in an array once per
-    /// table.
+    /// Records a key that can be set. It is called at each reading, and in an array once per table.
     pub(super) fn know(&self, key: ConfigKey) {
-        self.findings.borrow_mut().keys.entry(key.name.clone()).or_insert(key);
+        let is_needed = key.is_needed;
+        let mut findings = self.findings.borrow_mut();
+        findings.keys.entry(key.name.clone()).or_insert(key).is_needed |= is_needed;
     }
 
     /// Records a key in the file that was not read. The suggestion is made at the end, when all
@@ -136,9 +141,9 @@ impl<'a> ConfigSource<'a> {
         Problem { key: spot.key.clone(), place, what, hint }
     }
 
-    /// All keys that were read.
+    /// All keys and tables that were read, sorted by name.
     pub(super) fn into_keys(self) -> Vec<ConfigKey> {
-        self.findings.into_inner().keys.into_values().filter(|it| !it.is_table).collect()
+        self.findings.into_inner().keys.into_values().collect()
     }
 
     /// Reports the keys that were not read, and ends the reading.

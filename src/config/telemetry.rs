@@ -37,8 +37,10 @@ pub enum LogLevel {
 
 pub(super) fn read(section: &ConfigSection<'_>) -> TelemetryConfig {
     TelemetryConfig {
-        log: section.key("log").choice(&[("json", LogFormat::Json), ("text", LogFormat::Text)]),
-        level: section.key("level").choice(&[
+        log: section
+            .key("log", "Format of log lines: JSON, or text for people")
+            .choice(&[("json", LogFormat::Json), ("text", LogFormat::Text)]),
+        level: section.key("level", "Minimum level of Entrada's own events").choice(&[
             ("info", LogLevel::Info),
             ("error", LogLevel::Error),
             ("warn", LogLevel::Warn),

@@ -4,6 +4,7 @@ mod example;
 mod native;
 mod organizations;
 mod rules;
+mod schema;
 mod sources;
 mod tenants;
 mod told;

@@ -103,21 +103,33 @@ pub(super) struct UpstreamDraft {
 const MAX_ROUTES: usize = 1000;
 
 pub(super) fn read(section: &ConfigSection<'_>) -> UpstreamDraft {
-    let destination = section.key("url").needed().parse(destination);
+    let destination = section
+        .key("url", "Required. The app; receives every request that no route matches")
+        .needed()
+        .parse(destination);
     let host = section
-        .key("host")
+        .key("host", "The Host that the app receives: the one that people typed, or its own")
         .choice(&[("preserve", HostHeader::Preserve), ("upstream", HostHeader::Upstream)]);
     let paths = section
-        .key("paths")
+        .key(
+            "paths",
+            "Whether paths that can be read in two ways are rejected; `lenient` allows `//`, `;` \
+             and `%2f`, but no dot segments and no encoded bytes other than UTF-8",
+        )
         .choice(&[("strict", PathStrictness::Strict), ("lenient", PathStrictness::Lenient)]);
-    let ca_file = section.key("ca_file").file();
-    let client_certificate = section.inner("client_certificate", server::tls);
+    let ca_file = section.key("ca_file", "Additional root certificates for an https app").file();
+    let client_certificate = section.inner("client_certificate", |it| {
+        server::tls(it, "Certificate chain presented to an https app that requests one")
+    });
     let least = Duration::from_millis(100);
     let connect_timeout = section
-        .key("connect_timeout")
+        .key("connect_timeout", "Maximum time to connect to the app, including TLS")
         .duration(Duration::from_secs(5), least..=Duration::from_mins(5));
     let response_timeout = section
-        .key("response_timeout")
+        .key(
+            "response_timeout",
+            "Maximum time until the response starts; streams and WebSockets are not limited by it",
+        )
         .duration(Duration::from_mins(1), least..=Duration::from_hours(1));
     let written = section.each("route", MAX_ROUTES, route);
     refuse_twins(section, &written);
@@ -145,10 +157,23 @@ type WrittenRoute =
     (Option<LocatedValue<PathPattern>>, Option<LocatedValue<AppAddress>>, Option<String>);
 
 fn route(section: &ConfigSection<'_>) -> WrittenRoute {
-    let audience = section.key("audience").text().map(|it| it.value);
+    let audience = section
+        .key(
+            "audience",
+            "The `aud` of the assertion on requests that take this route; without it, \
+             `headers.assertion.audience`",
+        )
+        .text()
+        .map(|it| it.value);
     (
-        section.key("path").needed().parse(route_path),
-        section.key("url").needed().parse(destination),
+        section
+            .key("path", "This path and all below it; the longest matching path wins")
+            .needed()
+            .parse(route_path),
+        section
+            .key("url", "The app that receives requests to that path")
+            .needed()
+            .parse(destination),
         audience,
     )
 }

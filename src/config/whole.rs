@@ -34,7 +34,7 @@ pub struct Config {
 /// Reads every section, even if others have problems.
 pub(super) fn read(root: &ConfigSection<'_>, written: &ConfigSource<'_>) -> Option<Config> {
     let (session, sealed) =
-        root.inner("session", |it| (session::read(it), it.key("secrets").is_written()));
+        root.inner("session", |it| (session::read(it), it.is_written("secrets")));
     let (has_directory, directory) = directory::read(root, sealed);
     let native = root.inner("native", |it| native::read(it, has_directory));
     let asks_entra =

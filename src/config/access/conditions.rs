@@ -15,7 +15,13 @@ pub(super) fn table(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> 
     let values = |found: Vec<LocatedValue<String>>| -> Vec<String> {
         found.into_iter().map(|it| it.value).collect()
     };
-    let groups = section.key("groups").list(&[], some);
+    let groups = section
+        .key(
+            "groups",
+            "Object IDs of groups, any of which matches. With a directory, group names need \
+             `organizations` in the same table",
+        )
+        .list(&[], some);
     for it in groups.iter().filter(|it| Guid::parse(&it.value).is_none()) {
         let complaint = InvalidValue::new(format!(
             "{} is a group name, but Entra sends object IDs",
@@ -30,7 +36,7 @@ pub(super) fn table(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> 
             complaint.hint("write [entra] groups = \"token\", or use roles"),
         );
     }
-    let users = section.key("users").list(&[], user);
+    let users = section.key("users", "People, by object ID or sign-in name").list(&[], user);
     for it in users.iter().filter(|it| people.are_many && Guid::parse(&it.value).is_none()) {
         let complaint = InvalidValue::new(format!(
             "{} is ambiguous: any tenant can assign that name",
@@ -44,13 +50,47 @@ pub(super) fn table(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> 
         );
     }
     let table = AllowConditions {
-        roles: values(section.key("roles").list(&[], some)),
+        roles: values(
+            section
+                .key(
+                    "roles",
+                    "App roles, any of which matches. With a directory, the same table needs \
+                     `organizations`",
+                )
+                .list(&[], some),
+        ),
         groups: values(groups),
         users: values(users),
-        tenants: section.key("tenants").list(&[], tenant).into_iter().map(|it| it.value).collect(),
-        organizations: values(section.key("organizations").list(&[], organization)),
-        directory_roles: values(section.key("directory_roles").list(&[], |it| people.role(it))),
-        acrs: values(section.key("acrs").list(&[], context)).into(),
+        tenants: section
+            .key("tenants", "The tenants that people belong to; a domain is resolved once")
+            .list(&[], tenant)
+            .into_iter()
+            .map(|it| it.value)
+            .collect(),
+        organizations: values(
+            section
+                .key("organizations", "Organizations of the directory, by their code")
+                .list(&[], organization),
+        ),
+        directory_roles: values(
+            section
+                .key(
+                    "directory_roles",
+                    "Roles in the directory, any of which matches. Together with `tenants`, the \
+                     same table needs `organizations`",
+                )
+                .list(&[], |it| people.role(it)),
+        ),
+        acrs: values(
+            section
+                .key(
+                    "acrs",
+                    "Authentication contexts, one of which must be satisfied. If a person lacks \
+                     only this, they are sent to Entra for it",
+                )
+                .list(&[], context),
+        )
+        .into(),
     };
     check_role_owner(section, people, &table);
     table

@@ -11,6 +11,7 @@ use super::entra::SignInAudience;
 use super::key_reader::choose;
 use super::problem::{InvalidValue, quote};
 use super::section::{ConfigSection, LocatedValue, unexpected};
+use super::value_type::ValueType;
 use crate::base::domains::TenantName;
 use http::Method;
 use toml::Spanned;
@@ -68,7 +69,10 @@ impl AccessConfig {
 
 /// Reads `[access]`; `people` is the part of `[entra]` and `[directory]` that says who may sign in.
 pub(super) fn read(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> AccessConfig {
-    let default: Allow = section.key("default").choice(&ALLOW_WORDS).into();
+    let default: Allow = section
+        .key("default", "Who has access to paths that no rule matches")
+        .choice(&ALLOW_WORDS)
+        .into();
     let rules: Vec<_> =
         section.each("rule", MAX_RULES, |it| rule(it, people)).into_iter().flatten().collect();
     coverage::refuse_covered(section, &rules);
@@ -85,11 +89,19 @@ fn rule(
     section: &ConfigSection<'_>,
     people: SignInAudience<'_>,
 ) -> Option<LocatedValue<AccessRule>> {
-    let path = section.key("path").needed().parse(pattern);
-    let suffixes = section.key("suffixes").flag(false);
-    let methods = section.key("methods").whole_list(&[], method);
+    let path = section.key("path", "The paths that the rule covers").needed().parse(pattern);
+    let suffixes = section
+        .key("suffixes", "Whether a rule for `/x` also covers `/x.json`, `/x.` and `/x%20`")
+        .flag(false);
+    let methods = section
+        .key("methods", "HTTP methods that the rule covers; empty means all, and GET includes HEAD")
+        .whole_list(&[], method);
     let signed_out = section
-        .key("signed_out")
+        .key(
+            "signed_out",
+            "Response without a session: `auto` redirects browser navigations, `401` never \
+             redirects",
+        )
         .choice(&[("auto", SignedOutAnswer::Auto), ("401", SignedOutAnswer::Unauthorized)]);
     let allow = allow(section, people);
     let path = path?;
@@ -117,13 +129,17 @@ fn method(text: &str) -> Result<Method, InvalidValue> {
 
 /// Reads a word, a table or a list of tables.
 fn allow(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> Option<Allow> {
-    let Some(value) = section.find_written("allow") else {
-        let complaint = InvalidValue::new("is missing").hint(
+    let forms = ValueType::WordOrTables(ALLOW_WORDS.iter().map(|it| it.0).collect());
+    let value = section
+        .key(
+            "allow",
+            "Who has access. All keys of a table must match, with any of their values; of several \
+             tables, one must match",
+        )
+        .required_of_file(
+            forms,
             "write \"anyone\", \"signed-in\", \"nobody\" or a table like { roles = [\"Admin\"] }",
-        );
-        section.complain(&section.spot_of("allow"), complaint);
-        return None;
-    };
+        )?;
     let tables: Vec<&Spanned<DeValue<'_>>> = match value.get_ref() {
         DeValue::String(word) => {
             let chosen = choose(word, &ALLOW_WORDS)

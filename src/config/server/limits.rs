@@ -1,5 +1,6 @@
 //! `[server.limits]`: limits of sizes, waits and counts.
 
+use super::super::key_reader::KeyReader;
 use super::super::section::ConfigSection;
 use std::time::Duration;
 
@@ -47,22 +48,58 @@ impl Default for ServerLimits {
 
 pub(super) fn limits(section: &ConfigSection<'_>) -> ServerLimits {
     let default = ServerLimits::default();
-    let size = |name, default: usize, range| {
-        usize::try_from(section.key(name).number(u64::try_from(default).unwrap_or(u64::MAX), range))
+    let size = |key: KeyReader<'_, '_>, default: usize, range| {
+        usize::try_from(key.number(u64::try_from(default).unwrap_or(u64::MAX), range))
             .unwrap_or(default)
     };
-    let time = |name, default, range| section.key(name).duration(default, range);
     let second = Duration::from_secs(1);
     ServerLimits {
-        header_bytes: size("header_bytes", default.header_bytes, 8 * 1024..=1024 * 1024),
-        headers: size("headers", default.headers, 16..=4096),
-        header_timeout: time("header_timeout", default.header_timeout, second..=5 * MINUTE),
-        idle_timeout: time("idle_timeout", default.idle_timeout, second..=HOUR),
-        body_timeout: time("body_timeout", default.body_timeout, second..=HOUR),
-        stream_timeout: time("stream_timeout", default.stream_timeout, second..=7 * 24 * HOUR),
-        connections: size("connections", default.connections, 1..=1_000_000),
+        header_bytes: size(
+            section.key(
+                "header_bytes",
+                "Maximum bytes of a request head (HTTP/1.1) or header list (HTTP/2)",
+            ),
+            default.header_bytes,
+            8 * 1024..=1024 * 1024,
+        ),
+        headers: size(
+            section.key("headers", "Maximum number of header fields in a request"),
+            default.headers,
+            16..=4096,
+        ),
+        header_timeout: section
+            .key("header_timeout", "Maximum time from the first byte of a request head to its last")
+            .duration(default.header_timeout, second..=5 * MINUTE),
+        idle_timeout: section
+            .key("idle_timeout", "Maximum time without a request on a connection")
+            .duration(default.idle_timeout, second..=HOUR),
+        body_timeout: section
+            .key(
+                "body_timeout",
+                "Maximum time in which a client sends nothing of its body or reads nothing of the \
+                 response. Over HTTP/2, only DATA counts, and only the stream is reset",
+            )
+            .duration(default.body_timeout, second..=HOUR),
+        stream_timeout: section
+            .key(
+                "stream_timeout",
+                "Maximum time in which the app sends nothing of a response it started, or a \
+                 WebSocket is silent. Over HTTP/2, only the stream is reset",
+            )
+            .duration(default.stream_timeout, second..=7 * 24 * HOUR),
+        connections: size(
+            section.key(
+                "connections",
+                "Maximum concurrent connections; further connections get 503. At most half of the \
+                 open files that remain after 256 are reserved",
+            ),
+            default.connections,
+            1..=1_000_000,
+        ),
         streams: u32::try_from(
-            section.key("streams").number(u64::from(default.streams), 1..=10_000),
+            section
+                .key("streams", "Maximum HTTP/2 streams per connection")
+                .number(u64::from(default.streams), 1..=10_000),
         )
         .unwrap_or(default.streams),
     }

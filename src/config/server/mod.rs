@@ -84,18 +84,55 @@ pub(super) fn read(
     section: &ConfigSection<'_>,
     redirect_path: Option<&LocatedValue<String>>,
 ) -> ServerDraft {
-    let listen = section.key("listen").list(&["127.0.0.1:4180"], listen);
-    let admin_listen = section.key("admin_listen").parse_or("127.0.0.1:4181", self::listen);
-    let admin_token = section.key("admin_token").secret().and_then(|it| token(section, it));
-    let public_url = section.key("public_url").needed().parse(public_url);
-    let prefix = section.key("prefix").parse_or("/oauth2", |it| path(it, "prefix"));
-    let hosts = section.key("hosts").list(&[], host);
-    let return_hosts = section.key("return_hosts").list(&[], return_host);
+    let listen = section
+        .key("listen", "Public listener: one address or a list")
+        .list(&["127.0.0.1:4180"], listen);
+    let admin_listen = section
+        .key("admin_listen", "Admin listener: `/healthz`, `/readyz`, `/metrics` and the admin API")
+        .parse_or("127.0.0.1:4181", self::listen);
+    let admin_token = section
+        .key(
+            "admin_token",
+            "Token for the admin API. If set, callers must send it, and may call from anywhere. \
+             Without it, only processes on this machine have access, if `admin_listen` is a unix \
+             socket or a loopback address",
+        )
+        .secret()
+        .and_then(|it| token(section, it));
+    let public_url = section
+        .key(
+            "public_url",
+            "Required. The address that people type; redirect URI, cookies and the assertion's \
+             issuer are derived from it",
+        )
+        .needed()
+        .parse(public_url);
+    let prefix = section
+        .key("prefix", "Path prefix of Entrada's own pages")
+        .parse_or("/oauth2", |it| path(it, "prefix"));
+    let hosts = section
+        .key(
+            "hosts",
+            "Host names in addition to that of `public_url`; requests with any other Host get 421",
+        )
+        .list(&[], host);
+    let return_hosts = section
+        .key("return_hosts", "Additional hosts that `rd` may lead to after signing in or out")
+        .list(&[], return_host);
     let trusted_proxies = trust(section);
     let shutdown_grace = section
-        .key("shutdown_grace")
+        .key("shutdown_grace", "How long requests in progress may take to finish after SIGTERM")
         .duration(Duration::from_secs(30), Duration::ZERO..=Duration::from_hours(1));
-    let (tls, hsts) = section.inner("tls", |it| (tls(it), hsts(it)));
+    let (tls, hsts) = section.inner("tls", |it| {
+        (
+            tls(
+                it,
+                "Certificate chain, leaf first, to terminate TLS in Entrada; read again when it \
+                 changes",
+            ),
+            hsts(it),
+        )
+    });
     let limits = section.inner("limits", limits);
     judge_listeners(section, &listen, admin_listen.as_ref());
 
@@ -181,7 +218,13 @@ fn token(section: &ConfigSection<'_>, found: LocatedValue<Secret>) -> Option<Sec
 
 fn trust(section: &ConfigSection<'_>) -> TrustedProxies {
     let mut trust = TrustedProxies::default();
-    for it in section.key("trusted_proxies").list(&[], trusted) {
+    for it in section
+        .key(
+            "trusted_proxies",
+            "Proxies whose `X-Forwarded-*` and `X-Original-*` are trusted; none by default",
+        )
+        .list(&[], trusted)
+    {
         match it.value {
             None => trust.unix = true,
             Some(network) => {
@@ -215,9 +258,11 @@ fn trusted(text: &str) -> Result<Option<IpNet>, InvalidValue> {
     text.parse().ok().or_else(single).map(Some).ok_or_else(refused)
 }
 
-/// Reads certificate and key, which are useful only together.
-pub(super) fn tls(section: &ConfigSection<'_>) -> Option<TlsFiles> {
-    let (certificate, key) = (section.key("certificate"), section.key("key"));
+/// Reads certificate and key, which are useful only together. `about` is the certificate's
+/// documentation.
+pub(super) fn tls(section: &ConfigSection<'_>, about: &'static str) -> Option<TlsFiles> {
+    let certificate = section.key("certificate", about);
+    let key = section.key("key", "Its private key; certificate and key must be set together");
     let written = (certificate.is_written(), key.is_written());
     let lacking = match written {
         (true, false) => Some(("key", "the certificate")),
@@ -250,8 +295,14 @@ fn hsts(section: &ConfigSection<'_>) -> Option<Duration> {
             _ => Err(refused("is not a whole number of seconds")),
         }
     };
-    let found = section.key("hsts").parse(read)?;
-    if !section.key("certificate").is_written() {
+    let found = section
+        .key(
+            "hsts",
+            "How long browsers must use TLS for this host (`Strict-Transport-Security`); without \
+             it, the header is not sent",
+        )
+        .optional_duration(Duration::ZERO..=MAX_HSTS, read)?;
+    if !section.is_written("certificate") {
         section.complain(
             &found.spot,
             InvalidValue::new("has no effect without a certificate").hint(

@@ -4,6 +4,7 @@ mod api;
 mod commands;
 mod configuration;
 mod links;
+mod schema;
 mod tables;
 
 use std::fs;

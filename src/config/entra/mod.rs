@@ -1,6 +1,11 @@
 //! `[entra]`: the tenant and the app registration.
 
-use super::address::{is_domain, is_private, origin};
+mod tenants;
+
+pub(super) use tenants::named;
+pub use tenants::{AllowedTenants, TenantConfig};
+
+use super::address::{is_private, origin};
 use super::credential;
 use super::problem::{InvalidValue, quote};
 use super::section::{ConfigSection, LocatedValue};
@@ -12,6 +17,7 @@ use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use std::path::PathBuf;
 use std::time::Duration;
+use tenants::{allowed_tenants, tenant};
 
 /// The parsed section `[entra]`. If organizations bring their own registrations and none is written
 /// here, it is a placeholder: tenant `organizations`, with no allowed tenant and no client.
@@ -70,46 +76,6 @@ pub enum GroupsSource {
 const GROUPS_VALUES: [(&str, GroupsSource); 3] =
     [("token", GroupsSource::Token), ("graph", GroupsSource::Graph), ("off", GroupsSource::Off)];
 
-/// The tenant, `tenant = "..."`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TenantConfig {
-    /// Directory (tenant) ID.
-    Id(Guid),
-    /// A verified domain; discovery resolves its tenant ID.
-    Domain(String),
-    /// Any organization's tenant.
-    Organizations,
-    /// Any tenant, and personal accounts.
-    Common,
-}
-
-impl TenantConfig {
-    /// The segment in Entra's URLs.
-    pub fn segment(&self) -> String {
-        match self {
-            Self::Id(id) => id.to_string(),
-            Self::Domain(name) => name.clone(),
-            Self::Organizations => "organizations".to_owned(),
-            Self::Common => "common".to_owned(),
-        }
-    }
-
-    /// Whether people from several tenants may sign in.
-    pub fn is_many(&self) -> bool {
-        matches!(self, Self::Organizations | Self::Common)
-    }
-}
-
-/// The allowed tenants, `allowed_tenants = [...]`. Personal accounts count as one tenant,
-/// `Guid::PERSONAL`, which `any` does not include.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AllowedTenants {
-    /// `"*"`: every organization's tenant, explicitly.
-    pub any: bool,
-    /// The tenants that are listed.
-    pub tenants: Vec<TenantName>,
-}
-
 impl EntraConfig {
     /// The domains that stand for tenants in `allowed_tenants`.
     pub fn domains(&self) -> impl Iterator<Item = &str> {
@@ -153,11 +119,15 @@ pub(super) enum RegistrationUse {
 
 pub(super) fn read(section: &ConfigSection<'_>, what_for: RegistrationUse) -> EntraDraft {
     let of_nobody = what_for == RegistrationUse::Nobody && !has_registration(section);
-    let key = |name: &'static str, variable: &'static str| {
-        let key = section.key(name).or_variable(variable);
-        if of_nobody { key } else { key.needed() }
-    };
-    let tenant = key("tenant", "AZURE_TENANT_ID").parse(tenant);
+    let tenant = section
+        .key(
+            "tenant",
+            "Required; or `AZURE_TENANT_ID`. The tenant whose people may sign in; the keywords \
+             stand for several tenants",
+        )
+        .or_variable("AZURE_TENANT_ID")
+        .needed_if(!of_nobody)
+        .parse(tenant);
     if let (RegistrationUse::Naming, Some(it)) =
         (what_for, tenant.as_ref().filter(|it| it.value != TenantConfig::Organizations))
     {
@@ -166,12 +136,31 @@ pub(super) fn read(section: &ConfigSection<'_>, what_for: RegistrationUse) -> En
         );
         section.complain(&it.spot, complaint.hint("write tenant = \"organizations\", and a client ID whose registration accepts accounts of any organization"));
     }
-    let client_id = key("client_id", "AZURE_CLIENT_ID").parse(client_id);
+    let client_id = section
+        .key(
+            "client_id",
+            "Required; or `AZURE_CLIENT_ID`. Application (client) ID of the registration",
+        )
+        .or_variable("AZURE_CLIENT_ID")
+        .needed_if(!of_nobody)
+        .parse(client_id);
     let credential = credential::read(section, true, !of_nobody);
-    let redirect_path = section.key("redirect_path").parse(|it| server::path(it, "redirect path"));
+    let redirect_path = section
+        .key(
+            "redirect_path",
+            "Path of the redirect URI; without it, `server.prefix` followed by `/callback`",
+        )
+        .parse(|it| server::path(it, "redirect path"));
     let (cloud, authority) = authority(section);
     let allowed_tenants = allowed_tenants(section, tenant.as_ref());
-    let graph = section.key("graph").parse(own_url).map(|it| it.value);
+    let graph = section
+        .key(
+            "graph",
+            "Base URL of Microsoft Graph; without it, the URL that Entra publishes if it belongs \
+             to Microsoft, otherwise the cloud's default",
+        )
+        .parse(own_url)
+        .map(|it| it.value);
     let is_many = tenant.as_ref().is_some_and(|it| it.value.is_many());
     if is_many && authority.ends_with(CIAM_SUFFIX) {
         let complaint =
@@ -179,10 +168,27 @@ pub(super) fn read(section: &ConfigSection<'_>, what_for: RegistrationUse) -> En
                 .hint("write its Directory (tenant) ID");
         section.complain(&section.spot_of("tenant"), complaint);
     }
-    let scopes = section.key("scopes").list(&[], scope).into_iter().map(|it| it.value).collect();
-    let ca_file = section.key("ca_file").file();
-    let guests = section.key("guests").flag(true);
-    let groups = section.key("groups").choice(&GROUPS_VALUES);
+    let scopes = section
+        .key("scopes", "Scopes in addition to `openid profile email offline_access`")
+        .list(&[], scope)
+        .into_iter()
+        .map(|it| it.value)
+        .collect();
+    let ca_file = section
+        .key(
+            "ca_file",
+            "Additional root certificates for connections to Entra, for a proxy that intercepts \
+             TLS",
+        )
+        .file();
+    let guests = section.key("guests", "Whether guests of the tenant (B2B) may sign in").flag(true);
+    let groups = section
+        .key(
+            "groups",
+            "Source of the groups. `token`: the token, and Microsoft Graph if it has too many; \
+             `graph`: always Graph; `off`: no groups, and rules with groups are rejected",
+        )
+        .choice(&GROUPS_VALUES);
     let recheck = recheck(section);
     // The operator's own token also authenticates the registrations of organizations that trust its
     // issuer.
@@ -231,105 +237,28 @@ fn has_registration(section: &ConfigSection<'_>) -> bool {
         ("client_id", "AZURE_CLIENT_ID"),
         ("client_secret", "AZURE_CLIENT_SECRET"),
     ];
-    names.into_iter().any(|(name, variable)| section.key(name).or_variable(variable).is_present())
-        || section.key("certificate").is_written()
+    names.into_iter().any(|(name, variable)| section.look_up(name, Some(variable)).is_some())
+        || section.is_written("certificate")
 }
 
 fn recheck(section: &ConfigSection<'_>) -> RecheckConfig {
     let day = Duration::from_hours(24);
     RecheckConfig {
         every: section
-            .key("recheck")
+            .key(
+                "recheck",
+                "How often Entrada asks Entra whether a signed-in person still has access, and \
+                 for their current roles and groups",
+            )
             .duration(Duration::from_mins(30), Duration::from_mins(1)..=day),
         grace: section
-            .key("recheck_grace")
+            .key(
+                "recheck_grace",
+                "How long sessions continue after a due recheck while Entra does not answer; \
+                 after that, requests get 503 until it does",
+            )
             .duration(Duration::from_hours(4), Duration::ZERO..=7 * day),
     }
-}
-
-fn tenant(text: &str) -> Result<TenantConfig, InvalidValue> {
-    let hint = "write the Directory (tenant) ID, a domain like contoso.com, \"organizations\" or \"common\"";
-    let refused = || {
-        InvalidValue::new(format!("{} is neither a tenant ID nor a domain", quote(text))).hint(hint)
-    };
-    match text.to_ascii_lowercase().as_str() {
-        "organizations" => Ok(TenantConfig::Organizations),
-        "common" => Ok(TenantConfig::Common),
-        _ => match named(text) {
-            Some(TenantName::Id(id)) => Ok(TenantConfig::Id(id)),
-            Some(TenantName::Domain(name)) => Ok(TenantConfig::Domain(name)),
-            None => Err(refused()),
-        },
-    }
-}
-
-/// Parses one tenant: its ID, a domain, or Entra's word for personal accounts.
-pub(super) fn named(text: &str) -> Option<TenantName> {
-    if text.eq_ignore_ascii_case("consumers") {
-        return Some(TenantName::Id(Guid::PERSONAL));
-    }
-    Guid::parse(text)
-        .map(TenantName::Id)
-        .or_else(|| is_domain(text).then(|| TenantName::Domain(text.to_ascii_lowercase())))
-}
-
-/// Required if several tenants may sign in, and meaningless with a single tenant.
-fn allowed_tenants(
-    section: &ConfigSection<'_>,
-    tenant: Option<&LocatedValue<TenantConfig>>,
-) -> AllowedTenants {
-    let entry = |text: &str| {
-        let refused = || {
-            InvalidValue::new(format!("{} is neither a tenant ID nor a domain", quote(text)))
-                .hint("write Directory (tenant) IDs, domains, or \"*\" alone")
-        };
-        if text == "*" { Ok(None) } else { named(text).map(Some).ok_or_else(refused) }
-    };
-    let all = section.key("allowed_tenants").list(&[], entry);
-    let spot = section.spot_of("allowed_tenants");
-    let allowed = AllowedTenants {
-        any: all.iter().any(|it| it.value.is_none()),
-        tenants: all.into_iter().filter_map(|it| it.value).collect(),
-    };
-    let is_empty = !allowed.any && allowed.tenants.is_empty();
-    let personal = allowed.tenants.contains(&TenantName::Id(Guid::PERSONAL));
-    match tenant.map(|it| &it.value) {
-        Some(TenantConfig::Organizations | TenantConfig::Common) if is_empty => {
-            let complaint = InvalidValue::new("is missing: people of every tenant could sign in");
-            section.complain(
-                &spot,
-                complaint.hint(
-                    "list the tenants whose people may sign in, or write [\"*\"] to allow any",
-                ),
-            );
-        }
-        Some(TenantConfig::Organizations) if personal => {
-            section.complain(
-                &spot,
-                InvalidValue::new("contains personal accounts, which \"organizations\" excludes")
-                    .hint("write tenant = \"common\""),
-            );
-        }
-        Some(TenantConfig::Common) if !personal => {
-            let complaint = InvalidValue::new(
-                "contains no personal accounts, but \"common\" lets people pick them",
-            );
-            section.warn(
-                &spot,
-                complaint.hint(format!(
-                    "write tenant = \"organizations\", or add \"{}\"",
-                    Guid::PERSONAL
-                )),
-            );
-        }
-        Some(TenantConfig::Id(_) | TenantConfig::Domain(_)) if !is_empty => {
-            let complaint = InvalidValue::new("has no effect if tenant is a single tenant");
-            section
-                .complain(&spot, complaint.hint("remove it, or write tenant = \"organizations\""));
-        }
-        _ => {}
-    }
-    allowed
 }
 
 /// Parses the client ID. Messages do not contain the text, because people paste secrets here.
@@ -358,10 +287,14 @@ impl Default for CloudChoice {
 /// The cloud, and the authority from the configuration or from the cloud. `AZURE_AUTHORITY_HOST`
 /// counts only if neither is written.
 fn authority(section: &ConfigSection<'_>) -> (&'static MicrosoftCloud, String) {
-    let written = section.key("cloud").is_written();
+    let written = section.is_written("cloud");
     let words: Vec<_> = CLOUDS.iter().map(|it| (it.name, CloudChoice(it))).collect();
-    let cloud = section.key("cloud").choice(&words);
-    let key = section.key("authority");
+    let cloud = section.key("cloud", "The Microsoft cloud that the tenant is in").choice(&words);
+    let key = section.key(
+        "authority",
+        "Your own authority instead of `cloud`, such as External ID's \
+         `https://contoso.ciamlogin.com`; or `AZURE_AUTHORITY_HOST`",
+    );
     let key = if written { key } else { key.or_variable("AZURE_AUTHORITY_HOST") };
     let Some(authority) = key.parse(own_url) else { return (cloud.0, cloud.0.authority()) };
     if cloud != CloudChoice::default() && authority.value != cloud.0.authority() {
