@@ -17,7 +17,7 @@ lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 
-# CPU, latency and memory next to nginx, into docs/benchmarks.md (a quarter of an hour); `make bench QUICK=1` prints the headline within minutes.
+# CPU, latency and memory next to nginx, into docs/development/benchmarks.md (a quarter of an hour); `make bench QUICK=1` prints the headline within minutes.
 BENCH_PROFILE := $(if $(QUICK),quick,release)
 bench:
 	cargo build --profile $(BENCH_PROFILE)

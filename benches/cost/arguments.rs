@@ -3,7 +3,7 @@
 use crate::terminal::BenchOutcome;
 use std::path::PathBuf;
 
-/// Measures what a proxied request costs, next to nginx, and writes docs/benchmarks.md.
+/// Measures what a proxied request costs, next to nginx, and writes docs/development/benchmarks.md.
 #[derive(Debug, clap::Parser)]
 #[command(name = "cost")]
 pub struct BenchArgs {

@@ -29,7 +29,7 @@ use std::time::Duration;
 use terminal::{BenchOutcome, complain, say};
 use tools::{BenchTools, Machine, raise_file_limit};
 
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/benchmarks.md");
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/development/benchmarks.md");
 
 fn main() -> ExitCode {
     match run(&BenchArgs::parse()) {
@@ -58,7 +58,7 @@ fn run(arguments: &BenchArgs) -> BenchOutcome<()> {
     if arguments.is_whole() {
         std::fs::create_dir_all(Path::new(PAGE).parent().ok_or("docs has no place")?)?;
         std::fs::write(PAGE, report.page(&Machine::describe(&tools), effort))?;
-        say("written to docs/benchmarks.md");
+        say("written to docs/development/benchmarks.md");
     }
     Ok(())
 }

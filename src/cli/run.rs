@@ -42,7 +42,7 @@ async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), CommandError
         Process::new(&config, Clock::system(), random::system(), log.clone(), environment());
     let process = process.opened(&config).await.map_err(|it| {
         CommandError::new(it)
-            .hint("docs/directory.md lists the valid forms of [directory] database")
+            .hint("docs/guides/directory.md lists the valid forms of [directory] database")
     })?;
     let (service, bound) = build(&config, process)?;
     warn_of_unopened(&service);

@@ -27,7 +27,7 @@ pub(super) struct KeyReader<'s, 'a> {
 
 impl<'a> ConfigSection<'a> {
     /// Starts reading a key; the next call selects its type. `about` is its documentation, for the
-    /// JSON Schema and docs/configuration.md.
+    /// JSON Schema and docs/reference/configuration.md.
     pub(super) fn key(&self, name: &'static str, about: &'static str) -> KeyReader<'_, 'a> {
         KeyReader { section: self, name, about, alias: None, needed: false }
     }

@@ -75,7 +75,7 @@ npm_parts() {
 python_parts() {
     { [ -x .venv/bin/python ] || python3 -m venv .venv; } \
         && .venv/bin/python -m pip install -q --require-hashes -r "$here/requirements.txt" \
-        && .venv/bin/python -m pip install -q --require-hashes -r docs/verify/python/requirements.txt
+        && .venv/bin/python -m pip install -q --require-hashes -r docs/guides/verify/python/requirements.txt
 }
 
 h2spec() { go build -C "$here/h2spec" -mod=readonly -o "$tools/h2spec" github.com/summerwind/h2spec/cmd/h2spec; }
@@ -88,29 +88,29 @@ cargo_deny() {
 }
 
 verify_node() {
-    mkdir -p "$verify/node" && cp docs/verify/node/*.json docs/verify/node/*.mjs "$verify/node/" \
+    mkdir -p "$verify/node" && cp docs/guides/verify/node/*.json docs/guides/verify/node/*.mjs "$verify/node/" \
         && (cd "$verify/node" && npm ci --no-audit --no-fund)
 }
 
-verify_go() { go build -C docs/verify/go -mod=readonly -o "$verify/go/verify" .; }
+verify_go() { go build -C docs/guides/verify/go -mod=readonly -o "$verify/go/verify" .; }
 
-verify_rust() { CARGO_TARGET_DIR=$verify/rust cargo build --locked --manifest-path docs/verify/rust/Cargo.toml; }
+verify_rust() { CARGO_TARGET_DIR=$verify/rust cargo build --locked --manifest-path docs/guides/verify/rust/Cargo.toml; }
 
 verify_java() {
     rm -rf "$verify/java" \
-        && mvn -q -B -f docs/verify/java/pom.xml dependency:copy-dependencies -DoutputDirectory="$verify/java/lib" \
-        && javac -cp "$verify/java/lib/*" -d "$verify/java" docs/verify/java/Verify.java
+        && mvn -q -B -f docs/guides/verify/java/pom.xml dependency:copy-dependencies -DoutputDirectory="$verify/java/lib" \
+        && javac -cp "$verify/java/lib/*" -d "$verify/java" docs/guides/verify/java/Verify.java
 }
 
 debian
 once npm "node npm" "$here/package.json $here/package-lock.json" npm_parts
-once python "python3" "$here/requirements.txt docs/verify/python/requirements.txt" python_parts
+once python "python3" "$here/requirements.txt docs/guides/verify/python/requirements.txt" python_parts
 once h2spec "go" "$here/h2spec/go.mod $here/h2spec/go.sum" h2spec
 once cargo-deny "cargo" "$0" cargo_deny
-once verify-node "node npm" "docs/verify/node/package.json docs/verify/node/package-lock.json docs/verify/node/verify.mjs" verify_node
-once verify-go "go" "docs/verify/go/go.mod docs/verify/go/go.sum docs/verify/go/main.go" verify_go
-once verify-rust "cargo" "docs/verify/rust/Cargo.toml docs/verify/rust/Cargo.lock docs/verify/rust/src/main.rs" verify_rust
-once verify-java "mvn javac" "docs/verify/java/pom.xml docs/verify/java/Verify.java" verify_java
+once verify-node "node npm" "docs/guides/verify/node/package.json docs/guides/verify/node/package-lock.json docs/guides/verify/node/verify.mjs" verify_node
+once verify-go "go" "docs/guides/verify/go/go.mod docs/guides/verify/go/go.sum docs/guides/verify/go/main.go" verify_go
+once verify-rust "cargo" "docs/guides/verify/rust/Cargo.toml docs/guides/verify/rust/Cargo.lock docs/guides/verify/rust/src/main.rs" verify_rust
+once verify-java "mvn javac" "docs/guides/verify/java/pom.xml docs/guides/verify/java/Verify.java" verify_java
 
 if [ "$missing" -gt 0 ]; then
     [ "${CI:-}" = true ] && { say "with CI=true everything must be there" >&2; exit 1; }

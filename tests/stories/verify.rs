@@ -1,4 +1,4 @@
-//! An app verifies the assertion in its own language, with the programs of docs/verify.
+//! An app verifies the assertion in its own language, with the programs of docs/guides/verify.
 
 use crate::outside;
 use aws_lc_rs::hmac;
@@ -31,7 +31,7 @@ fn node_verifies_the_assertion() {
 fn python_verifies_the_assertion() {
     if let Some(python) = outside::python() {
         judges_rightly(|| {
-            arguments(&python, &[&outside::root().join("docs/verify/python/verify.py")])
+            arguments(&python, &[&outside::root().join("docs/guides/verify/python/verify.py")])
         });
     }
 }
@@ -65,7 +65,7 @@ fn java_verifies_the_assertion() {
 #[test]
 fn csharp_verifies_the_assertion() {
     if let Some(dotnet) = outside::tool("dotnet") {
-        let project = outside::root().join("docs/verify/csharp/verify.csproj");
+        let project = outside::root().join("docs/guides/verify/csharp/verify.csproj");
         let artifacts = outside::root().join("target/verify/csharp");
         let options = [
             "run",
@@ -89,7 +89,8 @@ fn what_an_app_sends_us_to_verify_by_is_pinned() {
         ("java/pom.xml", "<version>10.10</version>"),
         ("csharp/verify.csproj", "Version=\"8.23.0\""),
     ] {
-        let text = std::fs::read_to_string(outside::root().join("docs/verify").join(file)).unwrap();
+        let text =
+            std::fs::read_to_string(outside::root().join("docs/guides/verify").join(file)).unwrap();
         assert!(text.contains(pin), "{file}");
     }
 }

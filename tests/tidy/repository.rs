@@ -197,7 +197,8 @@ fn every_file_of_flow_is_in_the_architecture() {
 #[test]
 fn every_configuration_key_is_in_the_example_and_in_the_docs() {
     let example = fs::read_to_string(root().join("config.example.toml")).unwrap();
-    let page = fs::read_to_string(root().join("docs/configuration.md")).unwrap_or_default();
+    let page =
+        fs::read_to_string(root().join("docs/reference/configuration.md")).unwrap_or_default();
     let keys = entrada::config::keys();
     assert!(keys.len() > 20, "these are not all keys: {keys:?}");
     let mut wrong = Vec::new();
@@ -211,7 +212,7 @@ fn every_configuration_key_is_in_the_example_and_in_the_docs() {
             wrong.push(format!("{key} is not in config.example.toml"));
         }
         if !page.contains(&format!("`{key}`")) {
-            wrong.push(format!("{key} is not in docs/configuration.md as `{key}`"));
+            wrong.push(format!("{key} is not in docs/reference/configuration.md as `{key}`"));
         }
     }
     assert!(wrong.is_empty(), "\n  {}\n", wrong.join("\n  "));

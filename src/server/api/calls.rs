@@ -1,11 +1,11 @@
-//! All calls of the admin listener. `docs/openapi.json` describes each of them; a test compares the
+//! All calls of the admin listener. `docs/reference/openapi.json` describes each of them; a test compares the
 //! two.
 
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 
 /// The calls in OpenAPI 3.1.
-pub(in crate::server) const OPENAPI: &str = include_str!("../../../docs/openapi.json");
+pub(in crate::server) const OPENAPI: &str = include_str!("../../../docs/reference/openapi.json");
 
 /// A call of the admin API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -326,8 +326,10 @@ async fn the_document_is_served_and_every_call_of_it_is_asked_for_here() {
     let served = office.gets("/openapi.json").await;
     assert_eq!(
         served.body,
-        serde_json::from_str::<Value>(&std::fs::read_to_string("docs/openapi.json").unwrap())
-            .unwrap()
+        serde_json::from_str::<Value>(
+            &std::fs::read_to_string("docs/reference/openapi.json").unwrap()
+        )
+        .unwrap()
     );
     for path in ["/healthz", "/readyz", "/metrics"] {
         assert_eq!(office.gets(path).await.status, 200, "{path}");

@@ -1,4 +1,4 @@
-//! Holds requests and answers against `docs/openapi.json`: as much of JSON Schema as it uses, and nothing is passed over.
+//! Holds requests and answers against `docs/reference/openapi.json`: as much of JSON Schema as it uses, and nothing is passed over.
 
 use serde_json::Value;
 
@@ -7,9 +7,11 @@ pub struct OpenApiDocument(Value);
 
 impl OpenApiDocument {
     pub fn read() -> Self {
-        let text =
-            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json"))
-                .unwrap();
+        let text = std::fs::read_to_string(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/docs/reference/openapi.json"
+        ))
+        .unwrap();
         Self(serde_json::from_str(&text).unwrap())
     }
 

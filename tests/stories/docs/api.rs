@@ -1,4 +1,4 @@
-//! Every call of `docs/admin-api.md` is sent as it stands there, one after the other, to a program that runs.
+//! Every call of `docs/reference/admin-api.md` is sent as it stands there, one after the other, to a program that runs.
 
 use super::{RunningCommand, blocks, completed, documents, environment};
 use crate::world::free_port;
@@ -17,8 +17,10 @@ fn every_call_of_the_admin_api_that_is_shown_is_followed() {
         .map(|it| (it.0.to_owned(), format!("127.0.0.1:{}", it.1)));
     let environment: Vec<_> = environment().into_iter().chain(listen).collect();
     let running = RunningCommand::start(&["run".to_owned()], folder.path(), &environment, admin);
-    let document =
-        documents().into_iter().find(|it| it.path.ends_with("docs/admin-api.md")).unwrap();
+    let document = documents()
+        .into_iter()
+        .find(|it| it.path.ends_with("docs/reference/admin-api.md"))
+        .unwrap();
     let mut calls = 0;
     for block in blocks(&document).iter().filter(|it| it.info == "sh") {
         let script = block.text.replace("127.0.0.1:4181", &format!("127.0.0.1:{admin}"));

@@ -1,79 +1,132 @@
-//! Links, files and targets that the documents name.
+//! Links between pages lead somewhere, and the index has every page.
 
-use super::{blocks, documents, root, text};
+use super::{MarkdownFile, blocks, collect, root};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
-#[test]
-fn every_link_and_every_file_that_is_named_is_there() {
-    let mut wrong = Vec::new();
-    let mut links = 0;
-    for document in documents() {
-        let folder = document.path.parent().unwrap();
-        for target in document.text.split("](").skip(1).map(|it| it.split(')').next().unwrap()) {
-            if target.contains("://") || target.starts_with("mailto:") {
-                continue;
-            }
-            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
-            let path = if file.is_empty() { document.path.clone() } else { folder.join(file) };
-            links += 1;
-            if !path.exists() || (!anchor.is_empty() && !anchors(&path).contains(anchor)) {
-                wrong.push(format!("{}: {target}", document.path.display()));
-            }
-        }
-        for name in document.text.split('`').filter(|it| {
-            ["src/", "tests/", "docs/", "examples/", "benches/", "fuzz/"]
-                .iter()
-                .any(|top| it.starts_with(top))
-        }) {
-            let is_plain = name.chars().all(|it| it.is_ascii_alphanumeric() || "/._-".contains(it));
-            if is_plain && name != "docs/benchmarks.md" && !root().join(name).exists() {
-                wrong.push(format!("{}: `{name}`", document.path.display()));
-            }
-        }
-    }
-    assert!(links > 20, "only {links} links were found");
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-/// What can be linked to within a document, as GitHub names it.
-fn anchors(path: &Path) -> BTreeSet<String> {
-    let text = fs::read_to_string(path).unwrap();
-    let titles = text
-        .lines()
-        .filter(|it| it.starts_with('#'))
-        .map(|it| it.trim_start_matches('#').trim().to_lowercase());
-    titles
-        .map(|it| {
-            it.replace(' ', "-")
-                .chars()
-                .filter(|it| it.is_alphanumeric() || matches!(it, '-' | '_'))
-                .collect()
-        })
+/// Every Markdown file of the repository.
+fn pages() -> Vec<MarkdownFile> {
+    let mut paths = Vec::new();
+    collect(root(), &mut paths);
+    paths.sort();
+    assert!(paths.len() > 15, "{paths:?}");
+    paths
+        .into_iter()
+        .map(|path| MarkdownFile { text: fs::read_to_string(&path).unwrap(), path })
         .collect()
 }
 
+/// The text without blocks of code and without `code`.
+fn prose(page: &MarkdownFile) -> String {
+    let mut text = page.text.clone();
+    for block in blocks(page) {
+        text = text.replace(&format!("```{}\n{}```", block.info, block.text), "");
+    }
+    // Every second part between backticks is code.
+    text.split('`').step_by(2).collect::<Vec<_>>().join("code")
+}
+
+/// The targets of links and images that are not on the web. Only inline links are used.
+fn targets(page: &MarkdownFile) -> Vec<String> {
+    let prose = prose(page);
+    let is_reference = |it: &str| it.starts_with('[') && it.contains("]:");
+    assert!(!prose.lines().any(is_reference), "{}: a link by reference", page.path.display());
+    prose
+        .split("](")
+        .skip(1)
+        .map(|it| it.split(')').next().unwrap().to_owned())
+        .filter(|it| !it.contains("://") && !it.starts_with("mailto:"))
+        .collect()
+}
+
+/// The anchors of the headings, as GitHub names them.
+fn anchors(page: &MarkdownFile) -> BTreeSet<String> {
+    let mut text = page.text.clone();
+    for block in blocks(page) {
+        text = text.replace(&format!("```{}\n{}```", block.info, block.text), "");
+    }
+    let mut found = BTreeSet::new();
+    for title in text.lines().filter(|it| it.starts_with('#')) {
+        let plain: String = title
+            .trim_start_matches('#')
+            .trim()
+            .to_lowercase()
+            .chars()
+            .filter(|it| it.is_alphanumeric() || matches!(it, ' ' | '-' | '_'))
+            .collect();
+        let name = plain.replace(' ', "-");
+        let again = (1..).map(|it| format!("{name}-{it}"));
+        let free = std::iter::once(name.clone()).chain(again).find(|it| !found.contains(it));
+        found.extend(free);
+    }
+    found
+}
+
+/// The path without `.` and `..`.
+fn plain(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => assert!(out.pop(), "{}", path.display()),
+            Component::CurDir => {}
+            other => out.push(other),
+        }
+    }
+    out
+}
+
 #[test]
-fn every_target_of_make_that_is_named_is_there() {
-    let makefile = text("Makefile");
-    let mut named = BTreeSet::new();
-    for document in documents() {
-        for quoted in document.text.split('`').filter_map(|it| it.strip_prefix("make ")) {
-            named.insert(quoted.split_whitespace().next().unwrap().to_owned());
-        }
-        for block in blocks(&document).iter().filter(|it| it.info == "sh") {
-            named.extend(
-                block
-                    .text
-                    .lines()
-                    .filter_map(|it| it.strip_prefix("make "))
-                    .map(|it| it.split_whitespace().next().unwrap().to_owned()),
-            );
+fn every_relative_link_and_its_anchor_is_there() {
+    let pages = pages();
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for page in &pages {
+        for target in targets(page) {
+            count += 1;
+            let (file, anchor) = target.split_once('#').unwrap_or((&target, ""));
+            let path = if file.is_empty() {
+                page.path.clone()
+            } else {
+                plain(&page.path.parent().unwrap().join(file))
+            };
+            let there = pages.iter().find(|it| it.path == path);
+            let is_there = match there {
+                Some(there) => anchor.is_empty() || anchors(there).contains(anchor),
+                None => path.exists() && anchor.is_empty() && path.starts_with(root()),
+            };
+            if !is_there {
+                wrong.push(format!("{}: {target}", page.path.display()));
+            }
         }
     }
-    assert!(named.contains("dev") && named.contains("test"), "{named:?}");
-    for target in named {
-        assert!(makefile.lines().any(|it| it.starts_with(&format!("{target}:"))), "make {target}");
+    assert!(count > 120, "only {count} links were found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_page_of_the_four_parts_is_in_the_index_once_under_its_part() {
+    let index = root().join("docs/README.md");
+    let text = fs::read_to_string(&index).unwrap();
+    let parts = ["getting-started", "guides", "reference", "development"];
+    let mut wrong = Vec::new();
+    for page in pages().iter().filter(|it| it.path.starts_with(root().join("docs"))) {
+        let name = page.path.strip_prefix(root().join("docs")).unwrap().to_str().unwrap();
+        if page.path == index {
+            continue;
+        }
+        let part = parts.iter().find(|it| name.starts_with(&format!("{it}/")));
+        let heading = part.map(|it| format!("## {}", title(it))).unwrap_or_default();
+        let section = text.split("\n## ").find(|it| format!("## {it}").starts_with(&heading));
+        let link = format!("]({name})");
+        let of_part = section.filter(|_| part.is_some()).map_or(0, |it| it.matches(&link).count());
+        if (of_part, text.matches(&link).count()) != (1, 1) {
+            wrong.push(name.to_owned());
+        }
     }
+    assert!(wrong.is_empty(), "not in docs/README.md once, under its part: {wrong:?}");
+}
+
+fn title(part: &str) -> String {
+    let text = part.replace('-', " ");
+    text[..1].to_uppercase() + &text[1..]
 }

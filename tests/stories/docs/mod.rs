@@ -4,6 +4,8 @@ mod api;
 mod commands;
 mod configuration;
 mod links;
+mod names;
+mod readme;
 mod schema;
 mod tables;
 
@@ -134,25 +136,19 @@ impl RunningCommand {
         environment: &[(String, String)],
         listens: u16,
     ) -> Self {
-        let child = command(environment, folder)
-            .args(arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut running = Self(child, arguments.join(" "));
+        let mut command = command(environment, folder);
+        command.args(arguments);
+        Self::of(command, &format!("entrada {}", arguments.join(" ")), listens)
+    }
+
+    /// Starts a command that listens on this port.
+    fn of(mut command: Command, line: &str, listens: u16) -> Self {
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut running = Self(child, line.to_owned());
         let begin = Instant::now();
         while TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], listens))).is_err() {
-            assert!(
-                running.0.try_wait().unwrap().is_none(),
-                "entrada {} ended",
-                arguments.join(" ")
-            );
-            assert!(
-                begin.elapsed() < Duration::from_secs(30),
-                "entrada {} does not listen",
-                arguments.join(" ")
-            );
+            assert!(running.0.try_wait().unwrap().is_none(), "{line} ended");
+            assert!(begin.elapsed() < Duration::from_secs(30), "{line} does not listen");
             std::thread::sleep(Duration::from_millis(20));
         }
         running

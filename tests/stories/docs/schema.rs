@@ -178,7 +178,7 @@ fn the_schema_has_every_key_and_every_key_is_documented_alike() {
     });
     let keys = entrada::config::keys();
     assert_eq!(described, keys.iter().map(|it| it.name.clone()).collect());
-    let page = text("docs/configuration.md");
+    let page = text("docs/reference/configuration.md");
     let mut wrong = Vec::new();
     for key in &keys {
         let row = page.lines().find(|it| it.starts_with(&format!("| `{}` |", key.name))).unwrap();

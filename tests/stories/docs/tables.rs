@@ -16,7 +16,7 @@ fn rows(text: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn every_key_is_documented_with_its_default_and_its_variable() {
-    let table = rows(&text("docs/configuration.md"));
+    let table = rows(&text("docs/reference/configuration.md"));
     let keys = entrada::config::keys();
     assert!(keys.len() > 40, "{}", keys.len());
     let mut wrong = Vec::new();
@@ -84,7 +84,7 @@ fn is_a_story(story: &str) -> bool {
 
 #[test]
 fn every_path_and_every_header_of_ours_is_listed() {
-    let listed = text("docs/headers.md").to_lowercase();
+    let listed = text("docs/reference/headers.md").to_lowercase();
     let quoted = |file: &str, begins: &str| -> BTreeSet<String> {
         text(file)
             .split('"')
@@ -108,13 +108,13 @@ fn every_path_and_every_header_of_ours_is_listed() {
         .map(|it| format!("/oauth2{it}`"))
         .chain(headers.iter().map(|it| format!("`{it}`")))
     {
-        assert!(listed.contains(&it), "docs/headers.md does not list {it}");
+        assert!(listed.contains(&it), "docs/reference/headers.md does not list {it}");
     }
 }
 
 #[test]
 fn every_lever_of_the_emulator_is_listed_with_its_names() {
-    let listed = text("docs/emulator.md");
+    let listed = text("docs/guides/emulator.md");
     let names = |file: &str, list: &str| -> BTreeSet<String> {
         let source = text(file);
         let (_, after) = source.split_once(list).unwrap_or_else(|| panic!("{file}: {list}"));
@@ -132,7 +132,10 @@ fn every_lever_of_the_emulator_is_listed_with_its_names() {
         "{levers:?} {wrong:?} {token:?} {graph:?}"
     );
     for name in levers.iter().chain(&wrong).chain(&token).chain(&graph) {
-        assert!(listed.contains(&format!("`{name}`")), "docs/emulator.md does not list {name}");
+        assert!(
+            listed.contains(&format!("`{name}`")),
+            "docs/guides/emulator.md does not list {name}"
+        );
     }
 }
 
@@ -151,7 +154,7 @@ fn titles(value: &toml::Value) -> BTreeSet<String> {
 
 #[test]
 fn every_title_of_an_answer_and_every_figure_is_listed() {
-    let table = rows(&text("docs/operations.md"));
+    let table = rows(&text("docs/guides/operations.md"));
     let listed = |column: usize, what: &str| {
         table.iter().any(|it| {
             it.get(column).is_some_and(|it| *it == what || it.starts_with(&format!("{what}, ")))
@@ -161,7 +164,7 @@ fn every_title_of_an_answer_and_every_figure_is_listed() {
     let titles = titles(&words["phrases"]);
     assert!(titles.len() >= 30, "{titles:?}");
     for title in titles {
-        assert!(listed(1, &title), "docs/operations.md does not list {title:?}");
+        assert!(listed(1, &title), "docs/guides/operations.md does not list {title:?}");
     }
     let metrics = text("src/telemetry/metrics.rs");
     let figures: Vec<_> =
@@ -172,7 +175,7 @@ fn every_title_of_an_answer_and_every_figure_is_listed() {
             [format!("`entrada_{figure}`"), format!("`entrada_{figure}_total`")]
                 .iter()
                 .any(|it| listed(0, it)),
-            "docs/operations.md does not list {figure}"
+            "docs/guides/operations.md does not list {figure}"
         );
     }
 }

@@ -67,12 +67,12 @@ async fn authlib_signs_in_calls_the_app_refreshes_and_revokes() {
     assert!(said.starts_with("authlib: "), "{said}");
 }
 
-/// The program of docs/native.md, as it stands there but for the address.
+/// The program of docs/guides/native.md, as it stands there but for the address.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_of_the_document_signs_in_and_calls_the_app() {
     let (Some(python), Some(node)) = (outside::python(), outside::tool("node")) else { return };
     let world = town().await;
-    let document = std::fs::read_to_string(outside::root().join("docs/native.md")).unwrap();
+    let document = std::fs::read_to_string(outside::root().join("docs/guides/native.md")).unwrap();
     let program = document.split_once("```python\n").unwrap().1.split_once("```").unwrap().0;
     let file = world.folder.path().join("cli.py");
     std::fs::write(&file, program.replace("https://app.example.com", &world.public_url)).unwrap();
