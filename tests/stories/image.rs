@@ -76,6 +76,33 @@ fn the_shipped_image_has_no_shell_and_runs_as_nobody_in_particular() {
     );
 }
 
+/// `docs` was left out, although the code contains the description of the admin API.
+#[test]
+fn everything_that_the_code_contains_goes_into_the_build() {
+    let listed = fs::read_to_string(root().join(".dockerignore")).unwrap();
+    let entries: Vec<_> = listed.lines().filter_map(|it| it.strip_prefix('!')).collect();
+    let mut outside_of_src = 0;
+    let mut folders = vec![root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(&folder).unwrap().map(|it| it.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let Ok(text) = fs::read_to_string(&path) else { continue };
+            for name in
+                text.split("include_str!(\"").skip(1).map(|it| it.split('"').next().unwrap())
+            {
+                let file = fs::canonicalize(folder.join(name)).unwrap();
+                let file = file.strip_prefix(fs::canonicalize(root()).unwrap()).unwrap().to_owned();
+                outside_of_src += usize::from(!file.starts_with("src"));
+                assert!(entries.iter().any(|it| file.starts_with(it)), "{}", file.display());
+            }
+        }
+    }
+    assert!(outside_of_src > 0, "openapi.json is in docs");
+}
+
 #[test]
 fn it_listens_for_others_and_answers_for_its_health() {
     assert_eq!(only("ENV"), "ENTRADA_SERVER_LISTEN=0.0.0.0:4180");
