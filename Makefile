@@ -2,7 +2,8 @@
 .PHONY: dev test setup lint deny advisories docs release bench fuzz mutants
 
 dev:
-	cargo run -q -- dev
+	@test -x "$${CARGO_TARGET_DIR:-target}/debug/entrada" || echo "Compiling Entrada and everything it needs. The first time takes a few minutes."
+	cargo run -- dev
 
 # Gets all it needs (tests/outside/setup.sh), and says what it had to skip.
 test: setup lint deny docs

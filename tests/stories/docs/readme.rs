@@ -88,9 +88,10 @@ fn with_own_values(text: &str, public_url: &str, app: SocketAddr) -> String {
 fn made_by(line: &str) -> String {
     let target = line.strip_prefix("make ").unwrap();
     let output = Command::new("make").args(["-n", target]).current_dir(root()).output().unwrap();
-    let last = String::from_utf8(output.stdout).unwrap().lines().last().unwrap().to_owned();
-    let arguments =
-        last.strip_prefix("cargo run ").unwrap().split_once("-- ").unwrap().1.to_owned();
+    let recipe = String::from_utf8(output.stdout).unwrap();
+    // Compiling takes minutes: the recipe says so, and does not hide cargo's progress.
+    assert!(recipe.contains("minutes") && !recipe.contains(" -q"), "{recipe}");
+    let (_, arguments) = recipe.trim_end().rsplit_once("\ncargo run -- ").unwrap();
     format!("target/debug/entrada {arguments}")
 }
 
