@@ -17,6 +17,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// `entrada run`.
 pub(super) fn run(path: Option<PathBuf>) -> Result<(), CommandError> {
@@ -95,24 +99,23 @@ pub(super) fn start_log(
 ) -> Result<Log, CommandError> {
     let log = Log::start(&config.telemetry, to)
         .map_err(|it| CommandError::new(format!("cannot start the log: {it}")))?;
-    let level = match config.telemetry.level {
-        LogLevel::Error => "error",
-        LogLevel::Warn => "warn",
-        LogLevel::Info => "warn,entrada=info",
-        LogLevel::Debug => "info,entrada=debug",
+    let (others, ours) = match config.telemetry.level {
+        LogLevel::Error => (Level::ERROR, Level::ERROR),
+        LogLevel::Warn => (Level::WARN, Level::WARN),
+        LogLevel::Info => (Level::WARN, Level::INFO),
+        LogLevel::Debug => (Level::INFO, Level::DEBUG),
     };
+    let levels = Targets::new().with_default(others).with_target("entrada", ours);
     let line = {
         let log = log.clone();
         move || log.line()
     };
-    let builder = tracing_subscriber::fmt()
-        .with_writer(line)
-        .with_ansi(false)
-        .with_env_filter(tracing_subscriber::EnvFilter::new(level));
+    let builder =
+        tracing_subscriber::fmt().with_writer(line).with_ansi(false).with_max_level(Level::TRACE);
     // A second subscriber in one process (tests) is refused, and the first one goes on.
     let _ = match config.telemetry.log {
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Text => builder.without_time().try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).finish().with(levels).try_init(),
+        LogFormat::Text => builder.without_time().finish().with(levels).try_init(),
     };
     Ok(log)
 }
