@@ -9,6 +9,7 @@ mod audiences;
 mod cli;
 mod credentials;
 mod databases;
+mod demo;
 mod directory_attacks;
 mod docs;
 mod flood;

@@ -8,12 +8,24 @@ const say = (text) => {
   while (log.childElementCount > 50) log.lastElementChild.remove();
 };
 const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
-socket.addEventListener("open", () => { say("open"); });
+// Messages that were sent before the socket was open, in their order.
+const waiting = [];
+socket.addEventListener("open", () => {
+  say("open");
+  for (const text of waiting.splice(0)) socket.send(text);
+});
 socket.addEventListener("message", (event) => { say(`received: ${event.data}`); });
-socket.addEventListener("close", () => { say("closed"); });
+socket.addEventListener("close", () => {
+  say("closed");
+  for (const text of waiting.splice(0)) notSent(text);
+});
+const notSent = (text) => { say(`not sent, because the socket is closed; reload the page: ${text}`); };
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (socket.readyState === WebSocket.OPEN) socket.send(form.elements.words.value);
+  const text = form.elements.words.value;
+  if (socket.readyState === WebSocket.OPEN) socket.send(text);
+  else if (socket.readyState === WebSocket.CONNECTING) waiting.push(text);
+  else notSent(text);
 });
 form.hidden = false;
 log.hidden = false;
