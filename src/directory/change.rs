@@ -167,12 +167,11 @@ impl OrganizationChange {
         say("name", self.name.clone());
         say("tenant", self.tenant.map(|it| it.to_string()));
         say("client id", self.client_id.map(|it| it.to_string()));
-        let placed =
-            if waits { "waits beside the other until it has signed somebody in" } else { "set" };
+        let placed = if waits { "pending until someone has signed in with it" } else { "set" };
         if let Some(it) = &self.proof {
             say(&format!("new {}", it.kind().words()), Some(placed.to_owned()));
         }
-        say("new credential", self.withdraw_new.then(|| "taken back".to_owned()));
+        say("new credential", self.withdraw_new.then(|| "withdrawn".to_owned()));
         say("client secret expires", self.credential_ends.map(calendar::utc_day));
         say("default role", self.default_role.clone());
         say(
@@ -182,7 +181,7 @@ impl OrganizationChange {
         say("guests", self.guests.map(|it| if it { "on" } else { "off" }.to_owned()));
         say("state", self.state.map(|it| it.as_str().to_owned()));
         self.bind.iter().for_each(|it| say("bound", Some(it.clone())));
-        self.unbind.iter().for_each(|it| say("let go", Some(it.clone())));
+        self.unbind.iter().for_each(|it| say("unbound", Some(it.clone())));
         out.join(", ")
     }
 }
@@ -230,9 +229,9 @@ impl PersonChange {
         say("name", self.name.clone());
         say("email", self.email.clone());
         say("role", self.role.clone());
-        say("role", self.role_by_entra.then(|| "by Entra".to_owned()));
+        say("role", self.role_by_entra.then(|| "from Entra".to_owned()));
         say("state", self.on.map(|it| if it { "on" } else { "off" }.to_owned()));
-        say("link", self.unlink.then(|| "forgotten".to_owned()));
+        say("link", self.unlink.then(|| "removed".to_owned()));
         out.join(", ")
     }
 }

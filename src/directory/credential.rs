@@ -125,7 +125,7 @@ impl Directory {
             "sign-in",
             Some(organization),
             None,
-            "credential proven: the new one signed somebody in and took the other's place",
+            "credential proven: the new one replaced the previous one after a sign-in",
         )
         .await?;
         changes.commit().await?;

@@ -53,7 +53,7 @@ pub enum Error {
     DomainInUse(String, i64),
     /// A name or an address that no page can show: longer than 320 bytes, or with control
     /// characters.
-    #[error("the {0} is longer than {MAX_TEXT_BYTES} bytes, or not plain text")]
+    #[error("the {0} is longer than {MAX_TEXT_BYTES} bytes or contains control characters")]
     NotPlain(&'static str),
     /// The role is not in `[directory] roles`.
     #[error("{0:?} is not one of [directory] roles")]
@@ -65,7 +65,7 @@ pub enum Error {
     #[error("the tenant and the client ID of {0} cannot be changed while it is on")]
     StaysWhileOn(CompanyCode),
     /// The change can end the access of people with a higher role than the admin's.
-    #[error("only people with the highest role of {0} may do this")]
+    #[error("only people with the highest role in {0} may do this")]
     NeedsHighestRole(CompanyCode),
     /// The current connection was not tested.
     #[error("the current connection of {0} has not been tested")]
@@ -97,14 +97,16 @@ impl From<sqlx::Error> for Error {
             }
             // The database's message can contain values of the row, but never a credential: these
             // are sealed before they are stored.
-            sqlx::Error::Database(it) => Self::Database(format!("says: {}", it.message())),
+            sqlx::Error::Database(it) => {
+                Self::Database(format!("reports an error: {}", it.message()))
+            }
             sqlx::Error::PoolTimedOut => Self::Database("does not answer in time".to_owned()),
             // Does not use the cause's own text, which can contain the password from the address.
             sqlx::Error::Configuration(_) => {
-                Self::Database("cannot be reached at such an address".to_owned())
+                Self::Database("cannot be reached: its address is not valid".to_owned())
             }
             sqlx::Error::Io(it) => Self::Database(format!("cannot be reached: {it}")),
-            sqlx::Error::Tls(it) => Self::Database(format!("cannot be reached by TLS: {it}")),
+            sqlx::Error::Tls(it) => Self::Database(format!("cannot be reached with TLS: {it}")),
             other => Self::Database(format!("cannot be used: {other}")),
         }
     }
@@ -115,7 +117,7 @@ impl From<sqlx::migrate::MigrateError> for Error {
         match error {
             sqlx::migrate::MigrateError::Execute(it) => Self::from(it),
             sqlx::migrate::MigrateError::VersionMissing(it) => Self::Database(format!(
-                "is of a newer Entrada (its migration {it} is not known here)"
+                "was created by a newer version of Entrada (migration {it} is unknown)"
             )),
             other => Self::Database(format!("cannot be migrated: {other}")),
         }

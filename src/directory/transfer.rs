@@ -213,7 +213,7 @@ impl Directory {
         for line in batch {
             let username = line.person.username.as_str();
             if let Some(first) = seen.insert(username, line.number) {
-                wrong.push((line.number, format!("{username} is already in line {first}")));
+                wrong.push((line.number, format!("{username} is already on line {first}")));
                 continue;
             }
             match there.get(username) {
@@ -255,7 +255,7 @@ impl Directory {
                 by,
                 Some(organization.id),
                 None,
-                &format!("import: {made} people made, {changed} changed"),
+                &format!("import: {made} people created, {changed} changed"),
             )
             .await?;
         }

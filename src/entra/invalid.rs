@@ -12,7 +12,7 @@ pub enum InvalidToken {
     #[error("the token is malformed")]
     Malformed,
     /// A header member or a claim occurs twice (RFC 7515 section 4, RFC 7519 section 4).
-    #[error("the token repeats a member")]
+    #[error("the token contains a duplicate member")]
     Twice,
     /// `alg` is not RS256.
     #[error("the token is not signed with RS256")]
@@ -21,7 +21,7 @@ pub enum InvalidToken {
     #[error("the token requires an unknown extension")]
     Critical,
     /// `typ` or `cty` names a type other than JWT.
-    #[error("the token is of another type")]
+    #[error("the token has another type")]
     Type,
     /// No usable `kid`.
     #[error("the token does not name its key")]
@@ -30,10 +30,10 @@ pub enum InvalidToken {
     #[error("the signature does not match")]
     Signature,
     /// The key belongs to another issuer or cloud.
-    #[error("the token is signed with a key of another issuer")]
+    #[error("the token is signed with another issuer's key")]
     KeyIssuer,
     /// `ver` is not 2.0.
-    #[error("the token is not of version 2.0")]
+    #[error("the token does not have version 2.0")]
     Version,
     /// `iss` is not the tenant's issuer.
     #[error("the token is from another issuer")]

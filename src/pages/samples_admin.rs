@@ -171,13 +171,13 @@ fn history() -> HistoryPage {
             60,
             "sign-in",
             None,
-            "client secret proven: the new one signed somebody in and took the other's place",
+            "client secret proven: the new one replaced the previous one after a sign-in",
         ),
         changed(
             9000,
             "maya@contoso.example",
             None,
-            "new client secret waits beside the other until it has signed somebody in",
+            "new client secret pending until someone has signed in with it",
         ),
         changed(
             80_000,

@@ -311,13 +311,30 @@ async fn every_change_is_in_the_history_and_no_credential_is() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
-        let anew = OrganizationChange { proof: Some(OrganizationCredential::secret(VALUE)), name: Some("C".to_owned()), ..OrganizationChange::default() };
+        let anew = OrganizationChange {
+            proof: Some(OrganizationCredential::secret(VALUE)),
+            name: Some("C".to_owned()),
+            ..OrganizationChange::default()
+        };
         directory.change_organization(&contoso.code, anew, "maya").await.unwrap();
         directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap();
-        let rows = directory.database.rows("SELECT actor, what FROM audit ORDER BY what", Vec::new()).await.unwrap();
-        let told: Vec<_> = rows.iter().map(|it| format!("{}: {}", it.text("actor").unwrap(), it.text("what").unwrap())).collect();
+        let rows = directory
+            .database
+            .rows("SELECT actor, what FROM audit ORDER BY what", Vec::new())
+            .await
+            .unwrap();
+        let told: Vec<_> = rows
+            .iter()
+            .map(|it| format!("{}: {}", it.text("actor").unwrap(), it.text("what").unwrap()))
+            .collect();
         assert_eq!(told.len(), 3, "{told:?}");
-        assert!(told.contains(&"maya: name C, new client secret waits beside the other until it has signed somebody in".to_owned()), "{told:?}");
+        assert!(
+            told.contains(
+                &"maya: name C, new client secret pending until someone has signed in with it"
+                    .to_owned()
+            ),
+            "{told:?}"
+        );
         assert!(told.iter().all(|it| !it.contains(VALUE)));
     })
     .await;

@@ -82,7 +82,7 @@ async fn an_organization_proves_itself_by_a_certificate_which_is_replaced_withou
     // Neither of the keys stands in the database as it is, nor does the history tell one.
     let history = town.history("contoso").await;
     assert!(
-        history.iter().any(|it| it.contains("new certificate waits beside the other")),
+        history.iter().any(|it| it.contains("new certificate pending until someone")),
         "{history:?}"
     );
     for file in std::fs::read_dir(town.folder.path()).unwrap() {

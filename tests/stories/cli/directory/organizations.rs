@@ -125,10 +125,10 @@ fn an_operator_gives_a_new_client_secret_takes_it_back_and_reads_what_was_done()
         history.as_array().unwrap().iter().map(|it| it["what"].as_str().unwrap()).collect();
     let expected = [
         "maya@contoso.com made by hand",
-        "new credential taken back",
+        "new credential withdrawn",
         "client secret expires 2020-01-01",
-        "new client secret waits beside the other until it has signed somebody in, client secret expires 9999-12-31",
-        "new client secret waits beside the other until it has signed somebody in",
+        "new client secret pending until someone has signed in with it, client secret expires 9999-12-31",
+        "new client secret pending until someone has signed in with it",
         "made with the code contoso",
     ];
     assert_eq!(told, expected);
