@@ -2,8 +2,8 @@
 //! ends.
 
 use super::connect::AppConnection;
-use bytes::Bytes;
 use super::share::HeldShare;
+use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::pin::Pin;
