@@ -20,7 +20,7 @@ use crate::wire::peer::Peer;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use http::{Request, Response};
 use hyper::body::Incoming;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -36,7 +36,6 @@ pub struct Service {
     sidecar: ArcSwap<Sidecar>,
     /// The configuration from the start: keys that need a restart keep their values from here.
     initial: Config,
-    keeping: Mutex<CancellationToken>,
     draining: CancellationToken,
     /// The token for the admin API, from the newest configuration.
     admin_token: ArcSwapOption<Secret>,
@@ -97,17 +96,15 @@ impl Service {
     ) -> Result<(Arc<Self>, Vec<String>), sidecar::Error> {
         let (sidecar, mut warnings) = Sidecar::new(config, process)?;
         warnings.extend(too_many_connections(config.server.limits.connections));
-        let keeping = keep_fresh(&sidecar.entra);
+        sidecar.entra.keep_fresh();
         sidecar.process.newest.store(Some(Arc::new(sidecar.authorities())));
         let watching = watch(&sidecar.process);
-        let (sidecar, begun, keeping) =
-            (ArcSwap::from_pointee(sidecar), config.clone(), Mutex::new(keeping));
+        let (sidecar, begun) = (ArcSwap::from_pointee(sidecar), config.clone());
         let admin_token = ArcSwapOption::new(config.server.admin_token.clone().map(Arc::new));
         Ok((
             Arc::new(Self {
                 sidecar,
                 initial: begun,
-                keeping,
                 draining: CancellationToken::new(),
                 admin_token,
                 watching,
@@ -148,7 +145,7 @@ impl Service {
         server::serve(bound.data, settings, RequestHandler(Arc::clone(&self)), tunnels, shutdown)
             .await;
         finish(&background, deadline.await.ok()).await;
-        lock(&self.keeping).cancel();
+        self.sidecar.load().tenants.stop();
         self.watching.cancel();
         if let Some(directory) = &directory {
             directory.close().await;
@@ -170,13 +167,13 @@ impl Service {
         if let (Some(new), Some(old)) = (&sidecar.organizations, &old.organizations) {
             new.inherit(old);
         }
-        let keeping = keep_fresh(&sidecar.entra);
+        sidecar.entra.keep_fresh();
         // While the new sidecar connects to Entra, the old one continues to sign people in.
         let _ = tokio::time::timeout(ENTRA_REACH_TIMEOUT, reached(&sidecar.entra)).await;
         sidecar.process.newest.store(Some(Arc::new(sidecar.authorities())));
         self.sidecar.store(Arc::new(sidecar));
         self.admin_token.store(config.server.admin_token.clone().map(Arc::new));
-        std::mem::replace(&mut *lock(&self.keeping), keeping).cancel();
+        old.tenants.stop();
         Ok(warnings)
     }
 
@@ -196,12 +193,6 @@ async fn finish(background: &TaskTracker, deadline: Option<Instant>) {
     }
 }
 
-fn keep_fresh(entra: &Arc<Entra>) -> CancellationToken {
-    let stop = CancellationToken::new();
-    tokio::spawn(Arc::clone(entra).keep_fresh(stop.clone()));
-    stop
-}
-
 /// Starts to apply changes in the directory to the sessions, if there is a directory.
 fn watch(process: &Process) -> CancellationToken {
     let stop = CancellationToken::new();
@@ -218,10 +209,6 @@ async fn reached(entra: &Entra) {
     while entra.ready().is_err() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Warns about a connection limit above the system's limit: clients would wait instead of being

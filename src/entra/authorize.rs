@@ -54,18 +54,20 @@ pub struct StartedSignIn {
     pub verifier: String,
 }
 
-/// Starts a sign-in with the given `state`.
+/// Starts a sign-in with the given `state`, which returns to `redirect_uri`.
 ///
 /// # Errors
 /// `Address` if an endpoint is not a valid URL.
 pub fn start(
     registration: &AppRegistration,
     metadata: &EntraMetadata,
+    redirect_uri: &str,
     random: &RandomSource,
     hints: &SignInHints,
     state: &str,
 ) -> Result<StartedSignIn, Error> {
-    let client = oidc::client(registration, metadata)?;
+    let client =
+        oidc::client(registration, metadata)?.set_redirect_uri(oidc::redirect(redirect_uri)?);
     let verifier = PkceCodeVerifier::new(random.text::<32>());
     let nonce = Nonce::new(random.text::<24>());
     let (sent_state, sent_nonce) = (CsrfToken::new(state.to_owned()), nonce.clone());

@@ -4,12 +4,14 @@
 
 pub mod aadsts;
 mod assertion;
+pub mod authority;
+pub mod authority_registry;
 pub mod authorize;
 pub mod circuit;
 pub mod error;
 pub mod failure;
 pub mod graph;
-mod instance;
+pub mod host;
 pub mod invalid;
 pub mod keys;
 pub mod memberships;
@@ -18,6 +20,7 @@ mod oidc;
 mod redeem;
 mod refresh;
 pub mod refresh_failure;
+mod registration;
 pub mod registration_credentials;
 mod rules;
 mod sign_in;
@@ -30,6 +33,6 @@ pub mod token;
 pub mod verified;
 
 pub use self::error::Error;
-pub use self::instance::Entra;
 pub use self::refresh::Refreshed;
+pub use self::registration::Entra;
 pub use self::sign_in::{NotRedeemed, Redeemed};

@@ -49,8 +49,6 @@ pub struct AppRegistration {
     pub client_id: Guid,
     /// The credential that authenticates the app.
     pub credential: ClientCredential,
-    /// Address that people return to after the sign-in.
-    pub redirect_uri: String,
     /// Scopes of a sign-in, in addition to `openid`, which the library adds.
     pub scopes: Vec<String>,
 }
@@ -69,8 +67,6 @@ pub fn client(
         .map_err(|_| Error::Address("authorization_endpoint"))?;
     let token =
         TokenUrl::new(metadata.token.clone()).map_err(|_| Error::Address("token_endpoint"))?;
-    let redirect = RedirectUrl::new(registration.redirect_uri.clone())
-        .map_err(|_| Error::Address("the redirect URI"))?;
     let id = ClientId::new(registration.client_id.to_string());
     let client = openidconnect::Client::new(id, issuer, JsonWebKeySet::new(Vec::new()));
     // Any other credential is sent as an assertion, with each request.
@@ -80,11 +76,15 @@ pub fn client(
         }
         ClientCredential::Certificate(_) | ClientCredential::Federated(_) => client,
     };
-    Ok(client
-        .set_auth_uri(authorization)
-        .set_token_uri(token)
-        .set_redirect_uri(redirect)
-        .set_auth_type(AuthType::RequestBody))
+    Ok(client.set_auth_uri(authorization).set_token_uri(token).set_auth_type(AuthType::RequestBody))
+}
+
+/// Returns the redirect URI as the library expects it.
+///
+/// # Errors
+/// `Address` if it is not a valid URL.
+pub fn redirect(uri: &str) -> Result<RedirectUrl, Error> {
+    RedirectUrl::new(uri.to_owned()).map_err(|_| Error::Address("the redirect URI"))
 }
 
 /// The token endpoint's response.

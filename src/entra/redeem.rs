@@ -3,13 +3,11 @@
 use super::assertion::{self, AssertionRequest};
 use super::error::Error;
 use super::failure::EntraRefusal;
+use super::host::AuthorityHost;
 use super::metadata::EntraMetadata;
 use super::oidc::{self, AppRegistration, EntraTokenResponse, RedeemedTokens};
 use super::skew::ClockSkew;
-use crate::base::clock::Clock;
-use crate::base::random::RandomSource;
 use crate::base::secret::Secret;
-use crate::wire::client::HttpClient;
 use http::header::RETRY_AFTER;
 use openidconnect::{
     AsyncHttpClient, AuthorizationCode, HttpRequest, HttpResponse, PkceCodeVerifier, RefreshToken,
@@ -19,7 +17,8 @@ use std::pin::Pin;
 
 const ENDPOINT_NAME: &str = "token endpoint";
 
-/// Redeems a code without retries: a code can be used only once.
+/// Redeems a code without retries: a code can be used only once. `redirect_uri` must be the one of
+/// the authorization request (RFC 6749 section 4.1.3).
 ///
 /// # Errors
 /// Entra's refusal, or why there is no response.
@@ -27,10 +26,12 @@ pub async fn redeem(
     registration: &AppRegistration,
     metadata: &EntraMetadata,
     sender: &TokenRequestSender,
+    redirect_uri: &str,
     code: &str,
     verifier: &str,
 ) -> Result<RedeemedTokens, Error> {
-    let oidc = oidc::client(registration, metadata)?;
+    let oidc =
+        oidc::client(registration, metadata)?.set_redirect_uri(oidc::redirect(redirect_uri)?);
     let mut request = oidc
         .exchange_code(AuthorizationCode::new(code.to_owned()))
         .set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned()));
@@ -101,16 +102,14 @@ fn tokens(
 
 /// Adapts Entrada's HTTP client to the library's interface.
 pub struct TokenRequestSender {
-    client: HttpClient,
+    host: AuthorityHost,
     skew: ClockSkew,
-    clock: Clock,
-    random: RandomSource,
 }
 
 impl TokenRequestSender {
-    /// Creates a sender that uses that client, and compares the clocks with each response.
-    pub fn new(client: HttpClient, skew: ClockSkew, clock: Clock, random: RandomSource) -> Self {
-        Self { client, skew, clock, random }
+    /// Creates a sender to that host, which compares the clocks with each response.
+    pub fn new(host: AuthorityHost, skew: ClockSkew) -> Self {
+        Self { host, skew }
     }
 
     /// Additional parameters if the app authenticates with an assertion (RFC 7521 section 4.2),
@@ -123,8 +122,8 @@ impl TokenRequestSender {
         let asking = AssertionRequest {
             client: registration.client_id,
             endpoint: &metadata.token,
-            now: self.clock.now(),
-            random: &self.random,
+            now: self.host.clock.now(),
+            random: &self.host.random,
         };
         let assertion = assertion::assertion(&registration.credential, &asking).await?;
         Ok(assertion
@@ -144,16 +143,17 @@ impl<'c> AsyncHttpClient<'c> for TokenRequestSender {
     type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Error>> + Send + 'c>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(send(&self.client, &self.skew, request))
+        Box::pin(send(&self.host, &self.skew, request))
     }
 }
 
 async fn send(
-    client: &HttpClient,
+    host: &AuthorityHost,
     skew: &ClockSkew,
     request: HttpRequest,
 ) -> Result<HttpResponse, Error> {
-    let response = client
+    let response = host
+        .client
         .send(request)
         .await
         .map_err(|cause| Error::Unreachable { endpoint: ENDPOINT_NAME, cause })?;

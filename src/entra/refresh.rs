@@ -4,7 +4,7 @@
 use super::circuit::CircuitTicket;
 use super::error::Error;
 use super::graph::{self, GroupMembership};
-use super::instance::Entra;
+use super::registration::Entra;
 use super::registration_credentials::CredentialUsed;
 use super::verified::VerifiedUser;
 use super::{metadata, redeem};
@@ -29,15 +29,15 @@ impl Entra {
     /// # Errors
     /// `Refused` if Entra refuses the token; the others mean that Entra could not be asked.
     pub async fn refresh(&self, grant: &Secret) -> Result<Refreshed, Error> {
-        let snapshot = self.source.snapshot().await?;
-        let (ticket, _place) = self.circuit.enter().await?;
+        let snapshot = self.authority.source.snapshot().await?;
+        let (ticket, _place) = self.enter().await?;
         let sender = self.sender();
         match self
             .proofs
             .proven_first(|it| redeem::refresh(it, &snapshot.metadata, &sender, grant))
             .await
         {
-            // The circuit breaker learns the outcome after the verification: an unusable response
+            // The circuit breakers learn the outcome after the verification: an unusable response
             // counts as none.
             (by, Ok(tokens)) => {
                 Ok(Refreshed { grant: tokens.refresh_token, by, id_token: tokens.id_token, ticket })
@@ -66,8 +66,8 @@ impl Entra {
     }
 
     async fn redeemed_for_graph(&self, grant: &Secret) -> Result<graph::GraphToken, Error> {
-        let snapshot = self.source.snapshot().await?;
-        let (ticket, _place) = self.circuit.enter().await?;
+        let snapshot = self.authority.source.snapshot().await?;
+        let (ticket, _place) = self.enter().await?;
         let base = metadata::graph_base(self.own_graph.as_deref(), self.graph, &snapshot.metadata);
         let scope = format!("{base}/{}", graph::GRAPH_PERMISSION);
         let sender = self.sender();
@@ -81,7 +81,7 @@ impl Entra {
             // A refusal for Graph says only that Entra answers, and nothing about sessions; this
             // request may have been the probe that others wait for.
             Err(Error::Refused(refusal)) if !refusal.is_of_the_app() => {
-                self.circuit.answered();
+                self.circuits().answered();
                 Err(Error::Refused(refusal))
             }
             answer => self.told(ticket, answer),
@@ -98,7 +98,7 @@ impl Entra {
         pass: graph::GraphToken,
     ) -> Result<GroupMembership, graph::Error> {
         let whose = self.verified(pass.id_token, None).await.map_err(graph::Error::Token)?;
-        let ids = graph::groups(&self.client, &pass.base, &pass.access).await?;
+        let ids = graph::groups(&self.authority.host().client, &pass.base, &pass.access).await?;
         Ok(GroupMembership::new(whose.identity(), ids))
     }
 }

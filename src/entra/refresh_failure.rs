@@ -28,6 +28,17 @@ pub enum RefreshFailure {
     },
 }
 
+/// Whom a failure affects that says nothing about the person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureScope {
+    /// Every registration of the tenant: the authority does not answer, or throttles the tenant.
+    Authority,
+    /// This registration; the authority answered.
+    Registration,
+    /// This registration, whose request was not sent.
+    NotSent,
+}
+
 /// Accounts that are deleted, disabled, blocked or not assigned; grants that are revoked or
 /// expired; policies that block the person in any case.
 const SESSION_ENDING_CODES: [u32; 19] = [
@@ -87,6 +98,30 @@ pub fn is_of_all(error: &Error, are_many: bool) -> bool {
         }
         Error::UnknownKey | Error::Status { status: 429, .. } => false,
         _ => true,
+    }
+}
+
+/// Returns the scope of a failure. A failure that may concern only one registration must not stop
+/// the questions about the people of others, so it counts for the authority only if it is certain;
+/// otherwise each registration finds out with a request of its own.
+pub fn scope(error: &Error) -> FailureScope {
+    match error {
+        // The response does not say whether the tenant or the app sent too many requests.
+        Error::Status { status: 429, .. } => FailureScope::Registration,
+        Error::Unreachable { .. } | Error::Status { .. } | Error::Metadata(_) | Error::Keys(_) => {
+            FailureScope::Authority
+        }
+        Error::Refused(refusal) if refusal.code == Some(ASKED_TOO_OFTEN) => {
+            FailureScope::Registration
+        }
+        Error::Refused(refusal)
+            if refusal.is_passing()
+                || refusal.code.is_some_and(|it| TEMPORARY_CODES.contains(&it)) =>
+        {
+            FailureScope::Authority
+        }
+        Error::Credential(_) | Error::Address(_) => FailureScope::NotSent,
+        _ => FailureScope::Registration,
     }
 }
 
@@ -287,6 +322,43 @@ mod tests {
         {
             assert!(!is_of_all(&error, true) && is_of_all(&error, false), "{error}");
         }
+    }
+
+    #[test]
+    fn only_what_is_certain_counts_for_all_registrations_of_a_tenant() {
+        let refused = |error: &str, code| {
+            let mut refusal = EntraRefusal::of_callback(error, None);
+            refusal.code = code;
+            Error::from(refusal)
+        };
+        let status =
+            |status| Error::Status { endpoint: "token endpoint", status, retry_after: None };
+        let silent =
+            Error::Unreachable { endpoint: "token endpoint", cause: client::Error::Timeout };
+        for error in [
+            silent,
+            status(503),
+            refused("temporarily_unavailable", None),
+            refused("server_error", Some(1)),
+            refused("invalid_grant", Some(90_055)),
+            refused("invalid_request", Some(90_033)),
+        ] {
+            assert_eq!(scope(&error), FailureScope::Authority, "{error}");
+        }
+        for error in [
+            refused("invalid_client", Some(7_000_222)),
+            refused("unauthorized_client", Some(700_016)),
+            refused("invalid_grant", Some(50_196)),
+            refused("temporarily_unavailable", Some(50_196)),
+            refused("<html>", None),
+            status(429),
+            Error::UnknownKey,
+            Error::Answer,
+            Error::Token(InvalidToken::Expired),
+        ] {
+            assert_eq!(scope(&error), FailureScope::Registration, "{error}");
+        }
+        assert_eq!(scope(&Error::Credential(String::new())), FailureScope::NotSent);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use super::authorize::{self, SignInHints, StartedSignIn};
 use super::error::Error;
-use super::instance::Entra;
 use super::redeem;
+use super::registration::Entra;
 use super::registration_credentials::CredentialUsed;
 use super::verified::VerifiedUser;
 use crate::base::return_to::LandingUrl;
@@ -31,37 +31,49 @@ pub struct NotRedeemed {
 }
 
 impl Entra {
-    /// Starts a sign-in: PKCE, a nonce, and the address at Entra. The browser returns with `state`.
+    /// Starts a sign-in: PKCE, a nonce, and the address at Entra. The browser returns to
+    /// `redirect_uri` with `state`.
     ///
     /// # Errors
     /// Entra was never reached, and cannot be reached now.
-    pub async fn begin(&self, hints: &SignInHints, state: &str) -> Result<StartedSignIn, Error> {
-        let snapshot = self.source.snapshot().await?;
-        authorize::start(self.proofs.current(), &snapshot.metadata, &self.random, hints, state)
+    pub async fn begin(
+        &self,
+        redirect_uri: &str,
+        hints: &SignInHints,
+        state: &str,
+    ) -> Result<StartedSignIn, Error> {
+        let snapshot = self.authority.source.snapshot().await?;
+        let random = &self.authority.host().random;
+        let registration = self.proofs.current();
+        authorize::start(registration, &snapshot.metadata, redirect_uri, random, hints, state)
     }
 
-    /// Redeems the code from the callback, and verifies the tokens. The circuit breaker never
-    /// delays a sign-in, but learns its outcome.
+    /// Redeems the code from the callback at `redirect_uri`, and verifies the tokens. The circuit
+    /// breakers never delay a sign-in, but learn its outcome.
     ///
     /// # Errors
     /// `Refused` if Entra refuses the code, `Token` if the ID token is rejected; the others mean
     /// that Entra could not be asked.
     pub async fn redeem(
         &self,
+        redirect_uri: &str,
         code: &str,
         nonce: &str,
         verifier: &str,
     ) -> Result<Redeemed, NotRedeemed> {
         let snapshot = self
+            .authority
             .source
             .snapshot()
             .await
             .map_err(|error| NotRedeemed { error, by: CredentialUsed::Current })?;
-        let ticket = self.circuit.ticket();
+        let ticket = self.circuits().ticket();
         let sender = self.sender();
         let (by, answer) = self
             .proofs
-            .new_one_first(|it| redeem::redeem(it, &snapshot.metadata, &sender, code, verifier))
+            .new_one_first(|it| {
+                redeem::redeem(it, &snapshot.metadata, &sender, redirect_uri, code, verifier)
+            })
             .await;
         // Anyone can submit codes that Entra refuses, until it throttles them: that must not stop
         // the questions about other sessions.
@@ -79,6 +91,11 @@ impl Entra {
     /// Returns the address where a browser signs out at Entra and then returns to `back`; `hint` is
     /// the person's `login_hint`. `None` while the endpoint is not known.
     pub fn sign_out_url(&self, back: &LandingUrl, hint: Option<&str>) -> Option<String> {
-        authorize::sign_out(self.proofs.current(), &self.source.known()?.metadata, back, hint)
+        authorize::sign_out(
+            self.proofs.current(),
+            &self.authority.source.known()?.metadata,
+            back,
+            hint,
+        )
     }
 }

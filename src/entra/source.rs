@@ -4,20 +4,13 @@
 //! unreachable.
 
 use super::error::Error;
-use super::failure::EntraRefusal;
+use super::host::AuthorityHost;
 use super::keys::{self, KnownKeys, VerificationKey};
-use super::metadata::{self, BadMetadata, EntraMetadata};
+use super::metadata::EntraMetadata;
 use super::skew::ClockSkew;
-use crate::base::clock::Clock;
 use crate::base::domains::TenantDomains;
-use crate::base::guid::Guid;
-use crate::base::random::RandomSource;
 use crate::config::entra::TenantConfig;
-use crate::wire::client::HttpClient;
 use arc_swap::ArcSwapOption;
-use bytes::Bytes;
-use http::Request;
-use http::header::ACCEPT;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -37,7 +30,6 @@ const PENDING_DOMAIN_FAILURES: u32 = 9;
 /// Time for which a failed first attempt also answers further callers, in milliseconds.
 const FAILURE_REUSE_MS: u64 = 1000;
 
-const DISCOVERY_NAME: &str = "discovery endpoint";
 const KEYS_NAME: &str = "keys endpoint";
 
 /// Entra's metadata and keys at one moment.
@@ -51,11 +43,8 @@ pub struct EntraSnapshot {
 /// Fetches Entra's documents, one attempt at a time, and keeps the responses.
 #[derive(Debug)]
 pub struct EntraSource {
-    authority: String,
+    host: AuthorityHost,
     tenant: TenantConfig,
-    client: HttpClient,
-    clock: Clock,
-    random: RandomSource,
     domains: Arc<TenantDomains>,
     snapshot: ArcSwapOption<EntraSnapshot>,
     /// Time (milliseconds since 1970) and cause of the last failed attempt; the next success clears
@@ -77,21 +66,11 @@ struct FetchTurn {
 
 impl EntraSource {
     /// Creates an empty source. It also resolves `domains`.
-    pub fn new(
-        authority: String,
-        tenant: TenantConfig,
-        domains: Arc<TenantDomains>,
-        client: HttpClient,
-        clock: Clock,
-        random: RandomSource,
-    ) -> Self {
-        let skew = ClockSkew::new(clock.clone());
+    pub fn new(host: AuthorityHost, tenant: TenantConfig, domains: Arc<TenantDomains>) -> Self {
+        let skew = ClockSkew::new(host.clock.clone());
         Self {
-            authority,
+            host,
             tenant,
-            client,
-            clock,
-            random,
             domains,
             snapshot: ArcSwapOption::empty(),
             failed: ArcSwapOption::empty(),
@@ -100,9 +79,16 @@ impl EntraSource {
         }
     }
 
-    /// Scheme, host and port of the authority.
-    pub fn authority(&self) -> &str {
-        &self.authority
+    /// The authority host, and how it is reached.
+    pub fn host(&self) -> &AuthorityHost {
+        &self.host
+    }
+
+    /// The tenant. A domain is resolved once; from then on, its tenant's ID counts.
+    pub fn tenant(&self) -> TenantConfig {
+        self.known()
+            .and_then(|it| it.metadata.tenant)
+            .map_or_else(|| self.tenant.clone(), TenantConfig::Id)
     }
 
     /// Returns the current snapshot, if there is one.
@@ -112,7 +98,8 @@ impl EntraSource {
 
     /// Whether another source fetches the same documents.
     pub fn is_for(&self, other: &Self) -> bool {
-        self.authority == other.authority && self.tenant == other.tenant
+        self.host.address == other.host.address
+            && (self.tenant == other.tenant || self.tenant() == other.tenant())
     }
 
     /// Takes over the snapshot of another source for the same tenant, so that a reload during an
@@ -121,7 +108,7 @@ impl EntraSource {
         if self.is_for(old) && self.snapshot.load().is_none() {
             self.snapshot.store(old.known());
         }
-        if self.authority == old.authority {
+        if self.host.address == old.host.address {
             self.domains.inherit(&old.domains);
         }
     }
@@ -148,7 +135,7 @@ impl EntraSource {
             .failed
             .load()
             .as_ref()
-            .filter(|it| self.clock.now_millis().abs_diff(it.0) < FAILURE_REUSE_MS)
+            .filter(|it| self.host.clock.now_millis().abs_diff(it.0) < FAILURE_REUSE_MS)
         {
             return Err(failed.1.clone());
         }
@@ -171,7 +158,7 @@ impl EntraSource {
             return Ok((Arc::clone(&snapshot), Arc::clone(key)));
         }
         let mut turn = self.turn.lock().await;
-        let now = self.clock.now();
+        let now = self.host.clock.now();
         // The previous holder of the turn may have fetched the key.
         let mut newest = self.known().unwrap_or(snapshot);
         if newest.keys.find(kid).is_none()
@@ -229,7 +216,7 @@ impl EntraSource {
 
     /// Returns the time until the next attempt. Jitter keeps replicas from asking at the same time.
     fn pause(&self, failures: u32) -> Duration {
-        let jitter = u64::from(u16::from_be_bytes(self.random.bytes()));
+        let jitter = u64::from(u16::from_be_bytes(self.host.random.bytes()));
         let most = if self.known().is_some() {
             MAX_RETRY_PAUSE_SECONDS
         } else {
@@ -247,20 +234,13 @@ impl EntraSource {
 
     async fn fetch_all(&self, turn: &mut FetchTurn) -> Result<Arc<EntraSnapshot>, Error> {
         let asked = async {
-            // A domain is resolved once; from then on, requests use the tenant's ID.
-            let tenant = self
-                .known()
-                .and_then(|it| it.metadata.tenant)
-                .map_or_else(|| self.tenant.clone(), TenantConfig::Id);
-            let document =
-                self.document(DISCOVERY_NAME, &metadata::address(&self.authority, &tenant)).await?;
-            let metadata = metadata::read(&document, &self.authority, &tenant)?;
+            let metadata = self.host.discovery(&self.tenant(), &self.skew).await?;
             self.resolve(turn).await;
             self.fetch_keys(&metadata).await
         };
         let outcome = asked.await;
         let failed =
-            outcome.as_ref().err().map(|it| Arc::new((self.clock.now_millis(), it.clone())));
+            outcome.as_ref().err().map(|it| Arc::new((self.host.clock.now_millis(), it.clone())));
         self.failed.store(failed);
         outcome
     }
@@ -270,7 +250,7 @@ impl EntraSource {
     async fn resolve(&self, turn: &mut FetchTurn) {
         let mut causes = Vec::new();
         for name in self.domains.unknown() {
-            match self.tenant_of(&name).await {
+            match self.host.tenant_of(name.clone(), &self.skew).await {
                 Ok(id) => self.domains.record(&name, id),
                 Err(cause) => causes.push((name, cause)),
             }
@@ -281,19 +261,12 @@ impl EntraSource {
         turn.unknown = causes.into_iter().map(|it| it.0).collect();
     }
 
-    async fn tenant_of(&self, domain: &str) -> Result<Guid, Error> {
-        let tenant = TenantConfig::Domain(domain.to_owned());
-        let document =
-            self.document(DISCOVERY_NAME, &metadata::address(&self.authority, &tenant)).await?;
-        let metadata = metadata::read(&document, &self.authority, &tenant)?;
-        metadata.tenant.ok_or(Error::Metadata(BadMetadata::Tenant))
-    }
-
     async fn fetch_keys(&self, metadata: &EntraMetadata) -> Result<Arc<EntraSnapshot>, Error> {
-        let fresh = keys::read(&self.document(KEYS_NAME, &metadata.keys).await?)?;
+        let document = self.host.document(KEYS_NAME, &metadata.keys, &self.skew).await?;
+        let fresh = keys::read(&document)?;
         let old = self.known();
         let (keys, swapped) =
-            old.map(|it| it.keys.clone()).unwrap_or_default().merged(fresh, self.clock.now());
+            old.map(|it| it.keys.clone()).unwrap_or_default().merged(fresh, self.host.clock.now());
         if swapped {
             tracing::warn!(
                 "Entra published a different key with a known kid; keeping the earlier key"
@@ -302,25 +275,5 @@ impl EntraSource {
         let snapshot = Arc::new(EntraSnapshot { metadata: metadata.clone(), keys });
         self.snapshot.store(Some(Arc::clone(&snapshot)));
         Ok(snapshot)
-    }
-
-    async fn document(&self, endpoint: &'static str, address: &str) -> Result<Bytes, Error> {
-        let request = Request::get(address)
-            .header(ACCEPT, "application/json")
-            .body(Bytes::new())
-            .map_err(|_| Error::Address(endpoint))?;
-        let response = self
-            .client
-            .send(request)
-            .await
-            .map_err(|cause| Error::Unreachable { endpoint, cause })?;
-        self.skew.note(response.headers());
-        let status = response.status().as_u16();
-        match status {
-            200 => Ok(response.into_body()),
-            400..=428 => Err(EntraRefusal::of_body(response.body())
-                .map_or(Error::Status { endpoint, status, retry_after: None }, Error::from)),
-            _ => Err(Error::Status { endpoint, status, retry_after: None }),
-        }
     }
 }

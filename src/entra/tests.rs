@@ -1,9 +1,12 @@
 //! Sign-ins with the emulator, over real sockets.
 
 mod outages;
+mod shared;
 mod tokens;
 
+use super::authority_registry::AuthorityRegistry;
 use super::authorize::{SignInHints, StartedSignIn};
+use super::host::AuthorityHost;
 use super::invalid::InvalidToken;
 use super::keys::BadKeys;
 use super::metadata::BadMetadata;
@@ -41,6 +44,8 @@ struct World {
     emulator: Emulator,
     clock: Clock,
     browser: HttpClient,
+    config: config::entra::EntraConfig,
+    tenants: AuthorityRegistry,
     entra: Arc<Entra>,
 }
 
@@ -90,16 +95,15 @@ impl World {
         let custom = ["roles", "acct", "nothing", "_claim_names"].map(str::to_owned).to_vec();
         let browser = HttpClient::new(emulator.ca_file(), &[]).unwrap();
         let domains = Arc::new(TenantDomains::new(config.domains()));
-        let entra = Arc::new(Entra::new(
-            &config,
-            BACK.to_owned(),
-            domains,
-            clock.clone(),
-            random,
+        let host = AuthorityHost {
+            address: config.authority.clone(),
             client,
-            custom,
-        ));
-        Self { emulator, clock, browser, entra }
+            clock: clock.clone(),
+            random,
+        };
+        let tenants = AuthorityRegistry::new(host, config.tenant.clone(), Arc::clone(&domains));
+        let entra = Arc::new(Entra::new(&config, tenants.own(), domains, custom));
+        Self { emulator, clock, browser, config, tenants, entra }
     }
 
     /// Picks a person at Entra; returns the code that comes back.
@@ -128,13 +132,13 @@ impl World {
     }
 
     async fn redeems(&self, name: &str) -> Result<Identity, Error> {
-        let begun = self.entra.begin(&SignInHints::default(), "some-state").await?;
+        let begun = self.entra.begin(BACK, &SignInHints::default(), "some-state").await?;
         let code = self.picks(&begun, name).await;
         // Spawned, as in the server.
         let entra = Arc::clone(&self.entra);
         tokio::spawn(async move {
             entra
-                .redeem(&code, &begun.nonce, &begun.verifier)
+                .redeem(BACK, &code, &begun.nonce, &begun.verifier)
                 .await
                 .map(|it| it.user.into_identity())
                 .map_err(|it| it.error)
@@ -208,7 +212,7 @@ async fn the_request_carries_pkce_nonce_state_and_no_more_scopes_than_asked() {
         domain_hint: Some("contoso.example".to_owned()),
         ..SignInHints::default()
     };
-    let begun = world.entra.begin(&hints, "the state").await.unwrap();
+    let begun = world.entra.begin(BACK, &hints, "the state").await.unwrap();
     let sent = query(&begun.location);
     assert_eq!(
         sent["code_challenge"],
@@ -228,11 +232,11 @@ async fn the_request_carries_pkce_nonce_state_and_no_more_scopes_than_asked() {
     ] {
         assert_eq!(sent[name], value, "{name}");
     }
-    let again = world.entra.begin(&hints, "the state").await.unwrap();
+    let again = world.entra.begin(BACK, &hints, "the state").await.unwrap();
     assert!(again.nonce != begun.nonce && again.verifier != begun.verifier);
     assert_eq!(format!("{again:?}"), "Begun");
     let choosing = SignInHints { prompt: Some("select_account".to_owned()), ..hints };
-    let sent = query(&world.entra.begin(&choosing, "s").await.unwrap().location);
+    let sent = query(&world.entra.begin(BACK, &choosing, "s").await.unwrap().location);
     assert_eq!(sent["prompt"], "select_account");
     assert!(!sent.contains_key("login_hint"));
 }
@@ -259,14 +263,14 @@ async fn every_wrong_token_of_the_emulator_is_refused_by_name() {
 #[tokio::test]
 async fn what_the_token_endpoint_refuses_is_told_with_its_code() {
     let world = World::start().await;
-    let begun = world.entra.begin(&SignInHints::default(), "s").await.unwrap();
+    let begun = world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap();
     let refused = |outcome: Result<Redeemed, Error>| match outcome.unwrap_err() {
         Error::Refused(refusal) => *refusal,
         other => panic!("{other}"),
     };
     let code = world.picks(&begun, "maya").await;
     let refusal = refused(
-        world.entra.redeem(&code, &begun.nonce, &"x".repeat(43)).await.map_err(|it| it.error),
+        world.entra.redeem(BACK, &code, &begun.nonce, &"x".repeat(43)).await.map_err(|it| it.error),
     );
     assert_eq!((refusal.error.as_str(), refusal.code), ("invalid_grant", Some(501_481)));
     assert!(
@@ -274,9 +278,9 @@ async fn what_the_token_endpoint_refuses_is_told_with_its_code() {
             && refusal.trace_id.is_some()
             && refusal.timestamp.is_some()
     );
-    world.entra.redeem(&code, &begun.nonce, &begun.verifier).await.unwrap();
+    world.entra.redeem(BACK, &code, &begun.nonce, &begun.verifier).await.unwrap();
     let refusal = refused(
-        world.entra.redeem(&code, &begun.nonce, &begun.verifier).await.map_err(|it| it.error),
+        world.entra.redeem(BACK, &code, &begun.nonce, &begun.verifier).await.map_err(|it| it.error),
     );
     assert_eq!((refusal.error.as_str(), refusal.code), ("invalid_grant", Some(54_005)));
     assert_eq!(world.emulator.control().token_calls(), 3);
@@ -298,16 +302,16 @@ async fn what_the_token_endpoint_refuses_is_told_with_its_code() {
 #[tokio::test]
 async fn a_code_does_not_serve_another_sign_in() {
     let world = World::start().await;
-    let first = world.entra.begin(&SignInHints::default(), "s").await.unwrap();
-    let second = world.entra.begin(&SignInHints::default(), "s").await.unwrap();
+    let first = world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap();
+    let second = world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap();
     let code = world.picks(&first, "maya").await;
     assert_eq!(
-        world.entra.redeem(&code, &second.nonce, &first.verifier).await.unwrap_err().error,
+        world.entra.redeem(BACK, &code, &second.nonce, &first.verifier).await.unwrap_err().error,
         Error::Token(InvalidToken::Nonce)
     );
     let code = world.picks(&first, "maya").await;
     assert_eq!(
-        world.entra.redeem(&code, "", &first.verifier).await.unwrap_err().error,
+        world.entra.redeem(BACK, &code, "", &first.verifier).await.unwrap_err().error,
         Error::Token(InvalidToken::Nonce)
     );
 }
@@ -318,11 +322,11 @@ async fn a_domain_is_resolved_to_the_tenant_and_a_misspelled_one_is_named() {
         World::with(None, |it| it.tenant = TenantConfig::Domain("contoso.example".to_owned()))
             .await;
     assert_eq!(world.redeems("maya").await.unwrap().tid.to_string(), world.emulator.tenant_id());
-    assert!(world.entra.source.refetch().await.is_ok());
+    assert!(world.entra.authority.source.refetch().await.is_ok());
     let world =
         World::with(None, |it| it.tenant = TenantConfig::Domain("contoso-typo.example".to_owned()))
             .await;
-    let error = world.entra.begin(&SignInHints::default(), "s").await.unwrap_err();
+    let error = world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap_err();
     assert!(matches!(&error, Error::Refused(it) if it.code == Some(90_002)), "{error}");
     assert!(world.entra.ready().unwrap_err().contains("AADSTS90002"));
 }
@@ -331,7 +335,7 @@ async fn a_domain_is_resolved_to_the_tenant_and_a_misspelled_one_is_named() {
 async fn an_alias_for_any_tenant_is_not_taken_for_one() {
     let world = World::with(None, |it| it.tenant = TenantConfig::Domain("common".to_owned())).await;
     assert_eq!(
-        world.entra.begin(&SignInHints::default(), "s").await.unwrap_err(),
+        world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap_err(),
         Error::Metadata(BadMetadata::Issuer)
     );
 }
@@ -342,7 +346,7 @@ async fn over_tls_only_a_known_root_is_believed() {
     let world = World::with(Some(directory.path().to_owned()), |_| {}).await;
     world.redeems("maya").await.unwrap();
     let world = World::with(Some(directory.path().to_owned()), |it| it.ca_file = None).await;
-    let error = world.entra.begin(&SignInHints::default(), "s").await.unwrap_err();
+    let error = world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap_err();
     assert!(error.to_string().contains("invalid peer certificate"), "{error}");
 }
 
@@ -353,7 +357,7 @@ fn landing() -> LandingUrl {
 #[tokio::test]
 async fn signing_out_leads_through_entra_and_back() {
     let world = World::start().await;
-    world.entra.begin(&SignInHints::default(), "s").await.unwrap();
+    world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap();
     let url = world.entra.sign_out_url(&landing(), Some("O.abc")).unwrap();
     let place = format!(
         "{}/{}/oauth2/v2.0/logout?",

@@ -23,6 +23,8 @@ use crate::config::server::TrustedProxies;
 use crate::directory::client_sign_ins::MORE_THAN_PER_PERSON;
 use crate::directory::{self, Directory};
 use crate::entra::Entra;
+use crate::entra::authority_registry::AuthorityRegistry;
+use crate::entra::host::AuthorityHost;
 use crate::entra::memberships::MembershipCache;
 use crate::headers::audience::RouteAudiences;
 use crate::headers::identity::IdentityHeaderWriter;
@@ -114,6 +116,8 @@ pub struct Sidecar {
     /// Sign-in with Entra. If there are organizations, no one signs in with it, but it defines the
     /// recheck intervals.
     pub entra: Arc<Entra>,
+    /// What is known of the tenants' Entra, shared by `entra` and all organizations.
+    pub tenants: Arc<AuthorityRegistry>,
     /// Sign-in with each organization's own Entra, if there are organizations.
     pub organizations: Option<Arc<OrganizationRegistry>>,
     /// Whether `entra` identifies the account before a typed identifier is looked up.
@@ -286,17 +290,21 @@ impl Sidecar {
         let bearer = bearer.map(|it| bearer_sessions(it, keyring, &site, &process)).transpose()?;
         let client = HttpClient::new(config.entra.ca_file.as_deref(), &process.environment)?;
         let custom: Vec<_> = config.headers.custom.iter().map(|it| it.1.clone()).collect();
+        let host = AuthorityHost { address: config.entra.authority.clone(), client, clock, random };
+        let tenants = Arc::new(AuthorityRegistry::new(
+            host,
+            config.entra.tenant.clone(),
+            Arc::clone(&domains),
+        ));
         let organizations = process.directory.clone().map(|directory| {
-            let place = organizations::OrganizationDefaults {
+            let defaults = organizations::OrganizationDefaults {
                 entra: config.entra.clone(),
-                redirect_uri: site.redirect_uri(),
-                client: client.clone(),
+                authorities: Arc::clone(&tenants),
                 custom: custom.clone(),
             };
-            Arc::new(OrganizationRegistry::new(directory, place, clock.clone(), random.clone()))
+            Arc::new(OrganizationRegistry::new(directory, defaults))
         });
-        let entra =
-            Entra::new(&config.entra, site.redirect_uri(), domains, clock, random, client, custom);
+        let entra = Entra::new(&config.entra, tenants.own(), domains, custom);
         let asks_entra =
             config.directory.as_ref().is_some_and(|it| it.unknown == UnknownIdentifier::AskEntra);
         let (pages, warnings) = Pages::new(config.pages.templates.as_deref());
@@ -309,6 +317,7 @@ impl Sidecar {
             asks_entra,
             native: config.native.clone(),
             bearer,
+            tenants,
             organizations,
             policy: Arc::new(policy),
             headers,

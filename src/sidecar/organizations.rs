@@ -4,12 +4,10 @@
 //! credential is read at each sign-in, so that a changed secret takes effect immediately.
 
 use crate::access::policy::Policy;
-use crate::base::clock::Clock;
 use crate::base::company_code::CompanyCode;
 use crate::base::credential::ClientCredential;
 use crate::base::guid::Guid;
 use crate::base::identity::DirectoryMember;
-use crate::base::random::RandomSource;
 use crate::config::directory::domain_of;
 use crate::config::entra::{AllowedTenants, EntraConfig as Config, TenantConfig};
 use crate::directory::organization::{
@@ -18,18 +16,17 @@ use crate::directory::organization::{
 use crate::directory::organization_credential::OrganizationCredential;
 use crate::directory::recent::FinishedSignIn;
 use crate::directory::{self, Directory};
+use crate::entra::authority_registry::AuthorityRegistry;
 use crate::entra::registration_credentials::CredentialUsed;
 use crate::entra::{self, Entra};
 use crate::session::lease::LeaseKeeper;
 use crate::session::record::Session;
 use crate::session::store::SessionStore;
-use crate::wire::client::HttpClient;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Maximum number of loaded organizations; an evicted one is loaded again when it is needed.
 const MAX_LOADED_ORGANIZATIONS: u64 = 2000;
@@ -73,10 +70,8 @@ pub enum UnknownTenant {
 pub struct OrganizationDefaults {
     /// `[entra]`: cloud, authority, recheck intervals.
     pub entra: Config,
-    /// The redirect URI, shared by all organizations.
-    pub redirect_uri: String,
-    /// HTTP client for requests to Entra.
-    pub client: HttpClient,
+    /// The tenants' authorities, shared with `[entra]`.
+    pub authorities: Arc<AuthorityRegistry>,
     /// Claims that are kept as text.
     pub custom: Vec<String>,
 }
@@ -98,18 +93,15 @@ pub struct OrganizationRegistry {
     directory: Directory,
     defaults: OrganizationDefaults,
     loaded: Cache<Guid, Arc<RegisteredOrganization>>,
-    clock: Clock,
-    random: RandomSource,
     /// Permits for tasks that record a sign-in.
     writing: Semaphore,
 }
 
-/// A loaded organization; its keys are refreshed until it is dropped.
+/// A loaded organization.
 #[derive(Debug)]
 struct RegisteredOrganization {
     by: EntraConnection,
     entra: Arc<Entra>,
-    _fresh: DropGuard,
 }
 
 impl Authorities {
@@ -146,26 +138,25 @@ impl Authorities {
             .get(&member.organization)
             .map(|it| Arc::clone(&it.entra))
     }
+
+    /// Remaining pause of requests about a signed-in person, in seconds. Another organization can
+    /// be in another tenant, whose outage does not matter here.
+    pub fn backoff_seconds(&self, member: Option<&DirectoryMember>) -> u64 {
+        self.known(member).map_or(0, |it| it.backoff_seconds())
+    }
 }
 
 impl OrganizationRegistry {
     /// Creates an empty registry; opens no connection.
-    pub fn new(
-        directory: Directory,
-        place: OrganizationDefaults,
-        clock: Clock,
-        random: RandomSource,
-    ) -> Self {
+    pub fn new(directory: Directory, defaults: OrganizationDefaults) -> Self {
         Self {
             directory,
-            defaults: place,
+            defaults,
             loaded: Cache::builder()
                 .max_capacity(MAX_LOADED_ORGANIZATIONS)
                 .eviction_policy(EvictionPolicy::lru())
                 .time_to_idle(IDLE_TIMEOUT)
                 .build(),
-            clock,
-            random,
             writing: Semaphore::new(MAX_WAITING_WRITES),
         }
     }
@@ -266,14 +257,9 @@ impl OrganizationRegistry {
     /// # Errors
     /// Why the tenant is unknown.
     pub async fn tenant_of(&self, domain: &str) -> Result<Guid, UnknownTenant> {
-        let tenant = TenantConfig::Domain(domain_of(domain).ok_or(UnknownTenant::NoDomain)?);
-        let config = Config {
-            tenant,
-            allowed_tenants: AllowedTenants::default(),
-            ..self.defaults.entra.clone()
-        };
-        match self.build(&config).discovered().await {
-            Ok(it) => it.tenant.ok_or(UnknownTenant::Unknown),
+        let domain = domain_of(domain).ok_or(UnknownTenant::NoDomain)?;
+        match self.defaults.authorities.tenant_of(domain).await {
+            Ok(it) => Ok(it),
             Err(entra::Error::Refused(_)) => Err(UnknownTenant::Unknown),
             Err(_) => Err(UnknownTenant::NoAnswer),
         }
@@ -294,13 +280,6 @@ impl OrganizationRegistry {
         proof.own().or_else(operators).ok_or(Error::NoToken)
     }
 
-    /// Builds an Entra that resolves no domains: those in rules are resolved once, with `[entra]`.
-    fn build(&self, config: &Config) -> Entra {
-        let OrganizationDefaults { redirect_uri, client, custom, .. } = self.defaults.clone();
-        let (clock, random) = (self.clock.clone(), self.random.clone());
-        Entra::new(config, redirect_uri, Arc::default(), clock, random, client, custom)
-    }
-
     fn register(
         &self,
         id: Guid,
@@ -317,7 +296,9 @@ impl OrganizationRegistry {
             allowed_tenants: AllowedTenants::default(),
             ..self.defaults.entra.clone()
         };
-        let entra = self.build(&config).beside_others();
+        let OrganizationDefaults { authorities, custom, .. } = &self.defaults;
+        let authority = authorities.of(by.tenant);
+        let entra = Entra::new(&config, authority, Arc::default(), custom.clone()).beside_others();
         let entra = match &by.new {
             Some(new) => match self.credential(&new.proof) {
                 Ok(credential) => entra.with_waiting(credential),
@@ -332,16 +313,10 @@ impl OrganizationRegistry {
         if let Some(before) = before {
             entra.inherit(before);
         }
-        let (entra, stop) = (Arc::new(entra), CancellationToken::new());
-        tokio::spawn(Arc::clone(&entra).keep_fresh(stop.clone()));
-        self.loaded.insert(
-            id,
-            Arc::new(RegisteredOrganization {
-                by,
-                entra: Arc::clone(&entra),
-                _fresh: stop.drop_guard(),
-            }),
-        );
+        entra.keep_fresh();
+        let entra = Arc::new(entra);
+        let registered = RegisteredOrganization { by, entra: Arc::clone(&entra) };
+        self.loaded.insert(id, Arc::new(registered));
         Ok(entra)
     }
 }

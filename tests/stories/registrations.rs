@@ -1,14 +1,16 @@
-//! Two organizations in one tenant, each with its own app registration: what one registration says is worth nothing in the other.
+//! Two organizations in one tenant, each with its own app registration: what one registration says is worth nothing in the other,
+//! and what is the same for both is asked for once.
 
 use crate::organizations::OrganizationsWorld;
 use crate::world::browser::{SCRIPT, TestBrowser};
 use crate::world::company::company_of_file;
-use crate::world::samples::{CONTOSO, FIRST_GROUP, MAYA, TOM};
+use crate::world::samples::{CONTOSO, FIRST_GROUP, FRIDA, MAYA, TOM};
 use crate::world::{CLIENT_ID, CLIENT_SECRET, World, WorldPlan};
 use entrada::base::domains::TenantName;
 use entrada::base::guid::Guid;
 use entrada::config::access::Allow;
-use entrada::emulator::EmulatedRegistration;
+use entrada::emulator::{EmulatedRegistration, InjectedRefusal, TokenFault};
+use std::time::Duration;
 
 const EVILCO_CLIENT_ID: &str = "66667777-eeee-8888-ffff-9999aaaa0000";
 
@@ -115,4 +117,49 @@ async fn attack_what_was_proven_for_one_organization_is_not_taken_over_by_anothe
     assert_eq!(proves(&mut maya, "contoso", "c2").await, "[\"c2\"]");
     // Within one organization it is.
     assert_eq!(proves(&mut maya, "contoso", "c3").await, "[\"c2\",\"c3\"]");
+}
+
+const REFRESH: &str = "/oauth2/session/refresh";
+
+// Each organization used to ask for the tenant's documents itself, every hour.
+#[tokio::test]
+async fn organizations_of_one_tenant_ask_for_its_documents_once() {
+    let town = town().await;
+    town.signed_in_at("contoso", MAYA).await;
+    town.signed_in_at("evilco", TOM).await;
+    // A refresh in the background would have begun by now.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let control = town.world.emulator.control();
+    assert_eq!((control.discovery_calls(), control.keys_calls()), (1, 1));
+}
+
+#[tokio::test]
+async fn attack_a_registration_that_entra_refuses_keeps_nobody_of_another_from_being_asked_about() {
+    let town = town().await;
+    let (mut maya, mut tom) =
+        (town.signed_in_at("contoso", MAYA).await, town.signed_in_at("evilco", TOM).await);
+    town.world.later(31 * 60);
+    let control = town.world.emulator.control();
+    control.refuse_next_token(InjectedRefusal {
+        error: "invalid_client".to_owned(),
+        code: 7_000_222,
+        suberror: None,
+        claims: None,
+    });
+    assert_eq!(tom.asks("POST", REFRESH, SCRIPT).await.status, 503);
+    assert_eq!(control.refresh_calls(), 1);
+    let people = town.world.emulator.people();
+    control.disable(&people.iter().find(|it| it.user_name == MAYA).unwrap().oid, true);
+    assert_eq!(maya.asks("POST", REFRESH, SCRIPT).await.status, 401);
+}
+
+#[tokio::test]
+async fn an_outage_of_the_operators_own_tenant_keeps_nobody_of_another_from_being_asked_about() {
+    let town = OrganizationsWorld::start().await;
+    let (mut maya, mut frida) =
+        (town.signed_in_at("contoso", MAYA).await, town.signed_in_at("fabrikam", FRIDA).await);
+    town.world.later(31 * 60);
+    town.world.emulator.control().token_answer(TokenFault::Html(503), 1);
+    assert_eq!(maya.asks("POST", REFRESH, SCRIPT).await.status, 503);
+    assert_eq!(frida.asks("POST", REFRESH, SCRIPT).await.status, 200);
 }

@@ -2,7 +2,6 @@
 
 use super::super::oidc::AppRegistration;
 use super::*;
-use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
 async fn a_sign_in_goes_through_while_the_keys_rotate() {
@@ -24,14 +23,14 @@ async fn a_sign_in_goes_through_while_the_keys_rotate() {
 #[tokio::test]
 async fn a_storm_of_unknown_keys_asks_once_in_a_cool_down() {
     let world = World::start().await;
-    world.entra.begin(&SignInHints::default(), "s").await.unwrap();
+    world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap();
     let control = world.emulator.control();
     let storm = || async {
         let tries: Vec<_> = (0..50)
             .map(|number| {
                 let entra = Arc::clone(&world.entra);
                 tokio::spawn(async move {
-                    entra.source.key(&format!("no-such-key-{number}")).await.err()
+                    entra.authority.source.key(&format!("no-such-key-{number}")).await.err()
                 })
             })
             .collect();
@@ -53,18 +52,18 @@ async fn a_storm_of_unknown_keys_asks_once_in_a_cool_down() {
 async fn what_is_known_serves_while_entra_is_down() {
     let world = World::start().await;
     world.redeems("maya").await.unwrap();
-    let kid = world.entra.source.known().unwrap();
+    let kid = world.entra.authority.source.known().unwrap();
     world.emulator.control().be_down(true);
     let endpoint = "discovery endpoint";
     assert_eq!(
-        world.entra.source.refetch().await.unwrap_err(),
+        world.entra.authority.source.refetch().await.unwrap_err(),
         Error::Status { endpoint, status: 503, retry_after: None }
     );
-    assert!(Arc::ptr_eq(&kid, &world.entra.source.known().unwrap()));
+    assert!(Arc::ptr_eq(&kid, &world.entra.authority.source.known().unwrap()));
     assert_eq!(world.entra.ready(), Ok(()));
-    assert!(world.entra.begin(&SignInHints::default(), "s").await.is_ok());
+    assert!(world.entra.begin(BACK, &SignInHints::default(), "s").await.is_ok());
     assert_eq!(
-        world.entra.redeem("code", "n", "v").await.unwrap_err().error,
+        world.entra.redeem(BACK, "code", "n", "v").await.unwrap_err().error,
         Error::Status { endpoint: "token endpoint", status: 503, retry_after: None }
     );
     world.emulator.control().be_down(false);
@@ -76,8 +75,7 @@ async fn entra_is_down_at_the_start_and_comes_back() {
     let world = World::start().await;
     world.emulator.control().be_down(true);
     assert_eq!(world.entra.ready().unwrap_err(), "Entra was not reached yet");
-    let stop = CancellationToken::new();
-    let keeping = tokio::spawn(Arc::clone(&world.entra).keep_fresh(stop.clone()));
+    world.entra.keep_fresh();
     soon(|| {
         world
             .entra
@@ -86,7 +84,7 @@ async fn entra_is_down_at_the_start_and_comes_back() {
     })
     .await;
     assert!(matches!(
-        world.entra.begin(&SignInHints::default(), "s").await,
+        world.entra.begin(BACK, &SignInHints::default(), "s").await,
         Err(Error::Status { status: 503, .. })
     ));
     assert_eq!(world.entra.sign_out_url(&landing(), None), None);
@@ -95,8 +93,6 @@ async fn entra_is_down_at_the_start_and_comes_back() {
     world.redeems("maya").await.unwrap();
     world.emulator.control().be_down(true);
     assert_eq!(world.entra.ready(), Ok(()));
-    stop.cancel();
-    keeping.await.unwrap();
 }
 
 #[tokio::test]
@@ -107,7 +103,9 @@ async fn many_who_come_first_ask_once_and_a_failure_holds_for_a_second() {
         let all: Vec<_> = (0..20)
             .map(|_| {
                 let entra = Arc::clone(&world.entra);
-                tokio::spawn(async move { entra.begin(&SignInHints::default(), "s").await.is_ok() })
+                tokio::spawn(async move {
+                    entra.begin(BACK, &SignInHints::default(), "s").await.is_ok()
+                })
             })
             .collect();
         let mut outcomes = Vec::new();
@@ -129,7 +127,7 @@ async fn many_who_come_first_ask_once_and_a_failure_holds_for_a_second() {
 #[tokio::test]
 async fn nobody_listens_at_the_authority() {
     let world = World::with(None, |it| it.authority = "http://127.0.0.1:1".to_owned()).await;
-    let error = world.entra.begin(&SignInHints::default(), "s").await.unwrap_err();
+    let error = world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap_err();
     assert!(
         matches!(
             &error,
@@ -187,7 +185,10 @@ async fn an_authority_that_talks_nonsense_is_named() {
         let authority = always(status, body).await;
         let tenant = TenantConfig::Domain("contoso.example".to_owned());
         let world = World::with(None, |it| (it.authority, it.tenant) = (authority, tenant)).await;
-        assert_eq!(world.entra.begin(&SignInHints::default(), "s").await.unwrap_err(), expected);
+        assert_eq!(
+            world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap_err(),
+            expected
+        );
     }
 }
 
@@ -225,16 +226,18 @@ async fn a_token_answer_that_cannot_be_read_is_not_repeated() {
         let registration = AppRegistration {
             client_id: tenant,
             credential: crate::base::credential::ClientCredential::Secret(Secret::new("s")),
-            redirect_uri: BACK.to_owned(),
             scopes: Vec::new(),
         };
-        let sender = redeem::TokenRequestSender::new(
-            HttpClient::new(None, &[]).unwrap(),
-            ClockSkew::new(Clock::system()),
-            Clock::system(),
-            crate::seal::random::system(),
-        );
-        let outcome = redeem::redeem(&registration, &metadata, &sender, "code", "verifier").await;
+        let host = AuthorityHost {
+            address: authority,
+            client: HttpClient::new(None, &[]).unwrap(),
+            clock: Clock::system(),
+            random: crate::seal::random::system(),
+        };
+        let skew = ClockSkew::new(Clock::system());
+        let sender = redeem::TokenRequestSender::new(host, skew);
+        let outcome =
+            redeem::redeem(&registration, &metadata, &sender, BACK, "code", "verifier").await;
         let error = match outcome {
             Ok(tokens) => tokens.id_token.map_or(Error::Answer, |it| {
                 Error::Token(token::parse(it.expose().as_bytes()).unwrap_err())

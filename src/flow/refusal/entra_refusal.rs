@@ -245,7 +245,7 @@ fn party_of(mover: ResponsibleParty) -> NoticeParty {
 }
 
 fn names(sidecar: &Sidecar, entra: &Entra) -> RemedyNames {
-    entra.names(sidecar.site.origin())
+    entra.names(&sidecar.site)
 }
 
 fn remedy(

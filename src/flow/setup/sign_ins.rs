@@ -94,6 +94,6 @@ fn names(sidecar: &Sidecar, organization: &Organization) -> RemedyNames {
     RemedyNames {
         client_id: client.to_string(),
         tenant: tenant.to_string(),
-        ..sidecar.entra.names(sidecar.site.origin())
+        ..sidecar.entra.names(&sidecar.site)
     }
 }

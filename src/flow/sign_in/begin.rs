@@ -102,10 +102,12 @@ async fn start_sign_in_at(
         hints(exchange, start.hints, start.purpose.acrs())
     };
     let prompt_login = hints.prompt.as_deref() == Some("login");
-    let begun = place.entra.begin(&hints, &state).await.map_err(|it| match again {
-        Some(again) => Refusal::SignIn(it, again, Arc::clone(&place.entra)),
-        None => it.into(),
-    })?;
+    let redirect_uri = exchange.sidecar.site.redirect_uri();
+    let begun =
+        place.entra.begin(&redirect_uri, &hints, &state).await.map_err(|it| match again {
+            Some(again) => Refusal::SignIn(it, again, Arc::clone(&place.entra)),
+            None => it.into(),
+        })?;
     let source = start.source.unwrap_or_else(|| match start.purpose.typed() {
         Some(_) => exchange.typing_client().source,
         None => exchange.request_source(),

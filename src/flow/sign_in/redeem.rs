@@ -81,8 +81,9 @@ async fn redeem_in_background(
 ) -> Result<Result<Redeemed, NotRedeemed>, Refusal> {
     let (entra, code, nonce, verifier) =
         (Arc::clone(entra), code.to_owned(), pending.nonce.clone(), pending.verifier.clone());
+    let redirect_uri = sidecar.site.redirect_uri();
     let task = sidecar.process.background.spawn(async move {
-        let outcome = entra.redeem(&code, &nonce, &verifier).await;
+        let outcome = entra.redeem(&redirect_uri, &code, &nonce, &verifier).await;
         match outcome.as_ref().err().and_then(|it| code_refusal(&it.error)) {
             Some(refusal) => attempt.refuse(refusal),
             None => attempt.release(),

@@ -141,8 +141,13 @@ impl RecheckRequest {
         lease.map_or(true, |it| it.refresh_token().is_some())
     }
 
+    /// Remaining pause of requests to the Entra that this session belongs to, in seconds.
+    fn backoff_seconds(&self) -> u64 {
+        self.authorities.backoff_seconds(self.session.identity().member.as_deref())
+    }
+
     fn closed(&self) -> GraceExpired {
-        GraceExpired(self.entra.backoff_seconds().max(1))
+        GraceExpired(self.backoff_seconds().max(1))
     }
 
     /// Whether the session may be served without waiting. Starts a recheck if it is due.
@@ -151,7 +156,7 @@ impl RecheckRequest {
         if self.session.standing().is_within_clock_slack(now) {
             return true;
         }
-        match DueRecheck::of(now, self.deadline(), self.entra.backoff_seconds()) {
+        match DueRecheck::of(now, self.deadline(), self.backoff_seconds()) {
             DueRecheck::Wait => return false,
             DueRecheck::InBackground => self.in_background(),
             DueRecheck::PutOff(seconds) => self.put_off(seconds + self.jitter(RETRY_SECONDS)),
@@ -180,7 +185,7 @@ impl RecheckRequest {
     }
 
     async fn try_once(&self) {
-        if self.entra.backoff_seconds() > 0 {
+        if self.backoff_seconds() > 0 {
             return;
         }
         let tried = self.process.background.spawn(self.clone().refresh());

@@ -1,40 +1,36 @@
-//! Entra as one app registration sees it: its settings, and what is known of Entra's state.
+//! Entra as one app registration sees it. What is the same for all registrations of a tenant is in
+//! its `Authority`.
 
+use super::authority::Authority;
 use super::authorize::{NAMING_SCOPES, SIGN_IN_SCOPES};
-use super::circuit::{CircuitBreaker, CircuitTicket};
+use super::circuit::{CircuitBreaker, CircuitFailure, CircuitTicket, Circuits};
 use super::error::Error;
 use super::oidc::AppRegistration;
 use super::redeem::TokenRequestSender;
-use super::refresh_failure::{self, RefreshFailure};
 use super::registration_credentials::RegistrationCredentials;
 use super::rules::{self, ExpectedToken};
-use super::source::EntraSource;
 use super::tenants::AdmittedTenants;
 use super::verified::VerifiedUser;
 use super::{aadsts, metadata, token};
-use crate::base::clock::Clock;
 use crate::base::credential::ClientCredential;
 use crate::base::domains::TenantDomains;
 use crate::base::identity::PersonGroups;
-use crate::base::random::RandomSource;
 use crate::base::secret::Secret;
+use crate::base::site::Site;
 use crate::base::string_list::StringList;
 use crate::config;
 use crate::config::entra::RecheckConfig;
-use crate::wire::client::HttpClient;
 use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Sign-in with one app registration, for one tenant or for several.
 #[derive(Debug)]
 pub struct Entra {
-    pub(super) source: EntraSource,
-    pub(super) circuit: CircuitBreaker,
+    pub(super) authority: Arc<Authority>,
+    /// Whether Entra accepts this registration.
+    circuit: CircuitBreaker,
     pub(super) proofs: RegistrationCredentials,
     recheck: RecheckConfig,
-    pub(super) client: HttpClient,
-    clock: Clock,
-    pub(super) random: RandomSource,
     guests: bool,
     beside_others: bool,
     admitted: AdmittedTenants,
@@ -47,43 +43,31 @@ pub struct Entra {
 }
 
 impl Entra {
-    /// Sets up the sign-in from `[entra]`; opens no connection. `custom` lists the claims that are
-    /// kept as text; `domains` lists the domains that stand for tenants.
+    /// Sets up the sign-in from `[entra]`; opens no connection. `authority` is that of the
+    /// configured tenant; `custom` lists the claims that are kept as text; `domains` lists the
+    /// domains that stand for tenants.
     pub fn new(
         config: &config::entra::EntraConfig,
-        redirect_uri: String,
+        authority: Arc<Authority>,
         domains: Arc<TenantDomains>,
-        clock: Clock,
-        random: RandomSource,
-        client: HttpClient,
         custom: Vec<String>,
     ) -> Self {
+        let host = authority.host();
         Self {
-            admitted: AdmittedTenants::new(config.allowed_tenants.clone(), Arc::clone(&domains)),
-            source: EntraSource::new(
-                config.authority.clone(),
-                config.tenant.clone(),
-                domains,
-                client.clone(),
-                clock.clone(),
-                random.clone(),
-            ),
-            circuit: CircuitBreaker::new(clock.clone(), random.clone()),
+            admitted: AdmittedTenants::new(config.allowed_tenants.clone(), domains),
+            circuit: CircuitBreaker::new(host.clock.clone(), host.random.clone()),
+            authority,
             are_many: config.tenant.is_many(),
             recheck: config.recheck,
             proofs: RegistrationCredentials::new(AppRegistration {
                 client_id: config.client_id,
                 credential: config.credential.clone(),
-                redirect_uri,
                 scopes: SIGN_IN_SCOPES
                     .into_iter()
                     .map(str::to_owned)
                     .chain(config.scopes.iter().cloned())
                     .collect(),
             }),
-            client,
-            clock,
-            random,
             guests: config.guests,
             beside_others: false,
             groups: config.groups,
@@ -119,33 +103,37 @@ impl Entra {
     /// # Errors
     /// Why Entra could not be asked, or that it knows no such tenant.
     pub async fn discovered(&self) -> Result<metadata::EntraMetadata, Error> {
-        Ok(self.source.snapshot().await?.metadata.clone())
+        Ok(self.authority.source.snapshot().await?.metadata.clone())
     }
 
-    /// Reports the outcome of a request to the circuit breaker.
+    /// Waits until a request about a session may be sent.
+    ///
+    /// # Errors
+    /// `Resting` while requests to Entra are paused.
+    pub(super) async fn enter(&self) -> Result<(CircuitTicket, OwnedSemaphorePermit), Error> {
+        self.circuits().enter(&self.authority.permits).await
+    }
+
+    /// The authority's circuit breaker and this registration's.
+    pub(super) fn circuits(&self) -> Circuits<'_> {
+        Circuits { authority: &self.authority.circuit, registration: &self.circuit }
+    }
+
+    /// Reports the outcome of a request to the circuit breakers.
     pub(super) fn told<T>(
         &self,
         ticket: CircuitTicket,
         answer: Result<T, Error>,
     ) -> Result<T, Error> {
-        match answer.as_ref().map_err(|it| (it, refresh_failure::of(it))) {
-            Err((cause, RefreshFailure::Later { retry_after, ours }))
-                if refresh_failure::is_of_all(cause, self.are_many) =>
-            {
-                self.circuit.failed(ticket, retry_after, ours, cause)
-            }
-            Ok(_) | Err(_) => self.circuit.answered(),
+        match answer.as_ref().err().and_then(|it| CircuitFailure::of(it, self.are_many)) {
+            Some(failure) => self.circuits().failed(ticket, &failure),
+            None => self.circuits().answered(),
         }
         answer
     }
 
     pub(super) fn sender(&self) -> TokenRequestSender {
-        TokenRequestSender::new(
-            self.client.clone(),
-            self.source.skew.clone(),
-            self.clock.clone(),
-            self.random.clone(),
-        )
+        TokenRequestSender::new(self.authority.host().clone(), self.authority.source.skew.clone())
     }
 
     pub(super) async fn verified(
@@ -155,7 +143,9 @@ impl Entra {
     ) -> Result<VerifiedUser, Error> {
         let id_token = id_token.ok_or(Error::Answer)?;
         let unverified = token::parse(id_token.expose().as_bytes())?;
-        let (snapshot, key) = self.source.key(unverified.kid()).await?;
+        // The tenant's keys. Keys that are published for one client ID only would be looked up
+        // here first, and kept with this registration: below, `aud` must be its client ID.
+        let (snapshot, key) = self.authority.source.key(unverified.kid()).await?;
         let claims = unverified.verify(&key)?;
         let expected = ExpectedToken {
             metadata: &snapshot.metadata,
@@ -164,7 +154,7 @@ impl Entra {
             nonce,
             guests: self.guests,
             beside_others: self.beside_others,
-            now: self.clock.now(),
+            now: self.authority.host().clock.now(),
             custom: &self.custom,
         };
         let mut identity = rules::judge(&claims, &key, &expected)?;
@@ -191,27 +181,27 @@ impl Entra {
 
     /// Remaining pause of requests to Entra after failures, in seconds; 0 if there is none.
     pub fn backoff_seconds(&self) -> u64 {
-        self.circuit.pause_seconds()
+        self.circuits().pause_seconds()
     }
 
     /// Returns all origins of the authority, including aliases: their pages may frame the page that
     /// reports a sign-out.
     pub fn origins(&self) -> Vec<String> {
-        let known = self.source.known();
+        let known = self.authority.source.known();
         metadata::origins(
-            self.source.authority(),
+            &self.authority.host().address,
             known.as_ref().and_then(|it| it.metadata.end_session.as_deref()),
         )
     }
 
-    /// Returns the names with which an admin finds this app; `origin` is its public address.
-    pub fn names(&self, origin: String) -> aadsts::RemedyNames {
+    /// Returns the names with which an admin finds this app, whose public address is `site`.
+    pub fn names(&self, site: &Site) -> aadsts::RemedyNames {
         aadsts::RemedyNames {
             client_id: self.proofs.current().client_id.to_string(),
             tenant: self.tenant.clone(),
-            redirect_uri: self.proofs.current().redirect_uri.clone(),
+            redirect_uri: site.redirect_uri(),
             graph: self.graph,
-            origin,
+            origin: site.origin(),
         }
     }
 
@@ -223,20 +213,21 @@ impl Entra {
     /// Seconds that this machine's clock is ahead of Entra's, according to the `Date` of its last
     /// response.
     pub fn clock_ahead(&self) -> Option<i64> {
-        self.source.skew.ahead()
+        self.authority.source.skew.ahead()
     }
 
     /// Takes over the state of another instance for the same tenant.
     pub fn inherit(&self, old: &Self) {
-        self.source.inherit(&old.source);
-        if self.source.is_for(&old.source) {
+        let is_shared = Arc::ptr_eq(&self.authority, &old.authority);
+        if is_shared || self.authority.inherit(&old.authority) {
             self.circuit.inherit(&old.circuit);
         }
     }
 
-    /// Refreshes the discovery document and the keys until `stop`.
-    pub async fn keep_fresh(self: Arc<Self>, stop: CancellationToken) {
-        stop.run_until_cancelled(self.source.keep_fresh()).await;
+    /// Refreshes the discovery document and the keys for as long as a registration of the tenant is
+    /// in use.
+    pub fn keep_fresh(&self) {
+        self.authority.keep_fresh();
     }
 
     /// Whether Entra was reached at least once; a later outage does not change that.
@@ -244,7 +235,7 @@ impl Entra {
     /// # Errors
     /// Why it was not reached, in words for the operator.
     pub fn ready(&self) -> Result<(), String> {
-        match (self.source.known(), self.source.failure()) {
+        match (self.authority.source.known(), self.authority.source.failure()) {
             (Some(_), _) => Ok(()),
             (None, Some(cause)) => Err(format!("Entra was not reached yet: {cause}")),
             (None, None) => Err("Entra was not reached yet".to_owned()),

@@ -1,0 +1,93 @@
+//! Registrations of one tenant share its authority.
+
+use super::*;
+
+impl World {
+    fn tenant(&self) -> Guid {
+        Guid::parse(self.emulator.tenant_id()).unwrap()
+    }
+
+    /// Another registration of the tenant.
+    fn other(&self, change: impl FnOnce(&mut config::entra::EntraConfig)) -> Entra {
+        let mut config = self.config.clone();
+        change(&mut config);
+        Entra::new(&config, self.tenants.of(self.tenant()), Arc::default(), Vec::new())
+    }
+
+    async fn refresh_token(&self) -> Secret {
+        let begun = self.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap();
+        let code = self.picks(&begun, "maya").await;
+        let redeemed = self.entra.redeem(BACK, &code, &begun.nonce, &begun.verifier).await;
+        redeemed.unwrap().grant.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn registrations_of_one_tenant_share_its_documents_and_their_refresh() {
+    let world = World::start().await;
+    let other = world.other(|_| {});
+    for registration in [&*world.entra, &other] {
+        registration.keep_fresh();
+    }
+    soon(|| other.ready().is_ok()).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    for registration in [&*world.entra, &other] {
+        registration.begin(BACK, &SignInHints::default(), "s").await.unwrap();
+    }
+    let control = world.emulator.control();
+    assert_eq!((control.discovery_calls(), control.keys_calls()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_domain_shares_the_authority_of_its_tenant_once_it_is_resolved() {
+    let domain = TenantConfig::Domain("contoso.example".to_owned());
+    let world = World::with(None, |it| it.tenant = domain).await;
+    let is_shared = |it: &Entra| Arc::ptr_eq(&it.authority, &world.entra.authority);
+    assert!(!is_shared(&world.other(|_| {})));
+    world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap();
+    assert!(is_shared(&world.other(|_| {})));
+}
+
+#[tokio::test]
+async fn a_refused_registration_keeps_no_other_of_its_tenant_waiting_and_an_outage_does() {
+    let world = World::start().await;
+    let control = world.emulator.control();
+    let sound = world.other(|_| {});
+    let refused =
+        world.other(|it| it.credential = ClientCredential::Secret(Secret::new("not-the-secret")));
+    let grant = world.refresh_token().await;
+    let error = refused.refresh(&grant).await.unwrap_err();
+    assert!(matches!(&error, Error::Refused(it) if it.error == "invalid_client"), "{error}");
+    assert_eq!((world.entra.backoff_seconds(), sound.backoff_seconds()), (0, 0));
+    let refreshed = world.entra.refresh(&grant).await.unwrap();
+    world.entra.verify(refreshed).await.unwrap();
+    assert!(refused.backoff_seconds() > 0, "another registration's success ended its pause");
+    control.be_down(true);
+    let error = world.entra.refresh(&grant).await.unwrap_err();
+    assert!(matches!(error, Error::Status { status: 503, .. }), "{error}");
+    let calls = control.calls();
+    assert!(matches!(sound.refresh(&grant).await, Err(Error::Resting(_))));
+    assert_eq!(control.calls(), calls, "Entra was asked although it does not answer");
+}
+
+#[tokio::test]
+async fn another_configuration_inherits_what_is_known_of_the_tenant() {
+    let world = World::start().await;
+    let grant = world.refresh_token().await;
+    let control = world.emulator.control();
+    control.be_down(true);
+    assert!(world.entra.refresh(&grant).await.is_err());
+    let host = world.entra.authority.host().clone();
+    let tenants = AuthorityRegistry::new(host, TenantConfig::Organizations, Arc::default());
+    let new = Entra::new(&world.config, tenants.of(world.tenant()), Arc::default(), Vec::new());
+    assert!(new.ready().is_err());
+    new.inherit(&world.entra);
+    assert_eq!(new.ready(), Ok(()));
+    assert!(new.backoff_seconds() > 0);
+    // Another tenant's state is of no use.
+    let other = tenants.of(Guid::from_random([7; 16]));
+    let other = Entra::new(&world.config, other, Arc::default(), Vec::new());
+    other.inherit(&world.entra);
+    assert!(other.ready().is_err());
+    assert_eq!(other.backoff_seconds(), 0);
+}
