@@ -263,7 +263,7 @@ impl RecheckRequest {
 
     /// Applies a refusal to the session. Returns the outcome for the metrics.
     fn take_refusal(&self, cause: &RefusalCause) -> &'static str {
-        let effect = RefusalEffect::of(cause, self.entra.backoff_seconds());
+        let effect = RefusalEffect::of(cause, self.backoff_seconds());
         effect.log(self.session.user(), cause);
         match effect {
             RefusalEffect::Ends => {
