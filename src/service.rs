@@ -321,7 +321,7 @@ impl AdminSource for AdminState {
     }
 
     fn site(&self) -> Site {
-        self.0.sidecar.load().site.clone()
+        self.0.sidecar.load().app.site.clone()
     }
 
     fn has_federated_token(&self) -> bool {

@@ -11,7 +11,7 @@ use crate::base::target::Target;
 use crate::config::access::{AuthContexts, SignedOutAnswer};
 use crate::entra::graph;
 use crate::session::record::Session;
-use crate::sidecar::{Process, Sidecar};
+use crate::sidecar::Process;
 use crate::upstream::PermitCheck;
 use crate::wire::inbound::CallerKind;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub(super) async fn admit(
         Err(cause) => (None, Some(cause)),
     };
     facts.session = session;
-    let judged = match judge(exchange.sidecar, wanted.target, facts.session.as_ref()).await {
+    let judged = match judge(exchange, wanted.target, facts.session.as_ref()).await {
         Ok(judged) => judged,
         Err(cause) => return Admission::Refused(Refusal::GroupsUnknown(cause)),
     };
@@ -78,26 +78,26 @@ pub(super) async fn admit(
 
 /// If the rules need groups that are not known yet, waits for Microsoft Graph and judges again.
 async fn judge(
-    sidecar: &Sidecar,
+    exchange: &Exchange<'_>,
     target: &Target,
     session: Option<&Arc<Session>>,
 ) -> Result<RuleVerdict, graph::Error> {
-    let judged = sidecar.policy.judge(target.clone(), session.cloned());
+    let judged = exchange.app.policy.judge(target.clone(), session.cloned());
     match (&judged.verdict, session) {
         (Verdict::GroupsUnknown, Some(session)) => {
-            Box::pin(judge_again(sidecar, target, session)).await
+            Box::pin(judge_again(exchange, target, session)).await
         }
         _ => Ok(judged),
     }
 }
 
 async fn judge_again(
-    sidecar: &Sidecar,
+    exchange: &Exchange<'_>,
     target: &Target,
     session: &Arc<Session>,
 ) -> Result<RuleVerdict, graph::Error> {
-    groups::wait(sidecar, session).await?;
-    Ok(sidecar.policy.judge(target.clone(), Some(Arc::clone(session))))
+    groups::wait(exchange.sidecar, session).await?;
+    Ok(exchange.app.policy.judge(target.clone(), Some(Arc::clone(session))))
 }
 
 /// Whether a page of another site can send the request as it is: everything but a session that is
@@ -151,6 +151,7 @@ mod tests {
     use crate::base::identity::{Identity, PersonGroups};
     use crate::entra::verified::VerifiedUser;
     use crate::seal::random;
+    use crate::sidecar::Sidecar;
     use crate::telemetry::log::Log;
     use crate::wire::inbound::InboundRequest;
     use crate::wire::peer::Peer;
@@ -224,7 +225,8 @@ allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
             &sidecar.process.ids,
         )
         .unwrap();
-        let exchange = Exchange { sidecar, inbound: &inbound, headers: &parts.headers };
+        let exchange =
+            Exchange { sidecar, app: &sidecar.app, inbound: &inbound, headers: &parts.headers };
         let wanted = AdmissionRequest {
             target: &inbound.target,
             opens_web_socket: parts.headers.contains_key("sec-websocket-key"),

@@ -78,7 +78,7 @@ impl<'a> Exchange<'a> {
     /// Returns the value of the session cookie. If there are two cookies with that name, one was
     /// planted, so both are ignored.
     pub(super) fn session_id(&self) -> Option<&'a str> {
-        match find(self.headers, self.sidecar.names.session()) {
+        match find(self.headers, self.app.names.session()) {
             CookieMatch::One(id) => Some(id),
             CookieMatch::None | CookieMatch::Several => None,
         }

@@ -26,7 +26,7 @@ pub(super) async fn callback(
     body: &mut Option<Incoming>,
     facts: &mut RequestFacts,
 ) -> Result<Response<Body>, Refusal> {
-    let Exchange { sidecar, inbound, .. } = *exchange;
+    let Exchange { sidecar, app, inbound, .. } = *exchange;
     exchange.require_method(&[Method::GET, Method::HEAD, Method::POST], "GET, POST")?;
     if inbound.target.method() == Method::POST {
         let body = body.take().ok_or(Refusal::Internal("no body"))?;
@@ -34,13 +34,13 @@ pub(super) async fn callback(
     }
     let query = inbound.target.query().unwrap_or_default();
     let parameters = CallbackParameters::read(query).ok_or(Refusal::DuplicateParameter)?;
-    let cookie = sidecar.names.pending(parameters.state());
+    let cookie = app.names.pending(parameters.state());
     let Some(pending) = returned::open(exchange, &cookie, parameters.state()) else {
         return returned::stale(exchange, parameters.state()).await;
     };
     let returned = ReturnedSignIn { pending, parameters };
     let back =
-        returned.pending.purpose.app().and_then(|it| native::app_return::refused(sidecar, it));
+        returned.pending.purpose.app().and_then(|it| native::app_return::refused(exchange, it));
     let mut trail = SignInTrail::of(&returned.pending, returned.client(exchange));
     let (outcome, label) = match &returned.pending.purpose {
         SignInPurpose::Trial(trial) => {
@@ -64,7 +64,7 @@ pub(super) async fn callback(
     let mut response = outcome.unwrap_or_else(|refusal| {
         facts.cause = Some(refusal.cause());
         if let Refusal::SignIn(error, _, entra) = &refusal {
-            entra_refusal::write_down(sidecar, entra, error, inbound.reference());
+            entra_refusal::write_down(sidecar, app, entra, error, inbound.reference());
         }
         let refusal = match back {
             // These refusals have their own page, which continues the app's sign-in.
@@ -74,7 +74,7 @@ pub(super) async fn callback(
         };
         exchange.refuse(refusal)
     });
-    if let Some(gone) = sidecar.names.remove(&cookie).filter(|_| !waits) {
+    if let Some(gone) = app.names.remove(&cookie).filter(|_| !waits) {
         response.headers_mut().append(SET_COOKIE, gone);
     }
     Ok(response)
@@ -96,7 +96,7 @@ async fn tried(
         facts.cause = Some(refusal.cause());
         exchange.refuse(refusal)
     });
-    if let Some(gone) = exchange.sidecar.names.remove(cookie).filter(|_| !waits) {
+    if let Some(gone) = exchange.app.names.remove(cookie).filter(|_| !waits) {
         response.headers_mut().append(SET_COOKIE, gone);
     }
     Ok(response)

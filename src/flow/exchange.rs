@@ -4,6 +4,7 @@ use super::refusal::Refusal;
 use crate::base::return_to::ReturnTo;
 use crate::pages::Page;
 use crate::sidecar::Sidecar;
+use crate::sidecar::app::App;
 use crate::wire::body::Body;
 use crate::wire::inbound::InboundRequest;
 use crate::wire::reply;
@@ -14,6 +15,8 @@ use http::{HeaderMap, Method, Response, StatusCode};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Exchange<'a> {
     pub(super) sidecar: &'a Sidecar,
+    /// The app that the request is for.
+    pub(super) app: &'a App,
     pub(super) inbound: &'a InboundRequest,
     /// The headers as the client sent them, with Entrada's cookies.
     pub(super) headers: &'a HeaderMap,
@@ -32,7 +35,7 @@ impl Exchange<'_> {
 
     /// Returns the requested address, to return to after a sign-in.
     pub(super) fn return_to(&self) -> ReturnTo {
-        ReturnTo::of(&self.inbound.target, &self.sidecar.site)
+        ReturnTo::of(&self.inbound.target, &self.app.site)
     }
 
     /// Renders one of Entrada's pages in the language of the request.
@@ -45,6 +48,7 @@ impl Exchange<'_> {
     pub(super) fn refuse(&self, refusal: Refusal) -> Response<Body> {
         refusal.answer(
             self.sidecar,
+            self.app,
             self.inbound.caller,
             self.inbound.language,
             self.inbound.reference(),

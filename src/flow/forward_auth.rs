@@ -8,7 +8,7 @@ use super::refusal::Refusal;
 use super::refusal::challenge::{SIGN_IN_CHALLENGE, insufficient};
 use super::sign_in_url::start_url_with_contexts;
 use crate::base::return_to::ReturnTo;
-use crate::sidecar::Sidecar;
+use crate::base::site::Site;
 use crate::wire::body::Body;
 use crate::wire::cookies;
 use crate::wire::forwarded::{ForwardAuthError, ForwardAuthRequest, from_nginx};
@@ -26,26 +26,30 @@ pub(super) async fn nginx(
     exchange: &Exchange<'_>,
     facts: &mut RequestFacts,
 ) -> Result<Response<Body>, Refusal> {
-    let Exchange { sidecar, headers, .. } = *exchange;
+    let Exchange { app, headers, .. } = *exchange;
     let asked = read_request(exchange)?;
     let caller = kind_of_caller(asked.target.method(), headers);
-    let return_to = ReturnTo::of(&asked.target, &sidecar.site);
+    let return_to = ReturnTo::of(&asked.target, &app.site);
     let wanted =
         AdmissionRequest { target: &asked.target, opens_web_socket: opens_web_socket(headers) };
     match admit(exchange, wanted, facts).await {
         Admission::Permitted(permit) => {
             let mut response = reply::empty(StatusCode::OK);
-            sidecar.headers.identify(permit)?.answer(response.headers_mut());
+            app.headers.identify(permit)?.answer(response.headers_mut());
             response.headers_mut().insert(COOKIE_FOR_THE_APP, cookies::app_cookies(headers));
             Ok(response)
         }
         Admission::SignIn { signed_out, acrs } => {
             let acrs = acrs.as_deref().unwrap_or_default();
-            sign_in(sidecar, &return_to, acrs, SIGN_IN_CHALLENGE, redirects(caller, signed_out))
+            sign_in(&app.site, &return_to, acrs, SIGN_IN_CHALLENGE, redirects(caller, signed_out))
         }
-        Admission::StepUp { signed_out, acrs } => {
-            sign_in(sidecar, &return_to, &acrs, insufficient(&acrs), redirects(caller, signed_out))
-        }
+        Admission::StepUp { signed_out, acrs } => sign_in(
+            &app.site,
+            &return_to,
+            &acrs,
+            insufficient(&acrs),
+            redirects(caller, signed_out),
+        ),
         Admission::Refused(Refusal::ForeignOrigin) => {
             Ok(refused(facts, "a WebSocket from a page of another origin"))
         }
@@ -61,7 +65,7 @@ pub(super) async fn nginx(
 /// Responds with 401. Adds a `Location` only if a sign-in helps, because nginx redirects everyone
 /// who receives one.
 fn sign_in(
-    sidecar: &Sidecar,
+    site: &Site,
     return_to: &ReturnTo,
     acrs: &[String],
     challenge: HeaderValue,
@@ -70,11 +74,8 @@ fn sign_in(
     let mut response = reply::empty(StatusCode::UNAUTHORIZED);
     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     if helps {
-        let location = format!(
-            "{}{}",
-            sidecar.site.origin(),
-            start_url_with_contexts(&sidecar.site, return_to, acrs)
-        );
+        let location =
+            format!("{}{}", site.origin(), start_url_with_contexts(site, return_to, acrs));
         let value =
             HeaderValue::from_str(&location).map_err(|_| Refusal::Internal("no redirect"))?;
         response.headers_mut().insert(LOCATION, value);
@@ -89,10 +90,10 @@ fn opens_web_socket(headers: &HeaderMap) -> bool {
 }
 
 fn read_request(exchange: &Exchange<'_>) -> Result<ForwardAuthRequest, Refusal> {
-    let Exchange { sidecar, inbound, headers } = *exchange;
+    let Exchange { sidecar, app, inbound, headers } = *exchange;
     let asked = from_nginx(headers, &inbound.origin, sidecar.strictness)?;
     match asked.host.as_deref() {
-        Some(host) if !sidecar.site.is_host(host) => {
+        Some(host) if !app.site.is_host(host) => {
             Err(Refusal::BadForwardAuth(ForwardAuthError::OtherHost))
         }
         _ => Ok(asked),

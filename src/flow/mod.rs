@@ -24,6 +24,7 @@ mod sign_out;
 mod upkeep;
 
 use crate::sidecar::Sidecar;
+use crate::sidecar::app::App;
 use crate::wire::body::Body;
 use crate::wire::forwarded;
 use crate::wire::inbound::{InboundRequest, kind_of_caller, language};
@@ -63,7 +64,7 @@ pub fn handle(
     peer: Peer,
 ) -> impl Future<Output = Response<Body>> + Send {
     let background = sidecar.process.background.clone();
-    let route = Route::of_path(request.uri().path(), &sidecar.site, sidecar.native.is_some());
+    let route = Route::of_path(request.uri().path(), &app(&sidecar).site, sidecar.native.is_some());
     let permit = route
         .waits_for_database()
         .then(|| Arc::clone(&sidecar.process.detached).try_acquire_owned());
@@ -82,6 +83,12 @@ pub fn handle(
     })
 }
 
+/// Returns the app that a request is for; nothing else in `flow` chooses one. There is only one app,
+/// so it does not depend on the request.
+fn app(sidecar: &Sidecar) -> &App {
+    &sidecar.app
+}
+
 /// Splits the request before the first await, because an `async fn` reserves space for its
 /// arguments twice.
 fn respond(
@@ -97,6 +104,7 @@ fn respond(
         arrived.begun = true;
         let Arrived { sidecar, parts, peer, began, .. } = &mut arrived;
         let (sidecar, began) = (&**sidecar, *began);
+        let app = app(sidecar);
         let mut inbound = match InboundRequest::read(
             parts,
             peer,
@@ -108,7 +116,7 @@ fn respond(
             Err(refused) => return unread(sidecar, parts, peer, began, Refusal::Unread(refused)),
         };
         warn_of_untrusted_proxy(sidecar, &parts.headers, &inbound);
-        let route = Route::of(&inbound.target, &sidecar.site, sidecar.native.is_some());
+        let route = Route::of(&inbound.target, &app.site, sidecar.native.is_some());
         if route != Route::App {
             inbound.language = language(&parts.headers);
         }
@@ -122,13 +130,13 @@ fn respond(
         };
         let facts = &mut logged.facts;
         let outcome = match route {
-            _ if !is_host_of_route(sidecar, &inbound, route) => Err(Refusal::Misdirected),
+            _ if !is_host_of_route(app, &inbound, route) => Err(Refusal::Misdirected),
             // The hot path is polled inline. The other routes are boxed, so that their futures do
             // not enlarge it.
-            Route::App => proxy::proxy(sidecar, &inbound, parts, &mut body, facts).await,
+            Route::App => proxy::proxy(sidecar, app, &inbound, parts, &mut body, facts).await,
             _ => {
                 Box::pin(answer(
-                    &Exchange { sidecar, inbound: &inbound, headers: &parts.headers },
+                    &Exchange { sidecar, app, inbound: &inbound, headers: &parts.headers },
                     route,
                     &mut body,
                     facts,
@@ -138,7 +146,13 @@ fn respond(
         };
         let mut response = outcome.unwrap_or_else(|refusal| {
             facts.cause = Some(refusal.cause());
-            refusal.answer(sidecar, inbound.caller, language(&parts.headers), inbound.reference())
+            refusal.answer(
+                sidecar,
+                app,
+                inbound.caller,
+                language(&parts.headers),
+                inbound.reference(),
+            )
         });
         response.headers_mut().insert(X_REQUEST_ID, inbound.request_id.clone());
         if let Some(body) = body.filter(|it| is_discardable(parts, it)) {
@@ -173,7 +187,8 @@ impl Drop for Arrived {
             &sidecar.process.ids,
         ) {
             Ok(inbound) => {
-                let route = Route::of(&inbound.target, &sidecar.site, sidecar.native.is_some());
+                let route =
+                    Route::of(&inbound.target, &app(sidecar).site, sidecar.native.is_some());
                 drop(LoggedRequest {
                     sidecar,
                     inbound: &inbound,
@@ -248,8 +263,8 @@ fn warn_of_untrusted_proxy(sidecar: &Sidecar, headers: &HeaderMap, inbound: &Inb
 }
 
 /// Whether this route accepts the request's host.
-fn is_host_of_route(sidecar: &Sidecar, inbound: &InboundRequest, route: Route) -> bool {
-    route.is_for_any_host() || sidecar.site.is_host(inbound.host.to_str().unwrap_or_default())
+fn is_host_of_route(app: &App, inbound: &InboundRequest, route: Route) -> bool {
+    route.is_for_any_host() || app.site.is_host(inbound.host.to_str().unwrap_or_default())
 }
 
 /// Over HTTP/2, a short body with a known length is read before a response that does not need it:
@@ -311,6 +326,7 @@ fn unread(
     let cause = refusal.cause();
     let mut response = refusal.answer(
         sidecar,
+        app(sidecar),
         kind_of_caller(&parts.method, &parts.headers),
         language(&parts.headers),
         &reference,

@@ -1,7 +1,7 @@
 //! Which site made the browser send a request.
 
 use super::exchange::Exchange;
-use crate::sidecar::Sidecar;
+use crate::sidecar::app::App;
 use crate::sidecar::guesses::{GuessingClient, RequestSource};
 use http::header::{ORIGIN, REFERER};
 use http::{HeaderValue, Method};
@@ -10,7 +10,7 @@ impl Exchange<'_> {
     /// Whether a page of another site sent the request. Such a page can open a WebSocket with this
     /// browser's cookies, and only its `Origin` reveals it.
     pub(super) fn is_of_another_site(&self) -> bool {
-        self.headers.get_all(ORIGIN).iter().any(|it| !self.sidecar.site.is_origin(it))
+        self.headers.get_all(ORIGIN).iter().any(|it| !self.app.site.is_origin(it))
     }
 
     /// Whether a page of another site made the browser send this POST.
@@ -23,7 +23,7 @@ impl Exchange<'_> {
                 .headers
                 .get_all(ORIGIN)
                 .iter()
-                .all(|it| it == "null" || self.sidecar.site.is_origin(it));
+                .all(|it| it == "null" || self.app.site.is_origin(it));
         !own && self.is_of_another_site() || site == Some(b"cross-site")
     }
 
@@ -42,7 +42,7 @@ impl Exchange<'_> {
         let site = self.headers.get("sec-fetch-site").map(|it| it.as_bytes());
         let mut origins = self.headers.get_all(ORIGIN).iter().peekable();
         let told = site == Some(b"same-origin") || site.is_none() && origins.peek().is_some();
-        told && origins.all(|it| self.sidecar.site.is_origin(it))
+        told && origins.all(|it| self.app.site.is_origin(it))
     }
 
     /// Whether another site made the browser send this request with a link, a form, a redirect or a
@@ -52,15 +52,15 @@ impl Exchange<'_> {
     /// Fetch Metadata send `Origin` with each POST to another site, and `Referer` unless the site
     /// forbids it. Clients other than browsers send none of these headers.
     pub(super) fn request_source(&self) -> RequestSource {
-        let Exchange { sidecar, headers, .. } = *self;
+        let Exchange { app, headers, .. } = *self;
         let of_this_site = match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
             Some(b"same-origin" | b"none") => {
-                headers.get_all(ORIGIN).iter().all(|it| it == "null" || sidecar.site.is_origin(it))
+                headers.get_all(ORIGIN).iter().all(|it| it == "null" || app.site.is_origin(it))
             }
             Some(_) => false,
             None => {
                 !self.is_of_another_site()
-                    && headers.get_all(REFERER).iter().all(|it| is_of_our_own_page(sidecar, it))
+                    && headers.get_all(REFERER).iter().all(|it| is_of_our_own_page(app, it))
             }
         };
         if of_this_site { RequestSource::Own } else { RequestSource::Other }
@@ -78,8 +78,8 @@ impl Exchange<'_> {
     }
 }
 
-fn is_of_our_own_page(sidecar: &Sidecar, referer: &HeaderValue) -> bool {
+fn is_of_our_own_page(app: &App, referer: &HeaderValue) -> bool {
     let url = referer.to_str().ok().and_then(|it| url::Url::parse(it).ok());
     let origin = url.and_then(|it| HeaderValue::from_str(&it.origin().ascii_serialization()).ok());
-    origin.is_some_and(|it| sidecar.site.is_origin(&it))
+    origin.is_some_and(|it| app.site.is_origin(&it))
 }

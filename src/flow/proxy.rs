@@ -11,6 +11,7 @@ use crate::access::policy::Permit;
 use crate::base::return_to::ReturnTo;
 use crate::config::access::SignedOutAnswer;
 use crate::sidecar::Sidecar;
+use crate::sidecar::app::App;
 use crate::upstream::{self, ProxyContext, ShareKey};
 use crate::wire::body::Body;
 use crate::wire::cookies::{self, CookieLines};
@@ -26,15 +27,18 @@ use std::sync::Arc;
 /// The body is taken only if the request is admitted.
 pub(super) async fn proxy(
     sidecar: &Sidecar,
+    app: &App,
     inbound: &InboundRequest,
     parts: &mut Parts,
     body: &mut Option<Incoming>,
     facts: &mut RequestFacts,
 ) -> Result<Response<Body>, Refusal> {
-    let exchange = Exchange { sidecar, inbound, headers: &parts.headers };
+    let exchange = Exchange { sidecar, app, inbound, headers: &parts.headers };
     let wanted = AdmissionRequest { target: &inbound.target, opens_web_socket: inbound.upgrade };
     match admit(&exchange, wanted, facts).await {
-        Admission::Permitted(permit) => forward(sidecar, inbound, parts, body, facts, permit).await,
+        Admission::Permitted(permit) => {
+            forward(sidecar, app, inbound, parts, body, facts, permit).await
+        }
         Admission::SignIn { signed_out, acrs } => {
             let acrs = acrs.as_deref().unwrap_or_default();
             Box::pin(send_to_sign_in(&exchange, signed_out, acrs, Refusal::SignedOut)).await
@@ -49,6 +53,7 @@ pub(super) async fn proxy(
 
 async fn forward(
     sidecar: &Sidecar,
+    app: &App,
     inbound: &InboundRequest,
     parts: &mut Parts,
     body: &mut Option<Incoming>,
@@ -58,19 +63,17 @@ async fn forward(
     let cookie_lines = step_up::may_follow(inbound, facts.session.as_ref())
         .then(|| CookieLines::of(&parts.headers));
     cookies::hide(&mut parts.headers);
-    let identity = sidecar.headers.identify(permit)?;
+    let identity = app.headers.identify(permit)?;
     let body = body.take().ok_or(Refusal::Internal("no body"))?;
     let check = StillPermitted(Arc::clone(&sidecar.process));
-    let forwarded = sidecar
-        .upstream
-        .forward(parts, body, identity, proxy_context(sidecar, inbound), check)
-        .await;
-    let mut response = forwarded.map_err(|it| refusal(sidecar, inbound, it))?;
+    let forwarded =
+        app.upstream.forward(parts, body, identity, proxy_context(sidecar, inbound), check).await;
+    let mut response = forwarded.map_err(|it| refusal(app, inbound, it))?;
     cookies::guard(response.headers_mut());
     let lines = cookie_lines.filter(|_| response.status() == StatusCode::UNAUTHORIZED);
     match lines.and_then(|it| Some((it, step_up::challenge_of(response.headers())?))) {
         Some((lines, challenge)) => {
-            let exchange = Exchange { sidecar, inbound, headers: &lines.into_headers() };
+            let exchange = Exchange { sidecar, app, inbound, headers: &lines.into_headers() };
             Box::pin(step_up::challenged(&exchange, &challenge, response, facts)).await
         }
         None => Ok(response),
@@ -103,12 +106,11 @@ fn share_key(origin: &RequestOrigin) -> ShareKey {
     }
 }
 
-fn refusal(sidecar: &Sidecar, inbound: &InboundRequest, error: upstream::Error) -> Refusal {
+fn refusal(app: &App, inbound: &InboundRequest, error: upstream::Error) -> Refusal {
     match error {
-        upstream::Error::SessionEnded => Refusal::SessionEnded(start_url(
-            &sidecar.site,
-            &ReturnTo::of(&inbound.target, &sidecar.site),
-        )),
+        upstream::Error::SessionEnded => {
+            Refusal::SessionEnded(start_url(&app.site, &ReturnTo::of(&inbound.target, &app.site)))
+        }
         upstream::Error::NotAllowed => Refusal::NoLongerAllowed,
         error => error.into(),
     }
@@ -123,11 +125,11 @@ async fn send_to_sign_in(
     acrs: &[String],
     refusal: impl FnOnce(String) -> Refusal,
 ) -> Result<Response<Body>, Refusal> {
-    let Exchange { sidecar, inbound, .. } = *exchange;
+    let Exchange { app, inbound, .. } = *exchange;
     let return_to = exchange.return_to();
     if redirects(inbound.caller, signed_out) {
         begin::start_sign_in(exchange, begin::SignInStart::to(&return_to, acrs)).await
     } else {
-        Err(refusal(start_url_with_contexts(&sidecar.site, &return_to, acrs)))
+        Err(refusal(start_url_with_contexts(&app.site, &return_to, acrs)))
     }
 }

@@ -11,6 +11,7 @@ use crate::base::return_to::ReturnTo;
 use crate::base::string_list::StringList;
 use crate::session::record::Session;
 use crate::sidecar::Sidecar;
+use crate::sidecar::app::App;
 use crate::wire::body::Body;
 use crate::wire::reply;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
@@ -88,7 +89,7 @@ pub(super) fn session(
     exchange.require_method(&[Method::GET, Method::HEAD], "GET")?;
     let session = exchange.session_of_cookie();
     facts.session.clone_from(&session);
-    let session = session.ok_or_else(|| signed_out(exchange.sidecar))?;
+    let session = session.ok_or_else(|| signed_out(exchange.app))?;
     Ok(session_times(exchange.sidecar, &session))
 }
 
@@ -104,7 +105,8 @@ pub(super) async fn refresh(
         return Err(Refusal::ForeignOrigin);
     }
     let session = authenticated(exchange, facts).await?;
-    let session = recheck::refresh(sidecar, session).await?.ok_or_else(|| signed_out(sidecar))?;
+    let session =
+        recheck::refresh(sidecar, session).await?.ok_or_else(|| signed_out(exchange.app))?;
     Ok(session_times(sidecar, &session))
 }
 
@@ -121,16 +123,16 @@ fn session_times(sidecar: &Sidecar, session: &Session) -> Response<Body> {
     reply::json(StatusCode::OK, &life)
 }
 
-fn signed_out(sidecar: &Sidecar) -> Refusal {
-    Refusal::SignedOut(start_url(&sidecar.site, &ReturnTo::home()))
+fn signed_out(app: &App) -> Refusal {
+    Refusal::SignedOut(start_url(&app.site, &ReturnTo::home()))
 }
 
 /// `GET /jwks.json`: public, and the same for everyone.
 pub(super) fn keys(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
-    let Exchange { sidecar, headers, .. } = *exchange;
+    let Exchange { app, headers, .. } = *exchange;
     exchange.require_method(&[Method::GET, Method::HEAD], "GET")?;
-    let jwks = sidecar.headers.jwks();
-    let tag = sidecar.headers.jwks_tag();
+    let jwks = app.headers.jwks();
+    let tag = app.headers.jwks_tag();
     let known = headers.get(IF_NONE_MATCH).is_some_and(|it| it == tag);
     let body = if known { Body::empty() } else { Body::full(jwks.to_owned()) };
     let mut response = Response::new(body);
@@ -149,5 +151,5 @@ async fn authenticated(
 ) -> Result<Arc<Session>, Refusal> {
     let session = exchange.authenticate().await?;
     facts.session.clone_from(&session);
-    session.ok_or_else(|| signed_out(exchange.sidecar))
+    session.ok_or_else(|| signed_out(exchange.app))
 }

@@ -58,7 +58,7 @@ fn read_query(exchange: &Exchange<'_>) -> SignOutQuery {
 }
 
 async fn end(exchange: &Exchange<'_>, rd: Option<&str>) -> Result<Response<Body>, Refusal> {
-    let Exchange { sidecar, .. } = *exchange;
+    let Exchange { sidecar, app, .. } = *exchange;
     let ended = match exchange.session_id() {
         Some(id) => sidecar.process.store.end(id).await,
         None => None,
@@ -66,8 +66,8 @@ async fn end(exchange: &Exchange<'_>, rd: Option<&str>) -> Result<Response<Body>
     let who = ended.as_ref().map(|it| it.identity());
     let hint = who.as_ref().and_then(|it| it.login_hint.as_deref());
     let back = rd.map_or_else(
-        || LandingUrl::signed_out(&sidecar.site),
-        |it| LandingUrl::at(&ReturnTo::parse(it, &sidecar.site), &sidecar.site),
+        || LandingUrl::signed_out(&app.site),
+        |it| LandingUrl::at(&ReturnTo::parse(it, &app.site), &app.site),
     );
     let entra = who.as_ref().and_then(|it| sidecar.authorities().known(it.member.as_deref()));
     let at_entra = entra.and_then(|it| it.sign_out_url(&back, hint));
@@ -76,28 +76,27 @@ async fn end(exchange: &Exchange<'_>, rd: Option<&str>) -> Result<Response<Body>
             .ok_or(Refusal::Internal("the address of Entra is not a valid header value"))?,
         None => signed_out(exchange, rd),
     };
-    for name in [sidecar.names.session().to_owned(), sidecar.names.rounds(), sidecar.names.visit()]
-    {
-        let gone = sidecar.names.remove(&name).ok_or(Refusal::Internal("no cookie"))?;
+    for name in [app.names.session().to_owned(), app.names.rounds(), app.names.visit()] {
+        let gone = app.names.remove(&name).ok_or(Refusal::Internal("no cookie"))?;
         response.headers_mut().append(SET_COOKIE, gone);
     }
     Ok(response)
 }
 
 fn signed_out(exchange: &Exchange<'_>, rd: Option<&str>) -> Response<Body> {
-    let Exchange { sidecar, .. } = *exchange;
-    let return_to = rd.map_or_else(ReturnTo::home, |it| ReturnTo::parse(it, &sidecar.site));
-    let page = Page::SignedOut { sign_in: start_url(&sidecar.site, &return_to) };
+    let Exchange { app, .. } = *exchange;
+    let return_to = rd.map_or_else(ReturnTo::home, |it| ReturnTo::parse(it, &app.site));
+    let page = Page::SignedOut { sign_in: start_url(&app.site, &return_to) };
     exchange.page(StatusCode::OK, &page)
 }
 
 fn confirm_page(exchange: &Exchange<'_>, rd: Option<&str>) -> Response<Body> {
-    let Exchange { sidecar, .. } = *exchange;
-    let rd = rd.map_or_else(ReturnTo::home, |it| ReturnTo::parse(it, &sidecar.site));
+    let Exchange { app, .. } = *exchange;
+    let rd = rd.map_or_else(ReturnTo::home, |it| ReturnTo::parse(it, &app.site));
     let query: String = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("rd", rd.as_str())
         .finish();
-    let action = format!("{}{}?{query}", sidecar.site.prefix(), own_path::SIGN_OUT);
+    let action = format!("{}{}?{query}", app.site.prefix(), own_path::SIGN_OUT);
     let page = Page::ConfirmSignOut { action, rd: rd.as_str().to_owned() };
     exchange.page(StatusCode::OK, &page)
 }

@@ -1,5 +1,6 @@
 //! All components of the running proxy, built once from the configuration.
 
+pub mod app;
 pub mod code_attempts;
 pub mod expiry;
 pub mod guesses;
@@ -7,7 +8,6 @@ pub mod organizations;
 pub mod proxies;
 pub mod watch;
 
-use crate::access::policy::Policy;
 use crate::base::clock::Clock;
 use crate::base::domains::TenantDomains;
 use crate::base::ids::RequestIds;
@@ -26,8 +26,6 @@ use crate::entra::Entra;
 use crate::entra::authority_registry::AuthorityRegistry;
 use crate::entra::host::AuthorityHost;
 use crate::entra::memberships::MembershipCache;
-use crate::headers::audience::RouteAudiences;
-use crate::headers::identity::IdentityHeaderWriter;
 use crate::pages::Pages;
 use crate::seal::envelope::Envelope;
 use crate::seal::jwk::{KeyDerivationError, SigningKeys};
@@ -36,9 +34,9 @@ use crate::session::live::LiveSessions;
 use crate::session::store::SessionStore;
 use crate::telemetry::log::Log;
 use crate::telemetry::metrics::Metrics;
-use crate::upstream::{BadUpstream, TunnelTracker, Upstream};
+use crate::upstream::{BadUpstream, TunnelTracker};
 use crate::wire::client::{self, HttpClient};
-use crate::wire::cookies::CookieNames;
+use app::App;
 use arc_swap::ArcSwapOption;
 use code_attempts::CodeAttempts;
 use guesses::GuessCounter;
@@ -103,15 +101,15 @@ pub struct Process {
 /// Everything that a request needs.
 #[derive(Debug)]
 pub struct Sidecar {
-    /// The public address.
-    pub site: Site,
-    /// Names of the cookies.
-    pub names: CookieNames,
+    /// The app. Only `flow::handle` and the running process read it here: a request has its app in
+    /// `Exchange`.
+    pub app: App,
     /// Front proxies whose forwarded headers are trusted.
     pub trust: TrustedProxies,
     /// Peers that sent such headers without being trusted.
     pub untrusted_proxies: UntrustedProxies,
-    /// How strictly paths are parsed.
+    /// How strictly paths are parsed; the same for all apps, because the target is read before the
+    /// app is known.
     pub strictness: PathStrictness,
     /// Sign-in with Entra. If there are organizations, no one signs in with it, but it defines the
     /// recheck intervals.
@@ -126,12 +124,6 @@ pub struct Sidecar {
     pub native: Option<NativeConfig>,
     /// The sessions of the native clients' access tokens, if `[native]` configures any.
     pub bearer: Option<BearerSessions>,
-    /// The access rules.
-    pub policy: Arc<Policy>,
-    /// Writes the identity headers for the app.
-    pub headers: IdentityHeaderWriter,
-    /// The app.
-    pub upstream: Upstream,
     /// The pages that people see.
     pub pages: Pages,
     /// Seals sign-ins under way.
@@ -256,7 +248,7 @@ impl Sidecar {
     /// # Errors
     /// `Error` names the section that cannot be used.
     pub fn new(config: &Config, process: Process) -> Result<(Self, Vec<String>), Error> {
-        let site = config.server.site.clone();
+        let site = &config.server.site;
         let fresh = (!config.session.secrets.is_empty())
             .then(|| Keyring::new(&config.session.secrets, &process.random));
         // `[session] secrets` may have changed since the database was opened.
@@ -268,24 +260,14 @@ impl Sidecar {
         let seal = |purpose| Envelope::new(keyring, purpose, &process.random);
         let domains =
             Arc::new(TenantDomains::new(config.entra.domains().chain(config.access.domains())));
-        let policy = Policy::compile(&config.access, Arc::clone(&domains));
-        let named = policy.named().map(str::to_owned).collect();
         let (clock, random) = (process.clock.clone(), process.random.clone());
-        let audiences = config.upstream.routes.iter().map(|it| it.audience.as_deref());
-        let audiences = RouteAudiences::new(
-            config.upstream.routes(),
-            audiences,
-            &config.headers.assertion.audience,
-        );
-        let headers = IdentityHeaderWriter::new(
-            &config.headers,
-            site.origin(),
-            named,
-            audiences,
+        let app = App::new(
+            config,
+            Arc::clone(&domains),
             SigningKeys::new(keyring)?,
             clock.clone(),
             random.clone(),
-        );
+        )?;
         let bearer = config.native.as_ref();
         let bearer = bearer.map(|it| bearer_sessions(it, keyring, &site, &process)).transpose()?;
         let client = HttpClient::new(config.entra.ca_file.as_deref(), &process.environment)?;
@@ -309,7 +291,7 @@ impl Sidecar {
             config.directory.as_ref().is_some_and(|it| it.unknown == UnknownIdentifier::AskEntra);
         let (pages, warnings) = Pages::new(config.pages.templates.as_deref());
         let sidecar = Self {
-            names: CookieNames::new(site.is_https()),
+            app,
             trust: config.server.trusted_proxies.clone(),
             untrusted_proxies: UntrustedProxies::default(),
             strictness: config.upstream.paths,
@@ -319,15 +301,11 @@ impl Sidecar {
             bearer,
             tenants,
             organizations,
-            policy: Arc::new(policy),
-            headers,
-            upstream: Upstream::new(&config.upstream, &config.server.limits)?,
             pages,
             pending: seal("sign-in under way"),
             rounds: seal("sign-in rounds, cookie"),
             state: seal("sign-in rounds, state"),
             visits: seal("set-up visit"),
-            site,
             process: Arc::new(process),
         };
         Ok((sidecar, warnings))
@@ -336,7 +314,7 @@ impl Sidecar {
     /// Returns all sign-ins: the one from `[entra]` and those of the organizations.
     pub fn authorities(&self) -> Authorities {
         Authorities {
-            policy: Arc::clone(&self.policy),
+            policy: Arc::clone(&self.app.policy),
             entra: Arc::clone(&self.entra),
             organizations: self.organizations.clone(),
         }

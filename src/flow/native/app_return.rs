@@ -7,6 +7,7 @@ use crate::base::redirect_uri::{MatchedRedirectUri, RedirectUriKind};
 use crate::pages::{AppReturn, NativeOpenPage, Page};
 use crate::session::pending::NativeSignIn;
 use crate::sidecar::Sidecar;
+use crate::sidecar::app::App;
 use crate::wire::body::Body;
 use crate::wire::reply;
 use http::header::REFRESH;
@@ -33,24 +34,19 @@ impl<'a> RequestingApp<'a> {
     }
 
     /// Returns the redirect with a code.
-    pub(in crate::flow) fn with_code(&self, sidecar: &Sidecar, code: &str) -> AppReturn {
-        self.app_return(sidecar, &[("code", code)])
+    pub(in crate::flow) fn with_code(&self, app: &App, code: &str) -> AppReturn {
+        self.app_return(app, &[("code", code)])
     }
 
     /// Returns the redirect with an error (RFC 6749 section 4.1.2.1). `why` is for the client's
     /// developer.
-    pub(in crate::flow) fn with_error(
-        &self,
-        sidecar: &Sidecar,
-        error: &str,
-        why: &str,
-    ) -> AppReturn {
-        self.app_return(sidecar, &[("error", error), ("error_description", why)])
+    pub(in crate::flow) fn with_error(&self, app: &App, error: &str, why: &str) -> AppReturn {
+        self.app_return(app, &[("error", error), ("error_description", why)])
     }
 
     /// Adds the client's own `state` and the issuer (RFC 9207).
-    fn app_return(&self, sidecar: &Sidecar, told: &[(&str, &str)]) -> AppReturn {
-        let issuer = sidecar.site.origin();
+    fn app_return(&self, app: &App, told: &[(&str, &str)]) -> AppReturn {
+        let issuer = app.site.origin();
         let all: Vec<_> = told
             .iter()
             .copied()
@@ -63,10 +59,13 @@ impl<'a> RequestingApp<'a> {
 
 /// Returns the redirect for a refused sign-in. It is for a button on the page that shows the
 /// reason.
-pub(in crate::flow) fn refused(sidecar: &Sidecar, native: &NativeSignIn) -> Option<AppReturn> {
-    RequestingApp::of(sidecar, native).map(|it| {
+pub(in crate::flow) fn refused(
+    exchange: &Exchange<'_>,
+    native: &NativeSignIn,
+) -> Option<AppReturn> {
+    RequestingApp::of(exchange.sidecar, native).map(|it| {
         it.with_error(
-            sidecar,
+            exchange.app,
             "access_denied",
             "the person was not signed in; the page explained why",
         )

@@ -39,7 +39,7 @@ pub(in crate::flow) async fn authorize(
         Err(NativeRequestError::Unregistered(what)) => return Err(Refusal::Unregistered(what)),
         Err(NativeRequestError::Reported(asker, error, why)) => {
             facts.cause = Some(format!("{error}: {why}"));
-            return app_return::go(exchange, asker.with_error(sidecar, error, why), false);
+            return app_return::go(exchange, asker.with_error(exchange.app, error, why), false);
         }
     };
     if inbound.target.method() != Method::POST {
@@ -60,7 +60,11 @@ pub(in crate::flow) async fn authorize(
     if said.cancel {
         return app_return::go(
             exchange,
-            request.app.with_error(sidecar, "access_denied", "the person canceled the sign-in"),
+            request.app.with_error(
+                exchange.app,
+                "access_denied",
+                "the person canceled the sign-in",
+            ),
             false,
         );
     }
@@ -102,9 +106,9 @@ pub(in crate::flow) fn identify_page(
     app: &str,
 ) -> IdentifyPage {
     let last =
-        organization::last(exchange, |code| native_url(&exchange.sidecar.site, native, Some(code)));
+        organization::last(exchange, |code| native_url(&exchange.app.site, native, Some(code)));
     IdentifyPage {
-        action: native_url(&exchange.sidecar.site, native, None),
+        action: native_url(&exchange.app.site, native, None),
         app: app.to_owned(),
         typed: String::new(),
         unknown: false,
@@ -115,12 +119,12 @@ pub(in crate::flow) fn identify_page(
 /// Asks the person to confirm: any app can claim a private-use scheme, and Entra may sign a person
 /// in without interaction (RFC 8252 section 8.6).
 fn confirm(exchange: &Exchange<'_>, request: &NativeRequest<'_>) -> Response<Body> {
-    let Exchange { sidecar, inbound, .. } = *exchange;
+    let Exchange { app, inbound, .. } = *exchange;
     let action = inbound.target.path_and_query().as_str().to_owned();
     let page = Page::NativeConfirm(NativeConfirmPage {
         action,
         app: request.app.name.to_owned(),
-        site: sidecar.site.host().to_owned(),
+        site: app.site.host().to_owned(),
     });
     exchange.page(StatusCode::OK, &page)
 }

@@ -39,7 +39,7 @@ pub(in crate::flow) async fn finish(
         return Err(Refusal::Internal("native sign-in without organizations"));
     };
     trail.is_made(&member);
-    let remembered = organization::remembered(sidecar, Some(&member));
+    let remembered = organization::remembered(exchange.app, Some(&member));
     let (person, organization) = (member.person, member.organization);
     let identity = Identity { member: Some(member.into()), ..user.into_identity() };
     let new = NewClientSignIn {
@@ -54,7 +54,8 @@ pub(in crate::flow) async fn finish(
         lifetime: config.lifetime.as_secs(),
     };
     let code = all.directory().start_sign_in(new).await?;
-    let mut response = app_return::go(exchange, asker.with_code(sidecar, code.expose()), true)?;
+    let mut response =
+        app_return::go(exchange, asker.with_code(exchange.app, code.expose()), true)?;
     response.headers_mut().extend(remembered.map(|it| (SET_COOKIE, it)));
     Ok(response)
 }

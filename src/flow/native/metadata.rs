@@ -15,8 +15,8 @@ pub(in crate::flow) const METADATA_PATH: &str = "/.well-known/oauth-authorizatio
 /// `GET /.well-known/oauth-authorization-server`: returns the metadata.
 pub(in crate::flow) fn metadata(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
     exchange.require_method(&[Method::GET, Method::HEAD], "GET, HEAD")?;
-    let issuer = exchange.sidecar.site.origin();
-    let at = |name: &str| format!("{issuer}{}/native/{name}", exchange.sidecar.site.prefix());
+    let issuer = exchange.app.site.origin();
+    let at = |name: &str| format!("{issuer}{}/native/{name}", exchange.app.site.prefix());
     let document = json!({
         "issuer": issuer,
         "authorization_endpoint": at("authorize"),

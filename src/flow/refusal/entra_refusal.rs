@@ -10,12 +10,14 @@ use crate::entra::{self, Entra};
 use crate::pages::phrases::{NoticePhrases, NoticeText};
 use crate::pages::{NoticeKind, NoticeParty, NoticeRemedy};
 use crate::sidecar::Sidecar;
+use crate::sidecar::app::App;
 use crate::telemetry::log;
 use http::StatusCode;
 
 /// Returns the texts for a failed sign-in. `again` is the URL for another attempt.
 pub(in crate::flow) fn words(
     sidecar: &Sidecar,
+    app: &App,
     entra: &Entra,
     language: Language,
     error: &entra::Error,
@@ -23,7 +25,10 @@ pub(in crate::flow) fn words(
 ) -> RefusalWords {
     let say = sidecar.pages.phrases(language);
     match error {
-        entra::Error::Refused(refusal) => refused((sidecar, say, language), entra, refusal, again),
+        entra::Error::Refused(refusal) => {
+            let words = refused(say, language, &names(app, entra), refusal, again);
+            traced(words, sidecar, &names(app, entra), refusal)
+        }
         entra::Error::Token(
             invalid @ (InvalidToken::Stranger(_) | InvalidToken::Personal | InvalidToken::Guest),
         ) => outsider(say, *invalid, again),
@@ -107,8 +112,9 @@ fn offered(say: &NoticePhrases, words: RefusalWords, again: Option<&str>) -> Ref
 
 /// `error` and `suberror` determine the status; the error code selects the texts.
 fn refused(
-    (sidecar, say, language): (&Sidecar, &NoticePhrases, Language),
-    entra: &Entra,
+    say: &NoticePhrases,
+    language: Language,
+    names: &RemedyNames,
     refusal: &EntraRefusal,
     again: Option<&str>,
 ) -> RefusalWords {
@@ -129,7 +135,7 @@ fn refused(
         next: vec![told.next.to_owned()],
     };
     let mut words = RefusalWords::new(kind, status, told.whose, &what);
-    words.remedy = remedy(sidecar, entra, language, refusal, entry);
+    words.remedy = remedy(names, language, refusal, entry);
     if let Some(again) = again {
         words = match entry.map(|it| it.then) {
             Some(RefusalReaction::Other) => {
@@ -139,18 +145,17 @@ fn refused(
             _ => words.with(&say.way.try_again, again),
         };
     }
-    traced(words, sidecar, entra, refusal, entry)
+    words
 }
 
 /// Adds the details that troubleshooting needs.
 fn traced(
     words: RefusalWords,
     sidecar: &Sidecar,
-    entra: &Entra,
+    names: &RemedyNames,
     refusal: &EntraRefusal,
-    entry: Option<&AadstsEntry>,
 ) -> RefusalWords {
-    let names = names(sidecar, entra);
+    let entry = entry(refusal);
     let time = refusal
         .timestamp
         .as_deref()
@@ -244,13 +249,12 @@ fn party_of(mover: ResponsibleParty) -> NoticeParty {
     }
 }
 
-fn names(sidecar: &Sidecar, entra: &Entra) -> RemedyNames {
-    entra.names(&sidecar.site)
+fn names(app: &App, entra: &Entra) -> RemedyNames {
+    entra.names(&app.site)
 }
 
 fn remedy(
-    sidecar: &Sidecar,
-    entra: &Entra,
+    names: &RemedyNames,
     language: Language,
     refusal: &EntraRefusal,
     entry: Option<&'static AadstsEntry>,
@@ -258,10 +262,10 @@ fn remedy(
     if refusal.is_cancelled() {
         return None;
     }
-    let (names, correlation) = (names(sidecar, entra), refusal.correlation_id.as_deref());
+    let correlation = refusal.correlation_id.as_deref();
     let found = match entry {
-        Some(entry) => entry.remedy(&names, correlation, language)?,
-        None => aadsts::in_the_log(&names, correlation, language)?,
+        Some(entry) => entry.remedy(names, correlation, language)?,
+        None => aadsts::in_the_log(names, correlation, language)?,
     };
     Some(shown(found))
 }
@@ -269,11 +273,12 @@ fn remedy(
 /// Returns the remedy for missing consent: how an admin lets the app read people's groups.
 pub(in crate::flow) fn consent_to_graph(
     sidecar: &Sidecar,
+    app: &App,
     language: Language,
 ) -> Option<NoticeRemedy> {
     // With many app registrations, the affected one is not known here.
     let one = sidecar.organizations.is_none();
-    one.then(|| aadsts::consent_to_graph(&names(sidecar, &sidecar.entra), language).map(shown))
+    one.then(|| aadsts::consent_to_graph(&names(app, &sidecar.entra), language).map(shown))
         .flatten()
 }
 
@@ -286,6 +291,7 @@ fn shown(found: aadsts::Remedy) -> NoticeRemedy {
 /// line.
 pub(in crate::flow) fn write_down(
     sidecar: &Sidecar,
+    app: &App,
     entra: &Entra,
     error: &entra::Error,
     request_id: &str,
@@ -300,7 +306,7 @@ pub(in crate::flow) fn write_down(
     sidecar.process.metrics.refused(whose.name());
     let ours = refusal.is_of_the_app()
         || matches!(whose, NoticeParty::AppOwner | NoticeParty::SignInService);
-    let remedy = remedy(sidecar, entra, language, refusal, entry);
+    let remedy = remedy(&names(app, entra), language, refusal, entry);
     sidecar.process.log.refused(&log::RefusedSignInRecord {
         time_ms: sidecar.process.clock.now_millis(),
         event: "sign_in_refused",

@@ -17,6 +17,7 @@ use crate::entra::{self, Entra, graph};
 use crate::pages::{AppReturn, IdentifyPage, Page};
 use crate::seal::jwk::KeyDerivationError;
 use crate::sidecar::Sidecar;
+use crate::sidecar::app::App;
 use crate::sidecar::organizations;
 use crate::upstream;
 use crate::wire::body::Body;
@@ -242,6 +243,7 @@ impl Refusal {
     pub(in crate::flow) fn answer(
         self,
         sidecar: &Sidecar,
+        app: &App,
         caller: CallerKind,
         language: Language,
         reference: &str,
@@ -260,9 +262,9 @@ impl Refusal {
         let is_program = matches!(caller, CallerKind::Script) || matches!(self, Self::BadToken(_));
         // Programs always receive English, so that their error texts can be searched for.
         let language = if is_program { Language::English } else { language };
-        let words = self.words(sidecar, language);
+        let words = self.words(sidecar, app, language);
         let mut response = if is_program {
-            words.as_problem(self.sign_in_url(sidecar), reference)
+            words.as_problem(self.sign_in_url(app), reference)
         } else {
             words.as_page(sidecar, language, reference)
         };
@@ -315,20 +317,20 @@ impl Refusal {
     }
 
     /// Returns the URL at which a program's user can sign in.
-    fn sign_in_url(&self, sidecar: &Sidecar) -> Option<String> {
+    fn sign_in_url(&self, app: &App) -> Option<String> {
         match self {
             Self::SignedOut(start) | Self::SessionEnded(start) | Self::StepUp(start, _) => {
-                Some(format!("{}{start}", sidecar.site.origin()))
+                Some(format!("{}{start}", app.site.origin()))
             }
             _ => None,
         }
     }
 
-    fn words(&self, sidecar: &Sidecar, language: Language) -> RefusalWords {
+    fn words(&self, sidecar: &Sidecar, app: &App, language: Language) -> RefusalWords {
         let say = sidecar.pages.phrases(language);
         match self {
             Self::Unread(it) => words::unread(say, it),
-            Self::Misdirected => words::misdirected(say, &sidecar.site.origin()),
+            Self::Misdirected => words::misdirected(say, &app.site.origin()),
             Self::NotFound => words::not_found(say),
             Self::Method(allow) => words::method(say, allow),
             Self::SignedOut(start) => words::signed_out(say, start),
@@ -338,26 +340,29 @@ impl Refusal {
             Self::Forbidden => words::forbidden(say),
             Self::NoLongerAllowed => words::no_longer_allowed(say),
             Self::GroupsUnknown(it) => words::groups_unknown(say, it, || {
-                entra_refusal::consent_to_graph(sidecar, language)
+                entra_refusal::consent_to_graph(sidecar, app, language)
             }),
             Self::ForeignOrigin => words::foreign_origin(say),
             Self::CrossSite => words::cross_site(say),
             Self::NoPendingSignIn(start) => words::no_pending_sign_in(say, start),
             Self::AppWaits => words::app_waits(say),
             Self::DuplicateParameter | Self::BadForm => words::bad_callback(say),
-            Self::Loop(it) => it.words(say, &sidecar.site),
-            Self::Entra(it) => entra_refusal::words(sidecar, &sidecar.entra, language, it, None),
+            Self::Loop(it) => it.words(say, &app.site),
+            Self::Entra(it) => {
+                entra_refusal::words(sidecar, app, &sidecar.entra, language, it, None)
+            }
             Self::SignIn(it, again, entra) => {
-                entra_refusal::words(sidecar, entra, language, it, Some(again))
+                entra_refusal::words(sidecar, app, entra, language, it, Some(again))
             }
             Self::Unknown(_) => words::unknown(say),
             Self::TooMany(_) | Self::LinkMustWait(..) => words::too_many(say),
             Self::TooManyCodes(_) => words::too_many_codes(say),
             Self::NotAdmitted(it, again) => words::not_admitted(say, it, again),
             Self::Unregistered(it) => words::unregistered(say, *it),
-            Self::ForApp(it, back) => {
-                RefusalWords { back: Some(AppReturn::clone(back)), ..it.words(sidecar, language) }
-            }
+            Self::ForApp(it, back) => RefusalWords {
+                back: Some(AppReturn::clone(back)),
+                ..it.words(sidecar, app, language)
+            },
             Self::Organization(it) => words::organization(say, it),
             Self::Closed(_) => words::closed(say),
             Self::BadToken(it) => words::bad_token(say, *it),

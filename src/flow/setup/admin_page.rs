@@ -8,7 +8,7 @@ use crate::directory::Directory;
 use crate::directory::admin::AdminScope;
 use crate::pages::Page;
 use crate::pages::admin;
-use crate::sidecar::Sidecar;
+use crate::sidecar::app::App;
 use crate::wire::body::Body;
 use crate::wire::inbound::InboundRequest;
 use crate::wire::reply;
@@ -16,10 +16,10 @@ use http::{Response, StatusCode};
 use std::borrow::Cow;
 
 /// Returns the content that every page shows.
-pub(super) fn admin_page(sidecar: &Sidecar, visit: &SetUpVisit) -> admin::AdminPage {
+pub(super) fn admin_page(app: &App, visit: &SetUpVisit) -> admin::AdminPage {
     admin::AdminPage {
         organization: visit.organization().name.clone(),
-        base: sidecar.site.setup_path(),
+        base: app.site.setup_path(),
     }
 }
 
@@ -34,18 +34,14 @@ pub(super) fn shown(exchange: &Exchange<'_>, status: StatusCode, page: &Page) ->
 }
 
 /// Redirects to one of these pages after an action.
-pub(super) fn to(
-    sidecar: &Sidecar,
-    page: &str,
-    query: &[(&str, &str)],
-) -> Result<Response<Body>, Refusal> {
-    reply::redirect(StatusCode::SEE_OTHER, &address(sidecar, page, query))
+pub(super) fn to(app: &App, page: &str, query: &[(&str, &str)]) -> Result<Response<Body>, Refusal> {
+    reply::redirect(StatusCode::SEE_OTHER, &address(app, page, query))
         .ok_or(Refusal::Internal("no redirect"))
 }
 
 /// Returns the URL of one of these pages. Empty query values are omitted.
-pub(super) fn address(sidecar: &Sidecar, page: &str, query: &[(&str, &str)]) -> String {
-    let path = format!("{}/{page}", sidecar.site.setup_path());
+pub(super) fn address(app: &App, page: &str, query: &[(&str, &str)]) -> String {
+    let path = format!("{}/{page}", app.site.setup_path());
     let said = query.iter().filter(|it| !it.1.is_empty());
     let query: String =
         url::form_urlencoded::Serializer::new(String::new()).extend_pairs(said).finish();

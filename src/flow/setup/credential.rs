@@ -18,7 +18,6 @@ use crate::directory::organization_credential::{
 use crate::directory::{Directory, Error};
 use crate::pages::Page;
 use crate::pages::admin::{CredentialPage, NewCredentialView};
-use crate::sidecar::Sidecar;
 use crate::wire::body::Body;
 use crate::wire::form::FormFields;
 use http::{Response, StatusCode};
@@ -32,7 +31,7 @@ pub(super) async fn show(
     directory: &Directory,
     visit: &SetUpVisit,
 ) -> Result<Response<Body>, Refusal> {
-    let page = page(exchange.sidecar, directory, visit).await?;
+    let page = page(exchange, directory, visit).await?;
     Ok(shown(
         exchange,
         StatusCode::OK,
@@ -55,7 +54,7 @@ pub(super) async fn change(
     if organization.source == OrganizationSource::File
         || !visit.may_change_secret(sidecar.process.clock.now())
     {
-        let page = page(sidecar, directory, visit).await?;
+        let page = page(exchange, directory, visit).await?;
         return Ok(shown(exchange, StatusCode::FORBIDDEN, &Page::Credential(Box::new(page))));
     }
     let change = match form.text("do") {
@@ -65,7 +64,7 @@ pub(super) async fn change(
             Err(problem) => {
                 let page = CredentialPage {
                     problem: Some(problem),
-                    ..page(sidecar, directory, visit).await?
+                    ..page(exchange, directory, visit).await?
                 };
                 return Ok(shown(
                     exchange,
@@ -83,7 +82,7 @@ pub(super) async fn change(
         Err(Error::NeedsHighestRole(_)) => {
             let page = CredentialPage {
                 problem: Some("not_highest"),
-                ..page(sidecar, directory, visit).await?
+                ..page(exchange, directory, visit).await?
             };
             return Ok(shown(exchange, StatusCode::CONFLICT, &Page::Credential(Box::new(page))));
         }
@@ -95,7 +94,7 @@ pub(super) async fn change(
         None if took_back => "taken_back",
         None => "set",
     };
-    to(sidecar, "credential", &[("done", done)])
+    to(exchange.app, "credential", &[("done", done)])
 }
 
 /// Reads the new secret, or returns the reason why it is not valid.
@@ -119,11 +118,11 @@ fn new_secret(form: &FormFields, now: u64) -> Result<OrganizationChange, &'stati
 }
 
 async fn page(
-    sidecar: &Sidecar,
+    exchange: &Exchange<'_>,
     directory: &Directory,
     visit: &SetUpVisit,
 ) -> Result<CredentialPage, Refusal> {
-    let (organization, now) = (visit.organization(), sidecar.process.clock.now());
+    let (organization, now) = (visit.organization(), exchange.sidecar.process.clock.now());
     let held = directory.credential_of(organization).await?;
     let waiting = match &organization.pending_credential {
         Some(it) => Some(NewCredentialView {
@@ -135,15 +134,21 @@ async fn page(
         None => None,
     };
     // Requires the password again: a sign-in that Entra remembers would prove nothing new.
-    let here = ReturnTo::parse(&address(sidecar, "credential", &[]), &sidecar.site);
+    let here = ReturnTo::parse(&address(exchange.app, "credential", &[]), &exchange.app.site);
     let again = || {
         format!(
             "{}&prompt=login",
-            page_url(&sidecar.site, own_path::START, &here, &[], Some(organization.code.as_str()))
+            page_url(
+                &exchange.app.site,
+                own_path::START,
+                &here,
+                &[],
+                Some(organization.code.as_str())
+            )
         )
     };
     Ok(CredentialPage {
-        desk: admin_page(sidecar, visit),
+        desk: admin_page(exchange.app, visit),
         in_file: organization.source == OrganizationSource::File,
         kind: held.kind.map(CredentialKind::as_str),
         ends: organization.credential_ends.map(|it| (it, days_until(it, now))),

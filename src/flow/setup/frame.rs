@@ -10,7 +10,7 @@ use crate::base::return_to::ReturnTo;
 use crate::config::access::SignedOutAnswer;
 use crate::pages::Page;
 use crate::pages::setup::{MessagePage, SetUpHeader, SetUpPage};
-use crate::sidecar::Sidecar;
+use crate::sidecar::app::App;
 use crate::wire::body::Body;
 use crate::wire::reply;
 use http::header::REFERRER_POLICY;
@@ -43,12 +43,12 @@ pub(super) fn show(exchange: &Exchange<'_>, status: StatusCode, page: SetUpPage)
 }
 
 /// Returns the header that every page shows.
-pub(super) fn head(sidecar: &Sidecar, visit: &SetUpVisit) -> SetUpHeader {
+pub(super) fn head(app: &App, visit: &SetUpVisit) -> SetUpHeader {
     let organization = visit.organization();
     SetUpHeader {
-        app: sidecar.site.authority().to_owned(),
+        app: app.site.authority().to_owned(),
         organization: organization.name.clone(),
-        home: sidecar.site.setup_path(),
+        home: app.site.setup_path(),
     }
 }
 
@@ -66,28 +66,28 @@ pub(super) fn message_page(exchange: &Exchange<'_>, say: SetUpMessage) -> Respon
         exchange,
         status,
         SetUpPage::Message(MessagePage {
-            app: exchange.sidecar.site.authority().to_owned(),
-            home: exchange.sidecar.site.setup_path(),
+            app: exchange.app.site.authority().to_owned(),
+            home: exchange.app.site.setup_path(),
             what,
         }),
     )
 }
 
 /// Redirects to the steps after an action; `done` names the action there.
-pub(super) fn redirect_back(sidecar: &Sidecar, done: &str) -> Result<Response<Body>, Refusal> {
-    reply::redirect(StatusCode::SEE_OTHER, &format!("{}?done={done}", sidecar.site.setup_path()))
+pub(super) fn redirect_back(app: &App, done: &str) -> Result<Response<Body>, Refusal> {
+    reply::redirect(StatusCode::SEE_OTHER, &format!("{}?done={done}", app.site.setup_path()))
         .ok_or(Refusal::Internal("no redirect"))
 }
 
 /// Sends a signed-out person to sign in and then back to this page.
 pub(super) fn to_sign_in(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
-    let Exchange { sidecar, inbound, .. } = *exchange;
+    let Exchange { app, inbound, .. } = *exchange;
     let return_to = if inbound.target.method() == http::Method::POST {
-        ReturnTo::parse(&sidecar.site.setup_path(), &sidecar.site)
+        ReturnTo::parse(&app.site.setup_path(), &app.site)
     } else {
         exchange.return_to()
     };
-    let page = page_url(&sidecar.site, own_path::SIGN_IN, &return_to, &[], None);
+    let page = page_url(&app.site, own_path::SIGN_IN, &return_to, &[], None);
     if !redirects(inbound.caller, SignedOutAnswer::Auto) {
         return Err(Refusal::SignedOut(page));
     }

@@ -12,7 +12,6 @@ use crate::directory::change::ChangeOrigin;
 use crate::directory::invitation::{Invitation, VISIT_LIFETIME_SECONDS};
 use crate::directory::organization::{Organization, OrganizationState};
 use crate::session::record::Session;
-use crate::sidecar::Sidecar;
 use crate::sidecar::organizations::OrganizationRegistry;
 use crate::wire::cookies::{CookieMatch, find};
 use http::HeaderValue;
@@ -159,15 +158,16 @@ async fn admin(
 
 /// Returns the visit in the cookie, even if it is over.
 fn linked(exchange: &Exchange<'_>) -> Option<Guid> {
-    let name = exchange.sidecar.names.visit();
+    let name = exchange.app.names.visit();
     let CookieMatch::One(sealed) = find(exchange.headers, &name) else { return None };
     Guid::parse(std::str::from_utf8(&exchange.sidecar.visits.open(&name, sealed)?).ok()?)
 }
 
 /// Returns the cookie of a visit that began with a link.
-pub(super) fn cookie(sidecar: &Sidecar, invitation: &Invitation) -> Option<HeaderValue> {
-    let name = sidecar.names.visit();
-    sidecar.names.set(
+pub(super) fn cookie(exchange: &Exchange<'_>, invitation: &Invitation) -> Option<HeaderValue> {
+    let Exchange { sidecar, app, .. } = *exchange;
+    let name = app.names.visit();
+    app.names.set(
         &name,
         &sidecar.visits.seal(&name, invitation.id.to_string().as_bytes())?,
         Some(VISIT_LIFETIME_SECONDS),

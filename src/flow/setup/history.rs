@@ -26,17 +26,12 @@ pub(super) async fn show(
         directory.history(visit.organization().id, before, one_more(CHANGES_PER_PAGE)).await?,
         CHANGES_PER_PAGE,
     );
-    let next =
-        last.map(|it| address(exchange.sidecar, "history", &[("before", &it.id.to_string())]));
+    let next = last.map(|it| address(exchange.app, "history", &[("before", &it.id.to_string())]));
     let rows = found.into_iter().map(changed).collect();
     Ok(shown(
         exchange,
         StatusCode::OK,
-        &Page::History(Box::new(HistoryPage {
-            desk: admin_page(exchange.sidecar, visit),
-            rows,
-            next,
-        })),
+        &Page::History(Box::new(HistoryPage { desk: admin_page(exchange.app, visit), rows, next })),
     ))
 }
 

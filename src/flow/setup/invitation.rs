@@ -33,8 +33,8 @@ pub(super) fn confirm_page(exchange: &Exchange<'_>) -> Response<Body> {
     match (all.next().filter(plain), all.next()) {
         (Some(token), None) => {
             let page = InvitationPage {
-                app: exchange.sidecar.site.authority().to_owned(),
-                home: exchange.sidecar.site.setup_path(),
+                app: exchange.app.site.authority().to_owned(),
+                home: exchange.app.site.setup_path(),
                 token,
             };
             frame::show(exchange, StatusCode::OK, SetUpPage::Invitation(page))
@@ -49,7 +49,7 @@ pub(super) async fn accept(
     all: &OrganizationRegistry,
     form: &FormFields,
 ) -> Result<Response<Body>, Refusal> {
-    let Exchange { sidecar, inbound, .. } = *exchange;
+    let Exchange { sidecar, app, inbound, .. } = *exchange;
     let token = Secret::new(form.text("token"));
     let invitation = match all.directory().accept(&token).await {
         Ok(it) => it,
@@ -69,9 +69,9 @@ pub(super) async fn accept(
         Err(InvitationError::Directory(error)) => return Err(error.into()),
     };
     tracing::info!(organization = %invitation.organization.code, invitation = %invitation.id, "set-up link used");
-    let mut response = reply::redirect(StatusCode::SEE_OTHER, &sidecar.site.setup_path())
+    let mut response = reply::redirect(StatusCode::SEE_OTHER, &app.site.setup_path())
         .ok_or(Refusal::Internal("no redirect"))?;
-    let cookie = gate::cookie(sidecar, &invitation).ok_or(Refusal::Internal("sealing failed"))?;
+    let cookie = gate::cookie(exchange, &invitation).ok_or(Refusal::Internal("sealing failed"))?;
     response.headers_mut().append(SET_COOKIE, cookie);
     Ok(response)
 }
@@ -86,8 +86,8 @@ pub(super) async fn leave(
         all.directory().leave(id).await?;
     }
     let mut response = frame::message_page(exchange, SetUpMessage::Left);
-    response.headers_mut().extend(
-        exchange.sidecar.names.remove(&exchange.sidecar.names.visit()).map(|it| (SET_COOKIE, it)),
-    );
+    response
+        .headers_mut()
+        .extend(exchange.app.names.remove(&exchange.app.names.visit()).map(|it| (SET_COOKIE, it)));
     Ok(response)
 }

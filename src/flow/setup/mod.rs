@@ -33,9 +33,9 @@ pub(super) async fn set_up(
     body: &mut Option<Incoming>,
     facts: &mut RequestFacts,
 ) -> Result<Response<Body>, Refusal> {
-    let Exchange { sidecar, inbound, .. } = *exchange;
+    let Exchange { sidecar, app, inbound, .. } = *exchange;
     let all = sidecar.organizations.as_deref().ok_or(Refusal::NotFound)?;
-    let below = inbound.target.path().strip_prefix(&sidecar.site.setup_path()).unwrap_or_default();
+    let below = inbound.target.path().strip_prefix(&app.site.setup_path()).unwrap_or_default();
     exchange.require_method(methods(below).ok_or(Refusal::NotFound)?, allow(below))?;
     let posted = inbound.target.method() == Method::POST;
     if posted && !exchange.is_post_of_our_own_page() {
@@ -62,7 +62,7 @@ pub(super) async fn set_up(
         "/on" => switch::switch_on(exchange, all, &visit).await,
         "/off" => switch::off(exchange, all, &visit).await,
         "/leave" => invitation::leave(exchange, all, &visit).await,
-        "/people" if posted => people::change(sidecar, all.directory(), &visit, &form).await,
+        "/people" if posted => people::change(exchange, all.directory(), &visit, &form).await,
         "/people" => people::show(exchange, all.directory(), &visit).await,
         "/sign_ins" => sign_ins::show(exchange, all.directory(), &visit).await,
         "/history" => history::show(exchange, all.directory(), &visit).await,

@@ -14,7 +14,7 @@ use crate::directory::person::Person;
 use crate::directory::{Directory, Error};
 use crate::pages::Page;
 use crate::pages::admin::{PeoplePage, PersonPage, PersonPermissions, PersonRow};
-use crate::sidecar::Sidecar;
+use crate::sidecar::app::App;
 use crate::wire::body::Body;
 use crate::wire::form::FormFields;
 use http::{Response, StatusCode};
@@ -41,7 +41,7 @@ async fn all(
     directory: &Directory,
     visit: &SetUpVisit,
 ) -> Result<Response<Body>, Refusal> {
-    let Exchange { sidecar, inbound, .. } = *exchange;
+    let Exchange { app, inbound, .. } = *exchange;
     let searched: String = query_value(inbound, "q")
         .map(|it| it.trim().chars().take(MAX_SEARCH_CHARS).collect())
         .unwrap_or_default();
@@ -54,14 +54,14 @@ async fn all(
         limit: one_more(PEOPLE_PER_PAGE),
     };
     let (found, last) = rows(directory.people(&wanted).await?, PEOPLE_PER_PAGE);
-    let next = last
-        .map(|it| address(sidecar, "people", &[("q", &searched), ("after", it.username.as_str())]));
-    let people = found.iter().map(|it| listed(sidecar, it)).collect();
+    let next =
+        last.map(|it| address(app, "people", &[("q", &searched), ("after", it.username.as_str())]));
+    let people = found.iter().map(|it| listed(app, it)).collect();
     Ok(shown(
         exchange,
         StatusCode::OK,
         &Page::People(Box::new(PeoplePage {
-            desk: admin_page(sidecar, visit),
+            desk: admin_page(app, visit),
             asked: searched,
             people,
             next,
@@ -96,9 +96,9 @@ async fn one(
         _ => PersonPermissions::Above,
     };
     let page = PersonPage {
-        desk: admin_page(exchange.sidecar, visit),
+        desk: admin_page(exchange.app, visit),
         id: found.id.to_string(),
-        listed: listed(exchange.sidecar, &found),
+        listed: listed(exchange.app, &found),
         email: found.email.clone(),
         role_source: found.role_source.as_str(),
         created: found.created,
@@ -109,7 +109,7 @@ async fn one(
     Ok(shown(exchange, StatusCode::OK, &Page::OnePerson(Box::new(page))))
 }
 
-fn listed(sidecar: &Sidecar, it: &Person) -> PersonRow {
+fn listed(app: &App, it: &Person) -> PersonRow {
     PersonRow {
         name: it
             .name
@@ -120,7 +120,7 @@ fn listed(sidecar: &Sidecar, it: &Person) -> PersonRow {
         role: it.role.clone(),
         on: it.on,
         last: it.last_sign_in,
-        href: address(sidecar, "people", &[("person", &it.id.to_string())]),
+        href: address(app, "people", &[("person", &it.id.to_string())]),
     }
 }
 
@@ -129,7 +129,7 @@ const DONE_VALUES: [&str; 4] = ["role", "on", "off", "sign_out"];
 
 /// Performs the action of a form and shows the person's new state.
 pub(super) async fn change(
-    sidecar: &Sidecar,
+    exchange: &Exchange<'_>,
     directory: &Directory,
     visit: &SetUpVisit,
     form: &FormFields,
@@ -146,7 +146,7 @@ pub(super) async fn change(
         Ok(after) => {
             if matches!(act, PersonAction::SignOut | PersonAction::On(false)) {
                 // Takes effect here at once; other replicas learn of it from the history.
-                sidecar.process.live.end_all_of_person(after.id, None);
+                exchange.sidecar.process.live.end_all_of_person(after.id, None);
             }
             tracing::info!(organization = %visit.organization().code, by = visit.by(), %person, done, "person changed on the set-up page");
             Some(done)
@@ -165,5 +165,5 @@ pub(super) async fn change(
         .into_iter()
         .chain(done.map(|it| ("done", it)))
         .collect::<Vec<_>>();
-    to(sidecar, "people", &query)
+    to(exchange.app, "people", &query)
 }

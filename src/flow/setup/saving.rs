@@ -40,7 +40,7 @@ pub(super) async fn save(
             tracing::info!(organization = %organization.code, by = visit.by(), "organization's connection changed on the set-up page");
             // The visitor has a link. The new tenant or client ID turned the organization off.
             frame::redirect_back(
-                exchange.sidecar,
+                exchange.app,
                 if visit.organization().state == OrganizationState::On
                     && organization.state == OrganizationState::Off
                 {

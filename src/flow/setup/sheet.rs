@@ -10,8 +10,8 @@ use http::{Response, StatusCode};
 /// `GET /setup/sheet`: shows the sheet.
 pub(super) fn page(exchange: &Exchange<'_>, visit: &SetUpVisit) -> Response<Body> {
     let sheet = StaffSheet {
-        head: frame::head(exchange.sidecar, visit),
-        address: exchange.sidecar.site.origin(),
+        head: frame::head(exchange.app, visit),
+        address: exchange.app.site.origin(),
         code: visit.organization().code.to_string(),
     };
     frame::show(exchange, StatusCode::OK, SetUpPage::Sheet(sheet))

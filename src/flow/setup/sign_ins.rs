@@ -12,7 +12,7 @@ use crate::directory::recent::{RecentSignIn, RecentSignInQuery};
 use crate::entra::aadsts::{self, RemedyNames};
 use crate::pages::Page;
 use crate::pages::admin::{EntraErrorDetail, RefusalReason, SignInRow, SignInsPage};
-use crate::sidecar::Sidecar;
+use crate::sidecar::app::App;
 use crate::wire::body::Body;
 use http::{Response, StatusCode};
 
@@ -25,7 +25,7 @@ pub(super) async fn show(
     directory: &Directory,
     visit: &SetUpVisit,
 ) -> Result<Response<Body>, Refusal> {
-    let Exchange { sidecar, inbound, .. } = *exchange;
+    let inbound = exchange.inbound;
     let refused_only = query_value(inbound, "refused").is_some_and(|it| it == "1");
     let before = query_value(inbound, "before").and_then(|it| Guid::parse(&it));
     let (found, last) = rows(
@@ -39,15 +39,16 @@ pub(super) async fn show(
     );
     let refused = if refused_only { "1" } else { "" };
     let next = last.map(|it| {
-        address(sidecar, "sign_ins", &[("refused", refused), ("before", &it.id.to_string())])
+        address(exchange.app, "sign_ins", &[("refused", refused), ("before", &it.id.to_string())])
     });
-    let names = names(sidecar, visit.organization());
-    let rows = found.into_iter().map(|it| seen(sidecar, inbound.language, &names, it)).collect();
+    let names = names(exchange, visit.organization());
+    let rows =
+        found.into_iter().map(|it| seen(exchange.app, inbound.language, &names, it)).collect();
     Ok(shown(
         exchange,
         StatusCode::OK,
         &Page::SignIns(Box::new(SignInsPage {
-            desk: admin_page(sidecar, visit),
+            desk: admin_page(exchange.app, visit),
             refused_only,
             rows,
             next,
@@ -55,12 +56,12 @@ pub(super) async fn show(
     ))
 }
 
-fn seen(sidecar: &Sidecar, language: Language, names: &RemedyNames, it: RecentSignIn) -> SignInRow {
+fn seen(app: &App, language: Language, names: &RemedyNames, it: RecentSignIn) -> SignInRow {
     let RecentSignIn { at, sign_in, username, .. } = it;
     let href = username
         .as_ref()
         .and(sign_in.person)
-        .map(|it| address(sidecar, "people", &[("person", &it.to_string())]));
+        .map(|it| address(app, "people", &[("person", &it.to_string())]));
     let name = username.map(|it| it.to_string()).or(sign_in.name).unwrap_or_default();
     SignInRow {
         at,
@@ -88,12 +89,12 @@ fn why(language: Language, names: &RemedyNames, reason: String) -> RefusalReason
 }
 
 /// Returns the names with which an admin finds the organization's app.
-fn names(sidecar: &Sidecar, organization: &Organization) -> RemedyNames {
+fn names(exchange: &Exchange<'_>, organization: &Organization) -> RemedyNames {
     let (client, tenant) =
         (organization.client_id.unwrap_or(Guid::NIL), organization.tenant.unwrap_or(Guid::NIL));
     RemedyNames {
         client_id: client.to_string(),
         tenant: tenant.to_string(),
-        ..sidecar.entra.names(&sidecar.site)
+        ..exchange.sidecar.entra.names(&exchange.app.site)
     }
 }

@@ -11,7 +11,6 @@ use crate::base::return_to::ReturnTo;
 use crate::directory::organization::{OrganizationSource, OrganizationState};
 use crate::entra;
 use crate::pages::setup::{DiscoveredTenant, FieldErrors, SetUpPage, SetUpSteps, TypedFields};
-use crate::sidecar::Sidecar;
 use crate::sidecar::organizations::OrganizationRegistry;
 use crate::wire::body::Body;
 use http::{Response, StatusCode};
@@ -36,7 +35,7 @@ pub(super) async fn page(
         "moved" => visit.organization().state == OrganizationState::Off,
         _ => true,
     });
-    let steps = steps(exchange.sidecar, all, visit).await?;
+    let steps = steps(exchange, all, visit).await?;
     Ok(frame::show(
         exchange,
         StatusCode::OK,
@@ -51,7 +50,7 @@ pub(super) async fn again(
     visit: &SetUpVisit,
     why: &'static str,
 ) -> Result<Response<Body>, Refusal> {
-    let steps = SetUpSteps { refused: Some(why), ..steps(exchange.sidecar, all, visit).await? };
+    let steps = SetUpSteps { refused: Some(why), ..steps(exchange, all, visit).await? };
     Ok(frame::show(exchange, StatusCode::CONFLICT, SetUpPage::Steps(Box::new(steps))))
 }
 
@@ -66,21 +65,22 @@ pub(super) async fn refused(
         refused: Some("not_saved"),
         typed,
         wrong,
-        ..steps(exchange.sidecar, all, visit).await?
+        ..steps(exchange, all, visit).await?
     };
     Ok(frame::show(exchange, StatusCode::UNPROCESSABLE_ENTITY, SetUpPage::Steps(Box::new(steps))))
 }
 
 async fn steps(
-    sidecar: &Sidecar,
+    exchange: &Exchange<'_>,
     all: &OrganizationRegistry,
     visit: &SetUpVisit,
 ) -> Result<SetUpSteps, Refusal> {
+    let Exchange { sidecar, app, .. } = *exchange;
     let organization = visit.organization();
     let id = |it: Option<crate::base::guid::Guid>| it.map(|it| it.to_string()).unwrap_or_default();
     let ends = organization.credential_ends.and_then(|it| u64::try_from(it).ok());
     let tested = all.directory().tested(organization).await?.and_then(|it| u64::try_from(it).ok());
-    let here = ReturnTo::parse(&sidecar.site.setup_path(), &sidecar.site);
+    let here = ReturnTo::parse(&app.site.setup_path(), &app.site);
     let complete = organization.tenant.is_some()
         && organization.client_id.is_some()
         && organization.has_credential;
@@ -90,10 +90,10 @@ async fn steps(
         None => (None, None),
     };
     Ok(SetUpSteps {
-        head: frame::head(sidecar, visit),
+        head: frame::head(app, visit),
         by_link: visit.invitation().is_some(),
         in_file: organization.source == OrganizationSource::File,
-        redirect_uri: sidecar.site.redirect_uri(),
+        redirect_uri: app.site.redirect_uri(),
         typed: TypedFields {
             tenant: id(organization.tenant),
             client_id: id(organization.client_id),
@@ -110,7 +110,7 @@ async fn steps(
         may_change_secret: visit.may_change_secret(sidecar.process.clock.now()),
         fresh: format!(
             "{}&prompt=login",
-            page_url(&sidecar.site, own_path::START, &here, &[], Some(organization.code.as_str()))
+            page_url(&app.site, own_path::START, &here, &[], Some(organization.code.as_str()))
         ),
         discovered,
         undiscovered,
@@ -120,8 +120,8 @@ async fn steps(
         code: organization.code.to_string(),
         start: format!(
             "{}{}{}?organization={}",
-            sidecar.site.origin(),
-            sidecar.site.prefix(),
+            app.site.origin(),
+            app.site.prefix(),
             own_path::START,
             organization.code
         ),

@@ -47,7 +47,7 @@ async fn set_state(
         Ok(organization) => {
             tracing::info!(organization = %organization.code, by = visit.by(), state = state.as_str(), "organization turned {}", state.as_str());
             if state == OrganizationState::On {
-                frame::redirect_back(exchange.sidecar, "on")
+                frame::redirect_back(exchange.app, "on")
             } else {
                 Ok(frame::message_page(exchange, SetUpMessage::TurnedOff))
             }

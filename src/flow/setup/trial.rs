@@ -89,7 +89,7 @@ pub(in crate::flow) async fn finish(
     };
     tracing::info!(organization = %organization.code, by = visit.by(), "organization's test sign-in succeeded");
     let trial = TrialPage {
-        head: frame::head(exchange.sidecar, &visit),
+        head: frame::head(exchange.app, &visit),
         claims: claims(redeemed.user.identity()),
         met: Some(met),
         failed: None,
@@ -142,9 +142,9 @@ fn failed(
     entra: &Entra,
     error: &entra::Error,
 ) -> Response<Body> {
-    let Exchange { sidecar, inbound, .. } = *exchange;
-    entra_refusal::write_down(sidecar, entra, error, inbound.reference());
-    let words = entra_refusal::words(sidecar, entra, inbound.language, error, None);
+    let Exchange { sidecar, app, inbound, .. } = *exchange;
+    entra_refusal::write_down(sidecar, app, entra, error, inbound.reference());
+    let words = entra_refusal::words(sidecar, app, entra, inbound.language, error, None);
     let code = match error {
         entra::Error::Refused(it) => it.code,
         _ => None,
@@ -161,7 +161,7 @@ fn failed(
         reference: inbound.reference().to_owned(),
     };
     let trial = TrialPage {
-        head: frame::head(sidecar, visit),
+        head: frame::head(app, visit),
         claims: Vec::new(),
         met: None,
         failed: Some(failed),

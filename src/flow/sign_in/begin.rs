@@ -7,12 +7,12 @@ use super::organization::{self, OrganizationHint, SignInPlace};
 use super::rounds;
 use crate::base::own_path;
 use crate::base::return_to::ReturnTo;
+use crate::base::site::Site;
 use crate::entra::authorize::{SignInHints, claims_for};
 use crate::session::pending::{
     MAX_PENDING_SIGN_INS, PENDING_LIFETIME_SECONDS, PendingSignIn, SessionRequest, SignInPurpose,
 };
 use crate::session::rounds::SignInRounds;
-use crate::sidecar::Sidecar;
 use crate::sidecar::guesses::RequestSource;
 use crate::wire::body::Body;
 use crate::wire::cookies;
@@ -70,12 +70,12 @@ pub(in crate::flow) async fn start_sign_in(
         }
         at => at,
     };
-    let (return_to, acrs) = (start.purpose.return_to(&exchange.sidecar.site), start.purpose.acrs());
+    let (return_to, acrs) = (start.purpose.return_to(&exchange.app.site), start.purpose.acrs());
     let asks = || organization::identify_page(exchange, &return_to, acrs);
     match organization::place(exchange, at, asks).await? {
         Some(place) => start_sign_in_at(exchange, start, place).await,
         None => {
-            let page = page_url(&exchange.sidecar.site, own_path::SIGN_IN, &return_to, acrs, None);
+            let page = page_url(&exchange.app.site, own_path::SIGN_IN, &return_to, acrs, None);
             reply::redirect(StatusCode::FOUND, &page).ok_or(Refusal::Internal("no redirect"))
         }
     }
@@ -94,7 +94,7 @@ async fn start_sign_in_at(
         start.lost_rounds,
     )?;
     let state = rounds::new_state(exchange.sidecar, rounds)?;
-    let again = again(exchange.sidecar, &place, &start.purpose);
+    let again = again(&exchange.app.site, &place, &start.purpose);
     // An app's sign-in is independent of the browser's own session.
     let hints = if start.purpose.app().is_some() {
         start.hints
@@ -102,7 +102,7 @@ async fn start_sign_in_at(
         hints(exchange, start.hints, start.purpose.acrs())
     };
     let prompt_login = hints.prompt.as_deref() == Some("login");
-    let redirect_uri = exchange.sidecar.site.redirect_uri();
+    let redirect_uri = exchange.app.site.redirect_uri();
     let begun =
         place.entra.begin(&redirect_uri, &hints, &state).await.map_err(|it| match again {
             Some(again) => Refusal::SignIn(it, again, Arc::clone(&place.entra)),
@@ -135,17 +135,13 @@ async fn start_sign_in_at(
 
 /// Returns the URL to try again at the same organization. With it, the error for a sign-in that
 /// cannot begin shows the organization's own names.
-fn again(sidecar: &Sidecar, place: &SignInPlace, purpose: &SignInPurpose) -> Option<String> {
+fn again(site: &Site, place: &SignInPlace, purpose: &SignInPurpose) -> Option<String> {
     let code = place.organization.as_ref()?.code.as_str();
     Some(match purpose.app() {
-        Some(native) => native_url(&sidecar.site, native, Some(code)),
-        None => page_url(
-            &sidecar.site,
-            own_path::START,
-            &purpose.return_to(&sidecar.site),
-            purpose.acrs(),
-            Some(code),
-        ),
+        Some(native) => native_url(site, native, Some(code)),
+        None => {
+            page_url(site, own_path::START, &purpose.return_to(site), purpose.acrs(), Some(code))
+        }
     })
 }
 
@@ -169,15 +165,15 @@ fn cookies_of(
     pending: &PendingSignIn,
     rounds: SignInRounds,
 ) -> Result<Vec<HeaderValue>, Refusal> {
-    let Exchange { sidecar, .. } = *exchange;
+    let Exchange { sidecar, app, .. } = *exchange;
     let failed = Refusal::Internal("sealing failed");
-    let name = sidecar.names.pending(&pending.state);
+    let name = app.names.pending(&pending.state);
     let Some(sealed) = sidecar.pending.seal(&name, &pending.write()) else { return Err(failed) };
     let mut out = vec![
-        sidecar.names.set(&name, &sealed, Some(PENDING_LIFETIME_SECONDS)),
-        rounds::counted(sidecar, rounds),
+        app.names.set(&name, &sealed, Some(PENDING_LIFETIME_SECONDS)),
+        rounds::counted(exchange, rounds),
     ];
-    out.extend(excess_pending(exchange).into_iter().map(|it| sidecar.names.remove(it)));
+    out.extend(excess_pending(exchange).into_iter().map(|it| app.names.remove(it)));
     out.into_iter().collect::<Option<_>>().ok_or(failed)
 }
 
@@ -191,10 +187,10 @@ const MAX_REMOVED_COOKIES: usize = 8;
 /// Returns the cookies to remove so that at most five sign-ins are pending in one browser,
 /// including the new one. Unreadable cookies go first, and each is returned once.
 fn excess_pending<'a>(exchange: &Exchange<'a>) -> Vec<&'a str> {
-    let Exchange { sidecar, headers, .. } = *exchange;
+    let Exchange { sidecar, app, headers, .. } = *exchange;
     let now = sidecar.process.clock.now();
     let mut seen: Vec<(Option<u64>, &str)> = Vec::new();
-    for (name, value) in cookies::all(headers).filter(|it| sidecar.names.is_pending(it.0)) {
+    for (name, value) in cookies::all(headers).filter(|it| app.names.is_pending(it.0)) {
         if seen.len() == MAX_OPENED_PENDING {
             break;
         }

@@ -21,6 +21,7 @@ use crate::pages::{IdentifyPage, LastSignIn};
 use crate::session::pending::PendingSignIn;
 use crate::session::record::Session;
 use crate::sidecar::Sidecar;
+use crate::sidecar::app::App;
 use crate::sidecar::guesses::{GuessingClient, RequestSource};
 use crate::sidecar::organizations::{self, OrganizationRegistry};
 use crate::wire::cookies::{CookieMatch, find};
@@ -227,11 +228,11 @@ pub(in crate::flow) fn identify_page(
     acrs: &[String],
 ) -> IdentifyPage {
     let last = last(exchange, |code| {
-        page_url(&exchange.sidecar.site, own_path::START, return_to, acrs, Some(code))
+        page_url(&exchange.app.site, own_path::START, return_to, acrs, Some(code))
     });
     IdentifyPage {
-        action: page_url(&exchange.sidecar.site, own_path::SIGN_IN, return_to, acrs, None),
-        app: exchange.sidecar.site.authority().to_owned(),
+        action: page_url(&exchange.app.site, own_path::SIGN_IN, return_to, acrs, None),
+        app: exchange.app.site.authority().to_owned(),
         typed: String::new(),
         unknown: false,
         last,
@@ -243,7 +244,7 @@ pub(in crate::flow) fn last(
     exchange: &Exchange<'_>,
     href: impl FnOnce(&str) -> String,
 ) -> Option<LastSignIn> {
-    let code = match find(exchange.headers, &exchange.sidecar.names.organization()) {
+    let code = match find(exchange.headers, &exchange.app.names.organization()) {
         CookieMatch::One(code) => CompanyCode::parse(code),
         CookieMatch::None | CookieMatch::Several => None,
     };
@@ -323,8 +324,8 @@ pub(in crate::flow) fn credential_worked(
 /// Returns the cookie that remembers the organization of the last sign-in on this device. It
 /// contains the company code and no data about the person.
 pub(in crate::flow) fn remembered(
-    sidecar: &Sidecar,
+    app: &App,
     member: Option<&DirectoryMember>,
 ) -> Option<HeaderValue> {
-    sidecar.names.set(&sidecar.names.organization(), &member?.code, Some(LAST_SIGN_IN_SECONDS))
+    app.names.set(&app.names.organization(), &member?.code, Some(LAST_SIGN_IN_SECONDS))
 }

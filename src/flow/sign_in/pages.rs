@@ -33,7 +33,7 @@ pub(in crate::flow) async fn page(
     exchange: &Exchange<'_>,
     body: &mut Option<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
-    let Exchange { sidecar, inbound, .. } = *exchange;
+    let Exchange { sidecar, app, inbound, .. } = *exchange;
     exchange.require_method(&[Method::GET, Method::HEAD, Method::POST], "GET, POST")?;
     let start = start_of_query(exchange);
     if let Some(all) = &sidecar.organizations {
@@ -43,11 +43,11 @@ pub(in crate::flow) async fn page(
         return start_sign_in(exchange, start).await;
     }
     let start = start_url_with_contexts(
-        &sidecar.site,
-        &start.purpose.return_to(&sidecar.site),
+        &app.site,
+        &start.purpose.return_to(&app.site),
         start.purpose.acrs(),
     );
-    let page = Page::SignIn(SignInPage { start, app: sidecar.site.authority().to_owned() });
+    let page = Page::SignIn(SignInPage { start, app: app.site.authority().to_owned() });
     Ok(exchange.page(StatusCode::OK, &page))
 }
 
@@ -59,8 +59,8 @@ async fn identify(
     body: &mut Option<Incoming>,
     mut start: SignInStart,
 ) -> Result<Response<Body>, Refusal> {
-    let Exchange { sidecar, inbound, .. } = *exchange;
-    let return_to = start.purpose.return_to(&sidecar.site);
+    let Exchange { sidecar, app, inbound, .. } = *exchange;
+    let return_to = start.purpose.return_to(&app.site);
     let asking = || organization::identify_page(exchange, &return_to, start.purpose.acrs());
     let typed = match body.take().filter(|_| inbound.target.method() == Method::POST) {
         Some(_) if exchange.is_post_of_another_site() => return Err(Refusal::ForeignOrigin),
@@ -84,10 +84,10 @@ async fn identify(
     if inbound.caller == CallerKind::Script {
         let code = if let OrganizationHint::Found(it) = &at { it.code.as_str() } else { &typed };
         let place =
-            page_url(&sidecar.site, own_path::START, &return_to, start.purpose.acrs(), Some(code));
+            page_url(&app.site, own_path::START, &return_to, start.purpose.acrs(), Some(code));
         return Ok(reply::json(
             StatusCode::OK,
-            &serde_json::json!({"sign_in_url": format!("{}{place}", sidecar.site.origin())}),
+            &serde_json::json!({"sign_in_url": format!("{}{place}", app.site.origin())}),
         ));
     }
     start.hints.login_hint = organization::hint(&typed).or(start.hints.login_hint);
@@ -106,7 +106,7 @@ fn start_of_query(exchange: &Exchange<'_>) -> SignInStart {
             (!value.is_empty() && value.len() <= MAX_HINT_BYTES).then(|| value.clone().into_owned())
         };
         match &*key {
-            "rd" => ReturnTo::parse(&value, &exchange.sidecar.site)
+            "rd" => ReturnTo::parse(&value, &exchange.app.site)
                 .as_str()
                 .clone_into(&mut session.return_to),
             "login_hint" => hints.login_hint = hint(),

@@ -10,7 +10,6 @@ use crate::entra::failure::EntraRefusal;
 use crate::entra::registration_credentials::CredentialUsed;
 use crate::entra::{self, Entra, NotRedeemed, Redeemed};
 use crate::session::pending::PendingSignIn;
-use crate::sidecar::Sidecar;
 use crate::sidecar::code_attempts::{CodeAttempt, CodeNotRedeemable, CodeSource, SentCode};
 use std::sync::Arc;
 
@@ -29,16 +28,16 @@ pub(in crate::flow) async fn redeem(
     exchange: &Exchange<'_>,
     returned: &ReturnedSignIn<'_>,
 ) -> Result<RedeemedSignIn, Refusal> {
-    let Exchange { sidecar, .. } = *exchange;
+    let Exchange { sidecar, app, .. } = *exchange;
     let ReturnedSignIn { pending, parameters: answer } = returned;
     let return_to = &returned.return_to(exchange);
     let Some(place) = organization::place_of_pending(sidecar, pending).await? else {
-        return Err(Refusal::NoPendingSignIn(start_url(&sidecar.site, return_to)));
+        return Err(Refusal::NoPendingSignIn(start_url(&app.site, return_to)));
     };
     let code = place.organization.as_ref().map(|it| it.code.as_str()).or(pending.purpose.typed());
     let again = match pending.purpose.app() {
-        Some(native) => native_url(&sidecar.site, native, code),
-        None => page_url(&sidecar.site, own_path::START, return_to, pending.purpose.acrs(), code),
+        Some(native) => native_url(&app.site, native, code),
+        None => page_url(&app.site, own_path::START, return_to, pending.purpose.acrs(), code),
     };
     if let Some(error) = answer.error.as_deref() {
         let refusal = EntraRefusal::of_callback(error, answer.description.as_deref())
@@ -55,7 +54,7 @@ pub(in crate::flow) async fn redeem(
             return Err(Refusal::SignIn(refusal.into(), again, place.entra));
         }
     };
-    match redeem_in_background(sidecar, &place.entra, code, pending, attempt).await? {
+    match redeem_in_background(exchange, &place.entra, code, pending, attempt).await? {
         Ok(redeemed) => {
             organization::credential_worked(sidecar, &place, redeemed.by.clone());
             Ok(RedeemedSignIn { place, redeemed, again })
@@ -73,7 +72,7 @@ pub(in crate::flow) async fn redeem(
 /// Redeems a code in its own task: if the client disconnects first, Entra's answer still determines
 /// whether the code counts as refused. Each client has a limited number of attempts.
 async fn redeem_in_background(
-    sidecar: &Sidecar,
+    exchange: &Exchange<'_>,
     entra: &Arc<Entra>,
     code: &str,
     pending: &PendingSignIn,
@@ -81,8 +80,8 @@ async fn redeem_in_background(
 ) -> Result<Result<Redeemed, NotRedeemed>, Refusal> {
     let (entra, code, nonce, verifier) =
         (Arc::clone(entra), code.to_owned(), pending.nonce.clone(), pending.verifier.clone());
-    let redirect_uri = sidecar.site.redirect_uri();
-    let task = sidecar.process.background.spawn(async move {
+    let redirect_uri = exchange.app.site.redirect_uri();
+    let task = exchange.sidecar.process.background.spawn(async move {
         let outcome = entra.redeem(&redirect_uri, &code, &nonce, &verifier).await;
         match outcome.as_ref().err().and_then(|it| code_refusal(&it.error)) {
             Some(refusal) => attempt.refuse(refusal),

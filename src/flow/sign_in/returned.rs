@@ -28,7 +28,7 @@ pub(in crate::flow) struct ReturnedSignIn<'a> {
 impl ReturnedSignIn<'_> {
     /// Returns the page where the person was going.
     pub(in crate::flow) fn return_to(&self, exchange: &Exchange<'_>) -> ReturnTo {
-        self.pending.purpose.return_to(&exchange.sidecar.site)
+        self.pending.purpose.return_to(&exchange.app.site)
     }
 
     /// Returns the client whose wrong attempts are counted together with this sign-in.
@@ -123,7 +123,7 @@ pub(in crate::flow) async fn posted(
     for (key, value) in parts.filter_map(|(key, value)| Some((key, value?))) {
         query.append_pair(key, &value);
     }
-    let location = format!("{}?{}", exchange.sidecar.site.redirect_path(), query.finish());
+    let location = format!("{}?{}", exchange.app.site.redirect_path(), query.finish());
     if location.len() > MAX_LOCATION_BYTES {
         return Err(Refusal::BadForm);
     }
@@ -140,7 +140,7 @@ pub(in crate::flow) async fn stale(
     let lost = rounds::rounds_in_state(exchange.sidecar, state);
     match lost.map(|it| it.origin.aim) {
         Some(SignInAim::Trial) => {
-            let place = exchange.sidecar.site.setup_path();
+            let place = exchange.app.site.setup_path();
             return reply::redirect(StatusCode::SEE_OTHER, &place)
                 .ok_or(Refusal::Internal("no redirect"));
         }
@@ -166,6 +166,6 @@ pub(in crate::flow) async fn stale(
             )
             .await
         }
-        None => Err(Refusal::NoPendingSignIn(start_url(&exchange.sidecar.site, &ReturnTo::home()))),
+        None => Err(Refusal::NoPendingSignIn(start_url(&exchange.app.site, &ReturnTo::home()))),
     }
 }

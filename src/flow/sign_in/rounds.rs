@@ -46,7 +46,7 @@ pub(super) fn new_state(sidecar: &Sidecar, rounds: SignInRounds) -> Result<Strin
 }
 
 fn rounds_in_cookie(exchange: &Exchange<'_>) -> Option<SignInRounds> {
-    let name = exchange.sidecar.names.rounds();
+    let name = exchange.app.names.rounds();
     match cookies::find(exchange.headers, &name) {
         CookieMatch::One(value) => SignInRounds::read(&exchange.sidecar.rounds.open(&name, value)?),
         CookieMatch::None | CookieMatch::Several => None,
@@ -54,15 +54,16 @@ fn rounds_in_cookie(exchange: &Exchange<'_>) -> Option<SignInRounds> {
 }
 
 /// Returns the cookie that counts rounds.
-pub(super) fn counted(sidecar: &Sidecar, rounds: SignInRounds) -> Option<HeaderValue> {
-    let name = sidecar.names.rounds();
-    sidecar.names.set(&name, &sidecar.rounds.seal(&name, &rounds.write())?, Some(WINDOW_SECONDS))
+pub(super) fn counted(exchange: &Exchange<'_>, rounds: SignInRounds) -> Option<HeaderValue> {
+    let Exchange { sidecar, app, .. } = *exchange;
+    let name = app.names.rounds();
+    app.names.set(&name, &sidecar.rounds.seal(&name, &rounds.write())?, Some(WINDOW_SECONDS))
 }
 
 /// Returns the cookie that counts one more return with `state`.
 pub(in crate::flow) fn count_return(exchange: &Exchange<'_>, state: &str) -> Option<HeaderValue> {
     counted(
-        exchange.sidecar,
+        exchange,
         with_one_more(exchange, rounds_in_state(exchange.sidecar, state).unwrap_or_default()),
     )
 }
@@ -77,7 +78,7 @@ pub(in crate::flow) fn resume_without_cookie(
     if lost.origin.elsewhere && rounds.is_loop() {
         return Err(Refusal::Loop(Box::new(loop_evidence(exchange, rounds, Some(lost)))));
     }
-    Ok(counted(exchange.sidecar, rounds).filter(|_| lost.origin.elsewhere))
+    Ok(counted(exchange, rounds).filter(|_| lost.origin.elsewhere))
 }
 
 fn with_one_more(exchange: &Exchange<'_>, told: SignInRounds) -> SignInRounds {
@@ -88,13 +89,9 @@ fn with_one_more(exchange: &Exchange<'_>, told: SignInRounds) -> SignInRounds {
 }
 
 fn origin(exchange: &Exchange<'_>) -> SignInOrigin {
-    let Exchange { sidecar, inbound, .. } = *exchange;
-    let elsewhere = !sidecar.site.is_public_host(inbound.host.to_str().unwrap_or_default());
-    SignInOrigin {
-        http: sidecar.site.is_https() && !inbound.https,
-        elsewhere,
-        aim: SignInAim::Session,
-    }
+    let Exchange { app, inbound, .. } = *exchange;
+    let elsewhere = !app.site.is_public_host(inbound.host.to_str().unwrap_or_default());
+    SignInOrigin { http: app.site.is_https() && !inbound.https, elsewhere, aim: SignInAim::Session }
 }
 
 fn loop_evidence(
@@ -102,9 +99,9 @@ fn loop_evidence(
     rounds: SignInRounds,
     lost: Option<SignInRounds>,
 ) -> LoopEvidence {
-    let Exchange { sidecar, inbound, headers } = *exchange;
+    let Exchange { sidecar, app, inbound, headers } = *exchange;
     let SignInOrigin { http, elsewhere, .. } = origin(exchange);
-    let has_cookie = cookies::find(headers, sidecar.names.session()) != CookieMatch::None;
+    let has_cookie = cookies::find(headers, app.names.session()) != CookieMatch::None;
     LoopEvidence {
         rounds,
         lost: lost.map(|it| it.origin),

@@ -27,7 +27,7 @@ pub(in crate::flow) async fn finish(
     facts: &mut RequestFacts,
     trail: &mut SignInTrail,
 ) -> Result<Response<Body>, Refusal> {
-    let Exchange { sidecar, .. } = *exchange;
+    let app = exchange.app;
     let (cookie, session) = start_session(exchange, returned, request, trail).await?;
     facts.session = Some(Arc::clone(&session));
     let mut response = if has_contexts(&session, &request.acrs) {
@@ -39,14 +39,14 @@ pub(in crate::flow) async fn finish(
         facts.cause = Some(refusal.cause());
         exchange.refuse(refusal)
     };
-    let cookie = sidecar
+    let cookie = app
         .names
-        .set(sidecar.names.session(), cookie.expose(), None)
+        .set(app.names.session(), cookie.expose(), None)
         .ok_or(Refusal::Internal("no cookie"))?;
     response.headers_mut().append(SET_COOKIE, cookie);
     for further in [
         rounds::count_return(exchange, &returned.pending.state),
-        organization::remembered(sidecar, session.identity().member.as_deref()),
+        organization::remembered(exchange.app, session.identity().member.as_deref()),
     ]
     .into_iter()
     .flatten()

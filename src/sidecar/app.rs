@@ -1,0 +1,68 @@
+//! What belongs to one app with its own host.
+
+use crate::access::policy::Policy;
+use crate::base::clock::Clock;
+use crate::base::domains::TenantDomains;
+use crate::base::random::RandomSource;
+use crate::base::site::Site;
+use crate::config::Config;
+use crate::headers::audience::RouteAudiences;
+use crate::headers::identity::IdentityHeaderWriter;
+use crate::seal::jwk::SigningKeys;
+use crate::upstream::{BadUpstream, Upstream};
+use crate::wire::cookies::CookieNames;
+use std::sync::Arc;
+
+/// An app behind the proxy. A request finds its app in `flow::Exchange`.
+#[derive(Debug)]
+pub struct App {
+    /// The public address.
+    pub site: Site,
+    /// Names of the cookies.
+    pub names: CookieNames,
+    /// The access rules.
+    pub policy: Arc<Policy>,
+    /// Writes the identity headers.
+    pub headers: IdentityHeaderWriter,
+    /// The connections to the app.
+    pub upstream: Upstream,
+}
+
+impl App {
+    /// Builds the app from its sections; opens no connection. `domains` lists the domains that
+    /// stand for tenants in the rules; `keys` sign the assertions.
+    ///
+    /// # Errors
+    /// Why `[upstream]` cannot be used.
+    pub fn new(
+        config: &Config,
+        domains: Arc<TenantDomains>,
+        keys: SigningKeys,
+        clock: Clock,
+        random: RandomSource,
+    ) -> Result<Self, BadUpstream> {
+        let site = config.server.site.clone();
+        let policy = Policy::compile(&config.access, domains);
+        let audiences = RouteAudiences::new(
+            config.upstream.routes(),
+            config.upstream.routes.iter().map(|it| it.audience.as_deref()),
+            &config.headers.assertion.audience,
+        );
+        let headers = IdentityHeaderWriter::new(
+            &config.headers,
+            site.origin(),
+            policy.named().map(str::to_owned).collect(),
+            audiences,
+            keys,
+            clock,
+            random,
+        );
+        Ok(Self {
+            names: CookieNames::new(site.is_https()),
+            policy: Arc::new(policy),
+            headers,
+            upstream: Upstream::new(&config.upstream, &config.server.limits)?,
+            site,
+        })
+    }
+}
