@@ -164,8 +164,9 @@ impl<'a> KeyReader<'_, 'a> {
         default: &[&'static str],
         read: impl Fn(&str) -> Result<T, InvalidValue>,
     ) -> Vec<Option<LocatedValue<T>>> {
-        let accepts = ValueType::List(entry);
-        let Some(entry) = self.find(Some(format!("{default:?}")), accepts) else {
+        // A list that is needed has no default.
+        let spelled = (!self.needed).then(|| format!("{default:?}"));
+        let Some(entry) = self.find(spelled, ValueType::List(entry)) else {
             self.miss();
             let one = |text: &&str| {
                 Some(LocatedValue {

@@ -30,7 +30,7 @@ pub enum InvalidToken {
     #[error("the signature does not match")]
     Signature,
     /// The key belongs to another issuer or cloud.
-    #[error("the token is signed with another issuer's key")]
+    #[error("the token is signed with a key of another issuer")]
     KeyIssuer,
     /// `ver` is not 2.0.
     #[error("the token does not have version 2.0")]

@@ -9,46 +9,9 @@ use crate::base::domains::TenantName;
 use crate::base::guid::Guid;
 
 pub(super) fn table(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> AllowConditions {
-    let some = |text: &str| {
-        if text.is_empty() { Err(InvalidValue::new("is empty")) } else { Ok(text.to_owned()) }
-    };
     let values = |found: Vec<LocatedValue<String>>| -> Vec<String> {
         found.into_iter().map(|it| it.value).collect()
     };
-    let groups = section
-        .key(
-            "groups",
-            "Object IDs of groups, any of which matches. With a directory, group names need \
-             `organizations` in the same table",
-        )
-        .list(&[], some);
-    for it in groups.iter().filter(|it| Guid::parse(&it.value).is_none()) {
-        let complaint = InvalidValue::new(format!(
-            "{} is a group name, but Entra sends object IDs",
-            quote(&it.value)
-        ));
-        section.warn(&it.spot, complaint.hint("copy the group's Object ID from Entra, unless tokens are configured to contain names"));
-    }
-    if let (Some(first), GroupsSource::Off) = (groups.first(), people.groups) {
-        let complaint = InvalidValue::new("can never match: [entra] groups is \"off\"");
-        section.complain(
-            &first.spot,
-            complaint.hint("write [entra] groups = \"token\", or use roles"),
-        );
-    }
-    let users = section.key("users", "People, by object ID or sign-in name").list(&[], user);
-    for it in users.iter().filter(|it| people.are_many && Guid::parse(&it.value).is_none()) {
-        let complaint = InvalidValue::new(format!(
-            "{} is ambiguous: any tenant can assign that name",
-            quote(&it.value)
-        ));
-        section.complain(
-            &it.spot,
-            complaint.hint(
-                "with several tenants, write the person's object ID, and add the tenant to tenants",
-            ),
-        );
-    }
     let table = AllowConditions {
         roles: values(
             section
@@ -57,10 +20,10 @@ pub(super) fn table(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> 
                     "App roles, any of which matches. With a directory, the same table needs \
                      `organizations`",
                 )
-                .list(&[], some),
+                .list(&[], not_empty),
         ),
-        groups: values(groups),
-        users: values(users),
+        groups: values(groups(section, people)),
+        users: values(users(section, people)),
         tenants: section
             .key("tenants", "The tenants that people belong to; a domain is resolved once")
             .list(&[], tenant)
@@ -94,6 +57,52 @@ pub(super) fn table(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> 
     };
     check_role_owner(section, people, &table);
     table
+}
+
+fn not_empty(text: &str) -> Result<String, InvalidValue> {
+    if text.is_empty() { Err(InvalidValue::new("is empty")) } else { Ok(text.to_owned()) }
+}
+
+fn groups(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> Vec<LocatedValue<String>> {
+    let groups = section
+        .key(
+            "groups",
+            "Object IDs of groups, any of which matches. With a directory, group names need \
+             `organizations` in the same table",
+        )
+        .list(&[], not_empty);
+    for it in groups.iter().filter(|it| Guid::parse(&it.value).is_none()) {
+        let complaint = InvalidValue::new(format!(
+            "{} is a group name, but Entra sends object IDs",
+            quote(&it.value)
+        ));
+        section.warn(&it.spot, complaint.hint("copy the group's Object ID from Entra, unless tokens are configured to contain names"));
+    }
+    if let (Some(first), GroupsSource::Off) = (groups.first(), people.groups) {
+        let complaint = InvalidValue::new("can never match: [entra] groups is \"off\"");
+        section.complain(
+            &first.spot,
+            complaint.hint("write [entra] groups = \"token\", or use roles"),
+        );
+    }
+    groups
+}
+
+fn users(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> Vec<LocatedValue<String>> {
+    let users = section.key("users", "People, by object ID or sign-in name").list(&[], user);
+    for it in users.iter().filter(|it| people.are_many && Guid::parse(&it.value).is_none()) {
+        let complaint = InvalidValue::new(format!(
+            "{} is ambiguous: any tenant can assign that name",
+            quote(&it.value)
+        ));
+        section.complain(
+            &it.spot,
+            complaint.hint(
+                "with several tenants, write the person's object ID, and add the tenant to tenants",
+            ),
+        );
+    }
+    users
 }
 
 /// Reports tables that match no one, and tables that must also name tenants or organizations.

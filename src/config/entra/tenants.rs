@@ -91,14 +91,24 @@ pub(super) fn allowed_tenants(
              whose people may sign in",
         )
         .list(&[], entry);
-    let spot = section.spot_of("allowed_tenants");
     let allowed = AllowedTenants {
         any: all.iter().any(|it| it.value.is_none()),
         tenants: all.into_iter().filter_map(|it| it.value).collect(),
     };
+    judge_allowed(section, tenant.map(|it| &it.value), &allowed);
+    allowed
+}
+
+/// Reports allowed tenants that are inconsistent with `tenant`.
+fn judge_allowed(
+    section: &ConfigSection<'_>,
+    tenant: Option<&TenantConfig>,
+    allowed: &AllowedTenants,
+) {
+    let spot = section.spot_of("allowed_tenants");
     let is_empty = !allowed.any && allowed.tenants.is_empty();
     let personal = allowed.tenants.contains(&TenantName::Id(Guid::PERSONAL));
-    match tenant.map(|it| &it.value) {
+    match tenant {
         Some(TenantConfig::Organizations | TenantConfig::Common) if is_empty => {
             let complaint = InvalidValue::new("is missing: people of every tenant could sign in");
             section.complain(
@@ -134,5 +144,4 @@ pub(super) fn allowed_tenants(
         }
         _ => {}
     }
-    allowed
 }

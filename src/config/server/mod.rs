@@ -90,15 +90,7 @@ pub(super) fn read(
     let admin_listen = section
         .key("admin_listen", "Admin listener: `/healthz`, `/readyz`, `/metrics` and the admin API")
         .parse_or("127.0.0.1:4181", self::listen);
-    let admin_token = section
-        .key(
-            "admin_token",
-            "Token for the admin API. If set, callers must send it, and may call from anywhere. \
-             Without it, only processes on this machine have access, if `admin_listen` is a unix \
-             socket or a loopback address",
-        )
-        .secret()
-        .and_then(|it| token(section, it));
+    let admin_token = admin_token(section);
     let public_url = section
         .key(
             "public_url",
@@ -123,16 +115,7 @@ pub(super) fn read(
     let shutdown_grace = section
         .key("shutdown_grace", "How long requests in progress may take to finish after SIGTERM")
         .duration(Duration::from_secs(30), Duration::ZERO..=Duration::from_hours(1));
-    let (tls, hsts) = section.inner("tls", |it| {
-        (
-            tls(
-                it,
-                "Certificate chain, leaf first, to terminate TLS in Entrada; read again when it \
-                 changes",
-            ),
-            hsts(it),
-        )
-    });
+    let (tls, hsts) = section.inner("tls", |it| (certificate(it), hsts(it)));
     let limits = section.inner("limits", limits);
     judge_listeners(section, &listen, admin_listen.as_ref());
 
@@ -204,8 +187,16 @@ fn return_host(text: &str) -> Result<String, InvalidValue> {
     })
 }
 
-/// Checks a token: it must fit into a header unchanged and be too long to guess.
-fn token(section: &ConfigSection<'_>, found: LocatedValue<Secret>) -> Option<Secret> {
+/// Reads a token: it must fit into a header unchanged and be too long to guess.
+fn admin_token(section: &ConfigSection<'_>) -> Option<Secret> {
+    let found = section
+        .key(
+            "admin_token",
+            "Token for the admin API. If set, callers must send it, and may call from anywhere. \
+             Without it, only processes on this machine have access, if `admin_listen` is a unix \
+             socket or a loopback address",
+        )
+        .secret()?;
     let text = found.value.expose();
     if (32..=512).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_graphic()) {
         return Some(found.value);
@@ -256,6 +247,12 @@ fn trusted(text: &str) -> Result<Option<IpNet>, InvalidValue> {
     }
     let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
     text.parse().ok().or_else(single).map(Some).ok_or_else(refused)
+}
+
+fn certificate(section: &ConfigSection<'_>) -> Option<TlsFiles> {
+    let about = "Certificate chain, leaf first, to terminate TLS in Entrada; read again when it \
+                 changes";
+    tls(section, about)
 }
 
 /// Reads certificate and key, which are useful only together. `about` is the certificate's
