@@ -269,7 +269,7 @@ impl Sidecar {
             random.clone(),
         )?;
         let bearer = config.native.as_ref();
-        let bearer = bearer.map(|it| bearer_sessions(it, keyring, &site, &process)).transpose()?;
+        let bearer = bearer.map(|it| bearer_sessions(it, keyring, site, &process)).transpose()?;
         let client = HttpClient::new(config.entra.ca_file.as_deref(), &process.environment)?;
         let custom: Vec<_> = config.headers.custom.iter().map(|it| it.1.clone()).collect();
         let host = AuthorityHost { address: config.entra.authority.clone(), client, clock, random };

@@ -9,8 +9,6 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Stdio};
 
-/// The tenant of every world.
-
 /// The provider; it ends with the story.
 struct NodeProvider {
     process: Child,
