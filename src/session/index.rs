@@ -53,7 +53,10 @@ impl SessionIndex {
         let places = self.of(session);
         let mut all = self.all();
         for place in places {
-            all.remove(&place);
+            // A session of the same sign-in may have taken its place.
+            if all.get(&place).is_some_and(|it| std::ptr::eq(it.as_ptr(), session)) {
+                all.remove(&place);
+            }
         }
     }
 

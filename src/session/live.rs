@@ -143,6 +143,10 @@ impl LiveSessions {
         // First: the cache can evict the session at once, and then removes it from the index.
         self.index.insert(session);
         let entry = self.sessions.entry(session.key).or_insert_with(|| Arc::clone(session));
+        if !entry.is_fresh() {
+            // Another request was faster: its session is the one that is found.
+            self.index.insert(entry.value());
+        }
         // It may have ended since the first check.
         if session.is_over() {
             self.sessions.invalidate(&session.key);
@@ -173,12 +177,22 @@ impl LiveSessions {
     /// there does not sign out a phone.
     pub fn create_for_client(&self, client_sign_in: ClientSignIn) -> Arc<Session> {
         let (id, ends) = (client_sign_in.id, client_sign_in.ends);
-        let (identity, grant) = client_sign_in.into_parts();
+        let (identity, refresh_token) = client_sign_in.into_parts();
+        self.start_for_client(id, identity, refresh_token, ends)
+    }
+
+    pub(super) fn start_for_client(
+        &self,
+        id: Guid,
+        identity: Identity,
+        refresh_token: Option<Secret>,
+        ends: u64,
+    ) -> Arc<Session> {
         let session = Arc::new(self.session(
             client_sign_in_key(id),
             Via::Client(id),
             Identity { entra_sid: None, ..identity },
-            grant,
+            refresh_token,
             ends,
         ));
         // Replaces a session that has been idle for too long.

@@ -271,3 +271,23 @@ fn whoever_signs_in_again_and_again_makes_room_among_their_own_sessions() {
     );
     assert!(lives(&live, &tom) && lives(&live, &abroad));
 }
+
+/// The cache reports the replaced session after the new one is in the index, with the same entries.
+#[test]
+fn a_session_of_a_client_that_replaces_an_idle_one_is_found_and_ends_with_its_person() {
+    let clock = Clock::system();
+    let live = live(&clock, 100);
+    let (sign_in, who) = (guid(ELSEWHERE), person(MAYA, HOME));
+    let start = || {
+        let ends = clock.now() + 3600;
+        live.start_for_client(sign_in, identity(who, "maya@contoso.example", None), None, ends)
+    };
+    start();
+    clock.shift(11 * 60);
+    assert!(live.find_client_sign_in(sign_in).is_none());
+    start();
+    live.settle();
+    assert!(live.find_client_sign_in(sign_in).is_some());
+    assert_eq!(live.end_all_of(who), 1);
+    assert!(live.find_client_sign_in(sign_in).is_none());
+}
