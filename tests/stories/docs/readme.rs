@@ -87,7 +87,14 @@ fn with_own_values(text: &str, public_url: &str, app: SocketAddr) -> String {
 /// The command that a target of the Makefile runs last.
 fn made_by(line: &str) -> String {
     let target = line.strip_prefix("make ").unwrap();
-    let output = Command::new("make").args(["-n", target]).current_dir(root()).output().unwrap();
+    let output = Command::new("make")
+        // `make test` runs this, and passes its own options on.
+        .env_remove("MAKEFLAGS")
+        .env_remove("MAKELEVEL")
+        .args(["-n", "--no-print-directory", target])
+        .current_dir(root())
+        .output()
+        .unwrap();
     let recipe = String::from_utf8(output.stdout).unwrap();
     // Compiling takes minutes: the recipe says so, and does not hide cargo's progress.
     assert!(recipe.contains("minutes") && !recipe.contains(" -q"), "{recipe}");
