@@ -47,9 +47,9 @@ pub trait Handler: Clone + Send + Sync + 'static {
 const MIN_BUFFER_BYTES: usize = 8 * 1024;
 /// Number of header fields that hyper reads without a heap allocation for each request.
 const INLINE_HEADERS: usize = 100;
-/// What h2 may hold back for a slow client, in bytes for each stream; hyper holds a part of `MAX_PART_BYTES` beside it. Both are cut from what
-/// was read from the app: a part keeps its whole read alive, and a second read waits in hyper's channel. A fast app is read in pieces of up to
-/// 128 KiB (`MAX_HEAD_BYTES` in `upstream::connect`), so a client that reads nothing costs up to some 350 KiB for each stream.
+/// Part of a response that h2 may hold back for a slow client, in bytes for each stream; hyper
+/// holds a part of `MAX_PART_BYTES` in addition. A part keeps the whole read alive from which it
+/// was cut: at most `MAX_READ_BYTES_FOR_HTTP2` (`upstream::http1`) from an HTTP/1.1 app.
 const MAX_SEND_BUFFER_BYTES: usize = 16 * 1024;
 
 /// The HTTP settings of all connections.

@@ -14,8 +14,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 pin_project! {
-    /// The app's body on its way to the client. It continues only as long as its request would be allowed: otherwise HTTP/1.1 closes the
-    /// connection, and HTTP/2 resets the stream.
+    /// The app's body on its way to the client. It continues only as long as its request would be
+    /// allowed: otherwise HTTP/1.1 closes the connection, and HTTP/2 resets the stream.
     pub(super) struct ResponseBody<C> {
         #[pin]
         from: ReplyBody,
