@@ -294,7 +294,7 @@ async fn answer(
     facts: &mut RequestFacts,
 ) -> Result<Response<Body>, Refusal> {
     match route {
-        Route::ForwardAuth => forward_auth::nginx(exchange, facts).await,
+        Route::ForwardAuth => forward_auth::answer_nginx(exchange, facts).await,
         Route::Start => sign_in::pages::start(exchange).await,
         Route::SignIn => sign_in::pages::page(exchange, body).await,
         Route::Callback => callback::callback(exchange, body, facts).await,

@@ -1,17 +1,16 @@
-//! Handles requests from a front proxy. Admission and headers are the same as for proxied requests;
-//! the response uses the front proxy's dialect.
+//! The dialect of nginx's `auth_request`.
 
-use super::admission::{Admission, AdmissionRequest, admit, redirects};
-use super::exchange::Exchange;
-use super::facts::RequestFacts;
-use super::refusal::Refusal;
-use super::refusal::challenge::{SIGN_IN_CHALLENGE, insufficient};
-use super::sign_in_url::start_url_with_contexts;
+use super::super::admission::{Admission, redirects};
+use super::super::exchange::Exchange;
+use super::super::facts::RequestFacts;
+use super::super::refusal::Refusal;
+use super::super::refusal::challenge::{SIGN_IN_CHALLENGE, insufficient};
+use super::super::sign_in_url::start_url_with_contexts;
 use crate::base::return_to::ReturnTo;
 use crate::base::site::Site;
+use crate::base::target::Target;
 use crate::wire::body::Body;
 use crate::wire::cookies;
-use crate::wire::forwarded::{ForwardAuthError, ForwardAuthRequest, from_nginx};
 use crate::wire::inbound::kind_of_caller;
 use crate::wire::reply;
 use http::header::{LOCATION, WWW_AUTHENTICATE};
@@ -20,19 +19,18 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 /// The `Cookie` header for the app: the client's cookies without Entrada's.
 const COOKIE_FOR_THE_APP: HeaderName = HeaderName::from_static("x-entrada-cookie");
 
-/// Answers nginx's `auth_request`: 200 allows the request, 401 and 403 refuse it. nginx turns any
-/// other status into a 500.
-pub(super) async fn nginx(
+/// Translates the decision about a request for `target`: 200 allows it, 401 and 403 refuse it.
+/// nginx turns any other status into a 500.
+pub(super) fn answer(
     exchange: &Exchange<'_>,
+    target: &Target,
+    admission: Admission,
     facts: &mut RequestFacts,
 ) -> Result<Response<Body>, Refusal> {
     let Exchange { app, headers, .. } = *exchange;
-    let asked = read_request(exchange)?;
-    let caller = kind_of_caller(asked.target.method(), headers);
-    let return_to = ReturnTo::of(&asked.target, &app.site);
-    let wanted =
-        AdmissionRequest { target: &asked.target, opens_web_socket: opens_web_socket(headers) };
-    match admit(exchange, wanted, facts).await {
+    let caller = kind_of_caller(target.method(), headers);
+    let return_to = ReturnTo::of(target, &app.site);
+    match admission {
         Admission::Permitted(permit) => {
             let mut response = reply::empty(StatusCode::OK);
             app.headers.identify(permit)?.answer(response.headers_mut());
@@ -85,19 +83,8 @@ fn sign_in(
 
 /// nginx's subrequest has no `Upgrade` header, but it includes the key of the WebSocket handshake
 /// (RFC 6455 section 4.1).
-fn opens_web_socket(headers: &HeaderMap) -> bool {
+pub(super) fn opens_web_socket(headers: &HeaderMap) -> bool {
     headers.contains_key("sec-websocket-key")
-}
-
-fn read_request(exchange: &Exchange<'_>) -> Result<ForwardAuthRequest, Refusal> {
-    let Exchange { sidecar, app, inbound, headers } = *exchange;
-    let asked = from_nginx(headers, &inbound.origin, sidecar.strictness)?;
-    match asked.host.as_deref() {
-        Some(host) if !app.site.is_host(host) => {
-            Err(Refusal::BadForwardAuth(ForwardAuthError::OtherHost))
-        }
-        _ => Ok(asked),
-    }
 }
 
 fn refused(facts: &mut RequestFacts, cause: &str) -> Response<Body> {
