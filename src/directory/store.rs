@@ -49,48 +49,6 @@ impl Directory {
         random: RandomSource,
     ) -> Result<Self, Error> {
         let database = Database::open(&config.database).await?;
-        Self::open_with(database, config, keyring, clock, random).await
-    }
-
-    /// Returns the same open database with another configuration, for a reload; another `database`
-    /// requires a restart.
-    ///
-    /// # Errors
-    /// Which organization of the configuration is invalid.
-    pub async fn reconfigured(
-        &self,
-        config: &config::directory::DirectoryConfig,
-        keyring: &Keyring,
-    ) -> Result<Self, Error> {
-        Self::open_with(
-            self.database.clone(),
-            config,
-            keyring,
-            self.clock.clone(),
-            self.random.clone(),
-        )
-        .await
-    }
-
-    /// Returns the same directory with other secrets for sealing, for a reload that changes only
-    /// these.
-    #[must_use]
-    pub fn sealed_by(&self, keyring: &Keyring) -> Self {
-        let envelope = Arc::new(Envelope::new(keyring, SEAL_PURPOSE, &self.random));
-        Self {
-            envelope,
-            seals: Arc::new(ClientSignInKeys::new(keyring, &self.random)),
-            ..self.clone()
-        }
-    }
-
-    async fn open_with(
-        database: Database,
-        config: &config::directory::DirectoryConfig,
-        keyring: &Keyring,
-        clock: Clock,
-        random: RandomSource,
-    ) -> Result<Self, Error> {
         let now = clock.now();
         let of_file = file::take_over(&database, &config.organizations, now, &random).await?;
         let envelope = Arc::new(Envelope::new(keyring, SEAL_PURPOSE, &random));
@@ -105,6 +63,18 @@ impl Directory {
             written: Arc::default(),
             turns: Arc::default(),
         })
+    }
+
+    /// Returns the same directory with other secrets for sealing, for a reload that changes only
+    /// these.
+    #[must_use]
+    pub fn sealed_by(&self, keyring: &Keyring) -> Self {
+        let envelope = Arc::new(Envelope::new(keyring, SEAL_PURPOSE, &self.random));
+        Self {
+            envelope,
+            seals: Arc::new(ClientSignInKeys::new(keyring, &self.random)),
+            ..self.clone()
+        }
     }
 
     /// Closes all connections.

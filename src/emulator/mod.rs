@@ -187,11 +187,6 @@ impl Emulator {
     pub fn stop(&self) {
         self.stop.cancel();
     }
-
-    /// Waits until the emulator is stopped.
-    pub async fn stopped(&self) {
-        self.stop.cancelled().await;
-    }
 }
 
 impl Drop for Emulator {

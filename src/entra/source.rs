@@ -191,7 +191,7 @@ impl EntraSource {
     ///
     /// # Errors
     /// Why Entra could not be asked; the snapshot stays in use.
-    pub async fn refetch(&self) -> Result<Arc<EntraSnapshot>, Error> {
+    pub(in crate::entra) async fn refetch(&self) -> Result<Arc<EntraSnapshot>, Error> {
         let mut turn = self.turn.lock().await;
         self.fetch_all(&mut turn).await
     }

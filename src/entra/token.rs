@@ -101,11 +101,6 @@ impl TokenClaims {
     pub fn text(&self, name: &str) -> Option<&str> {
         self.claim(name)?.as_str()
     }
-
-    /// Returns the names of all claims.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
-    }
 }
 
 impl fmt::Debug for UnverifiedToken<'_> {

@@ -277,7 +277,7 @@ impl IdentityHeaders {
     }
 
     /// The session of the request; none if the person is not signed in, on a public path.
-    pub fn session(&self) -> Option<&Arc<Session>> {
+    pub(crate) fn session(&self) -> Option<&Arc<Session>> {
         self.permit.session()
     }
 

@@ -58,7 +58,7 @@ pub enum ForwardAuthError {
 }
 
 /// Whether the peer's forwarded headers are trusted.
-pub fn is_trusted(peer: &Peer, trust: &TrustedProxies) -> bool {
+fn is_trusted(peer: &Peer, trust: &TrustedProxies) -> bool {
     match peer.ip() {
         Some(ip) => trust.networks.iter().any(|it| it.contains(&ip)),
         None => trust.unix,

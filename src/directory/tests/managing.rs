@@ -390,8 +390,7 @@ async fn organizations_of_the_file_are_there_and_only_the_file_changes_them() {
         );
 
         ground.config.organizations = Vec::new();
-        let keyring = Keyring::new(&[], &random::system());
-        let directory = directory.reconfigured(&ground.config, &keyring).await.unwrap();
+        let directory = ground.open().await;
         let gone = directory.organization_by_id(contoso.id).await.unwrap().unwrap();
         assert_eq!((gone.state, gone.has_credential), (OrganizationState::Off, false));
         assert!(matches!(
