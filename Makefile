@@ -28,7 +28,7 @@ bench:
 release:
 	benches/pgo.sh
 
-# Bans, licenses and sources of everything that is linked in.
+# Checks dependencies for bans, licenses and sources.
 deny:
 	@if [ -x target/tools/cargo-deny/bin/cargo-deny ]; then target/tools/cargo-deny/bin/cargo-deny --locked check --hide-inclusion-graph bans licenses sources; \
 	else echo "SKIPPED: cargo-deny is not there: make setup"; test "$$CI" != true; fi

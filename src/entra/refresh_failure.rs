@@ -28,7 +28,7 @@ pub enum RefreshFailure {
     },
 }
 
-/// Whom a failure affects that says nothing about the person.
+/// The scope of a failure that is not about the person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureScope {
     /// Every registration of the tenant: the authority does not answer, or throttles the tenant.

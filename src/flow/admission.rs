@@ -100,8 +100,8 @@ async fn judge_again(
     Ok(exchange.app.policy.judge(target.clone(), Some(Arc::clone(session))))
 }
 
-/// Whether a page of another site can send the request as it is: everything but a session that is
-/// not proven with a cookie.
+/// Whether a page of another site can send the request as it is: true unless the session is proven
+/// with a token.
 fn is_by_cookie(permit: &Permit) -> bool {
     permit.session().is_none_or(|it| it.via().is_by_cookie())
 }

@@ -94,9 +94,9 @@ fn proxy_context(sidecar: &Sidecar, inbound: &InboundRequest) -> ProxyContext {
     }
 }
 
-/// Returns where a request counts for fairness. A trusted front proxy brings many people over one
-/// connection, so its requests count by the addresses that it reports, or not at all without them.
-/// Whoever connects over a unix socket is a front proxy too.
+/// Returns the shares that a request counts against. A trusted front proxy brings many people over
+/// one connection, so its requests count by the addresses that it reports, or not at all without
+/// them. A client of a unix socket counts as a front proxy.
 fn share_key(origin: &RequestOrigin) -> ShareKey {
     if origin.trusted {
         let client = origin.client.filter(|it| Some(*it) != origin.peer);

@@ -13,7 +13,7 @@ use crate::directory::refresh_lease::RefreshLease;
 use crate::directory::{Directory, Error};
 use std::time::Duration;
 
-/// How often to check whether another process has finished, and the time between two checks.
+/// Maximum number of checks whether another process has finished, and the time between two.
 const MAX_POLLS: u32 = 40;
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -100,7 +100,7 @@ impl<'a> LeaseKeeper<'a> {
             }
             Self::Row(directory, sign_in) => {
                 let kept = directory.store_refresh_token(sign_in, &token).await;
-                // This process goes on with the new one in any case.
+                // This process uses the new one even if it was not stored.
                 lease.store_refresh_token(token);
                 kept
             }

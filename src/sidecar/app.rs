@@ -1,4 +1,4 @@
-//! What belongs to one app with its own host.
+//! One app with its own public address.
 
 use crate::access::policy::Policy;
 use crate::base::clock::Clock;

@@ -147,8 +147,8 @@ impl ShareCounter {
     }
 
     /// Waits in order, except that a request that just arrived may take a place before one that was
-    /// notified of it. The sequence matters: whoever frees a place reads `waiting` afterwards, so
-    /// either this sees the place, or it is notified.
+    /// notified of it. The sequence matters: the request that frees a place reads `waiting`
+    /// afterwards, so either this sees the place, or it is notified.
     async fn count(&'static self, max: usize) -> CountedRequest {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let _waiting = WaitingRequest(self);

@@ -1,4 +1,4 @@
-//! Reads one table of `allow` and checks whom it can match.
+//! Reads one table of `allow` and checks who can match it.
 
 use super::super::entra::{GroupsSource, SignInAudience, named};
 use super::super::problem::{InvalidValue, quote};
