@@ -65,7 +65,7 @@ pub(super) struct ListPeopleArgs {
     search: Option<String>,
     /// Maximum number of people to show.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    most: u32,
+    limit: u32,
     /// Only usernames after this one.
     #[arg(long, value_parser = directory::username)]
     after: Option<Username>,
@@ -223,7 +223,7 @@ fn list(it: &ListPeopleArgs) -> Result<(), CommandError> {
             organization,
             prefix: it.search.clone(),
             after: it.after.clone(),
-            limit: it.most,
+            limit: it.limit,
         };
         let people = directory.people(&asked).await.map_err(failure)?;
         let mut rows = vec![
@@ -245,7 +245,7 @@ fn list(it: &ListPeopleArgs) -> Result<(), CommandError> {
             if people.is_empty() { "no people found".to_owned() } else { lines(&rows) }
         });
         if let Some(last) =
-            people.last().filter(|_| !it.common.json && u32::try_from(people.len()) == Ok(it.most))
+            people.last().filter(|_| !it.common.json && u32::try_from(people.len()) == Ok(it.limit))
         {
             complain(&format!("hint: there may be more; show them with --after {}", last.username));
         }

@@ -182,7 +182,7 @@ pub(super) struct HistoryArgs {
     code: CompanyCode,
     /// Maximum number of changes to show.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    most: u32,
+    limit: u32,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -335,7 +335,7 @@ fn history(it: &HistoryArgs) -> Result<(), CommandError> {
     open(&it.common, async |directory| {
         let found = directory.organization(&it.code).await.map_err(failure)?;
         let found = found.ok_or_else(|| failure(Error::NoOrganization(it.code.clone())))?;
-        let all = directory.history(found.id, None, it.most).await.map_err(failure)?;
+        let all = directory.history(found.id, None, it.limit).await.map_err(failure)?;
         let mut rows = vec![["TIME", "BY", "PERSON", "WHAT"].map(str::to_owned)];
         rows.extend(all.iter().map(|it| {
             [

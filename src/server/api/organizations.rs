@@ -1,6 +1,6 @@
 //! Calls about organizations.
 
-use super::read::{json, most, parsed, query, some};
+use super::read::{json, limit, parsed, query, some};
 use super::refused::ApiError;
 use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
@@ -227,11 +227,11 @@ pub(super) async fn history(
     code: &str,
     parts: &Parts,
 ) -> Result<Value, ApiError> {
-    let [before, number] = query(parts, ["before", "most"])?;
+    let [before, number] = query(parts, ["before", "limit"])?;
     let before = parsed("before", "must be the ID of a change", before.as_deref(), Guid::parse)?;
-    let number = most(number.as_deref())?;
+    let limit = limit(number.as_deref())?;
     let found = found(directory, code).await?;
-    let all = directory.history(found.id, before, number).await?;
+    let all = directory.history(found.id, before, limit).await?;
     Ok(json!({ "changes": all.iter().map(organization_json::change).collect::<Vec<_>>() }))
 }
 

@@ -1,6 +1,6 @@
 //! Calls about people.
 
-use super::read::{csv, json, most, parsed, query, some};
+use super::read::{csv, json, limit, parsed, query, some};
 use super::refused::ApiError;
 use crate::base::guid::Guid;
 use crate::base::username::Username;
@@ -65,12 +65,12 @@ pub(super) async fn list(
     organization: Option<&Organization>,
     parts: &Parts,
 ) -> Result<Value, ApiError> {
-    let [after, number, search] = query(parts, ["after", "most", "search"])?;
+    let [after, number, search] = query(parts, ["after", "limit", "search"])?;
     let asked = PeopleQuery {
         organization: organization.map(|it| it.id),
         prefix: search,
         after: parsed("after", USERNAME_HINT, after.as_deref(), Username::parse)?,
-        limit: most(number.as_deref())?,
+        limit: limit(number.as_deref())?,
     };
     let people = directory.people(&asked).await?;
     // A page that is not full is the last one.

@@ -112,12 +112,12 @@ pub(super) fn query<const N: usize>(
 }
 
 /// Returns the requested number of entries, 100 by default.
-pub(super) fn most(text: Option<&str>) -> Result<u32, ApiError> {
+pub(super) fn limit(text: Option<&str>) -> Result<u32, ApiError> {
     let Some(text) = text else { return Ok(100) };
     text.parse()
         .ok()
         .filter(|it| (1..=1000).contains(it))
-        .ok_or(ApiError::Query("most must be a number from 1 to 1000"))
+        .ok_or(ApiError::Query("limit must be a number from 1 to 1000"))
 }
 
 /// Parses an optional value.

@@ -184,7 +184,7 @@ async fn an_organization_is_made_changed_and_invited_and_its_secret_is_never_rea
     let off = office.calls("PATCH", "/organizations/contoso-eu", &json!({ "state": "off" })).await;
     assert_eq!(off.body["state"], "off");
     // The history knows who it was in the app, and no secret.
-    let history = office.gets("/organizations/contoso-eu/history?most=3").await;
+    let history = office.gets("/organizations/contoso-eu/history?limit=3").await;
     let changes = history.body["changes"].as_array().unwrap();
     assert!(
         changes.len() == 3 && changes.iter().all(|it| it["by"] == "admin api for ines@app.example"),
@@ -224,9 +224,9 @@ async fn people_are_made_changed_paged_and_switched_off_at_once() {
             .await;
         assert_eq!(made.status, 201, "{}", made.body);
     }
-    let page = office.gets("/organizations/contoso/people?most=3").await.body;
+    let page = office.gets("/organizations/contoso/people?limit=3").await.body;
     assert_eq!((page["people"].as_array().unwrap().len(), &page["next"]), (3, &json!("carl")));
-    let page = office.gets("/people?most=3&after=carl").await.body;
+    let page = office.gets("/people?limit=3&after=carl").await.body;
     assert_eq!((page["people"][0]["username"].as_str(), &page["next"]), (Some(MAYA), &Value::Null));
     assert_eq!(
         office.gets("/people?search=bert").await.body["people"].as_array().unwrap().len(),

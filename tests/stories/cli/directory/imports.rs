@@ -45,7 +45,7 @@ async fn a_killed_import_leaves_nobody_half_and_is_finished_by_running_it_again(
     running.ends().await;
     let there = place.json("organization show contoso")["people"].as_u64().unwrap();
     assert!((10_000..24_000).contains(&there) && there.is_multiple_of(1000), "{there}");
-    let people = place.json("person list --most 10000");
+    let people = place.json("person list --limit 10000");
     assert!(
         people
             .as_array()

@@ -136,7 +136,7 @@ fn an_operator_gives_a_new_client_secret_takes_it_back_and_reads_what_was_done()
         (&history[0]["username"], &history[0]["by"]),
         (&"maya@contoso.com".into(), &"operator olga".into())
     );
-    assert_eq!(place.does("organization history contoso --most 2").lines().count(), 3);
+    assert_eq!(place.does("organization history contoso --limit 2").lines().count(), 3);
     assert!(!place.does("organization history contoso").contains("another~Secret"));
 }
 
