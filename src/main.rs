@@ -1,6 +1,6 @@
 //! Hands the arguments to `cli`.
 
-// Less memory for each connection and session than the system's, and no calls into the kernel in between.
+// Uses less memory per connection and session than the system allocator, without system calls.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

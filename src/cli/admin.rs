@@ -7,9 +7,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-/// Longest silence.
+/// Maximum time without data.
 const ADMIN_TIMEOUT: Duration = Duration::from_secs(3);
-/// What is read of an answer, in bytes.
+/// Maximum size of a response, in bytes.
 const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 
 /// Sends a request that asks the connection to close, and reads the answer.
@@ -46,7 +46,7 @@ fn exchange(mut stream: impl Read + Write, request: &str) -> io::Result<String> 
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// A listener on all addresses is asked by loopback.
+/// A listener on all addresses is reached over loopback.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -18,7 +18,8 @@ pub(super) fn run(path: Option<&Path>) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The certificates that end within a month, or have ended: the file is fine, and people will soon not get in all the same.
+/// Warns about certificates that expire within a month: the file is valid, but sign-ins will soon
+/// fail.
 fn ending(config: &Config, now: u64) -> Vec<String> {
     let organizations = config
         .directory
@@ -47,7 +48,8 @@ pub(super) fn read(
     outcome.config.ok_or_else(CommandError::already_reported)
 }
 
-/// Reads the configuration; problems are printed, and warnings only beside them: for what runs every few seconds.
+/// Reads the configuration; prints warnings only together with problems, for commands that run
+/// often.
 pub(super) fn read_quietly(path: Option<&Path>) -> Result<Config, CommandError> {
     let outcome = config::load(path, &environment());
     if outcome.config.is_none() {

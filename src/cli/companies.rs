@@ -16,10 +16,11 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// Who stands in the history of changes.
+/// Actor in the change history.
 const HISTORY_ACTOR: &str = "entrada dev";
 
-/// A company with an app registration in its own pretend tenant. Nothing of it is secret: nobody but the emulator knows these values.
+/// A company with a registration in its own emulated tenant. Its values are not secret: they exist
+/// only in the emulator.
 struct EmulatedCompany {
     code: &'static str,
     name: &'static str,
@@ -28,7 +29,7 @@ struct EmulatedCompany {
     client_id: &'static str,
     client_secret: &'static str,
     secret_id: &'static str,
-    /// Those who are known, with their roles; whoever else signs in is made a worker.
+    /// Known people with their roles; others become workers.
     people: &'static [(&'static str, &'static str)],
     is_on: bool,
 }
@@ -80,8 +81,8 @@ pub(super) fn registrations() -> Vec<EmulatedRegistration> {
     COMPANIES.iter().map(registration).collect()
 }
 
-/// Makes those that are not there yet; what somebody changed in a directory that is kept stays as it is. The link to set up the one that waits
-/// for it, while it does.
+/// Creates missing companies and keeps changed ones. Returns the set-up link of the one that is not
+/// set up yet.
 pub(super) async fn settle(directory: &Directory, site: &Site) -> Result<Option<String>, Error> {
     for company in &COMPANIES {
         let Some(code) = CompanyCode::parse(company.code) else { continue };
@@ -148,7 +149,7 @@ pub(super) fn lines(link: Option<&str>) -> String {
     format!("type      {typed}{link}")
 }
 
-/// Where the database lies: in a directory that is kept, or in one that ends with the process.
+/// Location of the database: kept, or deleted at exit.
 pub(super) struct DatabaseLocation {
     directory: PathBuf,
     is_kept: bool,
@@ -178,7 +179,7 @@ impl DatabaseLocation {
         self.directory.join("entrada.db")
     }
 
-    /// What seals the credentials: kept beside the database, since another one could not open them.
+    /// Session secret, kept beside the database, because no other one opens the credentials.
     pub(super) fn secret(&self, random: &RandomSource) -> Result<String, CommandError> {
         let path = self.directory.join("secret");
         let refused =

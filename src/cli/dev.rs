@@ -19,8 +19,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
-/// Rules of the built-in demo, whose paths these are. Before somebody's own app everything is for whoever is signed in: its `/admin` and its
-/// `/public` are its own affair.
+/// Rules for the paths of the built-in demo. Another app has its own paths, so everyone who signs
+/// in may use all of them.
 const DEMO_RULES: &str = r#"
 [[access.rule]]
 path = "/admin/**"
@@ -51,7 +51,7 @@ name = "Entrada demo"
 redirect_uris = ["http://127.0.0.1/phone/back"]
 "#;
 
-/// What can be chosen.
+/// Arguments of `entrada dev`.
 #[derive(Debug, clap::Args)]
 pub(super) struct DevArgs {
     /// URL of your app; without it, a built-in demo app that shows what an app receives.
@@ -77,7 +77,7 @@ async fn serve(arguments: &DevArgs) -> Result<(), CommandError> {
     let mut stop = StopSignals::new()?;
     let (port, data) = listen(arguments.port)?;
     let public_url = format!("http://localhost:{port}");
-    // One clock for all, so that the emulator's panel moves everybody's.
+    // One clock, so that the emulator's panel advances all parts.
     let clock = Clock::system();
     let place = arguments
         .organizations
@@ -94,7 +94,7 @@ async fn serve(arguments: &DevArgs) -> Result<(), CommandError> {
         &emulator,
     )?;
     let log = start_log(&config, std::io::stderr())?;
-    // Purposefully without the environment: a proxy towards the internet must not stand before loopback.
+    // Ignores the environment: a proxy must not be used for loopback.
     let process = Process::new(&config, clock, random::system(), log.clone(), Vec::new())
         .opened(&config)
         .await
@@ -122,7 +122,7 @@ async fn serve(arguments: &DevArgs) -> Result<(), CommandError> {
 
 /// Listens on both loopback addresses, since "localhost" may be either; on the first one alone where the machine has no IPv6.
 ///
-/// Bound before the configuration is written, which needs the port: nobody can take it in between.
+/// Bound before the configuration is written, so that no other program takes the port.
 fn listen(port: u16) -> Result<(u16, Vec<Listener>), CommandError> {
     let bind = |address: SocketAddr| Listener::bind(&ListenAddress::Tcp(address));
     let taken = |address: SocketAddr, why: io::Error| {
@@ -192,7 +192,7 @@ fn start_demo(
     Ok(format!("http://{address}"))
 }
 
-/// What anybody would write for it.
+/// Returns the configuration as text.
 fn written(
     arguments: &DevArgs,
     place: Option<&DatabaseLocation>,
@@ -253,14 +253,14 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// The same configuration as anybody's, read the same way.
+/// Reads it like any other configuration file.
 fn read(text: &str, emulator: &Emulator) -> Result<Config, CommandError> {
     let environment = [("DEV_CLIENT_SECRET".to_owned(), emulator.client_secret().to_owned())];
     let outcome = config::read("entrada dev", text, &environment);
     outcome.config.ok_or_else(|| refused(&outcome.problems))
 }
 
-/// Only `--upstream` is somebody's own writing.
+/// Only `--upstream` comes from the user.
 fn refused(problems: &[Problem]) -> CommandError {
     let Some(Problem { key, what, hint, .. }) = problems.first() else {
         return CommandError::new("the configuration cannot be read");

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 /// The longest secret that is read, in bytes.
 ///
-/// One more than a certificate and its key may have, so that what is too long is told and not cut.
+/// One more than the maximum, so that a longer file is reported and not cut.
 const MAX_SECRET_BYTES: u64 = 16 * 1024 + 1;
 
 /// Which installation, and for whom the answer is.
@@ -87,7 +87,7 @@ pub(super) fn actor() -> String {
     named.map_or_else(|| "operator".to_owned(), |it| format!("operator {}", it.1))
 }
 
-/// What a failure of the directory is to an operator.
+/// Converts a directory error.
 pub(super) fn failure(error: Error) -> CommandError {
     let hint = match &error {
         Error::NoOrganization(_) => Some("list the codes with entrada organization list"),
@@ -162,7 +162,7 @@ pub(super) fn domain(text: &str) -> Result<String, String> {
         .ok_or_else(|| "write a domain like contoso.com".to_owned())
 }
 
-/// What becomes of somebody who is not known yet.
+/// What happens at an unknown person's first sign-in.
 pub(super) fn first_sign_in(text: &str) -> Result<FirstSignInRule, String> {
     match text {
         "create" => Ok(FirstSignInRule::Create),
@@ -171,8 +171,8 @@ pub(super) fn first_sign_in(text: &str) -> Result<FirstSignInRule, String> {
     }
 }
 
-/// A client secret from a file, or from standard input by `-`; a newline at its end is not part of it. Never from the command line, which
-/// everybody on the machine can see.
+/// A client secret from a file, or from standard input by `-`; a newline at its end is not part of
+/// it. Never from the command line, which other users of the machine can read.
 pub(super) fn client_secret(path: &Path) -> Result<OrganizationCredential, CommandError> {
     let text = secret_text("client secret", path)?;
     OrganizationCredential::of_value(text.expose()).map_err(|it| match it {

@@ -9,7 +9,7 @@ use crate::seal::random;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 
-/// What can be chosen.
+/// Arguments of `entrada emulator`.
 #[derive(Debug, clap::Args)]
 pub(super) struct EmulatorArgs {
     /// Port to listen on, on loopback; 0 picks a free one.

@@ -14,7 +14,7 @@ use http::Method;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What can be asked.
+/// Arguments of `entrada explain`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ExplainArgs {
     /// The HTTP method: GET, POST ...
@@ -165,7 +165,7 @@ fn table(table: &AllowConditions) -> String {
     parts.collect::<Vec<_>>().join(" and ")
 }
 
-/// The domain that the person's tenant is named by. Nobody is asked whose it is: it stands for itself.
+/// The domain that names the tenant; it is not resolved.
 fn domain(arguments: &ExplainArgs, config: &Config) -> Option<String> {
     match (&arguments.tenant, &config.entra.tenant) {
         (Some(text), _) => {
@@ -176,7 +176,7 @@ fn domain(arguments: &ExplainArgs, config: &Config) -> Option<String> {
     }
 }
 
-/// An id that is nobody's.
+/// An object ID that no person has.
 fn placeholder_id() -> Guid {
     Guid::from_random([0; 16])
 }

@@ -13,7 +13,7 @@ use crate::directory::{Directory, Error, organization_json};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// What can be done.
+/// Arguments of `entrada person`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum PersonCommand {
     /// Add a person ahead of their first sign-in.

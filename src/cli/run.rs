@@ -30,7 +30,7 @@ pub(super) fn run(path: Option<PathBuf>) -> Result<(), CommandError> {
 
 /// All cores; the request path never blocks one.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
-    // The first call decides for the process; a second one finds it decided.
+    // Fails if a provider is installed already, as in tests.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -39,7 +39,7 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
 }
 
 async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), CommandError> {
-    // Before anything listens: whoever reaches us may ask us to end.
+    // Before anything listens, so that no signal is lost.
     let signals = Signals::new()?;
     let log = start_log(&config, std::io::stdout())?;
     let process =
@@ -52,7 +52,7 @@ async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), CommandError
     warn_of_unopened(&service);
     let shutdown = CancellationToken::new();
     tokio::spawn(signals.listen(Arc::clone(&service), bound.tls.clone(), path, shutdown.clone()));
-    // A systemd that is not there is no failure.
+    // Without systemd there is nothing to notify.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(
         public_url = config.server.site.origin(),
@@ -65,7 +65,7 @@ async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), CommandError
     Ok(())
 }
 
-/// The house and its listeners; warnings are printed.
+/// Builds the service and its listeners; prints warnings.
 fn build(config: &Config, process: Process) -> Result<(Arc<Service>, BoundListener), CommandError> {
     let bound = BoundListener::new(config).map_err(|it| {
         let hint = match it {
@@ -78,21 +78,21 @@ fn build(config: &Config, process: Process) -> Result<(Arc<Service>, BoundListen
     Ok((start(config, process)?, bound))
 }
 
-/// Apart from the start, which does not wait for each organization to be looked at.
+/// Runs in the background, so that the start does not wait for it.
 fn warn_of_unopened(service: &Service) {
     if let Some(organizations) = service.sidecar().organizations.clone() {
         tokio::spawn(async move { organizations.warn_of_unopened().await });
     }
 }
 
-/// The house; warnings are printed.
+/// Starts the service; prints warnings.
 pub(super) fn start(config: &Config, process: Process) -> Result<Arc<Service>, CommandError> {
     let (service, warnings) = Service::start(config, process).map_err(CommandError::new)?;
     warnings.iter().for_each(|it| complain(&format!("warning: {it}")));
     Ok(service)
 }
 
-/// The log, and our own events and our libraries' into it.
+/// Starts the log, which also receives the events of libraries.
 pub(super) fn start_log(
     config: &Config,
     to: impl std::io::Write + Send + 'static,
@@ -112,7 +112,7 @@ pub(super) fn start_log(
     };
     let builder =
         tracing_subscriber::fmt().with_writer(line).with_ansi(false).with_max_level(Level::TRACE);
-    // A second subscriber in one process (tests) is refused, and the first one goes on.
+    // Tests start several in one process; the first one stays.
     let _ = match config.telemetry.log {
         LogFormat::Json => builder.json().flatten_event(true).finish().with(levels).try_init(),
         LogFormat::Text => builder.without_time().finish().with(levels).try_init(),
@@ -144,7 +144,7 @@ impl Signals {
                 () = self.stop.wait() => break,
                 _ = self.hang_up.recv() => {}
             }
-            // A reload may wait for Entra; the end does not wait for a reload.
+            // A reload may wait for Entra; a stop interrupts it.
             tokio::select! {
                 () = self.stop.wait() => break,
                 () = reload(&service, tls.as_ref(), path.clone()) => {}
@@ -156,7 +156,7 @@ impl Signals {
     }
 }
 
-/// A file that cannot be used keeps the old configuration.
+/// If the file is invalid, the old configuration stays in use.
 async fn reload(service: &Service, tls: Option<&ServerCertificates>, path: Option<PathBuf>) {
     if let Some(tls) = tls {
         tls.reload().await;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 use std::path::PathBuf;
 
-/// What to do.
+/// Arguments of `entrada sessions`.
 #[derive(Debug, Subcommand)]
 pub(super) enum SessionsCommand {
     /// End all sessions of one person, in the service that runs with this configuration.

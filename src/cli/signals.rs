@@ -1,9 +1,9 @@
-//! SIGTERM and SIGINT: somebody asks for the end.
+//! SIGTERM and SIGINT, which stop the process.
 
 use super::terminal::CommandError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Hears both from when it is made: nothing that comes earlier than one waits for it is lost.
+/// Receives signals from its creation on, even before `wait`.
 #[derive(Debug)]
 pub(super) struct StopSignals {
     terminate: Signal,
@@ -11,18 +11,17 @@ pub(super) struct StopSignals {
 }
 
 impl StopSignals {
-    /// Begins to hear.
     pub(super) fn new() -> Result<Self, CommandError> {
-        let hear = |kind| {
+        let listen = |kind| {
             signal(kind).map_err(|it| CommandError::new(format!("cannot listen for signals: {it}")))
         };
         Ok(Self {
-            terminate: hear(SignalKind::terminate())?,
-            interrupt: hear(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
         })
     }
 
-    /// Waits until one of them comes. Can be given up and asked again.
+    /// Waits for either signal. Cancel-safe.
     pub(super) async fn wait(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

@@ -1,4 +1,4 @@
-//! How the terminal speaks: `error:` and then `hint:` lines that one can follow.
+//! Output: `error:` lines, followed by `hint:` lines.
 
 use std::fmt::{self, Display};
 use std::io::Write as _;
@@ -18,7 +18,7 @@ impl CommandError {
         Self { what: what.to_string(), hints: Vec::new(), already_reported: false }
     }
 
-    /// Everything has been printed already; only the exit code is left to say.
+    /// Everything was printed already.
     pub(super) fn already_reported() -> Self {
         Self { what: String::new(), hints: Vec::new(), already_reported: true }
     }
@@ -37,7 +37,7 @@ impl Display for CommandError {
     }
 }
 
-/// Prints why, and says which exit code it is.
+/// Prints the error and returns its exit code.
 pub(super) fn fail(failure: &CommandError) -> ExitCode {
     if !failure.already_reported {
         complain(&failure.to_string());
@@ -45,7 +45,7 @@ pub(super) fn fail(failure: &CommandError) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// A line on standard output. A reader that went away is no failure of ours.
+/// A line on standard output. Ignores a closed pipe.
 pub(super) fn print_line(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }

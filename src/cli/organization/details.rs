@@ -54,12 +54,12 @@ pub(super) async fn show(
     Ok(())
 }
 
-/// In how many days it expires, where somebody said so.
+/// Days until the credential expires, if known.
 fn days(it: &Organization) -> Option<i64> {
     it.credential_ends.map(|it| days_until(it, Clock::system().now()))
 }
 
-/// What waits, since when, and what Entra said against it.
+/// The pending credential: since when, and why Entra refused it.
 fn waiting(kind: Option<CredentialKind>, it: &Organization) -> String {
     let Some(waiting) = &it.pending_credential else { return or_dash(None) };
     let refused = waiting

@@ -20,7 +20,7 @@ use details::{show, with_days};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// What can be done.
+/// Arguments of `entrada organization`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum OrganizationCommand {
     /// Create an organization.
