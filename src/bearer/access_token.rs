@@ -148,7 +148,7 @@ impl AccessTokens {
     pub fn mint(
         &self,
         session: &Session,
-        it: AccessTokenGrant<'_>,
+        grant: AccessTokenGrant<'_>,
     ) -> Result<Secret, KeyDerivationError> {
         let (who, now) = (session.identity(), self.clock.now());
         let member = who.member.as_deref();
@@ -156,12 +156,12 @@ impl AccessTokens {
             iss: &self.issuer,
             aud: &self.audience,
             sub: format!("{}.{}", who.oid, who.tid),
-            client_id: it.client,
-            sid: it.sign_in.to_string(),
+            client_id: grant.client,
+            sid: grant.sign_in.to_string(),
             person: member.map(|it| it.person.to_string()),
             organization: member.map(|it| &*it.code),
             role: member.map(|it| &*it.role),
-            scope: it.scope.filter(|it| !it.is_empty()),
+            scope: grant.scope.filter(|it| !it.is_empty()),
             iat: now,
             exp: now.saturating_add(self.lifetime),
             jti: short_id(&self.random),

@@ -16,14 +16,14 @@ const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 pub(super) fn send(listen: &ListenAddress, request: &str) -> Result<String, CommandError> {
     let answer = match listen {
         ListenAddress::Tcp(address) => {
-            TcpStream::connect_timeout(&reachable(*address), ADMIN_TIMEOUT).and_then(|it| {
-                it.set_read_timeout(Some(ADMIN_TIMEOUT))?;
-                exchange(it, request)
+            TcpStream::connect_timeout(&reachable(*address), ADMIN_TIMEOUT).and_then(|stream| {
+                stream.set_read_timeout(Some(ADMIN_TIMEOUT))?;
+                exchange(stream, request)
             })
         }
-        ListenAddress::Unix(path) => UnixStream::connect(path).and_then(|it| {
-            it.set_read_timeout(Some(ADMIN_TIMEOUT))?;
-            exchange(it, request)
+        ListenAddress::Unix(path) => UnixStream::connect(path).and_then(|stream| {
+            stream.set_read_timeout(Some(ADMIN_TIMEOUT))?;
+            exchange(stream, request)
         }),
         ListenAddress::Systemd => {
             return Err(CommandError::new(

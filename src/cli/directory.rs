@@ -196,15 +196,15 @@ pub(super) fn certificate(
         }
         None => certificate,
     };
-    OrganizationCredential::of_certificate(&pem).map_err(|it| {
-        let at_fault = match it {
+    OrganizationCredential::of_certificate(&pem).map_err(|error| {
+        let at_fault = match error {
             BadCertificate::NoCertificate | BadCertificate::TooLong => path,
             BadCertificate::NoKey
             | BadCertificate::Encrypted
             | BadCertificate::NotRsa
             | BadCertificate::Stranger => key.unwrap_or(path),
         };
-        CommandError::new(format!("{} {it}", at_fault.display())).hint(it.hint())
+        CommandError::new(format!("{} {error}", at_fault.display())).hint(error.hint())
     })
 }
 

@@ -132,51 +132,58 @@ pub(super) struct ExportArgs {
 /// `entrada person`.
 pub(super) fn run(command: PersonCommand) -> Result<(), CommandError> {
     match command {
-        PersonCommand::Add(it) => open(&it.common, async |directory| {
+        PersonCommand::Add(arguments) => open(&arguments.common, async |directory| {
             let new = NewPerson {
-                username: it.username.clone(),
-                name: it.name.clone(),
-                email: it.email.clone(),
-                role: it.role.clone(),
+                username: arguments.username.clone(),
+                name: arguments.name.clone(),
+                email: arguments.email.clone(),
+                role: arguments.role.clone(),
             };
             show(
-                &it.common,
-                &directory.add_person(&it.organization, &new, &actor()).await.map_err(failure)?,
+                &arguments.common,
+                &directory
+                    .add_person(&arguments.organization, &new, &actor())
+                    .await
+                    .map_err(failure)?,
             );
             Ok(())
         }),
-        PersonCommand::List(it) => list(&it),
-        PersonCommand::Show(it) => open(&it.common, async |directory| {
-            let found = directory.person(&it.username).await.map_err(failure)?;
-            show(&it.common, &found.ok_or_else(|| failure(Error::NoPerson(it.username.clone())))?);
+        PersonCommand::List(arguments) => list(&arguments),
+        PersonCommand::Show(arguments) => open(&arguments.common, async |directory| {
+            let found = directory.person(&arguments.username).await.map_err(failure)?;
+            show(
+                &arguments.common,
+                &found.ok_or_else(|| failure(Error::NoPerson(arguments.username.clone())))?,
+            );
             Ok(())
         }),
-        PersonCommand::Set(it) => {
-            let (role, unlink, role_by_entra) = (it.role, it.unlink, it.role_by_entra);
+        PersonCommand::Set(arguments) => {
+            let (role, unlink, role_by_entra) =
+                (arguments.role, arguments.unlink, arguments.role_by_entra);
             let change = PersonChange {
-                username: it.new_username,
-                name: it.name,
-                email: it.email,
+                username: arguments.new_username,
+                name: arguments.name,
+                email: arguments.email,
                 role,
                 role_by_entra,
                 on: None,
                 unlink,
             };
-            changed(&it.common, &it.username, change)
+            changed(&arguments.common, &arguments.username, change)
         }
-        PersonCommand::Off(it) => changed(
-            &it.common,
-            &it.username,
+        PersonCommand::Off(arguments) => changed(
+            &arguments.common,
+            &arguments.username,
             PersonChange { on: Some(false), ..PersonChange::default() },
         ),
-        PersonCommand::On(it) => changed(
-            &it.common,
-            &it.username,
+        PersonCommand::On(arguments) => changed(
+            &arguments.common,
+            &arguments.username,
             PersonChange { on: Some(true), ..PersonChange::default() },
         ),
-        PersonCommand::Import(it) => import(&it),
-        PersonCommand::Export(it) => open(&it.common, async |directory| {
-            let organization = id_of(directory, it.organization.as_ref()).await?;
+        PersonCommand::Import(arguments) => import(&arguments),
+        PersonCommand::Export(arguments) => open(&arguments.common, async |directory| {
+            let organization = id_of(directory, arguments.organization.as_ref()).await?;
             directory
                 .export(organization, std::io::stdout().lock())
                 .await
@@ -216,53 +223,57 @@ async fn id_of(
     found.map(|it| Some(it.id)).ok_or_else(|| failure(Error::NoOrganization(code.clone())))
 }
 
-fn list(it: &ListPeopleArgs) -> Result<(), CommandError> {
-    open(&it.common, async |directory| {
-        let organization = id_of(directory, it.organization.as_ref()).await?;
+fn list(arguments: &ListPeopleArgs) -> Result<(), CommandError> {
+    open(&arguments.common, async |directory| {
+        let organization = id_of(directory, arguments.organization.as_ref()).await?;
         let asked = PeopleQuery {
             organization,
-            prefix: it.search.clone(),
-            after: it.after.clone(),
-            limit: it.limit,
+            prefix: arguments.search.clone(),
+            after: arguments.after.clone(),
+            limit: arguments.limit,
         };
         let people = directory.people(&asked).await.map_err(failure)?;
         let mut rows = vec![
             ["USERNAME", "NAME", "ORGANIZATION", "ROLE", "STATE", "LAST SIGN-IN"]
                 .map(str::to_owned),
         ];
-        rows.extend(people.iter().map(|it| {
-            let state = if it.on { "on" } else { "off" };
+        rows.extend(people.iter().map(|person| {
+            let state = if person.on { "on" } else { "off" };
             [
-                it.username.to_string(),
-                or_dash(it.name.as_deref()),
-                it.code.to_string(),
-                it.role.clone(),
+                person.username.to_string(),
+                or_dash(person.name.as_deref()),
+                person.code.to_string(),
+                person.role.clone(),
                 state.to_owned(),
-                time(it.last_sign_in),
+                time(person.last_sign_in),
             ]
         }));
-        print_result(&it.common, &people.iter().map(organization_json::person).collect(), || {
-            if people.is_empty() { "no people found".to_owned() } else { lines(&rows) }
-        });
-        if let Some(last) =
-            people.last().filter(|_| !it.common.json && u32::try_from(people.len()) == Ok(it.limit))
-        {
+        print_result(
+            &arguments.common,
+            &people.iter().map(organization_json::person).collect(),
+            || {
+                if people.is_empty() { "no people found".to_owned() } else { lines(&rows) }
+            },
+        );
+        if let Some(last) = people.last().filter(|_| {
+            !arguments.common.json && u32::try_from(people.len()) == Ok(arguments.limit)
+        }) {
             complain(&format!("hint: there may be more; show them with --after {}", last.username));
         }
         Ok(())
     })
 }
 
-fn import(it: &ImportArgs) -> Result<(), CommandError> {
+fn import(arguments: &ImportArgs) -> Result<(), CommandError> {
     let cannot = |path: &Path, why: &dyn std::fmt::Display| {
         CommandError::new(format!("{} {why}", path.display()))
     };
-    let file = std::fs::File::open(&it.file)
-        .map_err(|error| cannot(&it.file, &format!("cannot be read: {error}")))?;
-    let outcome = open(&it.common, async |directory| {
-        let found = directory.organization(&it.organization).await.map_err(failure)?;
+    let file = std::fs::File::open(&arguments.file)
+        .map_err(|error| cannot(&arguments.file, &format!("cannot be read: {error}")))?;
+    let outcome = open(&arguments.common, async |directory| {
+        let found = directory.organization(&arguments.organization).await.map_err(failure)?;
         let organization =
-            found.ok_or_else(|| failure(Error::NoOrganization(it.organization.clone())))?;
+            found.ok_or_else(|| failure(Error::NoOrganization(arguments.organization.clone())))?;
         let mut told = 0;
         let progress = |done: u64| {
             if done / 10_000 > told {
@@ -271,27 +282,26 @@ fn import(it: &ImportArgs) -> Result<(), CommandError> {
             }
         };
         let file = std::io::BufReader::new(file);
-        directory
-            .import(&organization, file, &actor(), progress)
-            .await
-            .map_err(|error| cannot(&it.file, &error).hint("run it again to continue from there"))
+        directory.import(&organization, file, &actor(), progress).await.map_err(|error| {
+            cannot(&arguments.file, &error).hint("run it again to continue from there")
+        })
     })?;
-    summed_up(it, &outcome)
+    summed_up(arguments, &outcome)
 }
 
-fn summed_up(it: &ImportArgs, outcome: &ImportReport) -> Result<(), CommandError> {
+fn summed_up(arguments: &ImportArgs, outcome: &ImportReport) -> Result<(), CommandError> {
     let ImportReport { made, changed, unchanged, errors: wrong, left_out } = outcome;
     let told: Vec<_> = wrong.iter().map(|it| json!({ "line": it.0, "why": it.1 })).collect();
     let all = json!({ "made": made, "changed": changed, "unchanged": unchanged, "left_out": left_out, "errors": told });
-    print_result(&it.common, &all, || {
+    print_result(&arguments.common, &all, || {
         format!("{made} created, {changed} changed, {unchanged} unchanged, {left_out} skipped")
     });
     if *left_out == 0 {
         return Ok(());
     }
-    complain(&format!("error: {left_out} lines of {} were skipped", it.file.display()));
+    complain(&format!("error: {left_out} lines of {} were skipped", arguments.file.display()));
     for (line, why) in wrong {
-        complain(&format!("  {}:{line}  {why}", it.file.display()));
+        complain(&format!("  {}:{line}  {why}", arguments.file.display()));
     }
     if u64::try_from(wrong.len()).is_ok_and(|it| it < *left_out) {
         complain(&format!(
@@ -305,21 +315,21 @@ fn summed_up(it: &ImportArgs, outcome: &ImportReport) -> Result<(), CommandError
     Err(CommandError::already_reported())
 }
 
-fn show(common: &CommonArgs, it: &Person) {
+fn show(common: &CommonArgs, person: &Person) {
     if common.json {
-        return print_line(&organization_json::person(it).to_string());
+        return print_line(&organization_json::person(person).to_string());
     }
-    let linked = it.linked.map(|(tid, oid)| format!("tenant {tid}, object {oid}"));
+    let linked = person.linked.map(|(tid, oid)| format!("tenant {tid}, object {oid}"));
     print_line(&pairs(&[
-        ("username", it.username.to_string()),
-        ("name", or_dash(it.name.as_deref())),
-        ("email", or_dash(it.email.as_deref())),
-        ("organization", it.code.to_string()),
-        ("role", format!("{} ({})", it.role, it.role_source.as_str())),
-        ("state", if it.on { "on" } else { "off" }.to_owned()),
-        ("id", it.id.to_string()),
+        ("username", person.username.to_string()),
+        ("name", or_dash(person.name.as_deref())),
+        ("email", or_dash(person.email.as_deref())),
+        ("organization", person.code.to_string()),
+        ("role", format!("{} ({})", person.role, person.role_source.as_str())),
+        ("state", if person.on { "on" } else { "off" }.to_owned()),
+        ("id", person.id.to_string()),
         ("at Entra", linked.unwrap_or_else(|| "not signed in yet".to_owned())),
-        ("last sign-in", time(it.last_sign_in)),
-        ("created", time(Some(it.created))),
+        ("last sign-in", time(person.last_sign_in)),
+        ("created", time(Some(person.created))),
     ]));
 }

@@ -67,13 +67,13 @@ async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), CommandError
 
 /// Builds the service and its listeners; prints warnings.
 fn build(config: &Config, process: Process) -> Result<(Arc<Service>, BoundListener), CommandError> {
-    let bound = BoundListener::new(config).map_err(|it| {
-        let hint = match it {
+    let bound = BoundListener::new(config).map_err(|error| {
+        let hint = match error {
             BindError::Listen(ListenAddress::Systemd, _) => "start the socket unit, not only the service, or set [server] listen to an address",
             BindError::Listen(..) => "check whether another program listens there, or choose another [server] listen or admin_listen",
             BindError::Tls(_) => "certificate is the chain in PEM, leaf first, and key its private key in PEM",
         };
-        CommandError::new(it).hint(hint)
+        CommandError::new(error).hint(hint)
     })?;
     Ok((start(config, process)?, bound))
 }

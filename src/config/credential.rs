@@ -35,20 +35,20 @@ pub(super) fn read(
         names.iter().any(|it| section.is_written(it))
     };
     let (pair, pair_spot) = (
-        section.inner("certificate", |it| {
+        section.inner("certificate", |table| {
             (
-                is_written(it, &["certificate", "key"]),
-                tls(it, "A certificate that the registration knows, instead of a client secret"),
+                is_written(table, &["certificate", "key"]),
+                tls(table, "A certificate that the registration knows, instead of a client secret"),
             )
         }),
         section.spot_of("certificate"),
     );
     let by_secret = key().is_present(ValueType::Secret);
-    let (token_is_written, token) = section.inner("federated_token", |it| {
-        let own = is_written(it, &["file"]);
+    let (token_is_written, token) = section.inner("federated_token", |table| {
+        let own = is_written(table, &["file"]);
         // A variable that an orchestrator sets for every container counts only if nothing else is
         // set.
-        let key = it.key(
+        let key = table.key(
             "file",
             "The token of another issuer that the registration trusts (workload identity), read \
              again for each request; `[entra]` also accepts `AZURE_FEDERATED_TOKEN_FILE`, if no \

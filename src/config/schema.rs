@@ -21,8 +21,8 @@ pub(super) fn of(keys: &[ConfigKey]) -> Value {
 }
 
 fn table(name: &str, keys: &[ConfigKey]) -> Value {
-    let inner = |it: &'_ ConfigKey| {
-        let (section, last) = it.name.rsplit_once('.').unwrap_or(("", &it.name));
+    let inner = |key: &'_ ConfigKey| {
+        let (section, last) = key.name.rsplit_once('.').unwrap_or(("", &key.name));
         (section == name).then(|| last.to_owned())
     };
     let mut properties = Map::new();

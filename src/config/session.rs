@@ -70,14 +70,14 @@ pub(super) fn read(section: &ConfigSection<'_>) -> SessionConfig {
 }
 
 fn secrets(section: &ConfigSection<'_>) -> Vec<Secret> {
-    let long_enough = |it: LocatedValue<Secret>| {
-        if it.value.expose().len() >= MIN_SECRET_BYTES {
-            return Some(it.value);
+    let long_enough = |secret: LocatedValue<Secret>| {
+        if secret.value.expose().len() >= MIN_SECRET_BYTES {
+            return Some(secret.value);
         }
         let complaint =
             InvalidValue::new(format!("a secret has fewer than {MIN_SECRET_BYTES} bytes"))
                 .hint("entrada secret prints a good one");
-        section.complain(&it.spot, complaint);
+        section.complain(&secret.spot, complaint);
         None
     };
     section

@@ -188,11 +188,11 @@ fn refuse_twins(section: &ConfigSection<'_>, routes: &[WrittenRoute]) {
 }
 
 fn longest_first(written: &[WrittenRoute]) -> Vec<UpstreamRoute> {
-    let whole = |it: &WrittenRoute| {
+    let whole = |route: &WrittenRoute| {
         Some(UpstreamRoute {
-            path: it.0.clone()?.value,
-            destination: it.1.clone()?.value,
-            audience: it.2.clone(),
+            path: route.0.clone()?.value,
+            destination: route.1.clone()?.value,
+            audience: route.2.clone(),
         })
     };
     let mut routes: Vec<_> = written.iter().filter_map(whole).collect();

@@ -30,21 +30,24 @@ impl Directory {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn credential_of(&self, it: &Organization) -> Result<CredentialStatus, Error> {
+    pub async fn credential_of(
+        &self,
+        organization: &Organization,
+    ) -> Result<CredentialStatus, Error> {
         let nothing = |words| CredentialStatus { words, kind: None, waiting: None };
-        if it.source == OrganizationSource::File {
+        if organization.source == OrganizationSource::File {
             return Ok(nothing("in the configuration"));
         }
-        let by = match self.connection(it).await {
+        let by = match self.connection(organization).await {
             Err(Error::Unopened(_)) => return Ok(nothing("opened by no secret")),
             Err(other) => return Err(other),
             Ok(by) => by,
         };
         let Some(EntraConnection { by: ConnectionCredential::Sealed(proof), new, .. }) = by else {
-            return Ok(nothing(if it.has_credential { "sealed" } else { "none" }));
+            return Ok(nothing(if organization.has_credential { "sealed" } else { "none" }));
         };
         let (kind, waiting) = (proof.kind(), new.map(|it| it.proof.kind()));
-        let words = match (kind, it.pending_credential.is_some()) {
+        let words = match (kind, organization.pending_credential.is_some()) {
             (_, true) if waiting.is_none() => {
                 "sealed, new one waiting, which is opened by no secret"
             }
@@ -62,71 +65,77 @@ impl Directory {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn organization_json(&self, it: &Organization) -> Result<Value, Error> {
-        let mut all = self.organization_summary(it, self.credential_of(it).await?);
+    pub async fn organization_json(&self, organization: &Organization) -> Result<Value, Error> {
+        let mut all =
+            self.organization_summary(organization, self.credential_of(organization).await?);
         if let Some(all) = all.as_object_mut() {
-            let former = self.former_codes(it.id).await?;
-            all.insert("domains".to_owned(), json!(self.domains(it.id).await?));
+            let former = self.former_codes(organization.id).await?;
+            all.insert("domains".to_owned(), json!(self.domains(organization.id).await?));
             all.insert(
                 "former_codes".to_owned(),
                 former.iter().map(|it| json!({ "code": it.0, "ends": it.1 })).collect(),
             );
-            all.insert("people".to_owned(), json!(self.count(it.id).await?));
+            all.insert("people".to_owned(), json!(self.count(organization.id).await?));
         }
         Ok(all)
     }
 
     /// Returns an organization in the form for lists; `credential` is the status of its credential.
-    pub fn organization_summary(&self, it: &Organization, credential: CredentialStatus) -> Value {
-        organization(it, credential, it.credential_ends.map(|it| days_until(it, self.clock.now())))
+    pub fn organization_summary(
+        &self,
+        organization: &Organization,
+        credential: CredentialStatus,
+    ) -> Value {
+        let days = organization.credential_ends.map(|it| days_until(it, self.clock.now()));
+        summary(organization, credential, days)
     }
 }
 
-fn organization(it: &Organization, credential: CredentialStatus, days: Option<i64>) -> Value {
+fn summary(organization: &Organization, credential: CredentialStatus, days: Option<i64>) -> Value {
     let kind = credential.waiting.map(CredentialKind::as_str);
     json!({
-        "id": it.id.to_string(),
-        "code": it.code.as_str(),
-        "name": it.name,
-        "state": it.state.as_str(),
-        "identity_provider": it.provider.as_str(),
-        "tenant": it.tenant.map(|it| it.to_string()),
-        "client_id": it.client_id.map(|it| it.to_string()),
+        "id": organization.id.to_string(),
+        "code": organization.code.as_str(),
+        "name": organization.name,
+        "state": organization.state.as_str(),
+        "identity_provider": organization.provider.as_str(),
+        "tenant": organization.tenant.map(|it| it.to_string()),
+        "client_id": organization.client_id.map(|it| it.to_string()),
         "credential": credential.words,
-        "credential_ends": it.credential_ends,
+        "credential_ends": organization.credential_ends,
         "credential_days": days,
-        "credential_waiting": it.pending_credential.as_ref().map(|it| json!({ "kind": kind, "since": it.since, "by": it.by, "ends": it.ends, "refused": it.refused })),
-        "default_role": it.default_role,
-        "first_sign_in": it.first_sign_in.map(first_sign_in_as_str),
-        "guests": it.guests,
-        "source": it.source.as_str(),
-        "created": it.created,
-        "changed": it.changed,
-        "changed_by": it.changed_by,
+        "credential_waiting": organization.pending_credential.as_ref().map(|it| json!({ "kind": kind, "since": it.since, "by": it.by, "ends": it.ends, "refused": it.refused })),
+        "default_role": organization.default_role,
+        "first_sign_in": organization.first_sign_in.map(first_sign_in_as_str),
+        "guests": organization.guests,
+        "source": organization.source.as_str(),
+        "created": organization.created,
+        "changed": organization.changed,
+        "changed_by": organization.changed_by,
     })
 }
 
 /// Returns a person.
-pub fn person(it: &Person) -> Value {
+pub fn person(person: &Person) -> Value {
     json!({
-        "id": it.id.to_string(),
-        "username": it.username.as_str(),
-        "name": it.name,
-        "email": it.email,
-        "organization": it.code.as_str(),
-        "role": it.role,
-        "role_source": it.role_source.as_str(),
-        "state": if it.on { "on" } else { "off" },
-        "tid": it.linked.map(|it| it.0.to_string()),
-        "oid": it.linked.map(|it| it.1.to_string()),
-        "created": it.created,
-        "last_sign_in": it.last_sign_in,
+        "id": person.id.to_string(),
+        "username": person.username.as_str(),
+        "name": person.name,
+        "email": person.email,
+        "organization": person.code.as_str(),
+        "role": person.role,
+        "role_source": person.role_source.as_str(),
+        "state": if person.on { "on" } else { "off" },
+        "tid": person.linked.map(|it| it.0.to_string()),
+        "oid": person.linked.map(|it| it.1.to_string()),
+        "created": person.created,
+        "last_sign_in": person.last_sign_in,
     })
 }
 
 /// Returns an entry of the history.
-pub fn change(it: &HistoryEntry) -> Value {
-    let person = it.person.map(|it| it.to_string());
-    let by_username = it.by_username.as_ref().map(Username::as_str);
-    json!({ "id": it.id.to_string(), "at": it.at, "by": it.by, "by_username": by_username, "person": person, "username": it.username.as_ref().map(Username::as_str), "what": it.what })
+pub fn change(entry: &HistoryEntry) -> Value {
+    let person = entry.person.map(|it| it.to_string());
+    let by_username = entry.by_username.as_ref().map(Username::as_str);
+    json!({ "id": entry.id.to_string(), "at": entry.at, "by": entry.by, "by_username": by_username, "person": person, "username": entry.username.as_ref().map(Username::as_str), "what": entry.what })
 }

@@ -217,11 +217,11 @@ impl SweptConnection {
         // A tunnel may be silent for longer than a body. A socket that accepts no bytes blocks
         // both.
         let beside_tunnel = seen.tunneled && !seen.blocked && !is_silent(&seen, now, bounds);
-        let stuck = state.streams().map_or(StuckStreams::None, |it| {
+        let stuck = state.streams().map_or(StuckStreams::None, |streams| {
             if beside_tunnel {
-                it.reset_stuck_beside_tunnel(now, bounds.body)
+                streams.reset_stuck_beside_tunnel(now, bounds.body)
             } else {
-                it.reset_stuck(now, bounds.body)
+                streams.reset_stuck(now, bounds.body)
             }
         });
         match judge(&seen, stuck, now, bounds, phase) {

@@ -68,8 +68,8 @@ impl LiveSessions {
 
     /// Returns the people with these live sessions, each once.
     fn people(&self, sessions: impl IntoIterator<Item = Arc<Session>>) -> Vec<PersonKey> {
-        let person = |it: Arc<Session>| {
-            let identity = it.identity();
+        let person = |session: Arc<Session>| {
+            let identity = session.identity();
             PersonKey { oid: identity.oid, tid: identity.tid }
         };
         self.live(sessions).into_iter().map(person).collect::<BTreeSet<_>>().into_iter().collect()

@@ -249,8 +249,8 @@ impl Session {
     }
 
     /// Attaches data, and replaces the previous data.
-    pub fn attach(&self, it: Arc<Box<Attachment>>) {
-        self.attached.store(Some(it));
+    pub fn attach(&self, attachment: Arc<Box<Attachment>>) {
+        self.attached.store(Some(attachment));
     }
 
     /// Drops the attached data, which is built again when it is needed.

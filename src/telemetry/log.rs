@@ -180,14 +180,14 @@ impl Log {
     }
 
     /// Writes the line of a request, if requests are logged.
-    pub fn request(&self, it: &RequestRecord<'_>) {
+    pub fn request(&self, record: &RequestRecord<'_>) {
         if !self.takes_requests() {
             return;
         }
         let mut line = Vec::with_capacity(320);
         let written = match self.format {
-            LogFormat::Json => serde_json::to_writer(&mut line, it).is_ok(),
-            LogFormat::Text => text(&mut line, it).is_ok(),
+            LogFormat::Json => serde_json::to_writer(&mut line, record).is_ok(),
+            LogFormat::Text => text(&mut line, record).is_ok(),
         };
         if written {
             self.send(line);
@@ -195,14 +195,16 @@ impl Log {
     }
 
     /// Writes the line of a refused sign-in, if its level is logged.
-    pub fn refused(&self, it: &RefusedSignInRecord<'_>) {
-        let least = if it.level == "WARN" { LogLevel::Warn } else { LogLevel::Info };
+    pub fn refused(&self, record: &RefusedSignInRecord<'_>) {
+        let least = if record.level == "WARN" { LogLevel::Warn } else { LogLevel::Info };
         if self.level < least {
             return;
         }
         match self.format {
-            LogFormat::Json => serde_json::to_vec(it).into_iter().for_each(|line| self.send(line)),
-            LogFormat::Text => self.send(refused_as_text(it).into_bytes()),
+            LogFormat::Json => {
+                serde_json::to_vec(record).into_iter().for_each(|line| self.send(line))
+            }
+            LogFormat::Text => self.send(refused_as_text(record).into_bytes()),
         }
     }
 
@@ -332,31 +334,35 @@ impl Drop for EventWriter {
     }
 }
 
-fn text(out: &mut Vec<u8>, it: &RequestRecord<'_>) -> io::Result<()> {
-    write!(out, "{} {} {} {} {}us", it.status, it.method, it.path, it.route, it.duration_us)?;
-    if let Some(user) = it.user {
+fn text(out: &mut Vec<u8>, record: &RequestRecord<'_>) -> io::Result<()> {
+    write!(
+        out,
+        "{} {} {} {} {}us",
+        record.status, record.method, record.path, record.route, record.duration_us
+    )?;
+    if let Some(user) = record.user {
         write!(out, " user={user}")?;
     }
-    if let Some(cause) = it.cause {
+    if let Some(cause) = record.cause {
         write!(out, " cause={cause:?}")?;
     }
-    write!(out, " id={}", it.request_id)
+    write!(out, " id={}", record.request_id)
 }
 
-fn refused_as_text(it: &RefusedSignInRecord<'_>) -> String {
-    let code = it.aadsts.map(|it| format!(" AADSTS{it}")).unwrap_or_default();
+fn refused_as_text(record: &RefusedSignInRecord<'_>) -> String {
+    let code = record.aadsts.map(|it| format!(" AADSTS{it}")).unwrap_or_default();
     let pairs = [
-        ("suberror", it.suberror),
-        ("correlation_id", it.correlation_id),
-        ("trace_id", it.trace_id),
-        ("remedy", it.remedy),
-        ("place", it.place),
+        ("suberror", record.suberror),
+        ("correlation_id", record.correlation_id),
+        ("trace_id", record.trace_id),
+        ("remedy", record.remedy),
+        ("place", record.place),
     ];
     let rest: String =
         pairs.iter().filter_map(|(name, value)| Some(format!(" {name}={:?}", (*value)?))).collect();
     format!(
         "{} {} {}{code} whose={}{rest} id={}",
-        it.level, it.event, it.error, it.whose, it.request_id
+        record.level, record.event, record.error, record.whose, record.request_id
     )
 }
 

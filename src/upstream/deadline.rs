@@ -82,10 +82,10 @@ impl<'a> RequestDeadline<'a> {
     /// Waits with a separate timer, for operations that are rare or shared with other requests.
     pub(super) async fn run<T>(
         &mut self,
-        mut it: Pin<&mut impl Future<Output = T>>,
+        mut future: Pin<&mut impl Future<Output = T>>,
     ) -> Result<T, Error> {
         loop {
-            match timeout_at(self.next(), it.as_mut()).await {
+            match timeout_at(self.next(), future.as_mut()).await {
                 Ok(outcome) => return Ok(outcome),
                 Err(_) => self.goes_on()?,
             }
@@ -96,11 +96,11 @@ impl<'a> RequestDeadline<'a> {
     pub(super) async fn run_with_timer<T>(
         &mut self,
         timer: &mut ConnectionTimer,
-        mut it: Pin<&mut impl Future<Output = T>>,
+        mut future: Pin<&mut impl Future<Output = T>>,
     ) -> Result<T, Error> {
         poll_fn(|context| {
             loop {
-                if let Poll::Ready(outcome) = it.as_mut().poll(context) {
+                if let Poll::Ready(outcome) = future.as_mut().poll(context) {
                     return Poll::Ready(Ok(outcome));
                 }
                 ready!(timer.poll(self.next(), context));

@@ -123,10 +123,13 @@ mod tests {
     use super::*;
 
     fn told(line: &str) -> String {
-        let one = |it: &Challenge| {
-            let parameters: Vec<_> =
-                it.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            format!("{}[{}]", it.scheme, parameters.join("|"))
+        let one = |challenge: &Challenge| {
+            let parameters: Vec<_> = challenge
+                .parameters
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            format!("{}[{}]", challenge.scheme, parameters.join("|"))
         };
         read(line).iter().map(one).collect::<Vec<_>>().join(" ")
     }

@@ -202,8 +202,8 @@ pub fn language(headers: &HeaderMap) -> Language {
 }
 
 fn accepts_html(accept: &str) -> bool {
-    accept.split(',').any(|it| {
-        let mut parts = it.split(';').map(str::trim);
+    accept.split(',').any(|entry| {
+        let mut parts = entry.split(';').map(str::trim);
         let kind = parts.next().unwrap_or_default();
         let html = kind.eq_ignore_ascii_case("text/html")
             || kind.eq_ignore_ascii_case("application/xhtml+xml");

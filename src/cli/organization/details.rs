@@ -14,17 +14,17 @@ use crate::directory::organization_credential::CredentialKind;
 pub(super) async fn show(
     directory: &Directory,
     common: &CommonArgs,
-    it: &Organization,
+    organization: &Organization,
 ) -> Result<(), CommandError> {
     let (domains, former) = (
-        directory.domains(it.id).await.map_err(failure)?,
-        directory.former_codes(it.id).await.map_err(failure)?,
+        directory.domains(organization.id).await.map_err(failure)?,
+        directory.former_codes(organization.id).await.map_err(failure)?,
     );
     let (people, credential) = (
-        directory.count(it.id).await.map_err(failure)?,
-        directory.credential_of(it).await.map_err(failure)?,
+        directory.count(organization.id).await.map_err(failure)?,
+        directory.credential_of(organization).await.map_err(failure)?,
     );
-    let all = directory.organization_json(it).await.map_err(failure)?;
+    let all = directory.organization_json(organization).await.map_err(failure)?;
     let id = |it: Option<Guid>| or_dash(it.map(|it| it.to_string()).as_deref());
     let former = former
         .iter()
@@ -33,43 +33,52 @@ pub(super) async fn show(
         .join(", ");
     print_result(common, &all, || {
         pairs(&[
-            ("code", it.code.to_string()),
-            ("name", it.name.clone()),
-            ("state", it.state.as_str().to_owned()),
-            ("id", it.id.to_string()),
-            ("identity provider", it.provider.as_str().to_owned()),
-            ("tenant ID", id(it.tenant)),
-            ("client ID", id(it.client_id)),
-            ("credential", with_days(credential.words, it)),
-            ("new credential", waiting(credential.waiting, it)),
-            ("default role", it.default_role.clone()),
-            ("first sign-in", first_sign_in(it).unwrap_or("default of [directory]").to_owned()),
-            ("guests", if it.guests { "may sign in" } else { "may not sign in" }.to_owned()),
+            ("code", organization.code.to_string()),
+            ("name", organization.name.clone()),
+            ("state", organization.state.as_str().to_owned()),
+            ("id", organization.id.to_string()),
+            ("identity provider", organization.provider.as_str().to_owned()),
+            ("tenant ID", id(organization.tenant)),
+            ("client ID", id(organization.client_id)),
+            ("credential", with_days(credential.words, organization)),
+            ("new credential", waiting(credential.waiting, organization)),
+            ("default role", organization.default_role.clone()),
+            (
+                "first sign-in",
+                first_sign_in(organization).unwrap_or("default of [directory]").to_owned(),
+            ),
+            (
+                "guests",
+                if organization.guests { "may sign in" } else { "may not sign in" }.to_owned(),
+            ),
             ("domains", or_dash(Some(&domains.join(", ")))),
             ("former codes", or_dash(Some(&former))),
             ("people", people.to_string()),
-            ("changed", format!("{} by {}", time(Some(it.changed)), it.changed_by)),
+            (
+                "changed",
+                format!("{} by {}", time(Some(organization.changed)), organization.changed_by),
+            ),
         ])
     });
     Ok(())
 }
 
 /// Days until the credential expires, if known.
-fn days(it: &Organization) -> Option<i64> {
-    it.credential_ends.map(|it| days_until(it, Clock::system().now()))
+fn days(organization: &Organization) -> Option<i64> {
+    organization.credential_ends.map(|it| days_until(it, Clock::system().now()))
 }
 
 /// The pending credential: since when, and why Entra refused it.
-fn waiting(kind: Option<CredentialKind>, it: &Organization) -> String {
-    let Some(waiting) = &it.pending_credential else { return or_dash(None) };
+fn waiting(kind: Option<CredentialKind>, organization: &Organization) -> String {
+    let Some(waiting) = &organization.pending_credential else { return or_dash(None) };
     let refused = waiting
         .refused
         .as_ref()
-        .map(|it| {
-            if it == UNREAD_REASON {
+        .map(|reason| {
+            if reason == UNREAD_REASON {
                 ", its file cannot be read".to_owned()
             } else {
-                format!(", refused by Entra: {it}")
+                format!(", refused by Entra: {reason}")
             }
         })
         .unwrap_or_default();
@@ -81,14 +90,16 @@ fn waiting(kind: Option<CredentialKind>, it: &Organization) -> String {
     )
 }
 
-pub(super) fn with_days(credential: &str, it: &Organization) -> String {
-    match days(it) {
+pub(super) fn with_days(credential: &str, organization: &Organization) -> String {
+    match days(organization) {
         None => credential.to_owned(),
         Some(days) if days < 0 => format!("{credential}, expired"),
         Some(days) => format!("{credential}, expires in {days} days"),
     }
 }
 
-fn first_sign_in(it: &Organization) -> Option<&'static str> {
-    it.first_sign_in.map(|it| if it == FirstSignInRule::Create { "create" } else { "refuse" })
+fn first_sign_in(organization: &Organization) -> Option<&'static str> {
+    organization
+        .first_sign_in
+        .map(|rule| if rule == FirstSignInRule::Create { "create" } else { "refuse" })
 }

@@ -190,32 +190,32 @@ pub(super) struct HistoryArgs {
 /// `entrada organization`.
 pub(super) fn run(command: OrganizationCommand) -> Result<(), CommandError> {
     match command {
-        OrganizationCommand::Add(it) => add(it),
-        OrganizationCommand::List(it) => list(&it.common),
-        OrganizationCommand::Show(it) => open(&it.common, async |directory| {
-            let found = directory.organization(&it.code).await.map_err(failure)?;
+        OrganizationCommand::Add(arguments) => add(arguments),
+        OrganizationCommand::List(arguments) => list(&arguments.common),
+        OrganizationCommand::Show(arguments) => open(&arguments.common, async |directory| {
+            let found = directory.organization(&arguments.code).await.map_err(failure)?;
             show(
                 directory,
-                &it.common,
-                &found.ok_or_else(|| failure(Error::NoOrganization(it.code.clone())))?,
+                &arguments.common,
+                &found.ok_or_else(|| failure(Error::NoOrganization(arguments.code.clone())))?,
             )
             .await
         }),
-        OrganizationCommand::Set(it) => set(it),
-        OrganizationCommand::Code(it) => open(&it.common, async |directory| {
+        OrganizationCommand::Set(arguments) => set(arguments),
+        OrganizationCommand::Code(arguments) => open(&arguments.common, async |directory| {
             let changed = directory
-                .change_code(&it.code, &it.new, it.keep_days, &actor())
+                .change_code(&arguments.code, &arguments.new, arguments.keep_days, &actor())
                 .await
                 .map_err(failure)?;
-            show(directory, &it.common, &changed).await
+            show(directory, &arguments.common, &changed).await
         }),
-        OrganizationCommand::Invite(it) => invite(&it),
-        OrganizationCommand::History(it) => history(&it),
-        OrganizationCommand::Off(it) => switch(&it, OrganizationState::Off),
-        OrganizationCommand::On(it) => switch(&it, OrganizationState::On),
-        OrganizationCommand::Reseal(it) => open(&it.common, async |directory| {
+        OrganizationCommand::Invite(arguments) => invite(&arguments),
+        OrganizationCommand::History(arguments) => history(&arguments),
+        OrganizationCommand::Off(arguments) => switch(&arguments, OrganizationState::Off),
+        OrganizationCommand::On(arguments) => switch(&arguments, OrganizationState::On),
+        OrganizationCommand::Reseal(arguments) => open(&arguments.common, async |directory| {
             let count = directory.reseal(&actor()).await.map_err(failure)?;
-            print_result(&it.common, &json!({ "resealed": count }), || {
+            print_result(&arguments.common, &json!({ "resealed": count }), || {
                 format!("resealed {count}; older secrets can be removed")
             });
             Ok(())
@@ -223,8 +223,8 @@ pub(super) fn run(command: OrganizationCommand) -> Result<(), CommandError> {
     }
 }
 
-fn add(it: AddOrganizationArgs) -> Result<(), CommandError> {
-    let name = match (&it.name, &it.code) {
+fn add(arguments: AddOrganizationArgs) -> Result<(), CommandError> {
+    let name = match (&arguments.name, &arguments.code) {
         (Some(name), _) if !name.trim().is_empty() => name.trim().to_owned(),
         (_, Some(code)) => code.to_string(),
         _ => {
@@ -233,53 +233,57 @@ fn add(it: AddOrganizationArgs) -> Result<(), CommandError> {
         }
     };
     let new = NewOrganization {
-        code: it.code,
+        code: arguments.code,
         name,
-        tenant: it.sign_in.tenant,
-        client_id: it.sign_in.client_id,
-        proof: it.sign_in.proof(&it.common)?,
+        tenant: arguments.sign_in.tenant,
+        client_id: arguments.sign_in.client_id,
+        proof: arguments.sign_in.proof(&arguments.common)?,
         credential_ends: None,
-        domains: it.domains,
-        default_role: it.sign_in.default_role,
-        first_sign_in: it.first_sign_in,
-        no_guests: it.no_guests,
-        on: it.on,
+        domains: arguments.domains,
+        default_role: arguments.sign_in.default_role,
+        first_sign_in: arguments.first_sign_in,
+        no_guests: arguments.no_guests,
+        on: arguments.on,
     };
-    open(&it.common, async |directory| {
+    open(&arguments.common, async |directory| {
         let made = directory.add_organization(new, &actor()).await.map_err(failure)?;
-        show(directory, &it.common, &made).await
+        show(directory, &arguments.common, &made).await
     })
 }
 
-fn set(it: SetOrganizationArgs) -> Result<(), CommandError> {
+fn set(arguments: SetOrganizationArgs) -> Result<(), CommandError> {
     let change = OrganizationChange {
         origin: ChangeOrigin::Operator,
-        name: it.name,
-        tenant: it.sign_in.tenant,
-        client_id: it.sign_in.client_id,
-        proof: it.sign_in.proof(&it.common)?,
-        default_role: it.sign_in.default_role,
-        first_sign_in: it.first_sign_in,
-        guests: it.guests,
-        withdraw_new: it.take_back_secret,
-        credential_ends: it.client_secret_expires,
+        name: arguments.name,
+        tenant: arguments.sign_in.tenant,
+        client_id: arguments.sign_in.client_id,
+        proof: arguments.sign_in.proof(&arguments.common)?,
+        default_role: arguments.sign_in.default_role,
+        first_sign_in: arguments.first_sign_in,
+        guests: arguments.guests,
+        withdraw_new: arguments.take_back_secret,
+        credential_ends: arguments.client_secret_expires,
         state: None,
-        bind: it.bind,
-        unbind: it.unbind,
+        bind: arguments.bind,
+        unbind: arguments.unbind,
     };
-    open(&it.common, async |directory| {
-        let changed =
-            directory.change_organization(&it.code, change, &actor()).await.map_err(failure)?;
-        show(directory, &it.common, &changed).await
+    open(&arguments.common, async |directory| {
+        let changed = directory
+            .change_organization(&arguments.code, change, &actor())
+            .await
+            .map_err(failure)?;
+        show(directory, &arguments.common, &changed).await
     })
 }
 
-fn switch(it: &OrganizationArgs, state: OrganizationState) -> Result<(), CommandError> {
-    open(&it.common, async |directory| {
+fn switch(arguments: &OrganizationArgs, state: OrganizationState) -> Result<(), CommandError> {
+    open(&arguments.common, async |directory| {
         let change = OrganizationChange { state: Some(state), ..OrganizationChange::default() };
-        let changed =
-            directory.change_organization(&it.code, change, &actor()).await.map_err(failure)?;
-        show(directory, &it.common, &changed).await
+        let changed = directory
+            .change_organization(&arguments.code, change, &actor())
+            .await
+            .map_err(failure)?;
+        show(directory, &arguments.common, &changed).await
     })
 }
 
@@ -290,18 +294,18 @@ fn list(common: &CommonArgs) -> Result<(), CommandError> {
             vec![["CODE", "NAME", "STATE", "TENANT", "CREDENTIAL", "CHANGED"].map(str::to_owned)],
             Vec::new(),
         );
-        for it in &all {
-            let credential = directory.credential_of(it).await.map_err(failure)?;
-            let tenant = it.tenant.map(|it| it.to_string());
+        for organization in &all {
+            let credential = directory.credential_of(organization).await.map_err(failure)?;
+            let tenant = organization.tenant.map(|it| it.to_string());
             rows.push([
-                it.code.to_string(),
-                it.name.clone(),
-                it.state.as_str().to_owned(),
+                organization.code.to_string(),
+                organization.name.clone(),
+                organization.state.as_str().to_owned(),
                 or_dash(tenant.as_deref()),
-                with_days(credential.words, it),
-                time(Some(it.changed)),
+                with_days(credential.words, organization),
+                time(Some(organization.changed)),
             ]);
-            values.push(directory.organization_summary(it, credential));
+            values.push(directory.organization_summary(organization, credential));
         }
         print_result(common, &Value::from(values), || {
             if all.is_empty() { "no organizations yet".to_owned() } else { lines(&rows) }
@@ -310,14 +314,14 @@ fn list(common: &CommonArgs) -> Result<(), CommandError> {
     })
 }
 
-fn invite(it: &OrganizationArgs) -> Result<(), CommandError> {
-    let site = directory::site(&it.common)?;
-    open(&it.common, async |directory| {
-        let made = directory.invite(&it.code, &actor()).await.map_err(failure)?;
+fn invite(arguments: &OrganizationArgs) -> Result<(), CommandError> {
+    let site = directory::site(&arguments.common)?;
+    open(&arguments.common, async |directory| {
+        let made = directory.invite(&arguments.code, &actor()).await.map_err(failure)?;
         let url = site.invitation_url(made.token.expose());
         let ends = i64::try_from(made.ends).ok();
         print_result(
-            &it.common,
+            &arguments.common,
             &json!({ "organization": made.organization.code.as_str(), "url": url, "ends": made.ends }),
             || {
                 format!(
@@ -331,27 +335,29 @@ fn invite(it: &OrganizationArgs) -> Result<(), CommandError> {
     })
 }
 
-fn history(it: &HistoryArgs) -> Result<(), CommandError> {
-    open(&it.common, async |directory| {
-        let found = directory.organization(&it.code).await.map_err(failure)?;
-        let found = found.ok_or_else(|| failure(Error::NoOrganization(it.code.clone())))?;
-        let all = directory.history(found.id, None, it.limit).await.map_err(failure)?;
+fn history(arguments: &HistoryArgs) -> Result<(), CommandError> {
+    open(&arguments.common, async |directory| {
+        let found = directory.organization(&arguments.code).await.map_err(failure)?;
+        let found = found.ok_or_else(|| failure(Error::NoOrganization(arguments.code.clone())))?;
+        let all = directory.history(found.id, None, arguments.limit).await.map_err(failure)?;
         let mut rows = vec![["TIME", "BY", "PERSON", "WHAT"].map(str::to_owned)];
-        rows.extend(all.iter().map(|it| {
+        rows.extend(all.iter().map(|entry| {
             [
-                time(Some(it.at)),
-                by(it),
-                or_dash(it.username.as_ref().map(Username::as_str)),
-                it.what.clone(),
+                time(Some(entry.at)),
+                by(entry),
+                or_dash(entry.username.as_ref().map(Username::as_str)),
+                entry.what.clone(),
             ]
         }));
-        print_result(&it.common, &all.iter().map(organization_json::change).collect(), || {
-            lines(&rows)
-        });
+        print_result(
+            &arguments.common,
+            &all.iter().map(organization_json::change).collect(),
+            || lines(&rows),
+        );
         Ok(())
     })
 }
 
-fn by(it: &HistoryEntry) -> String {
-    it.by_username.as_ref().map_or_else(|| it.by.clone(), Username::to_string)
+fn by(entry: &HistoryEntry) -> String {
+    entry.by_username.as_ref().map_or_else(|| entry.by.clone(), Username::to_string)
 }

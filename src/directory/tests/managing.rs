@@ -222,12 +222,12 @@ async fn a_credential_is_sealed_for_its_organization_and_opens_until_its_secret_
         let directory = ground.opened_with(&[old]).await.unwrap();
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &[]).await;
-        let sealed = async |it: &Organization| {
+        let sealed = async |organization: &Organization| {
             let row = directory
                 .database
                 .row(
                     "SELECT credential FROM organization WHERE id = $1",
-                    vec![it.id.to_string().into()],
+                    vec![organization.id.to_string().into()],
                 )
                 .await
                 .unwrap();
@@ -279,9 +279,9 @@ async fn people_are_listed_page_by_page_and_found_by_how_they_begin() {
             after: after.map(name),
             limit: 2,
         };
-        let names = async |it: PeopleQuery| {
+        let names = async |query: PeopleQuery| {
             directory
-                .people(&it)
+                .people(&query)
                 .await
                 .unwrap()
                 .iter()

@@ -63,8 +63,8 @@ pub(in crate::flow) fn refused(
     exchange: &Exchange<'_>,
     native: &NativeSignIn,
 ) -> Option<AppReturn> {
-    RequestingApp::of(exchange.sidecar, native).map(|it| {
-        it.with_error(
+    RequestingApp::of(exchange.sidecar, native).map(|request| {
+        request.with_error(
             exchange.app,
             "access_denied",
             "the person was not signed in; the page explained why",

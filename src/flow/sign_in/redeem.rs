@@ -94,10 +94,13 @@ async fn redeem_in_background(
 
 /// Returns the source whose refused codes are counted together.
 fn code_source(exchange: &Exchange<'_>) -> CodeSource {
-    exchange.session_of_cookie().map_or(CodeSource::Address(exchange.inbound.origin.client), |it| {
-        let who = it.identity();
-        CodeSource::Person(who.tid, who.oid)
-    })
+    exchange.session_of_cookie().map_or(
+        CodeSource::Address(exchange.inbound.origin.client),
+        |session| {
+            let who = session.identity();
+            CodeSource::Person(who.tid, who.oid)
+        },
+    )
 }
 
 /// Returns the refusal if the code itself is at fault, rather than the app's credential or an outage

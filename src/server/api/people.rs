@@ -179,8 +179,8 @@ pub(super) fn export(directory: Directory, organization: Option<Guid>) -> Respon
             let next = people
                 .last()
                 .filter(|_| u32::try_from(people.len()) == Ok(PEOPLE_PER_PAGE))
-                .map(|it| {
-                    asked.after = Some(it.username.clone());
+                .map(|person| {
+                    asked.after = Some(person.username.clone());
                     asked
                 });
             Ok(Some((Frame::data(Bytes::from(text)), (directory, next, Vec::new()))))
@@ -198,9 +198,9 @@ fn username_of(text: &str) -> Result<Username, ApiError> {
 }
 
 fn address(text: Option<String>) -> Result<Option<String>, ApiError> {
-    parsed("email", "must be an address like maya@contoso.com", text.as_deref(), |it| {
-        let fits = it.split_once('@').is_some_and(|it| !it.0.is_empty() && !it.1.is_empty())
-            && !it.contains(char::is_whitespace);
-        fits.then(|| it.to_lowercase())
+    parsed("email", "must be an address like maya@contoso.com", text.as_deref(), |address| {
+        let fits = address.split_once('@').is_some_and(|it| !it.0.is_empty() && !it.1.is_empty())
+            && !address.contains(char::is_whitespace);
+        fits.then(|| address.to_lowercase())
     })
 }
