@@ -56,7 +56,7 @@ enum AppStream {
 
 impl AppConnection {
     /// Whether the app has sent neither bytes nor the end of the stream, according to the kernel.
-    pub(super) fn is_open(&self) -> bool {
+    pub(super) fn is_silent(&self) -> bool {
         let socket = match &self.stream {
             AppStream::Tcp(stream) => SockRef::from(stream),
             AppStream::Unix(stream) => SockRef::from(stream),
@@ -138,6 +138,14 @@ impl AppDialer {
             }
         };
         Ok(Self { route, timeout: config.connect_timeout })
+    }
+
+    /// A dialer without TLS.
+    #[cfg(test)]
+    pub(super) fn plain(to: &AppAddress) -> Self {
+        let AppAddress::Http { host, port } = to else { panic!("{to:?}") };
+        let route = DialRoute::Tcp { host: host.clone(), port: *port };
+        Self { route, timeout: Duration::from_secs(10) }
     }
 
     /// Opens a connection.

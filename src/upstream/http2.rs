@@ -5,7 +5,7 @@ use super::deadline::RequestDeadline;
 use super::error::Error;
 use super::hop_by_hop;
 use super::http1::MAX_HEAD_BYTES;
-use super::link::{Reply, ReplyBody};
+use super::reply::Reply;
 use super::request_body::{BodyProgress, RequestBody};
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -36,15 +36,14 @@ impl Http2Link {
         request: Request<RequestBody>,
         upgrades: bool,
         mut deadline: RequestDeadline<'_>,
-    ) -> Result<Reply, Error> {
+    ) -> Result<Reply<Incoming>, Error> {
         if upgrades {
             return Err(Error::UpgradeToH2c);
         }
         let progress = deadline.progress();
         let sent = deadline.run(pin!(self.send_shared(dialer, request))).await?;
-        let mut response = sent
-            .map_err(|error| error.or_client(progress.and_then(BodyProgress::broke)))?
-            .map(ReplyBody::Http2);
+        let mut response =
+            sent.map_err(|error| error.or_client(progress.and_then(BodyProgress::broke)))?;
         hop_by_hop::strip(response.headers_mut());
         Ok(Reply::Response(response))
     }

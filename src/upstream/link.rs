@@ -3,20 +3,20 @@
 use super::connect::AppDialer;
 use super::deadline::RequestDeadline;
 use super::error::{BadUpstream, Error};
-use super::http1::{Http1Body, Http1Link};
+use super::http1::{Http1Body, Http1Link, UploadTimeouts};
 use super::http2::Http2Link;
+use super::reply::Reply;
 use super::request_body::RequestBody;
-use super::tunnel::AppTunnel;
+use super::share::HeldShare;
 use crate::config::upstream::{AppAddress, UpstreamConfig as Config};
 use crate::wire::body::BoxError;
 use bytes::Bytes;
 use http::uri::Authority;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 /// The connections to one app.
 #[derive(Debug)]
@@ -33,13 +33,6 @@ enum Protocol {
     Http2(Http2Link),
 }
 
-/// What an app answers. Hop-by-hop headers are removed.
-pub(super) enum Reply {
-    Response(Response<ReplyBody>),
-    /// 101, with its `Upgrade`.
-    Switched(Response<()>, AppTunnel),
-}
-
 /// The body of a response, from either protocol.
 #[derive(Debug)]
 pub(super) enum ReplyBody {
@@ -52,7 +45,7 @@ impl Link {
     pub(super) fn new(
         to: &AppAddress,
         config: &Config,
-        stream_timeout: Duration,
+        timeouts: UploadTimeouts,
     ) -> Result<Self, BadUpstream> {
         let text = match to {
             AppAddress::Http { host, port }
@@ -65,7 +58,7 @@ impl Link {
             let authority = Authority::try_from(text.as_str()).map_err(|_| bad())?;
             Protocol::Http2(Http2Link::new(authority))
         } else {
-            Protocol::Http1(Http1Link::new(stream_timeout))
+            Protocol::Http1(Http1Link::new(timeouts))
         };
         let host = HeaderValue::from_str(&text).map_err(|_| bad())?;
         Ok(Self { dialer: AppDialer::new(to, config)?, host, protocol })
@@ -77,7 +70,8 @@ impl Link {
     }
 
     /// Sends a request and returns the head of its response. `upgrades` says whether the request
-    /// asks to switch protocols. `request.version()` is the client's version.
+    /// asks to switch protocols. `request.version()` is the client's version. `share` counts the
+    /// request until its response has ended.
     ///
     /// # Errors
     /// `Error` if the app returned no usable response.
@@ -86,11 +80,12 @@ impl Link {
         request: Request<RequestBody>,
         upgrades: bool,
         deadline: RequestDeadline<'a>,
-    ) -> impl Future<Output = Result<Reply, Error>> + Send + use<'a> {
+        share: HeldShare,
+    ) -> impl Future<Output = Result<Reply<ReplyBody>, Error>> + Send + use<'a> {
         match &self.protocol {
-            Protocol::Http1(link) => {
-                Sending::Http1 { sending: link.send(&self.dialer, request, upgrades, deadline) }
-            }
+            Protocol::Http1(link) => Sending::Http1 {
+                sending: link.send(&self.dialer, request, upgrades, deadline, share),
+            },
             Protocol::Http2(link) => Sending::Http2 {
                 sending: Box::pin(link.send(&self.dialer, request, upgrades, deadline)),
             },
@@ -113,15 +108,19 @@ pin_project_lite::pin_project! {
 
 impl<One, Two> Future for Sending<One, Two>
 where
-    One: Future,
-    Two: Future<Output = One::Output>,
+    One: Future<Output = Result<Reply<Http1Body>, Error>>,
+    Two: Future<Output = Result<Reply<Incoming>, Error>>,
 {
-    type Output = One::Output;
+    type Output = Result<Reply<ReplyBody>, Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project() {
-            SendingProjection::Http1 { sending } => sending.poll(context),
-            SendingProjection::Http2 { sending } => sending.poll(context),
+            SendingProjection::Http1 { sending } => {
+                sending.poll(context).map_ok(|reply| reply.map(ReplyBody::Http1))
+            }
+            SendingProjection::Http2 { sending } => {
+                sending.poll(context).map_ok(|reply| reply.map(ReplyBody::Http2))
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ mod http1;
 mod http2;
 mod link;
 mod proxy_context;
+mod reply;
 mod request_body;
 mod response_body;
 mod share;
@@ -37,8 +38,10 @@ use held_permit::{HeldPermit, UnderWay};
 use http::header::{COOKIE, EXPECT, HOST, TE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version};
+use http1::UploadTimeouts;
 use hyper::body::Incoming;
-use link::{Link, Reply, ReplyBody};
+use link::{Link, ReplyBody};
+use reply::Reply;
 use request_body::{BodyProgress, RequestBody};
 use response_body::ResponseBody;
 use share::{APP_SHARES, HeldShare};
@@ -79,13 +82,15 @@ impl Upstream {
     /// # Errors
     /// `BadUpstream` names the file that cannot be used.
     pub fn new(config: &Config, limits: &ServerLimits) -> Result<Self, BadUpstream> {
+        let timeouts =
+            UploadTimeouts { silence: limits.stream_timeout, after_response: limits.body_timeout };
         Ok(Self {
-            app: Link::new(&config.destination, config, limits.stream_timeout)?,
+            app: Link::new(&config.destination, config, timeouts)?,
             routes: config.routes(),
             apps: config
                 .routes
                 .iter()
-                .map(|it| Link::new(&it.destination, config, limits.stream_timeout))
+                .map(|it| Link::new(&it.destination, config, timeouts))
                 .collect::<Result<_, BadUpstream>>()?,
             host: config.host,
             response_timeout: config.response_timeout,
@@ -125,11 +130,18 @@ impl Upstream {
             let deadline =
                 RequestDeadline::new(self.response_timeout, progress.as_ref()).telling(under_way);
             let began = deadline.started_at();
-            let reply = app.send(request, upgrade.is_some(), deadline).await?;
+            let reply = app.send(request, upgrade.is_some(), deadline, share).await?;
             still_in_time(held.as_ref(), began)?;
             match reply {
-                Reply::Response(response) => Ok(self.coming(response, held, share)),
-                Reply::Switched(head, app) => {
+                // RFC 8441 section 5: any 2xx would open the client's WebSocket.
+                Reply::Response(response)
+                    if response.status().is_success()
+                        && upgrade.as_ref().is_some_and(|it| it.0.is_extended_connect()) =>
+                {
+                    Err(Error::Upgrade)
+                }
+                Reply::Response(response) => Ok(self.coming(response, held)),
+                Reply::Switched(head, app, share) => {
                     self.switch(*upgrade.ok_or(Error::Upgrade)?, head, app, held, share)
                 }
             }
@@ -222,14 +234,13 @@ impl Upstream {
         &self,
         response: Response<ReplyBody>,
         held: Option<HeldPermit<C>>,
-        share: HeldShare,
     ) -> Response<Body> {
         let (mut parts, body) = response.into_parts();
         // The version applies to one hop only.
         parts.version = Version::HTTP_11;
         Response::from_parts(
             parts,
-            Body::stream(ResponseBody::new(body, self.stream_timeout, held, share)),
+            Body::stream(ResponseBody::new(body, self.stream_timeout, held)),
         )
     }
 

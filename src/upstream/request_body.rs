@@ -37,6 +37,27 @@ pin_project! {
 #[derive(Clone, Debug, Default)]
 pub(super) struct BodyProgress(Arc<(AtomicU8, AtomicU64)>);
 
+/// Fields that would change how the request is framed, routed, judged or answered if an app read
+/// them from a trailer (RFC 9110 section 6.5.1).
+const NEVER_IN_TRAILERS: [&str; 16] = [
+    "authorization",
+    "cache-control",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "content-type",
+    "cookie",
+    "expect",
+    "host",
+    "max-forwards",
+    "origin",
+    "range",
+    "referer",
+    "set-cookie",
+    "trailer",
+    "x-http-method-override",
+];
+
 /// How a body ended, in the first half of `BodyProgress`; 0 while it is being sent.
 const BODY_COMPLETE: u8 = 1;
 const BODY_STALLED: u8 = 2;
@@ -117,6 +138,16 @@ impl RequestBody {
         (Self(Some(Box::pin(carried))), Some(progress))
     }
 
+    /// A body of these frames; without any, there is none.
+    #[cfg(test)]
+    pub(super) fn of_frames(frames: Vec<Frame<Bytes>>) -> Self {
+        if frames.is_empty() {
+            return Self::empty();
+        }
+        let frames = futures_util::stream::iter(frames.into_iter().map(Ok::<_, BoxError>));
+        Self(Some(Box::pin(http_body_util::StreamBody::new(frames))))
+    }
+
     /// A request without a body.
     pub(super) fn empty() -> Self {
         Self(None)
@@ -192,6 +223,9 @@ fn plain(frame: Frame<Bytes>, stripper: &HeaderStripper) -> Frame<Bytes> {
     match frame.into_trailers() {
         Ok(mut trailers) => {
             super::hop_by_hop::strip(&mut trailers);
+            for name in NEVER_IN_TRAILERS {
+                trailers.remove(name);
+            }
             stripper.strip(&mut trailers);
             Frame::trailers(trailers)
         }

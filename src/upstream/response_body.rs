@@ -3,7 +3,6 @@
 use super::error::{AppStalled, PermitRevoked, boxed};
 use super::held_permit::{HeldPermit, PermitCheck};
 use super::link::ReplyBody;
-use super::share::HeldShare;
 use super::stall::{EndedWait, Stall};
 use crate::wire::body::BoxError;
 use bytes::Bytes;
@@ -22,20 +21,12 @@ pin_project! {
         #[pin]
         stall: Stall,
         held: Option<HeldPermit<C>>,
-        // Counts the request until the body has ended.
-        share: Option<HeldShare>,
     }
 }
 
 impl<C: PermitCheck> ResponseBody<C> {
-    pub(super) fn new(
-        from: ReplyBody,
-        timeout: Duration,
-        held: Option<HeldPermit<C>>,
-        share: HeldShare,
-    ) -> Self {
-        let share = Some(share).filter(|_| !from.is_end_stream());
-        Self { from, stall: Stall::new(timeout), held, share }
+    pub(super) fn new(from: ReplyBody, timeout: Duration, held: Option<HeldPermit<C>>) -> Self {
+        Self { from, stall: Stall::new(timeout), held }
     }
 }
 
@@ -65,15 +56,9 @@ impl<C: PermitCheck> Body for ResponseBody<C> {
                 if let Some(trailers) = frame.trailers_mut() {
                     super::hop_by_hop::strip(trailers);
                 }
-                if this.from.is_end_stream() {
-                    *this.share = None;
-                }
                 Poll::Ready(Some(Ok(frame)))
             }
-            other => {
-                *this.share = None;
-                Poll::Ready(other)
-            }
+            other => Poll::Ready(other),
         }
     }
 

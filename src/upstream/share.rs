@@ -72,6 +72,14 @@ struct CountedRequest(&'static ShareCounter);
 /// A request that waits for its share, until it is dropped.
 struct WaitingRequest(&'static ShareCounter);
 
+#[cfg(test)]
+impl HeldShare {
+    /// Counts nothing.
+    pub(super) fn none() -> Self {
+        Self { _connection: None, _client: None }
+    }
+}
+
 impl AppShares {
     fn of(connections: usize) -> Self {
         let share = |divisor: usize| (connections / divisor).max(MIN_SHARE);

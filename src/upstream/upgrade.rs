@@ -44,6 +44,11 @@ impl UpgradeProtocol {
         Some(Self { client, protocol, key: None })
     }
 
+    /// Whether the client is an HTTP/2 client (RFC 8441).
+    pub(super) fn is_extended_connect(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// Writes the upgrade for the app. Must be called after hop-by-hop headers were removed.
     pub(super) fn write_request(&self, request: &mut Request<RequestBody>) {
         let connect = request.method() == Method::CONNECT;

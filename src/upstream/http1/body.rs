@@ -6,6 +6,7 @@ use super::pool::ConnectionPool;
 use super::upload::Upload;
 use crate::upstream::connect::AppConnection;
 use crate::upstream::error::boxed;
+use crate::upstream::share::HeldShare;
 use crate::wire::body::BoxError;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -26,40 +27,79 @@ pub(in crate::upstream) struct Http1Body {
     connection: Option<Http1Connection>,
     /// `None` if the connection cannot be used again.
     pool: Option<Arc<ConnectionPool>>,
-    upload: Option<UploadTask>,
+    /// `None` after the end.
+    hold: Option<RequestHold>,
     /// Maximum number of bytes of one read.
     max_read_bytes: usize,
 }
 
-/// The rest of a client's body, which a task writes while the response arrives.
+/// What counts the request until its response has ended.
 #[derive(Debug)]
-pub(super) struct UploadTask {
-    finished: oneshot::Receiver<WriteHalf<AppConnection>>,
-    task: AbortHandle,
+pub(super) enum RequestHold {
+    Share {
+        _share: HeldShare,
+    },
+    /// The rest of the client's body, which a task writes while the response arrives.
+    Uploading {
+        finished: oneshot::Receiver<WriteHalf<AppConnection>>,
+        task: AbortHandle,
+        /// The task has it too: it may go on for a while.
+        _share: Arc<HeldShare>,
+    },
 }
 
-impl UploadTask {
+/// The limits of a body that is still under way when the response begins.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::upstream) struct UploadTimeouts {
+    /// How long the app may accept nothing.
+    pub(in crate::upstream) silence: Duration,
+    /// How long the body may continue after the response has ended.
+    pub(in crate::upstream) after_response: Duration,
+}
+
+impl RequestHold {
     /// Writes the rest in a task: a client that does not read the response may still send.
-    /// `silence` limits how long the app may accept nothing.
-    pub(super) fn spawn(
+    pub(super) fn uploading(
         mut upload: Upload,
         mut io: WriteHalf<AppConnection>,
-        silence: Duration,
+        timeouts: UploadTimeouts,
+        share: HeldShare,
     ) -> Self {
-        let (sender, finished) = oneshot::channel();
+        let (mut sender, finished) = oneshot::channel();
+        let share = Arc::new(share);
+        let shared = Arc::clone(&share);
         let task = tokio::spawn(async move {
-            loop {
-                let before = upload.progress();
-                let written = poll_fn(|context| upload.poll_write(&mut io, context));
-                match tokio::time::timeout(silence, written).await {
-                    Ok(Ok(())) => return drop(sender.send(io)),
-                    Ok(Err(_)) => return,
-                    Err(_) if upload.progress() == before && upload.waits_for_app() => return,
-                    Err(_) => {}
-                }
+            let _share = shared;
+            let is_written = tokio::select! {
+                is_written = write_all(&mut upload, &mut io, timeouts.silence) => is_written,
+                () = async {
+                    sender.closed().await;
+                    tokio::time::sleep(timeouts.after_response).await;
+                } => false,
+            };
+            if is_written {
+                // The response may have ended.
+                drop(sender.send(io));
             }
         });
-        Self { finished, task: task.abort_handle() }
+        Self::Uploading { finished, task: task.abort_handle(), _share: share }
+    }
+}
+
+/// Whether everything was written: the client and the app may both end it before.
+async fn write_all(
+    upload: &mut Upload,
+    io: &mut WriteHalf<AppConnection>,
+    silence: Duration,
+) -> bool {
+    loop {
+        let before = upload.progress();
+        let written = poll_fn(|context| upload.poll_write(io, context));
+        match tokio::time::timeout(silence, written).await {
+            Ok(written) => return written.is_ok(),
+            Err(_) if upload.progress() == before && upload.waits_for_app() => return false,
+            Err(_) => {}
+        }
     }
 }
 
@@ -68,10 +108,11 @@ impl Http1Body {
         decoder: BodyDecoder,
         connection: Http1Connection,
         pool: Option<Arc<ConnectionPool>>,
-        upload: Option<UploadTask>,
+        hold: RequestHold,
         max_read_bytes: usize,
     ) -> Self {
-        let mut body = Self { decoder, connection: Some(connection), pool, upload, max_read_bytes };
+        let (connection, hold) = (Some(connection), Some(hold));
+        let mut body = Self { decoder, connection, pool, hold, max_read_bytes };
         body.release_at_end();
         body
     }
@@ -82,7 +123,7 @@ impl Http1Body {
             return;
         }
         let Some(mut connection) = self.connection.take() else { return };
-        if let Some(UploadTask { mut finished, .. }) = self.upload.take()
+        if let Some(RequestHold::Uploading { mut finished, .. }) = self.hold.take()
             && let Ok(writing) = finished.try_recv()
         {
             connection.unsplit(writing);
@@ -154,8 +195,8 @@ impl Body for Http1Body {
 impl Drop for Http1Body {
     fn drop(&mut self) {
         // The client left before the end.
-        if let Some(upload) = &self.upload {
-            upload.task.abort();
+        if let Some(RequestHold::Uploading { task, .. }) = &self.hold {
+            task.abort();
         }
     }
 }

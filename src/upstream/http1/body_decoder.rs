@@ -205,10 +205,15 @@ fn hexadecimal(digits: &[u8]) -> Option<u64> {
 
 fn parse_trailers(block: &[u8]) -> Result<HeaderMap, BadResponse> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_TRAILERS];
-    let Ok(httparse::Status::Complete((_, fields))) = httparse::parse_headers(block, &mut fields)
+    let Ok(httparse::Status::Complete((length, fields))) =
+        httparse::parse_headers(block, &mut fields)
     else {
         return Err(BadResponse::Trailers);
     };
+    // The parser may see an end before the one that was searched.
+    if length != block.len() {
+        return Err(BadResponse::Trailers);
+    }
     let mut out = HeaderMap::with_capacity(fields.len());
     for field in fields {
         let name = HeaderName::from_bytes(field.name.as_bytes());

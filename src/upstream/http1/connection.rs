@@ -80,26 +80,18 @@ impl Http1Connection {
         }
     }
 
-    /// Whether an idle connection is open and silent, as far as this process knows. Nothing watches
-    /// it, and what the app sends without a request, for example a 408, must not become the response
-    /// to one.
+    /// Whether an idle connection is open and silent. Nothing watches it, and what the app sends
+    /// without a request, for example a 408 or a body where none may be, must not become the
+    /// response to one. The runtime learns of such bytes only when it polls, so the kernel is asked
+    /// too; TLS may have some in its own buffer.
     pub(super) fn is_silent(&mut self) -> bool {
         let mut byte = [0];
         let mut buffer = ReadBuf::new(&mut byte);
         let mut context = Context::from_waker(Waker::noop());
         match &mut self.io {
             ConnectionIo::Whole(io) => {
-                Pin::new(io).poll_read(&mut context, &mut buffer).is_pending()
+                io.is_silent() && Pin::new(io).poll_read(&mut context, &mut buffer).is_pending()
             }
-            _ => false,
-        }
-    }
-
-    /// The kernel's answer to the same question, for one system call: the runtime learns of the end
-    /// of a connection only when it polls.
-    pub(super) fn is_open(&self) -> bool {
-        match &self.io {
-            ConnectionIo::Whole(io) => io.is_open(),
             _ => false,
         }
     }
@@ -136,7 +128,7 @@ impl Http1Connection {
         let ConnectionIo::Whole(io) = io else {
             return Err(AttemptError::ClosedBeforeResponse(io::ErrorKind::NotConnected.into()));
         };
-        let mut exchange = Exchange {
+        let mut exchange = HeadExchange {
             io,
             incoming,
             read_bytes,
@@ -205,7 +197,7 @@ impl Http1Connection {
 }
 
 /// A request under way, until the head of its response.
-struct Exchange<'a> {
+struct HeadExchange<'a> {
     io: &'a mut AppConnection,
     incoming: &'a mut BytesMut,
     read_bytes: &'a mut usize,
@@ -217,7 +209,7 @@ struct Exchange<'a> {
     refused: Option<io::Error>,
 }
 
-impl Exchange<'_> {
+impl HeadExchange<'_> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<ReceivedHead, AttemptError>> {
         if self.refused.is_none() && !self.upload.is_written() {
             match self.upload.poll_write(self.io, context) {

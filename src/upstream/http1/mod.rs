@@ -9,7 +9,7 @@ mod request_head;
 mod response_head;
 mod upload;
 
-pub(super) use body::Http1Body;
+pub(super) use body::{Http1Body, UploadTimeouts};
 pub(super) use response_head::MAX_HEAD_BYTES;
 
 #[cfg(test)]
@@ -18,31 +18,32 @@ mod tests;
 use super::connect::AppDialer;
 use super::deadline::RequestDeadline;
 use super::error::Error;
-use super::link::{Reply, ReplyBody};
+use super::reply::Reply;
 use super::request_body::RequestBody;
+use super::share::HeldShare;
 use super::tunnel::AppTunnel;
-use body::UploadTask;
+use body::RequestHold;
 use body_decoder::BodyDecoder;
 use connection::{AttemptError, Http1Connection, ReceivedHead, UploadState};
-use http::{Method, Request, StatusCode, Version};
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderValue, Method, Request, StatusCode, Version};
 use pool::ConnectionPool;
 use response_head::RequestFraming;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 use upload::Upload;
 
-/// Maximum size of one read of a body, in bytes. A client of HTTP/2 takes frames of 16 KiB, and each
-/// of its streams may hold a part that it does not read.
+/// Maximum size of one read of a response body, in bytes.
 const MAX_READ_BYTES: usize = 64 * 1024;
+/// The same for a client of HTTP/2: frames have 16 KiB, and each stream may hold a part that its
+/// client does not read.
 const MAX_READ_BYTES_FOR_HTTP2: usize = 16 * 1024;
 
 /// The connections to one app.
 #[derive(Debug)]
 pub(super) struct Http1Link {
     pool: Arc<ConnectionPool>,
-    /// How long an app may accept nothing of a body while it responds.
-    stream_timeout: Duration,
+    timeouts: UploadTimeouts,
 }
 
 /// One request, on whichever connection it is sent.
@@ -52,11 +53,16 @@ struct OneRequest<'a> {
     framing: RequestFraming,
     deadline: RequestDeadline<'a>,
     max_read_bytes: usize,
+    share: HeldShare,
+    /// Whether the connection may be used again. Windows apps authenticate connections rather than
+    /// requests (RFC 4559 section 6), and a request for an upgrade may have turned its connection
+    /// into something else.
+    is_poolable: bool,
 }
 
 impl Http1Link {
-    pub(super) fn new(stream_timeout: Duration) -> Self {
-        Self { pool: Arc::default(), stream_timeout }
+    pub(super) fn new(timeouts: UploadTimeouts) -> Self {
+        Self { pool: Arc::default(), timeouts }
     }
 
     /// Sends a request and returns the head of its response. `upgrades` says whether the request
@@ -69,12 +75,15 @@ impl Http1Link {
         request: Request<RequestBody>,
         upgrades: bool,
         deadline: RequestDeadline<'a>,
-    ) -> impl Future<Output = Result<Reply, Error>> + Send + use<'a> {
+        share: HeldShare,
+    ) -> impl Future<Output = Result<Reply<Http1Body>, Error>> + Send + use<'a> {
         // A request that opens a tunnel cannot be repeated, and is worth a connection of its own.
         let mut pooled = if upgrades { None } else { self.pool.take(deadline.started_at()) };
         let is_http2 = request.version() == Version::HTTP_2;
         let framing =
             RequestFraming { is_head: request.method() == Method::HEAD, wants_upgrade: upgrades };
+        let is_poolable =
+            !upgrades && !authenticates_connection(request.headers().get(AUTHORIZATION));
         let buffer = pooled.as_mut().map(Http1Connection::take_buffer).unwrap_or_default();
         let mut one = OneRequest {
             link: self,
@@ -82,10 +91,10 @@ impl Http1Link {
             framing,
             deadline,
             max_read_bytes: if is_http2 { MAX_READ_BYTES_FOR_HTTP2 } else { MAX_READ_BYTES },
+            share,
+            is_poolable,
         };
         async move {
-            // The kernel is asked only where a mistake could not be repaired.
-            let pooled = pooled.filter(|it| one.upload.may_repeat() || it.is_open());
             if let Some(mut connection) = pooled {
                 match connection.exchange(&mut one.upload, one.framing, &mut one.deadline).await {
                     Ok(received) => return one.reply(connection, received),
@@ -104,7 +113,7 @@ impl Http1Link {
 }
 
 impl OneRequest<'_> {
-    async fn send_on_new(mut self, dialer: &AppDialer) -> Result<Reply, Error> {
+    async fn send_on_new(mut self, dialer: &AppDialer) -> Result<Reply<Http1Body>, Error> {
         let io = self.deadline.run(pin!(dialer.open())).await??;
         let mut connection = Http1Connection::new(io, self.deadline.timer());
         match connection.exchange(&mut self.upload, self.framing, &mut self.deadline).await {
@@ -118,25 +127,46 @@ impl OneRequest<'_> {
         self,
         mut connection: Http1Connection,
         received: ReceivedHead,
-    ) -> Result<Reply, Error> {
+    ) -> Result<Reply<Http1Body>, Error> {
         let ReceivedHead { head, upload: state } = received;
         if head.head.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let (io, early) = connection.into_tunnel().ok_or(Error::Upgrade)?;
-            return Ok(Reply::Switched(head.head, AppTunnel::new(io, early.freeze())));
+            // RFC 9110 section 7.8: only after the whole request was received.
+            let (io, early) = connection
+                .into_tunnel()
+                .filter(|_| state == UploadState::Written)
+                .ok_or(Error::Upgrade)?;
+            let tunnel = AppTunnel::new(io, early.freeze());
+            return Ok(Reply::Switched(head.head, tunnel, self.share));
         }
-        let mut task = None;
-        let mut pool = Some(Arc::clone(&self.link.pool)).filter(|_| head.reusable);
-        match state {
-            UploadState::Written => connection.restore_buffer(self.upload.into_buffer()),
-            UploadState::Refused => pool = None,
-            UploadState::UnderWay => {
-                task = connection
-                    .split()
-                    .map(|io| UploadTask::spawn(self.upload, io, self.link.stream_timeout));
+        let is_poolable = self.is_poolable
+            && head.reusable
+            && state != UploadState::Refused
+            && !head
+                .head
+                .headers()
+                .get_all(WWW_AUTHENTICATE)
+                .iter()
+                .any(|it| authenticates_connection(Some(it)));
+        let pool = Some(Arc::clone(&self.link.pool)).filter(|_| is_poolable);
+        let hold = match state {
+            UploadState::UnderWay => match connection.split() {
+                Some(io) => RequestHold::uploading(self.upload, io, self.link.timeouts, self.share),
+                None => RequestHold::Share { _share: self.share },
+            },
+            UploadState::Written | UploadState::Refused => {
+                connection.restore_buffer(self.upload.into_buffer());
+                RequestHold::Share { _share: self.share }
             }
-        }
+        };
         let decoder = BodyDecoder::new(head.framing);
-        let body = Http1Body::new(decoder, connection, pool, task, self.max_read_bytes);
-        Ok(Reply::Response(head.head.map(|()| ReplyBody::Http1(body))))
+        let body = Http1Body::new(decoder, connection, pool, hold, self.max_read_bytes);
+        Ok(Reply::Response(head.head.map(|()| body)))
     }
+}
+
+/// Whether these credentials, or this challenge, are for the connection and not for the request.
+fn authenticates_connection(value: Option<&HeaderValue>) -> bool {
+    let scheme = value.and_then(|it| it.as_bytes().split(|byte| *byte == b' ').next());
+    scheme
+        .is_some_and(|it| it.eq_ignore_ascii_case(b"ntlm") || it.eq_ignore_ascii_case(b"negotiate"))
 }

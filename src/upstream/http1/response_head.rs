@@ -15,8 +15,11 @@ pub(in crate::upstream) const MAX_HEAD_BYTES: usize = 128 * 1024;
 /// Maximum number of interim responses (1xx) before the final one.
 const MAX_INTERIM_RESPONSES: u32 = 64;
 
+/// Maximum number of names in `Connection`.
+const MAX_CONNECTION_OPTIONS: usize = 64;
+
 /// Number of fields that are parsed without an allocation.
-const USUAL_FIELDS: usize = 64;
+const INLINE_FIELDS: usize = 64;
 
 /// Length of the shortest field, `a:` and a line feed, in bytes.
 const MIN_FIELD_BYTES: usize = 3;
@@ -93,6 +96,9 @@ impl HeadReader {
         request: RequestFraming,
     ) -> Result<Option<ResponseHead>, BadResponse> {
         loop {
+            if self.scanned == 0 {
+                skip_empty_lines(incoming);
+            }
             let Some(end) = head_end(incoming, self.scanned) else {
                 // The end is at most three bytes long, of which one is missing.
                 self.scanned = incoming.len().saturating_sub(2);
@@ -107,11 +113,7 @@ impl HeadReader {
             }
             // One copy that all values share: the buffer stays with the connection.
             let head = Bytes::copy_from_slice(incoming.get(..end).unwrap_or_default());
-            let Some(read) = parse(&head, request)? else {
-                // Empty lines before the status line.
-                self.scanned = end;
-                continue;
-            };
+            let read = parse(&head, request)?;
             incoming.advance(end);
             self.scanned = 0;
             if !read.head.status().is_informational() || read.head.status() == SWITCHING {
@@ -132,6 +134,12 @@ impl HeadReader {
 
 const SWITCHING: StatusCode = StatusCode::SWITCHING_PROTOCOLS;
 
+/// RFC 9112 section 2.2: empty lines may precede a message.
+fn skip_empty_lines(incoming: &mut BytesMut) {
+    let empty = incoming.iter().take_while(|it| matches!(it, b'\r' | b'\n')).count();
+    incoming.advance(empty);
+}
+
 /// Returns the position after the first empty line. `from` is where the search begins.
 fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
@@ -145,27 +153,25 @@ fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-fn parse(head: &Bytes, request: RequestFraming) -> Result<Option<ResponseHead>, BadResponse> {
-    let mut usual = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
+fn parse(head: &Bytes, request: RequestFraming) -> Result<ResponseHead, BadResponse> {
+    let mut usual = [const { MaybeUninit::uninit() }; INLINE_FIELDS];
     let mut response = httparse::Response::new(&mut []);
     let config = ParserConfig::default();
     match config.parse_response_with_uninit_headers(&mut response, head, &mut usual) {
-        Ok(status) => {
-            return if status.is_complete() {
-                build(head, &response, request).map(Some)
-            } else {
-                Ok(None)
-            };
-        }
         Err(httparse::Error::TooManyHeaders) => {}
-        Err(_) => return Err(BadResponse::Head),
+        parsed => return complete(head, parsed).and_then(|()| build(head, &response, request)),
     }
     let mut all = vec![EMPTY_HEADER; head.len() / MIN_FIELD_BYTES];
     let mut response = httparse::Response::new(&mut all);
-    match response.parse(head) {
-        Ok(status) if status.is_complete() => build(head, &response, request).map(Some),
-        Ok(_) => Ok(None),
-        Err(_) => Err(BadResponse::Head),
+    let parsed = response.parse(head);
+    complete(head, parsed).and_then(|()| build(head, &response, request))
+}
+
+/// The parser must see the same end as `head_end`.
+fn complete(head: &Bytes, parsed: httparse::Result<usize>) -> Result<(), BadResponse> {
+    match parsed {
+        Ok(httparse::Status::Complete(length)) if length == head.len() => Ok(()),
+        _ => Err(BadResponse::Head),
     }
 }
 
@@ -181,7 +187,7 @@ fn build(
     }
     let mut head = Response::new(());
     *head.status_mut() = status;
-    let connection = ConnectionOptions::of(parsed.headers);
+    let connection = ConnectionOptions::of(parsed.headers)?;
     let body = BodyHeaders::of(parsed.headers)?;
     copy_fields(bytes, parsed.headers, &connection, &mut head)?;
     let framing = if request.is_head || has_no_body(status) {
@@ -206,6 +212,9 @@ fn build(
         // RFC 9112 section 6.1: chunked from HTTP/1.0, or beside a length, may be an attack.
         reusable: persists
             && framing != BodyFraming::UntilClose
+            // A body is announced where none may be: its bytes may still come.
+            && !(has_no_body(status) && body.chunked)
+            && !(status == StatusCode::NO_CONTENT && body.length.is_some_and(|it| it > 0))
             && status != SWITCHING
             && !(body.chunked && (body.lengths > 0 || !is_http_11)),
         head,
@@ -258,8 +267,8 @@ impl BodyHeaders {
         Ok(out)
     }
 
-    /// Only `chunked`, once: what another coding means is between the app and Entrada (RFC 9112
-    /// section 6.1), and Entrada knows no other.
+    /// Only `chunked`, once: other codings apply to this hop only (RFC 9112 section 6.1),
+    /// and Entrada supports none.
     fn add_coding(&mut self, value: &[u8]) -> Result<(), BadResponse> {
         if self.chunked || !value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
             return Err(BadResponse::TransferEncoding);
@@ -303,7 +312,7 @@ struct ConnectionOptions<'a> {
 }
 
 impl<'a> ConnectionOptions<'a> {
-    fn of(fields: &[Header<'a>]) -> Self {
+    fn of(fields: &[Header<'a>]) -> Result<Self, BadResponse> {
         let mut out = Self::default();
         let lines = fields.iter().filter(|it| it.name.eq_ignore_ascii_case(CONNECTION.as_str()));
         for option in lines.flat_map(|it| it.value.split(|byte| *byte == b',')) {
@@ -316,7 +325,8 @@ impl<'a> ConnectionOptions<'a> {
                 out.named.push(option);
             }
         }
-        out
+        // Each field is compared with each of them.
+        if out.named.len() > MAX_CONNECTION_OPTIONS { Err(BadResponse::Head) } else { Ok(out) }
     }
 
     fn names(&self, name: &HeaderName) -> bool {

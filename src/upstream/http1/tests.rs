@@ -2,6 +2,8 @@
 
 mod differential;
 mod framing;
+mod link;
+mod upload;
 
 use super::body_decoder::{BodyDecoder, DecodedPart};
 use super::response_head::{BadResponse, HeadReader, RequestFraming};

@@ -4,7 +4,8 @@ use super::request_head::{self, BodyEncoding};
 use crate::upstream::error::{Error, RequestBodyError};
 use crate::upstream::request_body::RequestBody;
 use bytes::{Buf as _, Bytes};
-use http::{HeaderMap, Method, Request};
+use http::header::TRAILER;
+use http::{HeaderMap, HeaderName, Method, Request};
 use http_body::{Body as _, Frame};
 use std::io::{self, IoSlice, Write as _};
 use std::pin::Pin;
@@ -30,6 +31,10 @@ pub(super) struct Upload {
     /// Whether a part of the body was taken from the client.
     is_started: bool,
     is_finished: bool,
+    /// Whether what was written has left this process: TLS keeps a part until it is flushed.
+    is_flushed: bool,
+    /// Names that the client's `Trailer` announces. Only those are sent (RFC 9110 section 6.6.2).
+    announced: Vec<HeaderName>,
     /// Number of bytes that were written in all.
     progress: u64,
 }
@@ -56,6 +61,10 @@ impl Upload {
     /// Writes the head into `buffer`, which must be empty.
     pub(super) fn new(mut buffer: Vec<u8>, request: Request<RequestBody>, upgrades: bool) -> Self {
         let encoding = request_head::write(&mut buffer, &request);
+        let announced = match encoding {
+            BodyEncoding::Chunked => announced(request.headers()),
+            BodyEncoding::Empty | BodyEncoding::Length(_) => Vec::new(),
+        };
         let method = request.method();
         let is_safe =
             matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE);
@@ -75,6 +84,8 @@ impl Upload {
                 RepeatRule::Unwritten
             },
             is_started: false,
+            is_flushed: false,
+            announced,
             progress: 0,
         }
     }
@@ -87,13 +98,9 @@ impl Upload {
         };
         if may {
             self.written = 0;
+            self.is_flushed = false;
         }
         may
-    }
-
-    /// Whether the request may be sent again although parts of it were written.
-    pub(super) fn may_repeat(&self) -> bool {
-        self.repeat == RepeatRule::UntouchedBody
     }
 
     /// Number of bytes that were written in all.
@@ -103,12 +110,12 @@ impl Upload {
 
     /// Whether the app accepts bytes too slowly, rather than the client.
     pub(super) fn waits_for_app(&self) -> bool {
-        self.has_pending()
+        self.has_pending() || !self.is_flushed
     }
 
     /// Whether everything was written.
     pub(super) fn is_written(&self) -> bool {
-        self.is_finished && !self.has_pending()
+        self.is_finished && !self.waits_for_app()
     }
 
     /// Returns the buffer, for the next request on the connection.
@@ -175,6 +182,10 @@ impl Upload {
         if self.written == self.buffer.len() {
             self.buffer.clear();
             self.written = 0;
+        } else if self.written > MAX_COPIED_BYTES {
+            // A slow app may leave a rest each time.
+            self.buffer.drain(..self.written);
+            self.written = 0;
         }
     }
 
@@ -203,6 +214,8 @@ impl Upload {
             self.large = data;
             self.large_end = end;
         }
+        // Trailers need chunks, so nothing follows.
+        self.is_finished = self.encoding == BodyEncoding::Length(0);
         Ok(())
     }
 
@@ -211,7 +224,8 @@ impl Upload {
         match self.encoding {
             BodyEncoding::Chunked => {
                 self.buffer.extend_from_slice(b"0\r\n");
-                for (name, value) in trailers.iter().flatten() {
+                let trailers = trailers.iter().flatten();
+                for (name, value) in trailers.filter(|it| self.announced.contains(it.0)) {
                     request_head::write_field(&mut self.buffer, name.as_str(), value);
                 }
                 self.buffer.extend_from_slice(b"\r\n");
@@ -242,9 +256,14 @@ impl Upload {
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            self.is_flushed = false;
             self.advance(written);
         }
-        Pin::new(io).poll_flush(context)
+        if !self.is_flushed {
+            ready!(Pin::new(io).poll_flush(context))?;
+            self.is_flushed = true;
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn advance(&mut self, mut written: usize) {
@@ -257,4 +276,12 @@ impl Upload {
         written -= large;
         self.large_end = self.large_end.get(written..).unwrap_or_default();
     }
+}
+
+fn announced(headers: &HeaderMap) -> Vec<HeaderName> {
+    let lines = headers.get_all(TRAILER).iter().filter_map(|it| it.to_str().ok());
+    lines
+        .flat_map(|it| it.split(','))
+        .filter_map(|it| HeaderName::from_bytes(it.trim().as_bytes()).ok())
+        .collect()
 }

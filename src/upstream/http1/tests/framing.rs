@@ -190,6 +190,24 @@ const CASES: &[(&str, RequestFraming, &str, Expected)] = &[
         "HTTP/1.1 204 No Content\r\ncontent-length: 2\r\n\r\nhi",
         Ok((204, "", false)),
     ),
+    (
+        "204 that announces a body",
+        GET,
+        "HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n",
+        Ok((204, "", false)),
+    ),
+    (
+        "204 with a length",
+        GET,
+        "HTTP/1.1 204 No Content\r\ncontent-length: 2\r\n\r\n",
+        Ok((204, "", false)),
+    ),
+    (
+        "trailers that end twice",
+        GET,
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\na: b\n\nJUNK\r\n\r\n",
+        Err(BadResponse::Trailers),
+    ),
     ("304", GET, "HTTP/1.1 304 Not Modified\r\ncontent-length: 7\r\n\r\n", Ok((304, "", true))),
     (
         "interim responses",
@@ -350,4 +368,20 @@ fn nothing_before_or_after_the_body_is_without_end() {
     assert_eq!(whole(trailers.as_bytes(), GET).err(), Some(BadResponse::Trailers));
     let many = format!("{head}0\r\n{}\r\n", "a: b\r\n".repeat(200));
     assert_eq!(whole(many.as_bytes(), GET).err(), Some(BadResponse::Trailers));
+}
+
+/// One app must not stop a worker that serves all apps.
+#[test]
+fn no_head_costs_more_than_its_bytes() {
+    let empty_lines =
+        format!("{}HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "\n".repeat(120_000));
+    let options = format!(
+        "HTTP/1.1 200 OK\r\nconnection: {}\r\n{}\r\n",
+        "b,".repeat(30_000),
+        "a: b\r\n".repeat(10_000)
+    );
+    let began = std::time::Instant::now();
+    assert_eq!(whole(empty_lines.as_bytes(), GET).unwrap().head.status(), 200);
+    assert_eq!(whole(options.as_bytes(), GET).err(), Some(BadResponse::Head));
+    assert!(began.elapsed() < std::time::Duration::from_secs(1), "{:?}", began.elapsed());
 }
