@@ -277,17 +277,32 @@ fn whoever_signs_in_again_and_again_makes_room_among_their_own_sessions() {
 fn a_session_of_a_client_that_replaces_an_idle_one_is_found_and_ends_with_its_person() {
     let clock = Clock::system();
     let live = live(&clock, 100);
-    let (sign_in, who) = (guid(ELSEWHERE), person(MAYA, HOME));
+    let (sign_in, who, worker) = (guid(ELSEWHERE), person(MAYA, HOME), guid(TOM));
     let start = || {
-        let ends = clock.now() + 3600;
-        live.start_for_client(sign_in, identity(who, "maya@contoso.example", None), None, ends)
+        let member = DirectoryMember {
+            person: worker,
+            role: "worker".into(),
+            organization: guid(HOME),
+            code: "contoso".into(),
+        };
+        let identity = Identity {
+            member: Some(std::sync::Arc::new(member)),
+            ..identity(who, "maya@contoso.example", None)
+        };
+        live.start_for_client(sign_in, identity, None, clock.now() + 3600)
     };
-    start();
-    clock.shift(11 * 60);
-    assert!(live.find_client_sign_in(sign_in).is_none());
-    start();
-    live.settle();
-    assert!(live.find_client_sign_in(sign_in).is_some());
-    assert_eq!(live.end_all_of(who), 1);
-    assert!(live.find_client_sign_in(sign_in).is_none());
+    let ends: [fn(&LiveSessions) -> usize; 2] = [
+        |live| live.end_all_of_person(guid(TOM), None),
+        |live| live.end_all_of(person(MAYA, HOME)),
+    ];
+    for end in ends {
+        start();
+        clock.shift(11 * 60);
+        assert!(live.find_client_sign_in(sign_in).is_none());
+        start();
+        live.settle();
+        assert!(live.find_client_sign_in(sign_in).is_some());
+        assert_eq!(end(&live), 1);
+        assert!(live.find_client_sign_in(sign_in).is_none());
+    }
 }
