@@ -48,6 +48,8 @@ struct CircuitState {
     /// Start of the pause, in milliseconds since 1970: a clock that was set back must not extend
     /// the pause.
     since: u64,
+    /// Earliest time of the next request that Entra asked for, in milliseconds since 1970.
+    asked: u64,
 }
 
 /// Permission for one request; records the rounds in which it fails.
@@ -123,10 +125,17 @@ impl Circuits<'_> {
         }
     }
 
-    /// Records that Entra answered, with any result.
+    /// Records that Entra answered with a success.
     pub fn answered(self) {
         self.authority.answered();
         self.registration.answered();
+    }
+
+    /// Records that Entra answered with a refusal that concerns one person. It ends no pause that
+    /// Entra asked for: that it refuses someone does not show that it has taken back the request.
+    pub fn refused(self) {
+        self.authority.refused();
+        self.registration.refused();
     }
 
     /// Records a failure where it belongs.
@@ -160,6 +169,13 @@ impl CircuitBreaker {
         }
     }
 
+    fn refused(&self) {
+        let is_asked_to_wait = self.state().is_asked_to_wait(self.clock.now_millis());
+        if !is_asked_to_wait {
+            self.answered();
+        }
+    }
+
     fn failed(&self, round: u32, failure: &CircuitFailure<'_>) {
         let now = self.clock.now_millis();
         let jitter = u64::from(u16::from_be_bytes(self.random.bytes()));
@@ -173,8 +189,11 @@ impl CircuitBreaker {
             let pause = pause / 2 + pause / 2 * jitter / u64::from(u16::MAX);
             (state.since, state.until) = (now, now.saturating_add(pause));
         }
-        let asked = failure.retry_after.unwrap_or(0).min(MAX_RETRY_AFTER_SECONDS) * 1000;
-        state.until = state.until.max(now.saturating_add(asked));
+        if let Some(seconds) = failure.retry_after {
+            let wait = seconds.min(MAX_RETRY_AFTER_SECONDS) * 1000;
+            state.asked = state.asked.max(now.saturating_add(wait));
+            state.until = state.until.max(state.asked);
+        }
         let first = round == 0 && state.failures == 1;
         drop(state);
         let cause = failure.cause;
@@ -208,9 +227,13 @@ impl CircuitState {
     /// Starts a request, the probe after a failure; returns its round.
     fn start(&mut self, now: u64) -> u32 {
         if self.failures > 0 {
-            (self.since, self.until) = (now, now + PROBE_TIMEOUT_MS);
+            (self.since, self.until, self.asked) = (now, now + PROBE_TIMEOUT_MS, 0);
         }
         self.failures
+    }
+
+    fn is_asked_to_wait(&self, now: u64) -> bool {
+        (self.since..self.asked).contains(&now)
     }
 
     fn pause_seconds(&self, now: u64) -> u64 {

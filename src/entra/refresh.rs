@@ -81,7 +81,7 @@ impl Entra {
             // A refusal for Graph says only that Entra answers, and nothing about sessions; this
             // request may have been the probe that others wait for.
             Err(Error::Refused(refusal)) if !refusal.is_of_the_app() => {
-                self.circuits().answered();
+                self.circuits().refused();
                 Err(Error::Refused(refusal))
             }
             answer => self.told(ticket, answer),

@@ -125,9 +125,10 @@ impl Entra {
         ticket: CircuitTicket,
         answer: Result<T, Error>,
     ) -> Result<T, Error> {
-        match answer.as_ref().err().and_then(|it| CircuitFailure::of(it, self.are_many)) {
-            Some(failure) => self.circuits().failed(ticket, &failure),
-            None => self.circuits().answered(),
+        match answer.as_ref().map_err(|it| CircuitFailure::of(it, self.are_many)) {
+            Ok(_) => self.circuits().answered(),
+            Err(Some(failure)) => self.circuits().failed(ticket, &failure),
+            Err(None) => self.circuits().refused(),
         }
         answer
     }

@@ -22,6 +22,14 @@ impl World {
     }
 }
 
+fn throttled() -> Error {
+    Error::Status { endpoint: "token endpoint", status: 429, retry_after: Some(600) }
+}
+
+fn reports(entra: &Entra, answer: Result<(), Error>) {
+    let _ = entra.told(entra.circuits().ticket(), answer);
+}
+
 #[tokio::test]
 async fn registrations_of_one_tenant_share_its_documents_and_their_refresh() {
     let world = World::start().await;
@@ -90,4 +98,28 @@ async fn another_configuration_inherits_what_is_known_of_the_tenant() {
     other.inherit(&world.entra);
     assert!(other.ready().is_err());
     assert_eq!(other.backoff_seconds(), 0);
+}
+
+#[tokio::test]
+async fn a_refusal_of_one_person_ends_no_pause_that_entra_asked_for_and_a_success_does() {
+    let world = World::start().await;
+    let refusal = || Error::from(failure::EntraRefusal::of_callback("invalid_grant", None));
+    reports(&world.entra, Err(throttled()));
+    reports(&world.entra, Err(refusal()));
+    assert_eq!(world.entra.backoff_seconds(), 600);
+    reports(&world.entra, Ok(()));
+    assert_eq!(world.entra.backoff_seconds(), 0);
+    // Once the time is over, a refusal shows as much as any answer that Entra takes requests again.
+    reports(&world.entra, Err(throttled()));
+    world.clock.shift(601);
+    let (ticket, _permit) = world.entra.enter().await.unwrap();
+    assert!(world.entra.backoff_seconds() > 0, "two probes");
+    let _ = world.entra.told::<()>(ticket, Err(refusal()));
+    assert_eq!(world.entra.backoff_seconds(), 0);
+    // A pause that Entra did not ask for is only a guess, which the answer disproves.
+    let answer = Error::Answer;
+    reports(&world.entra, Err(answer));
+    assert_eq!(world.entra.backoff_seconds(), 1);
+    reports(&world.entra, Err(refusal()));
+    assert_eq!(world.entra.backoff_seconds(), 0);
 }
