@@ -217,10 +217,12 @@ impl Entra {
         self.authority.source.skew.ahead()
     }
 
-    /// Takes over the state of another instance for the same tenant.
+    /// Takes over the state of another instance for the same tenant. What Entra said about another
+    /// registration, or about this one with another credential, does not count.
     pub fn inherit(&self, old: &Self) {
         let is_shared = Arc::ptr_eq(&self.authority, &old.authority);
-        if is_shared || self.authority.inherit(&old.authority) {
+        let is_same_tenant = is_shared || self.authority.inherit(&old.authority);
+        if is_same_tenant && self.proofs.is_same_client(&old.proofs) {
             self.circuit.inherit(&old.circuit);
         }
     }

@@ -49,6 +49,13 @@ impl RegistrationCredentials {
         &self.proven
     }
 
+    /// Whether both authenticate the same registration in the same way, apart from a new credential
+    /// that is not confirmed.
+    pub(super) fn is_same_client(&self, other: &Self) -> bool {
+        let (own, other) = (&self.proven, &other.proven);
+        own.client_id == other.client_id && own.credential.is(&other.credential)
+    }
+
     /// For sign-ins: tries the new credential first. A wrong one costs one more request, but locks
     /// no one out.
     pub(super) async fn new_one_first<'a, F>(

@@ -101,6 +101,35 @@ async fn another_configuration_inherits_what_is_known_of_the_tenant() {
 }
 
 #[tokio::test]
+async fn a_registration_inherits_the_pause_of_no_other_but_that_of_the_tenant() {
+    let world = World::start().await;
+    reports(&world.entra, Err(throttled()));
+    let inherits = |change: fn(&mut config::entra::EntraConfig)| {
+        let new = world.other(change);
+        new.inherit(&world.entra);
+        new.backoff_seconds()
+    };
+    let changes: [fn(&mut config::entra::EntraConfig); 2] = [
+        |it| it.client_id = Guid::from_random([7; 16]),
+        |it| it.credential = ClientCredential::Secret(Secret::new("the next secret")),
+    ];
+    assert_eq!(inherits(|it| it.scopes.push("api://app/read".to_owned())), 600);
+    assert_eq!(changes.map(inherits), [0, 0]);
+    let down = Error::Status { endpoint: "token endpoint", status: 503, retry_after: Some(300) };
+    reports(&world.entra, Err(down));
+    let host = world.entra.authority.host().clone();
+    let tenants = AuthorityRegistry::new(host, TenantConfig::Organizations, Arc::default());
+    world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap();
+    for change in changes {
+        let mut config = world.config.clone();
+        change(&mut config);
+        let new = Entra::new(&config, tenants.of(world.tenant()), Arc::default(), Vec::new());
+        new.inherit(&world.entra);
+        assert_eq!(new.backoff_seconds(), 300);
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_of_one_person_ends_no_pause_that_entra_asked_for_and_a_success_does() {
     let world = World::start().await;
     let refusal = || Error::from(failure::EntraRefusal::of_callback("invalid_grant", None));
