@@ -26,6 +26,19 @@ pub enum LeaseKeeper<'a> {
     Row(&'a Directory, Guid),
 }
 
+/// What a recheck means for its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecheckOutcome {
+    /// The person still has access.
+    Fresh,
+    /// The person has lost access.
+    Ended,
+    /// The person must sign in again.
+    SignInNeeded,
+    /// Nothing is known: another attempt follows.
+    Later,
+}
+
 impl<'a> LeaseKeeper<'a> {
     /// Returns the place that keeps the lease of a session.
     pub fn of(
@@ -125,21 +138,24 @@ impl<'a> LeaseKeeper<'a> {
     /// releases the lease. `groups` are those in the refreshed token, if there is one: groups from
     /// Graph are requested again.
     ///
+    /// Only the outcome ends a sign-in. The session itself may have ended in the meantime because it
+    /// was idle or evicted, after which the next request starts it again.
+    ///
     /// # Errors
     /// The directory cannot be changed.
     pub async fn finish(
         self,
         session: &Session,
+        outcome: RecheckOutcome,
         groups: Option<PersonGroups>,
     ) -> Result<(), Error> {
         if let Self::Row(directory, sign_in) = self {
-            if session.is_over() {
-                let again = session.standing().again().is_some();
-                let why = if again {
-                    "Entra requires a new sign-in"
-                } else {
-                    "Entra ended the person's access"
-                };
+            let why = match outcome {
+                RecheckOutcome::Ended => Some("Entra ended the person's access"),
+                RecheckOutcome::SignInNeeded => Some("Entra requires a new sign-in"),
+                RecheckOutcome::Fresh | RecheckOutcome::Later => None,
+            };
+            if let Some(why) = why {
                 return directory.end_sign_in(sign_in, why).await;
             }
             if let Some(groups) = groups {
@@ -148,5 +164,17 @@ impl<'a> LeaseKeeper<'a> {
             }
         }
         self.release(session).await
+    }
+}
+
+impl RecheckOutcome {
+    /// Returns the name in the metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fresh => "live",
+            Self::Ended => "ended",
+            Self::SignInNeeded => "sign_in_required",
+            Self::Later => "unavailable",
+        }
     }
 }

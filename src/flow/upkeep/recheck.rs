@@ -8,7 +8,7 @@ use super::effect::{self, DueRecheck, RefusalEffect};
 use super::renewal::{self, RefusalCause};
 use crate::entra::Entra;
 use crate::entra::verified::VerifiedUser;
-use crate::session::lease::LeaseKeeper;
+use crate::session::lease::{LeaseKeeper, RecheckOutcome};
 use crate::session::record::Session;
 use crate::session::standing::{LeaseTurn, RecheckLease};
 use crate::sidecar::organizations::{self, Authorities};
@@ -205,8 +205,12 @@ impl RecheckRequest {
             Ok(LeaseTurn::Held) => self.refresh_with(&mut lease).await,
             // Another process is asking with the same Entra refresh token.
             Ok(LeaseTurn::Elsewhere) => self.put_off(LEASE_SECONDS),
-            Ok(LeaseTurn::Over) => self.take(Err(RefusalCause::SignedOut)),
-            Err(cause) => self.take(Err(organizations::Error::from(cause).into())),
+            Ok(LeaseTurn::Over) => {
+                self.take(Err(RefusalCause::SignedOut));
+            }
+            Err(cause) => {
+                self.take(Err(organizations::Error::from(cause).into()));
+            }
         }
         standing.was_tried();
     }
@@ -214,16 +218,16 @@ impl RecheckRequest {
     async fn refresh_with(&self, lease: &mut RecheckLease<'_>) {
         let keeper = self.lease_keeper();
         let mut told = None;
-        match renewal::check_directory(&self.authorities, &self.session).await {
+        let outcome = match renewal::check_directory(&self.authorities, &self.session).await {
             Err(cause) => self.take(Err(cause)),
             Ok(()) if lease.refresh_token().is_some() => {
                 let heard = renewal::redeem(&self.authorities, keeper, &self.session, lease).await;
                 told = heard.as_ref().ok().map(|it| it.identity().groups.clone());
-                self.take(heard);
+                self.take(heard)
             }
             Ok(()) => self.note_unavailable(),
-        }
-        if let Err(cause) = keeper.finish(&self.session, told).await {
+        };
+        if let Err(cause) = keeper.finish(&self.session, outcome, told).await {
             tracing::error!(user = self.session.user(), %cause, "cannot store the result of a native client's recheck");
         }
     }
@@ -234,49 +238,52 @@ impl RecheckRequest {
 
     /// Entra issued no refresh token. The session is treated as if Entra were unreachable, until
     /// the person signs in again.
-    fn note_unavailable(&self) {
+    fn note_unavailable(&self) -> RecheckOutcome {
         if self.now() >= self.deadline() {
             self.process.live.end_for_sign_in(&self.session, None);
+            RecheckOutcome::SignInNeeded
         } else {
             self.put_off(u64::MAX);
+            RecheckOutcome::Later
         }
     }
 
     /// Applies the answer to the session.
-    fn take(&self, heard: Result<VerifiedUser, RefusalCause>) {
+    fn take(&self, heard: Result<VerifiedUser, RefusalCause>) -> RecheckOutcome {
         let outcome = match heard {
             Ok(fresh) => match self.session.renew(fresh) {
                 Ok(()) => {
                     self.is_fresh();
-                    "live"
+                    RecheckOutcome::Fresh
                 }
                 Err(cause) => {
                     tracing::error!(user = self.session.user(), %cause, "session ended");
                     self.process.live.end_held(&self.session);
-                    "ended"
+                    RecheckOutcome::Ended
                 }
             },
             Err(cause) => self.take_refusal(&cause),
         };
-        self.process.metrics.rechecked(outcome);
+        self.process.metrics.rechecked(outcome.name());
+        outcome
     }
 
-    /// Applies a refusal to the session. Returns the outcome for the metrics.
-    fn take_refusal(&self, cause: &RefusalCause) -> &'static str {
+    /// Applies a refusal to the session.
+    fn take_refusal(&self, cause: &RefusalCause) -> RecheckOutcome {
         let effect = RefusalEffect::of(cause, self.backoff_seconds());
         effect.log(self.session.user(), cause);
         match effect {
             RefusalEffect::Ends => {
                 self.process.live.end_held(&self.session);
-                "ended"
+                RecheckOutcome::Ended
             }
             RefusalEffect::SignInRequired { claims } => {
                 self.process.live.end_for_sign_in(&self.session, claims);
-                "sign_in_required"
+                RecheckOutcome::SignInNeeded
             }
             RefusalEffect::Continues { rest_seconds, .. } => {
                 self.put_off(rest_seconds + RETRY_SECONDS / 2 + self.jitter(RETRY_SECONDS));
-                "unavailable"
+                RecheckOutcome::Later
             }
         }
     }

@@ -204,6 +204,32 @@ async fn an_entra_that_is_silent_signs_nobody_out_within_the_grace_and_a_token_i
     given(&town.refreshes(&second.refresh).await);
 }
 
+/// A session that ended while Entra was asked counted as ended by Entra, whatever Entra answered.
+#[tokio::test]
+async fn a_session_that_goes_idle_while_entra_confirms_it_leaves_its_sign_in_as_it_is() {
+    let plan = WorldPlan { session: "idle = \"10m\"".to_owned(), ..plan("") };
+    let town = NativeWorld::of(plan).await;
+    let first = town.signed_in(MAYA).await;
+    town.world.later(1900);
+    let control = town.world.emulator.control();
+    control.be_slow(1500);
+    let background = town.world.internals().process.background.clone();
+    let while_entra_is_asked = async {
+        while background.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        town.world.later(601);
+        town.refreshes(&first.refresh).await
+    };
+    let (_, second) = tokio::join!(town.refreshes(&first.refresh), while_entra_is_asked);
+    assert!(control.refresh_calls() >= 1, "Entra was not asked");
+    control.be_slow(0);
+    let second = given(&second);
+    assert_eq!(town.calls(&second.access).await.status, 200);
+    given(&town.refreshes(&second.refresh).await);
+    assert_eq!(town.directory().live_sign_ins(&[family(&first)]).await.unwrap().len(), 1);
+}
+
 fn family(given: &IssuedTokens) -> entrada::base::guid::Guid {
     entrada::base::guid::Guid::parse(part(&given.access, 1)["sid"].as_str().unwrap()).unwrap()
 }
