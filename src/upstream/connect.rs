@@ -1,9 +1,9 @@
 //! Opens connections to an app.
 
+use super::connection_permits::ConnectionPermits;
 use super::error::{BadUpstream, Error};
 use crate::config::server::TlsFiles;
 use crate::config::upstream::{AppAddress, UpstreamConfig as Config};
-use crate::wire::handles;
 use crate::wire::tls::roots;
 use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject as _;
@@ -13,12 +13,12 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -26,6 +26,7 @@ use tokio_rustls::client::TlsStream;
 pub(super) struct AppDialer {
     route: DialRoute,
     timeout: Duration,
+    permits: Arc<ConnectionPermits>,
 }
 
 enum DialRoute {
@@ -34,13 +35,7 @@ enum DialRoute {
     Unix(PathBuf),
 }
 
-/// Limits the connections of this process to all apps: a single HTTP/2 client causes as many as it
-/// has streams, and must not use up the file handles with which other clients are accepted.
-static CONNECTION_PERMITS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
-    Arc::new(Semaphore::new(handles::max_connections().min(Semaphore::MAX_PERMITS)))
-});
-
-/// A connection to an app, with its permit from `CONNECTION_PERMITS`.
+/// A connection to an app, with its permit from `ConnectionPermits`.
 #[derive(Debug)]
 pub(super) struct AppConnection {
     stream: AppStream,
@@ -137,7 +132,15 @@ impl AppDialer {
                 }
             }
         };
-        Ok(Self { route, timeout: config.connect_timeout })
+        let permits = ConnectionPermits::of_process();
+        Ok(Self { route, timeout: config.connect_timeout, permits })
+    }
+
+    /// Returns one for an app on this machine that has its own permits.
+    #[cfg(test)]
+    pub(super) fn of_local(port: u16, timeout: Duration, permits: Arc<ConnectionPermits>) -> Self {
+        let route = DialRoute::Tcp { host: "127.0.0.1".to_owned(), port };
+        Self { route, timeout, permits }
     }
 
     /// A dialer without TLS.
@@ -154,9 +157,8 @@ impl AppDialer {
     /// `Error` if the app cannot be reached within `connect_timeout`.
     pub(super) async fn open(&self) -> Result<AppConnection, Error> {
         let opening = async {
-            let place =
-                Arc::clone(&CONNECTION_PERMITS).acquire_owned().await.map_err(io::Error::other)?;
-            Ok(AppConnection { stream: self.dial().await?, _permit: place })
+            let permit = self.permits.acquire().await?;
+            Ok(AppConnection { stream: self.dial().await?, _permit: permit })
         };
         match tokio::time::timeout(self.timeout, opening).await {
             Ok(io) => io.map_err(Error::Connect),

@@ -5,6 +5,7 @@
 //! Entrada's are written. This module does not handle cookies.
 
 mod connect;
+mod connection_permits;
 mod deadline;
 mod error;
 mod forwarded_headers;
