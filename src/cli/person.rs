@@ -132,22 +132,7 @@ pub(super) struct ExportArgs {
 /// `entrada person`.
 pub(super) fn run(command: PersonCommand) -> Result<(), CommandError> {
     match command {
-        PersonCommand::Add(arguments) => open(&arguments.common, async |directory| {
-            let new = NewPerson {
-                username: arguments.username.clone(),
-                name: arguments.name.clone(),
-                email: arguments.email.clone(),
-                role: arguments.role.clone(),
-            };
-            show(
-                &arguments.common,
-                &directory
-                    .add_person(&arguments.organization, &new, &actor())
-                    .await
-                    .map_err(failure)?,
-            );
-            Ok(())
-        }),
+        PersonCommand::Add(arguments) => add(&arguments),
         PersonCommand::List(arguments) => list(&arguments),
         PersonCommand::Show(arguments) => open(&arguments.common, async |directory| {
             let found = directory.person(&arguments.username).await.map_err(failure)?;
@@ -191,6 +176,20 @@ pub(super) fn run(command: PersonCommand) -> Result<(), CommandError> {
                 .map(drop)
         }),
     }
+}
+
+fn add(arguments: &AddPersonArgs) -> Result<(), CommandError> {
+    let new = NewPerson {
+        username: arguments.username.clone(),
+        name: arguments.name.clone(),
+        email: arguments.email.clone(),
+        role: arguments.role.clone(),
+    };
+    open(&arguments.common, async |directory| {
+        let added = directory.add_person(&arguments.organization, &new, &actor()).await;
+        show(&arguments.common, &added.map_err(failure)?);
+        Ok(())
+    })
 }
 
 fn address(text: &str) -> Result<String, String> {

@@ -143,14 +143,6 @@ impl AppDialer {
         Self { route, timeout, permits }
     }
 
-    /// A dialer without TLS.
-    #[cfg(test)]
-    pub(super) fn plain(to: &AppAddress) -> Self {
-        let AppAddress::Http { host, port } = to else { panic!("{to:?}") };
-        let route = DialRoute::Tcp { host: host.clone(), port: *port };
-        Self { route, timeout: Duration::from_secs(10) }
-    }
-
     /// Opens a connection.
     ///
     /// # Errors

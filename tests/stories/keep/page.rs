@@ -79,7 +79,9 @@ async fn an_admin_replaces_the_secret_on_its_page_and_reads_how_it_stands() {
             "{path}"
         );
     }
-    assert!(town.history("contoso").await.iter().any(|it| it.contains("new client secret pending")));
+    assert!(
+        town.history("contoso").await.iter().any(|it| it.contains("new client secret pending"))
+    );
 }
 
 async fn maya_reads(maya: &mut TestBrowser, text: &str) -> Option<String> {

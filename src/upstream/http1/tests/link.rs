@@ -1,7 +1,7 @@
 //! Whole requests over real connections, to apps that do what they like.
 
-use crate::config::upstream::AppAddress;
 use crate::upstream::connect::AppDialer;
+use crate::upstream::connection_permits::ConnectionPermits;
 use crate::upstream::deadline::RequestDeadline;
 use crate::upstream::error::Error;
 use crate::upstream::http1::{Http1Body, Http1Link, UploadTimeouts};
@@ -33,8 +33,8 @@ impl App {
                 std::thread::spawn(move || plays(number, stream.unwrap()));
             }
         });
-        let to = AppAddress::Http { host: "127.0.0.1".to_owned(), port };
-        Self { link: Http1Link::new(TIMEOUTS), dialer: AppDialer::plain(&to) }
+        let dialer = AppDialer::of_local(port, TIMEOUT, ConnectionPermits::of_process());
+        Self { link: Http1Link::new(TIMEOUTS), dialer }
     }
 
     async fn asks(
