@@ -59,7 +59,7 @@ impl ClientSignIn {
         client: String,
         scope: Option<String>,
         times: (u64, u64),
-        grant: Option<Secret>,
+        refresh_token: Option<Secret>,
         identity: Identity,
     ) -> Self {
         Self {
@@ -68,7 +68,7 @@ impl ClientSignIn {
             scope,
             ends: times.0,
             answered: times.1,
-            entra_refresh_token: grant,
+            entra_refresh_token: refresh_token,
             identity,
         }
     }
@@ -132,10 +132,10 @@ impl ClientSignInKeys {
     pub(super) fn seal_refresh_token(
         &self,
         client_sign_in: Guid,
-        grant: &Secret,
+        refresh_token: &Secret,
     ) -> Result<String, Error> {
         self.refresh_token
-            .seal(&client_sign_in.to_string(), grant.expose().as_bytes())
+            .seal(&client_sign_in.to_string(), refresh_token.expose().as_bytes())
             .ok_or(Error::NotSealed)
     }
 

@@ -81,7 +81,7 @@ impl Directory {
         }
         let (id, now) = (self.new_id(), self.clock.now());
         let code = Secret::new(self.random.text::<32>());
-        let grant =
+        let refresh_token =
             new.refresh_token.map(|it| self.seals.seal_refresh_token(id, it)).transpose()?;
         let values: Vec<SqlValue> = vec![
             id.to_string().into(),
@@ -97,7 +97,7 @@ impl Directory {
             now.into(),
             new.lifetime.into(),
             self.seals.seal_identity(id, new.identity)?.into(),
-            grant.into(),
+            refresh_token.into(),
         ];
         let sql = "INSERT INTO family (id, client, redirect_uri, challenge, scope, person, organization, code, code_ends, salt, generation, made, seen, ends, \
                    lifetime, identity, entra_grant, answered, asking) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $11, $9, $12, $13, $14, $11, 0)";
@@ -255,7 +255,7 @@ impl Directory {
             code: standing.code.as_str().into(),
         };
         identity.member = Some(std::sync::Arc::new(member));
-        let grant =
+        let refresh_token =
             row.maybe_text("entra_grant")?.and_then(|it| self.seals.open_refresh_token(id, &it));
         let times = (time(row, "ends")?, time(row, "answered")?);
         Ok(Some(ClientSignIn::new(
@@ -263,7 +263,7 @@ impl Directory {
             row.text("client")?,
             row.maybe_text("scope")?,
             times,
-            grant,
+            refresh_token,
             identity,
         )))
     }

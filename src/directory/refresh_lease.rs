@@ -43,17 +43,18 @@ impl Directory {
         if !turn {
             return Ok(RefreshLease::Elsewhere);
         }
-        let grant =
+        let refresh_token =
             row.maybe_text("entra_grant")?.and_then(|it| self.seals.open_refresh_token(id, &it));
-        Ok(RefreshLease::Held(grant))
+        Ok(RefreshLease::Held(refresh_token))
     }
 
     /// Stores the refresh token from Entra that replaces the previous one.
     ///
     /// # Errors
     /// The database cannot be changed.
-    pub async fn store_refresh_token(&self, id: Guid, grant: &Secret) -> Result<(), Error> {
-        let values = vec![id.to_string().into(), self.seals.seal_refresh_token(id, grant)?.into()];
+    pub async fn store_refresh_token(&self, id: Guid, refresh_token: &Secret) -> Result<(), Error> {
+        let values =
+            vec![id.to_string().into(), self.seals.seal_refresh_token(id, refresh_token)?.into()];
         self.change_sign_in(
             "UPDATE family SET entra_grant = $2 WHERE id = $1 AND ended IS NULL",
             values,

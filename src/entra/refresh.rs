@@ -15,7 +15,7 @@ use crate::base::secret::Secret;
 #[derive(Debug)]
 pub struct Refreshed {
     /// Replaces the previous refresh token; `None` if Entra issued no new one.
-    pub grant: Option<Secret>,
+    pub refresh_token: Option<Secret>,
     /// The credential that authenticated the app.
     pub by: CredentialUsed,
     id_token: Option<Secret>,
@@ -28,20 +28,23 @@ impl Entra {
     ///
     /// # Errors
     /// `Refused` if Entra refuses the token; the others mean that Entra could not be asked.
-    pub async fn refresh(&self, grant: &Secret) -> Result<Refreshed, Error> {
+    pub async fn refresh(&self, refresh_token: &Secret) -> Result<Refreshed, Error> {
         let snapshot = self.authority.source.snapshot().await?;
         let (ticket, _place) = self.enter().await?;
         let sender = self.sender();
         match self
             .proofs
-            .proven_first(|it| redeem::refresh(it, &snapshot.metadata, &sender, grant))
+            .proven_first(|it| redeem::refresh(it, &snapshot.metadata, &sender, refresh_token))
             .await
         {
             // The circuit breakers learn the outcome after the verification: an unusable response
             // counts as none.
-            (by, Ok(tokens)) => {
-                Ok(Refreshed { grant: tokens.refresh_token, by, id_token: tokens.id_token, ticket })
-            }
+            (by, Ok(tokens)) => Ok(Refreshed {
+                refresh_token: tokens.refresh_token,
+                by,
+                id_token: tokens.id_token,
+                ticket,
+            }),
             (_, Err(cause)) => self.told(ticket, Err(cause)),
         }
     }
@@ -61,11 +64,14 @@ impl Entra {
     ///
     /// # Errors
     /// Why there is no token for Graph.
-    pub async fn graph_pass(&self, grant: &Secret) -> Result<graph::GraphToken, graph::Error> {
-        self.redeemed_for_graph(grant).await.map_err(graph::Error::Token)
+    pub async fn graph_pass(
+        &self,
+        refresh_token: &Secret,
+    ) -> Result<graph::GraphToken, graph::Error> {
+        self.redeemed_for_graph(refresh_token).await.map_err(graph::Error::Token)
     }
 
-    async fn redeemed_for_graph(&self, grant: &Secret) -> Result<graph::GraphToken, Error> {
+    async fn redeemed_for_graph(&self, refresh_token: &Secret) -> Result<graph::GraphToken, Error> {
         let snapshot = self.authority.source.snapshot().await?;
         let (ticket, _place) = self.enter().await?;
         let base = metadata::graph_base(self.own_graph.as_deref(), self.graph, &snapshot.metadata);
@@ -74,7 +80,7 @@ impl Entra {
         let (_, answer) = self
             .proofs
             .proven_first(|it| {
-                redeem::for_graph(it, &snapshot.metadata, &sender, grant, scope.clone())
+                redeem::for_graph(it, &snapshot.metadata, &sender, refresh_token, scope.clone())
             })
             .await;
         let tokens = match answer {

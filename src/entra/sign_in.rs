@@ -15,7 +15,7 @@ pub struct Redeemed {
     /// The person who signed in.
     pub user: VerifiedUser,
     /// Refresh token for later questions to Entra; `None` if it issued none.
-    pub grant: Option<Secret>,
+    pub refresh_token: Option<Secret>,
     /// The credential that authenticated the app.
     pub by: CredentialUsed,
 }
@@ -83,7 +83,7 @@ impl Entra {
             Ok((self.verified(tokens.id_token, Some(nonce)).await?, tokens.refresh_token))
         };
         match outcome.await {
-            Ok((user, grant)) => Ok(Redeemed { user, grant, by }),
+            Ok((user, refresh_token)) => Ok(Redeemed { user, refresh_token, by }),
             Err(error) => Err(NotRedeemed { error, by }),
         }
     }

@@ -231,7 +231,7 @@ impl LiveSessions {
         key: SessionKey,
         via: Via,
         identity: Identity,
-        grant: Option<Secret>,
+        refresh_token: Option<Secret>,
         ends: u64,
     ) -> Session {
         let now = self.clock.now();
@@ -247,7 +247,7 @@ impl LiveSessions {
             last_seen: AtomicU64::new(now),
             end: SessionEnd::default(),
             attached: ArcSwapOption::empty(),
-            standing: EntraStanding::new(now, grant),
+            standing: EntraStanding::new(now, refresh_token),
             answered: OnceLock::new(),
             reauthenticated: AtomicBool::new(false),
         }

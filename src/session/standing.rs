@@ -54,7 +54,7 @@ pub struct PersonMismatch;
 
 impl EntraStanding {
     /// The status immediately after a sign-in; `set_due_in` sets the first recheck.
-    pub(in crate::session) fn new(now: u64, grant: Option<Secret>) -> Self {
+    pub(in crate::session) fn new(now: u64, refresh_token: Option<Secret>) -> Self {
         Self {
             answered: AtomicU64::new(now),
             since: AtomicU64::new(now),
@@ -62,7 +62,7 @@ impl EntraStanding {
             tries: AtomicU32::new(0),
             is_refreshing: AtomicBool::new(false),
             required_proof: OnceLock::new(),
-            refresh_token: Mutex::new(grant),
+            refresh_token: Mutex::new(refresh_token),
         }
     }
 
@@ -151,8 +151,8 @@ impl RecheckLease<'_> {
     }
 
     /// Stores the refresh token that replaces the previous one.
-    pub fn store_refresh_token(&mut self, grant: Secret) {
-        *self.0 = Some(grant);
+    pub fn store_refresh_token(&mut self, refresh_token: Secret) {
+        *self.0 = Some(refresh_token);
     }
 }
 

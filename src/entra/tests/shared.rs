@@ -18,7 +18,7 @@ impl World {
         let begun = self.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap();
         let code = self.picks(&begun, "maya").await;
         let redeemed = self.entra.redeem(BACK, &code, &begun.nonce, &begun.verifier).await;
-        redeemed.unwrap().grant.unwrap()
+        redeemed.unwrap().refresh_token.unwrap()
     }
 }
 
@@ -63,28 +63,28 @@ async fn a_refused_registration_keeps_no_other_of_its_tenant_waiting_and_an_outa
     let sound = world.other(|_| {});
     let refused =
         world.other(|it| it.credential = ClientCredential::Secret(Secret::new("not-the-secret")));
-    let grant = world.refresh_token().await;
-    let error = refused.refresh(&grant).await.unwrap_err();
+    let refresh_token = world.refresh_token().await;
+    let error = refused.refresh(&refresh_token).await.unwrap_err();
     assert!(matches!(&error, Error::Refused(it) if it.error == "invalid_client"), "{error}");
     assert_eq!((world.entra.backoff_seconds(), sound.backoff_seconds()), (0, 0));
-    let refreshed = world.entra.refresh(&grant).await.unwrap();
+    let refreshed = world.entra.refresh(&refresh_token).await.unwrap();
     world.entra.verify(refreshed).await.unwrap();
     assert!(refused.backoff_seconds() > 0, "another registration's success ended its pause");
     control.be_down(true);
-    let error = world.entra.refresh(&grant).await.unwrap_err();
+    let error = world.entra.refresh(&refresh_token).await.unwrap_err();
     assert!(matches!(error, Error::Status { status: 503, .. }), "{error}");
     let calls = control.calls();
-    assert!(matches!(sound.refresh(&grant).await, Err(Error::Resting(_))));
+    assert!(matches!(sound.refresh(&refresh_token).await, Err(Error::Resting(_))));
     assert_eq!(control.calls(), calls, "Entra was asked although it does not answer");
 }
 
 #[tokio::test]
 async fn another_configuration_inherits_what_is_known_of_the_tenant() {
     let world = World::start().await;
-    let grant = world.refresh_token().await;
+    let refresh_token = world.refresh_token().await;
     let control = world.emulator.control();
     control.be_down(true);
-    assert!(world.entra.refresh(&grant).await.is_err());
+    assert!(world.entra.refresh(&refresh_token).await.is_err());
     let host = world.entra.authority.host().clone();
     let tenants = AuthorityRegistry::new(host, TenantConfig::Organizations, Arc::default());
     let new = Entra::new(&world.config, tenants.of(world.tenant()), Arc::default(), Vec::new());

@@ -31,7 +31,7 @@ pub(in crate::flow) async fn finish(
     let scope =
         config.client(&native.client).and_then(|it| Some(it.granted(native.scope.as_deref()?)));
     let RedeemedSignIn { place, redeemed, again } = signed_in;
-    let Redeemed { user, grant, .. } = redeemed;
+    let Redeemed { user, refresh_token, .. } = redeemed;
     trail.is_of(user.identity());
     let (Some(all), Some(member)) =
         (&sidecar.organizations, organization::admit(sidecar, &user, &place, &again).await?)
@@ -50,7 +50,7 @@ pub(in crate::flow) async fn finish(
         person,
         organization,
         identity: &identity,
-        refresh_token: grant.as_ref(),
+        refresh_token: refresh_token.as_ref(),
         lifetime: config.lifetime.as_secs(),
     };
     let code = all.directory().start_sign_in(new).await?;

@@ -65,7 +65,7 @@ async fn start_session(
 ) -> Result<(Secret, Arc<Session>), Refusal> {
     let Exchange { sidecar, .. } = *exchange;
     let RedeemedSignIn { place, redeemed, again } = redeem(exchange, returned).await?;
-    let Redeemed { user, grant, .. } = redeemed;
+    let Redeemed { user, refresh_token, .. } = redeemed;
     trail.is_of(user.identity());
     let member = organization::admit(sidecar, &user, &place, &again).await?;
     if let Some(member) = &member {
@@ -80,7 +80,7 @@ async fn start_session(
     let (id, session) = sidecar.process.live.prepare(NewSession {
         user,
         member,
-        refresh_token: grant,
+        refresh_token,
         session_state: returned.parameters.session(),
     });
     // Only a step-up keeps the proofs of the former session. A normal sign-in starts without them.

@@ -193,8 +193,8 @@ async fn graph_token(
     lease: &mut RecheckLease<'_>,
 ) -> Result<GraphToken, Error> {
     let mut pass = entra.graph_pass(lease.refresh_token().ok_or(Error::NoRefreshToken)?).await?;
-    if let Some(grant) = pass.take_refresh_token() {
-        keeper.keep_refresh_token(session, lease, grant).await.map_err(|cause| {
+    if let Some(refresh_token) = pass.take_refresh_token() {
+        keeper.keep_refresh_token(session, lease, refresh_token).await.map_err(|cause| {
             tracing::error!(user = session.user(), %cause, "cannot store a refresh token from Entra");
             Error::Interrupted
         })?;

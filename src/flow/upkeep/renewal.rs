@@ -58,10 +58,13 @@ pub(super) async fn redeem(
 ) -> Result<VerifiedUser, RefusalCause> {
     let member = session.identity().member.clone();
     let entra = authorities.of(member.as_deref()).await?;
-    let Some(grant) = lease.refresh_token() else { return Err(entra::Error::Answer.into()) };
-    let mut refreshed = entra.refresh(grant).await?;
+    let Some(refresh_token) = lease.refresh_token() else {
+        return Err(entra::Error::Answer.into());
+    };
+    let mut refreshed = entra.refresh(refresh_token).await?;
     // If Entra sent no new one, the old one is sealed again with the newest secret.
-    if let Some(newest) = refreshed.grant.take().or_else(|| lease.refresh_token().cloned()) {
+    if let Some(newest) = refreshed.refresh_token.take().or_else(|| lease.refresh_token().cloned())
+    {
         keeper
             .keep_refresh_token(session, lease, newest)
             .await

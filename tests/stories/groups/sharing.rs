@@ -91,7 +91,7 @@ async fn p6_groups_that_graph_told_outlive_a_refreshed_token_that_does_not_tell_
     for _ in 0..3 {
         let mut lease = session.standing().lease().await;
         let mut refreshed = sidecar.entra.refresh(lease.refresh_token().unwrap()).await.unwrap();
-        lease.store_refresh_token(refreshed.grant.take().unwrap());
+        lease.store_refresh_token(refreshed.refresh_token.take().unwrap());
         drop(lease);
         session.renew(sidecar.entra.verify(refreshed).await.unwrap()).unwrap();
         assert_eq!(grace.asks("GET", "/group/x", NAVIGATION).await.status, 200);

@@ -88,7 +88,7 @@ async fn crowd(world: &World, browser: &TestBrowser, count: u64) -> Vec<String> 
             let mut out = Vec::new();
             for at in (task..count).step_by(AT_ONCE as usize) {
                 let mut refreshed = sidecar.entra.refresh(&grant).await.unwrap();
-                let own = refreshed.grant.take();
+                let own = refreshed.refresh_token.take();
                 let user = sidecar.entra.verify(refreshed).await.unwrap();
                 let new = NewSession { refresh_token: own, ..user.into() };
                 let (id, session) = sidecar.process.live.prepare(new);
