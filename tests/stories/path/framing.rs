@@ -194,3 +194,19 @@ async fn trailers_that_would_change_how_a_request_is_read_do_not_reach_the_app()
     let received = app.last();
     assert!(received.ends_with("\r\n0\r\nx-checksum: 1\r\n\r\n"), "{received}");
 }
+
+/// RFC 8441 section 5: any 2xx would open a WebSocket that leads nowhere.
+#[tokio::test]
+async fn an_app_that_answers_a_web_socket_of_http2_with_a_page_opens_none() {
+    let app = RawApp::that_says("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi".to_owned(), 9);
+    let world = app.world().await;
+    let request = Request::builder()
+        .method(Method::CONNECT)
+        .extension(hyper::ext::Protocol::from_static("websocket"))
+        .uri(format!("http://{}/public/x", authority(&world)))
+        .header("sec-websocket-version", "13")
+        .body(Full::default())
+        .unwrap();
+    let response = ask2(&mut http2(world.address).await, request).await;
+    assert_eq!(response.status(), 502);
+}
