@@ -8,6 +8,7 @@ mod importing;
 mod keeping;
 mod linking;
 mod managing;
+mod organizations_of_file;
 mod postgres;
 mod racing;
 mod refresh_lease;

@@ -32,8 +32,7 @@ pin_project! {
     }
 }
 
-/// The progress of a client's body. The connection can be reused only if the body was sent
-/// completely, and the app's time limit is extended while it accepts parts of the body.
+/// The progress of a client's body. The app's time limit is extended while it accepts parts of it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BodyProgress(Arc<(AtomicU8, AtomicU64)>);
 
@@ -58,12 +57,11 @@ const NEVER_IN_TRAILERS: [&str; 16] = [
     "x-http-method-override",
 ];
 
-/// How a body ended, in the first half of `BodyProgress`; 0 while it is being sent.
-const BODY_COMPLETE: u8 = 1;
-const BODY_STALLED: u8 = 2;
-const BODY_BROKEN: u8 = 3;
-const BODY_SESSION_ENDED: u8 = 4;
-const BODY_NOT_ALLOWED: u8 = 5;
+/// Why a body ended early, in the first half of `BodyProgress`; 0 if it did not.
+const BODY_STALLED: u8 = 1;
+const BODY_BROKEN: u8 = 2;
+const BODY_SESSION_ENDED: u8 = 3;
+const BODY_NOT_ALLOWED: u8 = 4;
 
 impl BodyProgress {
     /// Returns how the body ended early, if it did. hyper's HTTP/2 errors do not carry this as
@@ -203,9 +201,6 @@ impl<C: PermitCheck> Body for Carried<C> {
             None => None,
         };
         this.progress.moved();
-        if frame.is_none() || this.from.is_end_stream() {
-            this.progress.ended(BODY_COMPLETE);
-        }
         Poll::Ready(frame)
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf, copy_bidirectional};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -94,9 +94,13 @@ async fn carry(
     let Ok(client) = client.await else { return };
     let spoke = Arc::new(AtomicBool::new(true));
     let mut client = ActivityNote { io: TokioIo::new(client), spoke: Arc::clone(&spoke) };
+    let joined = async {
+        client.write_all(&app.early).await?;
+        copy_bidirectional(&mut client, &mut app.io).await
+    };
     tokio::select! {
         // The tunnel ends when either side closes.
-        _ = copy_bidirectional(&mut client, &mut app) => {}
+        _ = joined => {}
         () = over(&spoke, goes_on, silence) => {}
     }
 }
@@ -126,45 +130,6 @@ pub(super) struct AppTunnel {
 impl AppTunnel {
     pub(super) fn new(io: AppConnection, early: Bytes) -> Self {
         Self { io, early }
-    }
-}
-
-impl AsyncRead for AppTunnel {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        if self.early.is_empty() {
-            return Pin::new(&mut self.io).poll_read(context, into);
-        }
-        let count = self.early.len().min(into.remaining());
-        into.put_slice(&self.early.split_to(count));
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for AppTunnel {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
-    }
-
-    fn poll_flush(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
-    }
-
-    fn poll_shutdown(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
     }
 }
 

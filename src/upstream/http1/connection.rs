@@ -53,6 +53,15 @@ impl From<Error> for AttemptError {
     }
 }
 
+impl From<AttemptError> for Error {
+    fn from(error: AttemptError) -> Self {
+        match error {
+            AttemptError::ClosedBeforeResponse(cause) => Self::broken(cause),
+            AttemptError::Other(error) => error,
+        }
+    }
+}
+
 /// A response head, and whether the client's body was written completely by then.
 #[derive(Debug)]
 pub(super) struct ReceivedHead {

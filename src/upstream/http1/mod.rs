@@ -68,7 +68,7 @@ impl Http1Link {
     /// Sends a request and returns the head of its response. `upgrades` says whether the request
     /// asks to switch protocols.
     ///
-    /// The request is written before the first await: an `async fn` would move it.
+    /// The request is serialized before the first await: an `async fn` would move it.
     pub(super) fn send<'a>(
         &'a self,
         dialer: &'a AppDialer,
@@ -99,10 +99,7 @@ impl Http1Link {
                 match connection.exchange(&mut one.upload, one.framing, &mut one.deadline).await {
                     Ok(received) => return one.reply(connection, received),
                     Err(AttemptError::ClosedBeforeResponse(_)) if one.upload.rewind() => {}
-                    Err(AttemptError::ClosedBeforeResponse(cause)) => {
-                        return Err(Error::broken(cause));
-                    }
-                    Err(AttemptError::Other(error)) => return Err(error),
+                    Err(error) => return Err(error.into()),
                 }
             }
             // Boxed because connecting is rare: otherwise its space would be moved with every
@@ -116,11 +113,9 @@ impl OneRequest<'_> {
     async fn send_on_new(mut self, dialer: &AppDialer) -> Result<Reply<Http1Body>, Error> {
         let io = self.deadline.run(pin!(dialer.open())).await??;
         let mut connection = Http1Connection::new(io, self.deadline.timer());
-        match connection.exchange(&mut self.upload, self.framing, &mut self.deadline).await {
-            Ok(received) => self.reply(connection, received),
-            Err(AttemptError::ClosedBeforeResponse(cause)) => Err(Error::broken(cause)),
-            Err(AttemptError::Other(error)) => Err(error),
-        }
+        let received =
+            connection.exchange(&mut self.upload, self.framing, &mut self.deadline).await?;
+        self.reply(connection, received)
     }
 
     fn reply(

@@ -7,7 +7,6 @@ use entrada::emulator::{TokenFault, UNTIL_CLEARED};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use url::Url;
 
 /// A callback that its client dropped counted as a refused code: while Entra was slow, thirty reloads made a whole office wait.
 #[tokio::test]
@@ -16,13 +15,7 @@ async fn callbacks_that_are_dropped_while_entra_is_silent_count_as_no_refused_co
     let control = world.emulator.control();
     let mut maya = world.browser();
     let begun = maya.asks("GET", "/x", NAVIGATION).await;
-    let state = Url::parse(begun.header("location"))
-        .unwrap()
-        .query_pairs()
-        .find(|it| it.0 == "state")
-        .unwrap()
-        .1
-        .into_owned();
+    let state = begun.state();
     control.token_answer(TokenFault::Hang, UNTIL_CLEARED);
     let (host, before) = (world.public_url.split_once("://").unwrap().1, control.code_calls());
     let mut gone = Vec::new();
@@ -65,13 +58,7 @@ async fn attack_a_refused_code_that_is_sent_again_counts_once_and_is_not_asked_a
     let control = world.emulator.control();
     let mut maya = world.browser();
     let begun = maya.asks("GET", "/x", NAVIGATION).await;
-    let state = Url::parse(begun.header("location"))
-        .unwrap()
-        .query_pairs()
-        .find(|it| it.0 == "state")
-        .unwrap()
-        .1
-        .into_owned();
+    let state = begun.state();
     let cookie = maya.cookie_header();
     // Without the answer's cookies, as if each reload came before the answer.
     let sends = async |code: &str| {

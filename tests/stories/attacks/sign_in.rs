@@ -241,13 +241,7 @@ async fn attack_junk_codes_of_one_address_make_few_token_requests_and_stop_no_si
     let mut eve = world.browser();
     eve.says.push(at("192.0.2.7"));
     let begun = eve.asks("GET", "/x", NAVIGATION).await;
-    let state = Url::parse(begun.header("location"))
-        .unwrap()
-        .query_pairs()
-        .find(|it| it.0 == "state")
-        .unwrap()
-        .1
-        .into_owned();
+    let state = begun.state();
     let cookie = eve.cookie_header();
     let before = world.emulator.control().code_calls();
     let junk = (0..300).map(|at| {

@@ -20,6 +20,12 @@ impl BrowserPage {
             .unwrap_or_else(|_| panic!("no JSON but {}: {}", self.status, self.body))
     }
 
+    /// Returns the `state` of a redirect to Entra.
+    pub fn state(&self) -> String {
+        let location = url::Url::parse(self.header("location")).unwrap();
+        location.query_pairs().find(|it| it.0 == "state").unwrap().1.into_owned()
+    }
+
     /// Returns the reference of a JSON problem.
     pub fn reference(&self) -> String {
         self.json()["reference"].as_str().unwrap().to_owned()
