@@ -10,7 +10,7 @@ use url::Url;
 
 const CALM: &str = "We could not find that username or company code.";
 
-async fn town() -> OrganizationsWorld {
+async fn world() -> OrganizationsWorld {
     with("").await
 }
 
@@ -39,12 +39,12 @@ fn asked(page: &BrowserPage) -> Url {
 
 /// Types that, and picks an account at both legs.
 async fn comes(
-    town: &OrganizationsWorld,
+    world: &OrganizationsWorld,
     browser: &mut TestBrowser,
     typed: &str,
     person: &str,
 ) -> BrowserPage {
-    let shown = town.types(browser, typed).await;
+    let shown = world.types(browser, typed).await;
     assert!(
         shown.is_the_sign_in_at_entra() && shown.url.path().starts_with("/organizations/"),
         "{} {}",
@@ -57,20 +57,20 @@ async fn comes(
 
 /// Types that, and comes back from Entra with an account of a tenant that no company has.
 async fn stranger_comes(
-    town: &OrganizationsWorld,
+    world: &OrganizationsWorld,
     browser: &mut TestBrowser,
     typed: &str,
 ) -> BrowserPage {
-    let shown = town.types(browser, typed).await;
+    let shown = world.types(browser, typed).await;
     assert!(shown.is_the_sign_in_at_entra(), "{} {}", shown.status, shown.body);
-    town.world.emulator.control().wrong(TokenDefect::Stranger);
+    world.world.emulator.control().wrong(TokenDefect::Stranger);
     browser.signs_in_as(MAYA).await
 }
 
 #[tokio::test]
 async fn whatever_is_typed_leads_to_the_same_place_and_nothing_is_looked_up() {
-    let town = town().await;
-    town.knows(MAYA, "contoso", "admin").await;
+    let world = world().await;
+    world.knows(MAYA, "contoso", "admin").await;
     let mut seen = Vec::new();
     for typed in [
         MAYA,
@@ -85,21 +85,21 @@ async fn whatever_is_typed_leads_to_the_same_place_and_nothing_is_looked_up() {
             "identifier={}",
             url::form_urlencoded::byte_serialize(typed.as_bytes()).collect::<String>()
         );
-        let by_form = town
+        let by_form = world
             .world
             .browser()
             .posts("/oauth2/sign_in?rd=%2Fx", crate::world::browser::FORM, &form)
             .await;
         let link =
             format!("/oauth2/start?rd=%2Fx&organization={}", form.split_once('=').unwrap().1);
-        let by_link = town.world.browser().asks("GET", &link, NAVIGATION).await;
+        let by_link = world.world.browser().asks("GET", &link, NAVIGATION).await;
         for page in [by_form, by_link] {
             assert_eq!(page.status, 302, "{typed}: {}", page.body);
             let hint = query(&Url::parse(page.header("location")).unwrap(), "login_hint");
             assert_eq!(hint.as_deref(), Some(typed).filter(|it| it.contains('@')), "{typed}");
             seen.push(asked(&page));
         }
-        let told = town.world.browser().posts("/oauth2/sign_in?rd=%2Fx", SCRIPT, &form).await;
+        let told = world.world.browser().posts("/oauth2/sign_in?rd=%2Fx", SCRIPT, &form).await;
         assert!(told.json()["sign_in_url"].as_str().unwrap().ends_with(&link), "{}", told.body);
     }
     assert!(
@@ -111,17 +111,17 @@ async fn whatever_is_typed_leads_to_the_same_place_and_nothing_is_looked_up() {
         (Some("openid profile"), Some(CLIENT_ID))
     );
     let figures =
-        talk(town.world.admin, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        talk(world.world.admin, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             .await;
     assert!(!figures.contains("entrada_directory_lookups_total{"), "{figures}");
 }
 
 #[tokio::test]
 async fn a_known_person_and_an_unknown_one_come_in_by_two_steps_at_entra() {
-    let town = town().await;
-    let id = town.knows(MAYA, "contoso", "admin").await;
-    let mut maya = town.world.browser();
-    let page = comes(&town, &mut maya, " Maya@Contoso.example", MAYA).await;
+    let world = world().await;
+    let id = world.knows(MAYA, "contoso", "admin").await;
+    let mut maya = world.world.browser();
+    let page = comes(&world, &mut maya, " Maya@Contoso.example", MAYA).await;
     assert_eq!((page.status, page.path_and_query().as_str()), (200, "/x?y=1"), "{}", page.body);
     assert_eq!(
         (page.app_heard("x-entrada-person"), page.app_heard("x-entrada-role").as_str()),
@@ -133,7 +133,7 @@ async fn a_known_person_and_an_unknown_one_come_in_by_two_steps_at_entra() {
         (TOM, TOM, "contoso"),
         ("a slip of the keys", MAYA, "contoso"),
     ] {
-        let page = comes(&town, &mut town.world.browser(), typed, person).await;
+        let page = comes(&world, &mut world.world.browser(), typed, person).await;
         assert_eq!(
             (page.status, page.app_heard("x-entrada-organization").as_str()),
             (200, company),
@@ -141,10 +141,10 @@ async fn a_known_person_and_an_unknown_one_come_in_by_two_steps_at_entra() {
             page.body
         );
     }
-    let page = comes(&town, &mut town.world.browser(), "fabrikam", FRIDA).await;
+    let page = comes(&world, &mut world.world.browser(), "fabrikam", FRIDA).await;
     assert_eq!(page.app_heard("x-entrada-role"), "worker");
     // The second step is at the company's own tenant, with the account of the first.
-    let page = comes(&town, &mut town.world.browser(), "contoso", MAYA).await;
+    let page = comes(&world, &mut world.world.browser(), "contoso", MAYA).await;
     let second = page
         .way
         .iter()
@@ -156,13 +156,13 @@ async fn a_known_person_and_an_unknown_one_come_in_by_two_steps_at_entra() {
 
 #[tokio::test]
 async fn attack_of_another_companys_people_and_codes_an_account_tells_nothing() {
-    let town = town().await;
-    town.knows(MAYA, "contoso", "admin").await;
+    let world = world().await;
+    world.knows(MAYA, "contoso", "admin").await;
     let mut pages = Vec::new();
     // Of that tenant there is no company: its people may type what they like.
     for typed in [MAYA, "contoso", "nobody", "fabrikam", "nobody@contoso.example"] {
-        let mut nora = town.world.browser();
-        let page = stranger_comes(&town, &mut nora, typed).await;
+        let mut nora = world.world.browser();
+        let page = stranger_comes(&world, &mut nora, typed).await;
         assert!(
             page.status == 404 && page.body.contains(CALM),
             "{typed}: {} {}",
@@ -178,19 +178,19 @@ async fn attack_of_another_companys_people_and_codes_an_account_tells_nothing() 
         pages.push(page.body.replace(typed, "TYPED").replace(&escaped, "TYPED"));
     }
     assert!(pages.iter().all(|it| *it == pages[0]), "{pages:#?}");
-    assert_eq!(town.world.app.seen.count(), 0);
+    assert_eq!(world.world.app.seen.count(), 0);
 }
 
 #[tokio::test]
 async fn attack_the_first_step_begins_no_session_and_its_code_is_good_for_no_other_step() {
-    let town = town().await;
-    let mut maya = town.world.browser();
-    let shown = town.types(&mut maya, "contoso").await;
+    let world = world().await;
+    let mut maya = world.world.browser();
+    let shown = world.types(&mut maya, "contoso").await;
     let first = maya.stops_at_the_callback(MAYA, shown).await;
-    let calls = town.world.emulator.control().code_calls();
+    let calls = world.world.emulator.control().code_calls();
     let second = maya.asks("GET", first.as_str(), NAVIGATION).await;
     assert_eq!(
-        (second.status, town.world.emulator.control().code_calls()),
+        (second.status, world.world.emulator.control().code_calls()),
         (302, calls + 1),
         "{}",
         second.body
@@ -207,14 +207,14 @@ async fn attack_the_first_step_begins_no_session_and_its_code_is_good_for_no_oth
     assert_eq!(
         (
             maya.asks("GET", "/oauth2/userinfo", SCRIPT).await.status,
-            town.world.emulator.control().code_calls()
+            world.world.emulator.control().code_calls()
         ),
         (401, calls + 1)
     );
     // Its code under the state of the second step: Entra refuses it, and nobody is signed in.
     let state = query(&Url::parse(second.header("location")).unwrap(), "state").unwrap();
-    let mut other = town.world.browser();
-    let shown = town.types(&mut other, "contoso").await;
+    let mut other = world.world.browser();
+    let shown = world.types(&mut other, "contoso").await;
     let code = query(&other.stops_at_the_callback(MAYA, shown).await, "code").unwrap();
     let mixed = url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs([("code", &code), ("state", &state)])
@@ -226,9 +226,9 @@ async fn attack_the_first_step_begins_no_session_and_its_code_is_good_for_no_oth
 
 #[tokio::test]
 async fn attack_a_code_of_the_second_step_does_not_pass_for_one_of_the_first() {
-    let town = town().await;
-    let mut maya = town.world.browser();
-    let shown = town.types(&mut maya, "contoso").await;
+    let world = world().await;
+    let mut maya = world.world.browser();
+    let shown = world.types(&mut maya, "contoso").await;
     let first = maya.stops_at_the_callback(MAYA, shown).await;
     let second = maya.asks("GET", first.as_str(), NAVIGATION).await;
     let back = maya.asks("GET", second.header("location"), NAVIGATION).await;
@@ -246,7 +246,7 @@ async fn attack_a_code_of_the_second_step_does_not_pass_for_one_of_the_first() {
 
 #[tokio::test]
 async fn what_entra_refuses_at_the_first_step_is_told_and_leads_back() {
-    let town = town().await;
+    let world = world().await;
     for wrong in [
         TokenDefect::Nonce,
         TokenDefect::Signature,
@@ -254,9 +254,9 @@ async fn what_entra_refuses_at_the_first_step_is_told_and_leads_back() {
         TokenDefect::Tid,
         TokenDefect::Expired,
     ] {
-        let mut maya = town.world.browser();
-        town.types(&mut maya, "contoso").await;
-        town.world.emulator.control().wrong(wrong);
+        let mut maya = world.world.browser();
+        world.types(&mut maya, "contoso").await;
+        world.world.emulator.control().wrong(wrong);
         let page = maya.signs_in_as(MAYA).await;
         assert!(
             page.status == 403 && page.body.contains("organization=contoso"),
@@ -268,7 +268,7 @@ async fn what_entra_refuses_at_the_first_step_is_told_and_leads_back() {
     }
     // Who guesses after having signed in waits as well.
     for at in 0..31 {
-        let page = stranger_comes(&town, &mut town.world.browser(), &format!("guess-{at}")).await;
+        let page = stranger_comes(&world, &mut world.world.browser(), &format!("guess-{at}")).await;
         assert_eq!(page.status, if at < 30 { 404 } else { 429 }, "{at}");
     }
 }
@@ -278,22 +278,22 @@ async fn where_two_companies_share_a_tenant_the_code_says_which() {
     let other = format!(
         "[[organization]]\ncode = \"contoso-eu\"\ntenant = \"{CONTOSO}\"\nclient_id = \"{CLIENT_ID}\"\nclient_secret = {{ env = \"STORY_CLIENT_SECRET\" }}\n"
     );
-    let town = with(&other).await;
-    let page = comes(&town, &mut town.world.browser(), "contoso-eu", MAYA).await;
+    let world = with(&other).await;
+    let page = comes(&world, &mut world.world.browser(), "contoso-eu", MAYA).await;
     assert_eq!(
         (page.status, page.app_heard("x-entrada-organization").as_str()),
         (200, "contoso-eu"),
         "{}",
         page.body
     );
-    let page = comes(&town, &mut town.world.browser(), "nobody", MAYA).await;
+    let page = comes(&world, &mut world.world.browser(), "nobody", MAYA).await;
     assert!(page.status == 404 && page.body.contains(CALM), "{} {}", page.status, page.body);
 }
 
 #[tokio::test]
 async fn an_app_of_a_phone_gets_its_code_by_two_steps_and_a_calm_page_where_nobody_signs_in() {
     let client = "[native]\n[[native.client]]\nid = \"fleet-phone\"\nname = \"Fleet for phones\"\nredirect_uris = [\"https://app.example.com/phone/signed-in\"]\n";
-    let town = with(client).await;
+    let world = with(client).await;
     let asked = url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs([
             ("client_id", "fleet-phone"),
@@ -307,7 +307,7 @@ async fn an_app_of_a_phone_gets_its_code_by_two_steps_and_a_calm_page_where_nobo
         ])
         .extend_pairs([("organization", "contoso")])
         .finish();
-    let mut browser = town.world.browser();
+    let mut browser = world.world.browser();
     let shown = browser.visits(&format!("/oauth2/native/authorize?{asked}")).await;
     assert!(shown.url.path().starts_with("/organizations/"), "{}", shown.url);
     let first = browser.stops_at_the_callback(MAYA, shown).await;
@@ -324,9 +324,9 @@ async fn an_app_of_a_phone_gets_its_code_by_two_steps_and_a_calm_page_where_nobo
     assert!(query(&told, "code").is_some(), "{told}");
     assert_eq!(browser.asks("GET", "/oauth2/userinfo", SCRIPT).await.status, 401);
     // Nobody signs in by it: the page asks again on behalf of the app.
-    let mut browser = town.world.browser();
+    let mut browser = world.world.browser();
     browser.visits(&format!("/oauth2/native/authorize?{asked}")).await;
-    town.world.emulator.control().wrong(TokenDefect::Stranger);
+    world.world.emulator.control().wrong(TokenDefect::Stranger);
     let page = browser.signs_in_as(MAYA).await;
     assert!(
         page.status == 404 && page.body.contains(CALM) && page.body.contains("Fleet for phones"),
@@ -353,7 +353,7 @@ async fn an_app_of_a_phone_gets_its_code_by_two_steps_and_a_calm_page_where_nobo
 /// A page of another site can lead a browser whose person Entra remembers through the whole first step, as often as it wants.
 #[tokio::test]
 async fn attack_links_of_other_sites_make_nobody_wait_who_types_on_our_own_page() {
-    let town = town().await;
+    let world = world().await;
     let link = [
         ("accept", "text/html"),
         ("sec-fetch-mode", "navigate"),
@@ -361,11 +361,11 @@ async fn attack_links_of_other_sites_make_nobody_wait_who_types_on_our_own_page(
         ("sec-fetch-dest", "document"),
     ];
     for at in 0..31 {
-        let mut browser = town.world.browser();
+        let mut browser = world.world.browser();
         let page = browser.asks("GET", "/oauth2/start?organization=guess", &link).await;
         let shown = browser.opens(&Url::parse(page.header("location")).unwrap()).await;
         let callback = browser.stops_at_the_callback(FRIDA, shown).await;
-        town.world.emulator.control().wrong(TokenDefect::Stranger);
+        world.world.emulator.control().wrong(TokenDefect::Stranger);
         let status = browser.asks("GET", callback.as_str(), &link).await.status;
         assert_eq!(
             status,
@@ -373,7 +373,7 @@ async fn attack_links_of_other_sites_make_nobody_wait_who_types_on_our_own_page(
             "beyond the limit, the page asks: {at}"
         );
     }
-    town.knows(MAYA, "contoso", "admin").await;
-    let page = comes(&town, &mut town.world.browser(), MAYA, MAYA).await;
+    world.knows(MAYA, "contoso", "admin").await;
+    let page = comes(&world, &mut world.world.browser(), MAYA, MAYA).await;
     assert_eq!(page.status, 200, "{}", page.body);
 }

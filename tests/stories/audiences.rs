@@ -7,7 +7,7 @@ use crate::world::{RULES, World, WorldPlan};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Audience by path, as `town` configures it; the default one is the public address.
+/// Audience by path, as `world` configures it; the default one is the public address.
 const AUDIENCES: [(&str, &str); 8] = [
     ("/reports", "https://reports.example"),
     ("/reports/x?y=/billing", "https://reports.example"),
@@ -20,7 +20,7 @@ const AUDIENCES: [(&str, &str); 8] = [
     ("/%72eports/x", ""),
 ];
 
-async fn town(server: &str) -> (World, [EchoApp; 3]) {
+async fn world(server: &str) -> (World, [EchoApp; 3]) {
     let apps = [EchoApp::start().await, EchoApp::start().await, EchoApp::start().await];
     let route = |path: &str, app: &EchoApp, audience: &str| {
         format!(
@@ -62,7 +62,7 @@ async fn heard(browser: &mut TestBrowser, path: &str) -> Value {
 // All apps received assertions of one audience, so that any of them could act at the others as the person.
 #[tokio::test]
 async fn each_app_receives_assertions_for_its_own_audience_only() {
-    let (world, apps) = town("").await;
+    let (world, apps) = world("").await;
     let mut maya = world.signed_in(MAYA).await;
     let mut first = Vec::new();
     for (path, audience) in AUDIENCES {
@@ -107,7 +107,7 @@ async fn each_app_receives_assertions_for_its_own_audience_only() {
 
 #[tokio::test]
 async fn many_requests_at_once_make_one_assertion_for_each_audience() {
-    let (world, _apps) = town("").await;
+    let (world, _apps) = world("").await;
     let maya = world.signed_in(MAYA).await;
     let cookie = maya.cookie_header();
     let asked = (0..60).map(|at| {
@@ -127,7 +127,7 @@ async fn many_requests_at_once_make_one_assertion_for_each_audience() {
 
 #[tokio::test]
 async fn nginx_is_answered_with_the_audience_of_the_path_it_asks_about() {
-    let (world, _apps) = town("trusted_proxies = [\"127.0.0.1\"]").await;
+    let (world, _apps) = world("trusted_proxies = [\"127.0.0.1\"]").await;
     let mut maya = world.signed_in(MAYA).await;
     for (path, audience) in AUDIENCES {
         let asked = format!("{}{path}", world.public_url);

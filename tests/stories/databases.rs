@@ -8,18 +8,18 @@ use entrada::base::username::Username;
 use entrada::directory::change::PersonChange;
 use tokio::task::JoinSet;
 
-/// A town on PostgreSQL; nothing where there is none on this machine.
-async fn town() -> Option<OrganizationsWorld> {
+/// A world on PostgreSQL; nothing where there is none on this machine.
+async fn world() -> Option<OrganizationsWorld> {
     let address = postgres::database()?;
     Some(OrganizationsWorld::with(&format!("database = \"{address}\""), |it| it).await)
 }
 
 #[tokio::test]
 async fn people_sign_in_by_username_and_by_code_and_are_out_when_switched_off() {
-    let Some(town) = town().await else { return };
-    let id = town.knows(MAYA, "contoso", "admin").await;
-    let mut maya = town.world.browser();
-    let page = town.comes(&mut maya, MAYA, MAYA).await;
+    let Some(world) = world().await else { return };
+    let id = world.knows(MAYA, "contoso", "admin").await;
+    let mut maya = world.world.browser();
+    let page = world.comes(&mut maya, MAYA, MAYA).await;
     assert_eq!(
         (
             page.status,
@@ -30,31 +30,31 @@ async fn people_sign_in_by_username_and_by_code_and_are_out_when_switched_off() 
         "{}",
         page.body
     );
-    let mut frida = town.world.browser();
-    let page = town.comes(&mut frida, "Fabrikam", FRIDA).await;
+    let mut frida = world.world.browser();
+    let page = world.comes(&mut frida, "Fabrikam", FRIDA).await;
     assert_eq!(
         (page.status, page.app_heard("x-entrada-role").as_str()),
         (200, "worker"),
         "{}",
         page.body
     );
-    let made = town.directory().person(&Username::parse(FRIDA).unwrap()).await.unwrap().unwrap();
+    let made = world.directory().person(&Username::parse(FRIDA).unwrap()).await.unwrap().unwrap();
     assert_eq!(made.id.to_string(), page.app_heard("x-entrada-person"));
-    assert_eq!(town.types(&mut town.world.browser(), "nobody@nowhere.example").await.status, 404);
+    assert_eq!(world.types(&mut world.world.browser(), "nobody@nowhere.example").await.status, 404);
     let off = PersonChange { on: Some(false), ..PersonChange::default() };
-    town.directory().change_person(&Username::parse(MAYA).unwrap(), off, "story").await.unwrap();
-    town.world.later(30 * 60);
-    town.until(&mut maya, "the end of her session", |it| it.status == 401).await;
-    town.until(&mut frida, "her own session", |it| it.status == 200).await;
+    world.directory().change_person(&Username::parse(MAYA).unwrap(), off, "story").await.unwrap();
+    world.world.later(30 * 60);
+    world.until(&mut maya, "the end of her session", |it| it.status == 401).await;
+    world.until(&mut frida, "her own session", |it| it.status == 200).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_hundred_first_sign_ins_at_once_make_one_person() {
-    let Some(town) = town().await else { return };
+    let Some(world) = world().await else { return };
     let mut all = Vec::new();
     for _ in 0..100 {
-        let mut browser = town.world.browser();
-        let shown = town.types(&mut browser, "fabrikam").await;
+        let mut browser = world.world.browser();
+        let shown = world.types(&mut browser, "fabrikam").await;
         let callback = browser.stops_at_the_callback(FRIDA, shown).await;
         all.push((browser, callback));
     }
@@ -74,20 +74,20 @@ async fn a_hundred_first_sign_ins_at_once_make_one_person() {
     assert_eq!(people.len(), 100);
     people.dedup();
     assert_eq!(people.len(), 1);
-    let fabrikam = town
+    let fabrikam = world
         .directory()
         .organization(&CompanyCode::parse("fabrikam").unwrap())
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(town.directory().count(fabrikam.id).await.unwrap(), 1);
+    assert_eq!(world.directory().count(fabrikam.id).await.unwrap(), 1);
 }
 
 #[tokio::test]
 async fn the_database_is_reached_by_tls_whose_certificate_and_name_are_verified() {
     let Some(address) = postgres::database() else { return };
     let by_tls = postgres::by_tls(&address, "localhost", None);
-    let town = OrganizationsWorld::with(&format!("database = \"{by_tls}\""), |it| it).await;
-    let page = town.comes(&mut town.world.browser(), "contoso", MAYA).await;
+    let world = OrganizationsWorld::with(&format!("database = \"{by_tls}\""), |it| it).await;
+    let page = world.comes(&mut world.world.browser(), "contoso", MAYA).await;
     assert_eq!(page.status, 200, "{}", page.body);
 }

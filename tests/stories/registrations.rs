@@ -17,7 +17,7 @@ const EVILCO_CLIENT_ID: &str = "66667777-eeee-8888-ffff-9999aaaa0000";
 const RULES: &str = "[[access.rule]]\npath = \"/admin/**\"\nallow = { roles = [\"Admin\"], organizations = [\"contoso\"] }\n\
     [[access.rule]]\npath = \"/group/**\"\nallow = { groups = [\"0a1b2c3d-0000-4000-8000-000000000001\"], tenants = [\"aaaabbbb-0000-cccc-1111-dddd2222eeee\"] }\n";
 
-async fn town() -> OrganizationsWorld {
+async fn world() -> OrganizationsWorld {
     let evilco = company_of_file("evilco", CONTOSO).replace(CLIENT_ID, EVILCO_CLIENT_ID);
     let more = format!("{}{evilco}{RULES}", company_of_file("contoso", CONTOSO));
     let evilco = EmulatedRegistration {
@@ -70,30 +70,30 @@ async fn statuses(browser: &mut TestBrowser) -> [u16; 2] {
 // A rule with `roles` and `tenants` accepted the app roles of every registration in the tenant.
 #[tokio::test]
 async fn attack_an_app_role_of_another_registration_in_the_same_tenant_opens_nothing() {
-    let town = town().await;
-    town.gives_everything(TOM);
+    let world = world().await;
+    world.gives_everything(TOM);
     let (mut maya, mut tom) =
-        (town.signed_in_at("contoso", MAYA).await, town.signed_in_at("evilco", TOM).await);
+        (world.signed_in_at("contoso", MAYA).await, world.signed_in_at("evilco", TOM).await);
     assert_eq!(statuses(&mut maya).await, [200, 200]);
     // The group is the tenant's, whichever registration tells it.
     assert_eq!(statuses(&mut tom).await, [403, 200]);
     let named = "organizations = [\"contoso\"]";
     // The rules do not depend on `check`: a table without organizations lets nobody in by a role.
-    let mut config = town.world.changed(named, &format!("{named}, tenants = [\"{CONTOSO}\"]"));
+    let mut config = world.world.changed(named, &format!("{named}, tenants = [\"{CONTOSO}\"]"));
     let Allow::Tables(tables) = &mut config.access.rules[0].allow else { panic!("a table") };
     assert_eq!(
         (tables[0].organizations.drain(..).count(), tables[0].tenants.as_slice()),
         (1, &[TenantName::Id(Guid::parse(CONTOSO).unwrap())][..])
     );
-    assert_eq!(town.world.service.reload(&config).await.unwrap(), Vec::<String>::new());
+    assert_eq!(world.world.service.reload(&config).await.unwrap(), Vec::<String>::new());
     assert_eq!(statuses(&mut tom).await, [403, 200]);
     assert_eq!(statuses(&mut maya).await, [403, 200]);
 }
 
 #[tokio::test]
 async fn attack_what_was_proven_for_one_organization_is_not_taken_over_by_another() {
-    let town = town().await;
-    let mut maya = town.world.browser();
+    let world = world().await;
+    let mut maya = world.world.browser();
     let proves = async |browser: &mut TestBrowser, company: &str, acrs: &str| {
         let shown = browser
             .visits(&format!("/oauth2/start?rd=/x&organization={company}&acrs={acrs}"))
@@ -124,22 +124,22 @@ const REFRESH: &str = "/oauth2/session/refresh";
 // Each organization used to ask for the tenant's documents itself, every hour.
 #[tokio::test]
 async fn organizations_of_one_tenant_ask_for_its_documents_once() {
-    let town = town().await;
-    town.signed_in_at("contoso", MAYA).await;
-    town.signed_in_at("evilco", TOM).await;
+    let world = world().await;
+    world.signed_in_at("contoso", MAYA).await;
+    world.signed_in_at("evilco", TOM).await;
     // A refresh in the background would have begun by now.
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let control = town.world.emulator.control();
+    let control = world.world.emulator.control();
     assert_eq!((control.discovery_calls(), control.keys_calls()), (1, 1));
 }
 
 #[tokio::test]
 async fn attack_a_registration_that_entra_refuses_keeps_nobody_of_another_from_being_asked_about() {
-    let town = town().await;
+    let world = world().await;
     let (mut maya, mut tom) =
-        (town.signed_in_at("contoso", MAYA).await, town.signed_in_at("evilco", TOM).await);
-    town.world.later(31 * 60);
-    let control = town.world.emulator.control();
+        (world.signed_in_at("contoso", MAYA).await, world.signed_in_at("evilco", TOM).await);
+    world.world.later(31 * 60);
+    let control = world.world.emulator.control();
     control.refuse_next_token(InjectedRefusal {
         error: "invalid_client".to_owned(),
         code: 7_000_222,
@@ -148,18 +148,18 @@ async fn attack_a_registration_that_entra_refuses_keeps_nobody_of_another_from_b
     });
     assert_eq!(tom.asks("POST", REFRESH, SCRIPT).await.status, 503);
     assert_eq!(control.refresh_calls(), 1);
-    let people = town.world.emulator.people();
+    let people = world.world.emulator.people();
     control.disable(&people.iter().find(|it| it.user_name == MAYA).unwrap().oid, true);
     assert_eq!(maya.asks("POST", REFRESH, SCRIPT).await.status, 401);
 }
 
 #[tokio::test]
 async fn an_outage_of_the_operators_own_tenant_keeps_nobody_of_another_from_being_asked_about() {
-    let town = OrganizationsWorld::start().await;
+    let world = OrganizationsWorld::start().await;
     let (mut maya, mut frida) =
-        (town.signed_in_at("contoso", MAYA).await, town.signed_in_at("fabrikam", FRIDA).await);
-    town.world.later(31 * 60);
-    town.world.emulator.control().token_answer(TokenFault::Html(503), 1);
+        (world.signed_in_at("contoso", MAYA).await, world.signed_in_at("fabrikam", FRIDA).await);
+    world.world.later(31 * 60);
+    world.world.emulator.control().token_answer(TokenFault::Html(503), 1);
     assert_eq!(maya.asks("POST", REFRESH, SCRIPT).await.status, 503);
     assert_eq!(frida.asks("POST", REFRESH, SCRIPT).await.status, 200);
 }

@@ -1,7 +1,7 @@
 //! The admin listener's HTTP API: what an app or an operator's program asks of it, and who may.
 
+mod access;
 mod schema;
-mod shut;
 
 use crate::world::browser::SCRIPT;
 use crate::world::raw::{status, talk};

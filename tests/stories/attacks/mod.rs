@@ -5,7 +5,7 @@
 //! | 1 identity headers of the client (Caddy CVE-2026-30851, gatekeeper CVE-2020-14359) | `headers::no_spelling_of_our_headers_*`, `headers::trailers_*` |
 //! | 2 `_`, `.` and case (Traefik CVE-2026-39858, oauth2-proxy CVE-2025-64484) | `headers::no_spelling_of_our_headers_*`, `headers::names_that_are_no_names_*` |
 //! | 3 `Connection` names ours (Traefik CVE-2024-45410, fabio CVE-2025-48865) | `headers::connection_talks_none_of_ours_away` |
-//! | 4 forwarded headers of anyone (oauth2-proxy CVE-2026-40575, heimdall CVE-2026-57209) | `way::*` |
+//! | 4 forwarded headers of anyone (oauth2-proxy CVE-2026-40575, heimdall CVE-2026-57209) | `proxy_trust::*` |
 //! | 5 paths with two readings (oathkeeper CVE-2026-33494, Traefik CVE-2025-66490, Envoy CVE-2021-32779) | `paths::*` |
 //! | 6 case, dot and port of the host (authelia CVE-2026-48794, Caddy CVE-2026-27588) | `paths::a_host_in_another_spelling_*` |
 //! | 7 fail-open on what cannot be read (authentik CVE-2026-25748) | `cookies::junk_*`, `cookies::two_session_cookies_*` |
@@ -16,29 +16,29 @@
 //! | 12 login CSRF, fixation, doubled parameters (Envoy CVE-2023-27496, authentik CVE-2024-23647) | `sign_in::*` |
 //! | 14 tokens that leak (Pomerium CVE-2024-39315, Traefik CVE-2026-41181) | `pages::*`, and every story: secrets stand in no log |
 //! | 15, 16 tokens that are not ours (nOAuth, `alg: none`) | `sign_in::a_token_that_is_wrong_signs_nobody_in_and_takes_nothing` |
-//! | 18 repeated headers (Envoy CVE-2026-26308) | `headers::no_spelling_of_our_headers_*`, `way::*`, `cookies::two_session_cookies_*` |
+//! | 18 repeated headers (Envoy CVE-2026-26308) | `headers::no_spelling_of_our_headers_*`, `proxy_trust::*`, `cookies::two_session_cookies_*` |
 //! | 19 the app's answer before ours (moa CVE-2025-31492, ingress-nginx CVE-2026-24513) | `pages::*` |
 //! | 21 sign-out without a proof, and what it does beside (moa) | `sign_out::*` |
-//! | 22 callers from elsewhere, DNS rebinding | `places::*` |
-//! | 23 admin on the public listener (Pomerium CVE-2022-24797) | `places::a_yes_of_forward_auth_needs_a_session_whatever_is_asked` |
+//! | 22 callers from elsewhere, DNS rebinding | `listeners::*` |
+//! | 23 admin on the public listener (Pomerium CVE-2022-24797) | `listeners::a_yes_of_forward_auth_needs_a_session_whatever_is_asked` |
 //! | 24 keys that are names (nOAuth, authelia CVE-2026-47203) | `rules::a_name_is_no_key` |
-//! | 25 the pretend authority in production | `places::the_emulator_is_seen_from_this_machine_only` |
+//! | 25 the pretend authority in production | `listeners::the_emulator_is_seen_from_this_machine_only` |
 //! | 26 smuggling, and tunnels that outlive a session | `smuggling::*` |
 //! | options that are not enforced | `rules::every_option_of_a_rule_denies` |
 //! | sign-out that does not end, or that another site sends | `cookies::an_old_cookie_*`, `pages::another_site_*`, `sign_out::*` |
 
 mod cookies;
 mod headers;
+mod listeners;
 mod pages;
 mod paths;
-mod places;
+mod proxy_trust;
 mod redirects;
 mod reloads;
 mod rules;
 mod sign_in;
 mod sign_out;
 mod smuggling;
-mod way;
 
 use crate::world::World;
 use crate::world::raw::{self, ask2, http2, talk};

@@ -1,9 +1,9 @@
 //! The program itself, as people type it: what it prints, and how it ends.
 
 mod directory;
-mod life;
+mod long_running;
+mod output;
 mod sessions;
-mod words;
 
 use crate::world::{CLIENT_SECRET, SEAL, browser, free_port};
 use std::path::{Path, PathBuf};

@@ -9,56 +9,57 @@ use entrada::directory::change::{NewOrganization, OrganizationChange};
 use entrada::directory::organization_credential::OrganizationCredential;
 use serde_json::json;
 
-/// A town whose companies stand in the database.
-async fn town(entra: String) -> OrganizationsWorld {
+/// A world whose companies stand in the database.
+async fn world(entra: String) -> OrganizationsWorld {
     let plan = WorldPlan::of_directory("").sending(&["x-forwarded"]);
     OrganizationsWorld { world: World::with(WorldPlan { entra, ..plan }).await }
 }
 
 async fn comes(
-    town: &OrganizationsWorld,
+    world: &OrganizationsWorld,
     code: &str,
     person: &str,
 ) -> crate::world::browser::BrowserPage {
-    town.comes(&mut town.world.browser(), code, person).await
+    world.comes(&mut world.world.browser(), code, person).await
 }
 
 #[tokio::test]
 async fn an_organization_proves_itself_by_a_certificate_which_is_replaced_without_a_gap_and_read_back_by_nobody()
  {
-    let town = town(String::new()).await;
+    let world = world(String::new()).await;
     let (old, new) = (made(2099), made(2098));
-    town.world.emulator.control().add_certificate(&old.der);
+    world.world.emulator.control().add_certificate(&old.der);
     let founded = NewOrganization {
         proof: Some(OrganizationCredential::of_certificate(&old.pem()).unwrap()),
         ..company("contoso", CONTOSO)
     };
-    town.directory().add_organization(founded, "story").await.unwrap();
-    assert_eq!(comes(&town, "contoso", MAYA).await.status, 200);
-    let contoso = town.organization("contoso").await;
+    world.directory().add_organization(founded, "story").await.unwrap();
+    assert_eq!(comes(&world, "contoso", MAYA).await.status, 200);
+    let contoso = world.organization("contoso").await;
     assert_eq!(
-        (contoso.credential_ends, town.directory().credential_of(&contoso).await.unwrap().words),
+        (contoso.credential_ends, world.directory().credential_of(&contoso).await.unwrap().words),
         (Some(4_083_868_800), "certificate, sealed")
     );
     // Nobody says another day than the certificate does.
-    town.changes(
-        "contoso",
-        OrganizationChange {
-            credential_ends: Some(4_099_680_000),
-            ..OrganizationChange::default()
-        },
-    )
-    .await;
-    assert_eq!(town.organization("contoso").await.credential_ends, Some(4_083_868_800));
+    world
+        .changes(
+            "contoso",
+            OrganizationChange {
+                credential_ends: Some(4_099_680_000),
+                ..OrganizationChange::default()
+            },
+        )
+        .await;
+    assert_eq!(world.organization("contoso").await.credential_ends, Some(4_083_868_800));
     // The new one is not uploaded yet: people come in by the old one, and it is told why.
     let change = OrganizationChange {
         proof: Some(OrganizationCredential::of_certificate(&new.pem()).unwrap()),
         ..OrganizationChange::default()
     };
-    town.changes("contoso", change).await;
-    assert_eq!(comes(&town, "contoso", MAYA).await.status, 200);
+    world.changes("contoso", change).await;
+    assert_eq!(comes(&world, "contoso", MAYA).await.status, 200);
     let refused =
-        async || town.organization("contoso").await.pending_credential.and_then(|it| it.refused);
+        async || world.organization("contoso").await.pending_credential.and_then(|it| it.refused);
     for _ in 0..200 {
         if refused().await.is_some() {
             break;
@@ -66,26 +67,26 @@ async fn an_organization_proves_itself_by_a_certificate_which_is_replaced_withou
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     assert_eq!(refused().await.as_deref(), Some("AADSTS700027"));
-    town.world.emulator.control().add_certificate(&new.der);
-    assert_eq!(comes(&town, "contoso", MAYA).await.status, 200);
+    world.world.emulator.control().add_certificate(&new.der);
+    assert_eq!(comes(&world, "contoso", MAYA).await.status, 200);
     for _ in 0..200 {
-        if town.organization("contoso").await.pending_credential.is_none() {
+        if world.organization("contoso").await.pending_credential.is_none() {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    let contoso = town.organization("contoso").await;
+    let contoso = world.organization("contoso").await;
     assert_eq!(
         (contoso.pending_credential.is_none(), contoso.credential_ends),
         (true, Some(4_052_332_800))
     );
     // Neither of the keys stands in the database as it is, nor does the history tell one.
-    let history = town.history("contoso").await;
+    let history = world.history("contoso").await;
     assert!(
         history.iter().any(|it| it.contains("new certificate pending until someone")),
         "{history:?}"
     );
-    for file in std::fs::read_dir(town.folder.path()).unwrap() {
+    for file in std::fs::read_dir(world.folder.path()).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
         for key in [&old.key, &new.key] {
             let line = key.lines().nth(3).unwrap().as_bytes();
@@ -99,27 +100,27 @@ async fn an_organization_trusts_the_operators_issuer_and_says_nothing_of_files()
     let place = tempfile::tempdir().unwrap();
     let (cluster, file) = (made(2099), place.path().join("azure-identity-token"));
     std::fs::write(&file, cluster.token(SUBJECT, "api://AzureADTokenExchange")).unwrap();
-    let town = town(format!("tenant = \"organizations\"\nallowed_tenants = [\"*\"]\nfederated_token = {{ file = {file:?} }}")).await;
-    town.world.emulator.control().trust(cluster.trusted());
+    let world = world(format!("tenant = \"organizations\"\nallowed_tenants = [\"*\"]\nfederated_token = {{ file = {file:?} }}")).await;
+    world.world.emulator.control().trust(cluster.trusted());
     for (code, tenant) in [("contoso", CONTOSO), ("fabrikam", FABRIKAM)] {
         let founded = NewOrganization {
             proof: Some(OrganizationCredential::Operators),
             ..company(code, tenant)
         };
-        town.directory().add_organization(founded, "story").await.unwrap();
+        world.directory().add_organization(founded, "story").await.unwrap();
     }
-    assert_eq!(comes(&town, "contoso", MAYA).await.app_heard("x-entrada-organization"), "contoso");
+    assert_eq!(comes(&world, "contoso", MAYA).await.app_heard("x-entrada-organization"), "contoso");
     assert_eq!(
-        comes(&town, "fabrikam", FRIDA).await.app_heard("x-entrada-organization"),
+        comes(&world, "fabrikam", FRIDA).await.app_heard("x-entrada-organization"),
         "fabrikam"
     );
-    let contoso = town.organization("contoso").await;
+    let contoso = world.organization("contoso").await;
     assert_eq!(
-        (town.directory().credential_of(&contoso).await.unwrap().words, contoso.credential_ends),
+        (world.directory().credential_of(&contoso).await.unwrap().words, contoso.credential_ends),
         ("federated", None)
     );
     // Without the operator's token nobody signs in by it, and everybody else does.
-    let without = self::town(String::new()).await;
+    let without = self::world(String::new()).await;
     let founded = NewOrganization {
         proof: Some(OrganizationCredential::Operators),
         ..company("contoso", CONTOSO)
@@ -142,20 +143,21 @@ async fn a_new_credential_whose_token_is_not_there_keeps_nobody_out_and_is_told_
     let (told, place) = (CapturedEvents::listens(), tempfile::tempdir().unwrap());
     let (cluster, file) = (made(2099), place.path().join("azure-identity-token"));
     std::fs::write(&file, cluster.token(SUBJECT, "api://AzureADTokenExchange")).unwrap();
-    let town = town(format!("tenant = \"organizations\"\nallowed_tenants = [\"*\"]\nfederated_token = {{ file = {file:?} }}")).await;
-    town.directory().add_organization(company("contoso", CONTOSO), "story").await.unwrap();
-    town.changes(
-        "contoso",
-        OrganizationChange {
-            proof: Some(OrganizationCredential::Operators),
-            ..OrganizationChange::default()
-        },
-    )
-    .await;
+    let world = world(format!("tenant = \"organizations\"\nallowed_tenants = [\"*\"]\nfederated_token = {{ file = {file:?} }}")).await;
+    world.directory().add_organization(company("contoso", CONTOSO), "story").await.unwrap();
+    world
+        .changes(
+            "contoso",
+            OrganizationChange {
+                proof: Some(OrganizationCredential::Operators),
+                ..OrganizationChange::default()
+            },
+        )
+        .await;
     std::fs::remove_file(&file).unwrap();
-    assert_eq!(comes(&town, "contoso", MAYA).await.status, 200);
+    assert_eq!(comes(&world, "contoso", MAYA).await.status, 200);
     for _ in 0..100 {
-        if town.organization("contoso").await.pending_credential.unwrap().refused.as_deref()
+        if world.organization("contoso").await.pending_credential.unwrap().refused.as_deref()
             == Some("unread")
         {
             break;
@@ -163,7 +165,7 @@ async fn a_new_credential_whose_token_is_not_there_keeps_nobody_out_and_is_told_
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     assert_eq!(
-        town.organization("contoso").await.pending_credential.unwrap().refused.as_deref(),
+        world.organization("contoso").await.pending_credential.unwrap().refused.as_deref(),
         Some("unread")
     );
     assert_eq!(
@@ -185,20 +187,23 @@ async fn in_the_file_an_organization_has_a_certificate_as_entra_has() {
     );
     let world = World::with(WorldPlan { more, ..WorldPlan::of_directory("") }).await;
     world.emulator.control().add_certificate(&made.der);
-    let town = OrganizationsWorld { world };
-    assert_eq!(comes(&town, "contoso", MAYA).await.status, 200);
+    let world = OrganizationsWorld { world };
+    assert_eq!(comes(&world, "contoso", MAYA).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_sets_a_certificate_by_command_and_by_the_admin_api_and_nobody_reads_it_back() {
-    let town = town(String::new()).await;
+    let world = world(String::new()).await;
     let made = made(2099);
-    town.world.emulator.control().add_certificate(&made.der);
-    town.directory().add_organization(company("contoso", CONTOSO), "story").await.unwrap();
-    let place = town.folder.path().to_owned();
+    world.world.emulator.control().add_certificate(&made.der);
+    world.directory().add_organization(company("contoso", CONTOSO), "story").await.unwrap();
+    let place = world.folder.path().to_owned();
     let file = place.join("entrada.toml");
-    std::fs::write(&file, town.world.text_for(town.world.address.port(), town.world.admin.port()))
-        .unwrap();
+    std::fs::write(
+        &file,
+        world.world.text_for(world.world.address.port(), world.world.admin.port()),
+    )
+    .unwrap();
     made.write(&place);
     let types = async |line: &str| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_entrada"));
@@ -219,7 +224,7 @@ async fn an_operator_sets_a_certificate_by_command_and_by_the_admin_api_and_nobo
     let (done, told) =
         types("organization set contoso --certificate-file app.crt --key-file app.key").await;
     assert!(done && told.contains("sealed, new one waiting"), "{told}");
-    assert_eq!(comes(&town, "contoso", MAYA).await.status, 200);
+    assert_eq!(comes(&world, "contoso", MAYA).await.status, 200);
     let mut told = String::new();
     for _ in 0..100 {
         told = types("organization show contoso").await.1;
@@ -262,9 +267,9 @@ async fn an_operator_sets_a_certificate_by_command_and_by_the_admin_api_and_nobo
             "PATCH /organizations/contoso HTTP/1.1\r\n{head}Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        crate::world::raw::talk(town.world.admin, &request).await
+        crate::world::raw::talk(world.world.admin, &request).await
     };
-    town.world.emulator.control().add_certificate(&other.der);
+    world.world.emulator.control().add_certificate(&other.der);
     let answer = call(json!({"certificate": other.pem().expose()})).await;
     assert!(
         answer.contains("certificate, sealed, new one waiting")

@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn guesses_are_counted_for_a_whole_network_in_every_form() {
-    let town = OrganizationsWorld::with("", behind_a_front).await;
+    let world = OrganizationsWorld::with("", behind_a_front).await;
     let from = async |address: String, kind: usize, typed: &str| {
-        let mut browser = town.world.browser();
+        let mut browser = world.world.browser();
         let with = |it: &[(&'static str, &'static str)]| {
             it.iter().map(|(name, value)| (*name, (*value).to_owned())).collect::<Vec<_>>()
         };
@@ -89,8 +89,8 @@ async fn no_clock_tells_what_the_answer_does_not() {
         ("no username at a bound domain", "mara@contoso.example", 302),
         ("a code", "contoso", 302),
     ];
-    let town = OrganizationsWorld::with("", behind_a_front).await;
-    let code = town
+    let world = OrganizationsWorld::with("", behind_a_front).await;
+    let code = world
         .founds(
             "northwind",
             NewOrganization {
@@ -107,13 +107,17 @@ async fn no_clock_tells_what_the_answer_does_not() {
         email: None,
         role: None,
     };
-    town.directory().add_person(&code, &nora, "story").await.unwrap();
-    town.changes(
-        code.as_str(),
-        OrganizationChange { state: Some(OrganizationState::Off), ..OrganizationChange::default() },
-    )
-    .await;
-    town.knows(MAYA, "contoso", "worker").await;
+    world.directory().add_person(&code, &nora, "story").await.unwrap();
+    world
+        .changes(
+            code.as_str(),
+            OrganizationChange {
+                state: Some(OrganizationState::Off),
+                ..OrganizationChange::default()
+            },
+        )
+        .await;
+    world.knows(MAYA, "contoso", "worker").await;
     let mut took: Vec<Vec<Duration>> = vec![Vec::new(); KINDS.len()];
     for round in 0..120_u32 {
         // Each round in another order: what comes behind something slow would always be so.
@@ -122,7 +126,7 @@ async fn no_clock_tells_what_the_answer_does_not() {
             let address = format!("10.{}.{}.{kind}", round / 200, round % 200);
             let headers = [FORM, &[("x-forwarded-for", address.as_str())]].concat();
             // Without the sign-ins before, which are cookies.
-            let mut browser = town.world.browser();
+            let mut browser = world.world.browser();
             let began = Instant::now();
             let page = browser
                 .posts("/oauth2/sign_in", &headers, &format!("identifier={}", KINDS[kind].1))

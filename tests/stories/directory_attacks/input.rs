@@ -8,8 +8,8 @@ use entrada::base::guid::Guid;
 
 #[tokio::test]
 async fn no_text_of_a_browser_is_taken_for_sql() {
-    let town = OrganizationsWorld::with("", behind_a_front).await;
-    town.knows(MAYA, "contoso", "owner").await;
+    let world = OrganizationsWorld::with("", behind_a_front).await;
+    world.knows(MAYA, "contoso", "owner").await;
     let hostile = [
         "' OR '1'='1",
         "contoso' --",
@@ -30,7 +30,7 @@ async fn no_text_of_a_browser_is_taken_for_sql() {
             format!("192.0.2.{at}"),
             url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>(),
         );
-        let mut browser = town.world.browser();
+        let mut browser = world.world.browser();
         let page = browser
             .posts(
                 "/oauth2/sign_in",
@@ -61,17 +61,17 @@ async fn no_text_of_a_browser_is_taken_for_sql() {
         assert!(matches!(page.status, 302 | 400), "{text:?}: {}", page.status);
     }
     // Nor is what Entra says of somebody.
-    town.world.emulator.control().set_user_name(&town.oid(TOM), "x'; DROP TABLE person; --");
-    town.world.emulator.control().set_email(&town.oid(TOM), "o'x'||'@contoso.example", true);
-    assert_eq!(town.comes(&mut town.world.browser(), "contoso", TOM).await.status, 200);
-    assert_eq!(town.directory().organizations().await.unwrap().len(), 2);
-    assert!(town.is_unlinked(MAYA).await);
+    world.world.emulator.control().set_user_name(&world.oid(TOM), "x'; DROP TABLE person; --");
+    world.world.emulator.control().set_email(&world.oid(TOM), "o'x'||'@contoso.example", true);
+    assert_eq!(world.comes(&mut world.world.browser(), "contoso", TOM).await.status, 200);
+    assert_eq!(world.directory().organizations().await.unwrap().len(), 2);
+    assert!(world.is_unlinked(MAYA).await);
 }
 
 #[tokio::test]
 async fn letters_that_look_alike_are_nobodys_name() {
-    let town = OrganizationsWorld::start().await;
-    let maya = town.knows(MAYA, "contoso", "owner").await;
+    let world = OrganizationsWorld::start().await;
+    let maya = world.knows(MAYA, "contoso", "owner").await;
     for typed in [
         "m\u{430}ya@contoso.example",
         "\u{202e}maya@contoso.example",
@@ -79,11 +79,11 @@ async fn letters_that_look_alike_are_nobodys_name() {
         "maya@cont\u{43e}so.example",
         "cont\u{43e}so",
     ] {
-        assert_eq!(town.types(&mut town.world.browser(), typed).await.status, 404, "{typed:?}");
+        assert_eq!(world.types(&mut world.world.browser(), typed).await.status, 404, "{typed:?}");
     }
     // The wide form is the same name, not one beside it.
-    let page = town
-        .types(&mut town.world.browser(), "\u{ff2d}\u{ff21}\u{ff39}\u{ff21}@contoso.example")
+    let page = world
+        .types(&mut world.world.browser(), "\u{ff2d}\u{ff21}\u{ff39}\u{ff21}@contoso.example")
         .await;
     let at = page.way.iter().find(|it| it.path().contains("/authorize")).unwrap();
     assert_eq!(query(at, "login_hint").as_deref(), Some(MAYA));
@@ -92,8 +92,8 @@ async fn letters_that_look_alike_are_nobodys_name() {
         ("m\u{430}ya@contoso.example", TOM),
         ("\u{202e}maya@contoso.example", "zoe@contoso.example"),
     ] {
-        town.world.emulator.control().set_user_name(&town.oid(person), name);
-        let page = town.comes(&mut town.world.browser(), "contoso", person).await;
+        world.world.emulator.control().set_user_name(&world.oid(person), name);
+        let page = world.comes(&mut world.world.browser(), "contoso", person).await;
         assert_eq!(
             (page.status, page.app_heard("x-entrada-role").as_str()),
             (200, "worker"),
@@ -101,7 +101,7 @@ async fn letters_that_look_alike_are_nobodys_name() {
             page.body
         );
         let id = Guid::parse(&page.app_heard("x-entrada-person")).unwrap();
-        let made = town.directory().person_by_id(id).await.unwrap().unwrap();
+        let made = world.directory().person_by_id(id).await.unwrap().unwrap();
         assert!(
             made.id.to_string() != maya
                 && made.username.as_str().is_ascii()
@@ -110,5 +110,5 @@ async fn letters_that_look_alike_are_nobodys_name() {
             made.username
         );
     }
-    assert!(town.is_unlinked(MAYA).await);
+    assert!(world.is_unlinked(MAYA).await);
 }

@@ -9,52 +9,55 @@ use entrada::directory::organization_credential::OrganizationCredential;
 
 #[tokio::test]
 async fn a_name_or_an_address_changed_at_entra_takes_nobody_over() {
-    let town = OrganizationsWorld::start().await;
-    let control = town.world.emulator.control();
-    let maya = town.knows(MAYA, "contoso", "owner").await;
-    town.comes(&mut town.world.browser(), MAYA, MAYA).await;
+    let world = OrganizationsWorld::start().await;
+    let control = world.world.emulator.control();
+    let maya = world.knows(MAYA, "contoso", "owner").await;
+    world.comes(&mut world.world.browser(), MAYA, MAYA).await;
     let tom =
-        town.comes(&mut town.world.browser(), "contoso", TOM).await.app_heard("x-entrada-person");
+        world.comes(&mut world.world.browser(), "contoso", TOM).await.app_heard("x-entrada-person");
     // Tom's mail attribute, then even his sign-in name, become those of Maya, who is linked.
-    control.set_email(&town.oid(TOM), MAYA, true);
-    let page = town.comes(&mut town.world.browser(), MAYA, TOM).await;
+    control.set_email(&world.oid(TOM), MAYA, true);
+    let page = world.comes(&mut world.world.browser(), MAYA, TOM).await;
     assert_eq!(
         (page.app_heard("x-entrada-person"), page.app_heard("x-entrada-role").as_str()),
         (tom.clone(), "worker")
     );
-    control.set_user_name(&town.oid(TOM), MAYA);
-    let page = town.comes(&mut town.world.browser(), MAYA, TOM).await;
+    control.set_user_name(&world.oid(TOM), MAYA);
+    let page = world.comes(&mut world.world.browser(), MAYA, TOM).await;
     assert_eq!(
         (page.app_heard("x-entrada-person"), page.app_heard("x-entrada-role").as_str()),
         (tom, "worker")
     );
     // Zoë never signed in, and writes Ines's address into her own account: nobody vouches for it.
-    let ines = town.knows(INES, "contoso", "owner").await;
-    control.set_email(&town.oid("zoe@contoso.example"), INES, false);
-    let page = town.comes(&mut town.world.browser(), INES, "zoe@contoso.example").await;
+    let ines = world.knows(INES, "contoso", "owner").await;
+    control.set_email(&world.oid("zoe@contoso.example"), INES, false);
+    let page = world.comes(&mut world.world.browser(), INES, "zoe@contoso.example").await;
     assert_eq!(
         (page.status, page.app_heard("x-entrada-role").as_str()),
         (200, "worker"),
         "{}",
         page.body
     );
-    assert!(page.app_heard("x-entrada-person") != ines && town.is_unlinked(INES).await);
+    assert!(page.app_heard("x-entrada-person") != ines && world.is_unlinked(INES).await);
     // Maya, renamed, is Maya.
-    control.set_user_name(&town.oid(MAYA), "maya.adler@contoso.example");
+    control.set_user_name(&world.oid(MAYA), "maya.adler@contoso.example");
     assert_eq!(
-        town.comes(&mut town.world.browser(), "contoso", MAYA).await.app_heard("x-entrada-person"),
+        world
+            .comes(&mut world.world.browser(), "contoso", MAYA)
+            .await
+            .app_heard("x-entrada-person"),
         maya
     );
 }
 
 #[tokio::test]
 async fn a_guest_with_somebodys_name_is_a_guest() {
-    let town = OrganizationsWorld::start().await;
-    let control = town.world.emulator.control();
-    town.knows(MAYA, "contoso", "owner").await;
-    let at_home = town.knows(PRIYA, "fabrikam", "owner").await;
+    let world = OrganizationsWorld::start().await;
+    let control = world.world.emulator.control();
+    world.knows(MAYA, "contoso", "owner").await;
+    let at_home = world.knows(PRIYA, "fabrikam", "owner").await;
     // Priya is a guest at Contoso: under her own name she is not whom Fabrikam knows by it, and under Maya's name not Maya.
-    let page = town.comes(&mut town.world.browser(), "contoso", PRIYA).await;
+    let page = world.comes(&mut world.world.browser(), "contoso", PRIYA).await;
     assert_eq!(
         (page.status, page.app_heard("x-entrada-organization").as_str()),
         (200, "contoso"),
@@ -63,60 +66,61 @@ async fn a_guest_with_somebodys_name_is_a_guest() {
     );
     assert_ne!(page.app_heard("x-entrada-person"), at_home);
     let guest = page.app_heard("x-entrada-person");
-    control.set_user_name(&town.oid(PRIYA), MAYA);
-    control.set_email(&town.oid(PRIYA), MAYA, false);
-    let page = town.comes(&mut town.world.browser(), MAYA, PRIYA).await;
+    control.set_user_name(&world.oid(PRIYA), MAYA);
+    control.set_email(&world.oid(PRIYA), MAYA, false);
+    let page = world.comes(&mut world.world.browser(), MAYA, PRIYA).await;
     assert_eq!(
         (page.app_heard("x-entrada-person"), page.app_heard("x-entrada-role").as_str()),
         (guest, "worker")
     );
     // The same where the guest comes under her name the first time.
-    let town = OrganizationsWorld::start().await;
-    town.knows(MAYA, "contoso", "owner").await;
-    let control = town.world.emulator.control();
-    control.set_user_name(&town.oid(PRIYA), MAYA);
-    control.set_email(&town.oid(PRIYA), MAYA, false);
-    let page = town.comes(&mut town.world.browser(), MAYA, PRIYA).await;
+    let world = OrganizationsWorld::start().await;
+    world.knows(MAYA, "contoso", "owner").await;
+    let control = world.world.emulator.control();
+    control.set_user_name(&world.oid(PRIYA), MAYA);
+    control.set_email(&world.oid(PRIYA), MAYA, false);
+    let page = world.comes(&mut world.world.browser(), MAYA, PRIYA).await;
     assert_eq!(
         (page.status, page.app_heard("x-entrada-role").as_str()),
         (200, "worker"),
         "{}",
         page.body
     );
-    assert!(town.is_unlinked(MAYA).await);
+    assert!(world.is_unlinked(MAYA).await);
 }
 
 #[tokio::test]
 async fn a_guest_stays_outside_where_none_may_come() {
-    let town = OrganizationsWorld::start().await;
+    let world = OrganizationsWorld::start().await;
     let secret = Some(OrganizationCredential::of_value(CLIENT_SECRET).unwrap());
-    town.founds(
-        "northwind",
-        NewOrganization {
-            tenant: Guid::parse(CONTOSO),
-            proof: secret,
-            no_guests: true,
-            ..NewOrganization::default()
-        },
-    )
-    .await;
-    let mut priya = town.world.browser();
-    let page = town.comes(&mut priya, "northwind", PRIYA).await;
+    world
+        .founds(
+            "northwind",
+            NewOrganization {
+                tenant: Guid::parse(CONTOSO),
+                proof: secret,
+                no_guests: true,
+                ..NewOrganization::default()
+            },
+        )
+        .await;
+    let mut priya = world.world.browser();
+    let page = world.comes(&mut priya, "northwind", PRIYA).await;
     assert_eq!(page.status, 403, "{}", page.body);
     assert!(page.body.to_lowercase().contains("guest"), "{}", page.body);
-    assert_eq!((priya.cookie("entrada"), town.world.app.seen.count()), (None, 0));
-    assert_eq!(town.comes(&mut town.world.browser(), "northwind", TOM).await.status, 200);
+    assert_eq!((priya.cookie("entrada"), world.world.app.seen.count()), (None, 0));
+    assert_eq!(world.comes(&mut world.world.browser(), "northwind", TOM).await.status, 200);
 }
 
 #[tokio::test]
 async fn a_second_tenant_takes_nobody_over_whatever_it_says() {
-    let town = OrganizationsWorld::start().await;
-    let control = town.world.emulator.control();
-    town.knows(MAYA, "contoso", "owner").await;
+    let world = OrganizationsWorld::start().await;
+    let control = world.world.emulator.control();
+    world.knows(MAYA, "contoso", "owner").await;
     // Fabrikam's own directory calls Maya's address verified, and her name its member's: the domain is bound to Contoso.
-    control.set_email(&town.oid(FELIX), MAYA, true);
-    control.set_user_name(&town.oid(FELIX), MAYA);
-    let page = town.comes(&mut town.world.browser(), "fabrikam", FELIX).await;
+    control.set_email(&world.oid(FELIX), MAYA, true);
+    control.set_user_name(&world.oid(FELIX), MAYA);
+    let page = world.comes(&mut world.world.browser(), "fabrikam", FELIX).await;
     assert_eq!(
         (page.status, page.app_heard("x-entrada-organization").as_str()),
         (200, "fabrikam"),
@@ -124,7 +128,7 @@ async fn a_second_tenant_takes_nobody_over_whatever_it_says() {
         page.body
     );
     assert_eq!(page.app_heard("x-entrada-role"), "worker");
-    let all = town.directory();
+    let all = world.directory();
     let made = all
         .person_by_id(Guid::parse(&page.app_heard("x-entrada-person")).unwrap())
         .await
@@ -132,5 +136,5 @@ async fn a_second_tenant_takes_nobody_over_whatever_it_says() {
         .unwrap();
     assert!(!made.username.as_str().contains("contoso.example"), "{}", made.username);
     assert_eq!(page.app_heard("x-forwarded-tenant"), FABRIKAM);
-    assert!(town.is_unlinked(MAYA).await);
+    assert!(world.is_unlinked(MAYA).await);
 }

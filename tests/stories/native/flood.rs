@@ -13,16 +13,16 @@ const BOUND: u32 = 1024;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_while_the_database_is_busy_tokens_that_are_given_back_pile_up_no_tasks() {
     use sqlx::Connection as _;
-    let town = NativeWorld::start().await;
-    let token = town.signed_in(MAYA).await.access;
-    let host = town.world.public_url["http://".len()..].to_owned();
-    let mut other = sqlx::SqliteConnection::connect(&town.database()).await.unwrap();
+    let world = NativeWorld::start().await;
+    let token = world.signed_in(MAYA).await.access;
+    let host = world.world.public_url["http://".len()..].to_owned();
+    let mut other = sqlx::SqliteConnection::connect(&world.database()).await.unwrap();
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
-    let process = Arc::clone(&town.world.internals().process);
+    let process = Arc::clone(&world.world.internals().process);
     // All but four are taken.
     assert_eq!(process.detached.available_permits(), BOUND as usize);
     let taken = Arc::clone(&process.detached).acquire_many_owned(BOUND - 4).await.unwrap();
-    let mut client = RawHttp2::connect(town.world.address, &[]).await;
+    let mut client = RawHttp2::connect(world.world.address, &[]).await;
     let mut most = 0;
     for _ in 0..20 {
         let stream = client.next_stream();

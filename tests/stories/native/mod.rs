@@ -1,11 +1,11 @@
 //! The token side of `[native]`: what a phone is given, what it opens, and how it ends.
 
+mod access_tokens;
 mod attacks;
-mod ends;
 mod flood;
-mod life;
-mod reach;
+mod refresh;
 mod scopes;
+mod sign_out;
 
 use crate::world::browser::{BrowserPage, NAVIGATION, SCRIPT, TestBrowser};
 use crate::world::company::company_of_file;

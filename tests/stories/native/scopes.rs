@@ -41,7 +41,7 @@ fn scope(text: &str) -> [(&str, &str); 1] {
 // The scope that a client asked for was signed into its access token, whatever it was.
 #[tokio::test]
 async fn attack_a_scope_that_is_not_listed_is_neither_stored_nor_signed() {
-    let town = NativeWorld::start().await;
+    let world = NativeWorld::start().await;
     for (asked, granted) in [
         ("jobs", "jobs"),
         ("admin jobs openid jobs", "jobs"),
@@ -49,7 +49,7 @@ async fn attack_a_scope_that_is_not_listed_is_neither_stored_nor_signed() {
         ("JOBS jobs.admin job", ""),
         ("admin", ""),
     ] {
-        let given = town.is_given(&scope(asked)).await;
+        let given = world.is_given(&scope(asked)).await;
         let signed = if granted.is_empty() { Value::Null } else { json!(granted) };
         // RFC 6749 section 5.1: the client learns what differs from what it asked for.
         assert_eq!(
@@ -57,11 +57,11 @@ async fn attack_a_scope_that_is_not_listed_is_neither_stored_nor_signed() {
             (&json!(granted), &signed),
             "{asked}"
         );
-        assert_eq!(town.kept(&given).await.as_deref(), Some(granted), "{asked}");
+        assert_eq!(world.kept(&given).await.as_deref(), Some(granted), "{asked}");
     }
-    let given = town.is_given(&[]).await;
+    let given = world.is_given(&[]).await;
     assert_eq!(
-        (given.get("scope"), claims(&given).get("scope"), town.kept(&given).await),
+        (given.get("scope"), claims(&given).get("scope"), world.kept(&given).await),
         (None, None, None)
     );
     // Nor does a page of ours carry it on.
@@ -69,7 +69,7 @@ async fn attack_a_scope_that_is_not_listed_is_neither_stored_nor_signed() {
     let asked = format!(
         "client_id=phone&redirect_uri={HOME}&response_type=code&code_challenge={challenge}&code_challenge_method=S256&scope=secret+jobs"
     );
-    let page = town
+    let page = world
         .world
         .browser()
         .asks("GET", &format!("/oauth2/native/authorize?{asked}"), NAVIGATION)
@@ -83,8 +83,8 @@ async fn attack_a_scope_that_is_not_listed_is_neither_stored_nor_signed() {
 
 #[tokio::test]
 async fn a_refresh_brings_what_was_granted_or_less() {
-    let town = NativeWorld::start().await;
-    let mut given = town.is_given(&scope("jobs trips")).await;
+    let world = NativeWorld::start().await;
+    let mut given = world.is_given(&scope("jobs trips")).await;
     for (asked, granted) in [
         (&scope("trips")[..], "trips"),
         (&scope("jobs admin"), "jobs"),
@@ -92,7 +92,7 @@ async fn a_refresh_brings_what_was_granted_or_less() {
         (&[], "jobs trips"),
         (&scope("trips jobs"), "trips jobs"),
     ] {
-        given = town.is_given_again(&given, asked).await;
+        given = world.is_given_again(&given, asked).await;
         let signed = if granted.is_empty() { Value::Null } else { json!(granted) };
         assert_eq!(
             (&given["scope"], &claims(&given)["scope"]),
@@ -101,32 +101,33 @@ async fn a_refresh_brings_what_was_granted_or_less() {
         );
     }
     // RFC 6749 section 6: a listed one that was not granted is refused, and the refresh token is not used up.
-    for first in [town.is_given(&scope("jobs")).await, town.is_given(&[]).await] {
+    for first in [world.is_given(&scope("jobs")).await, world.is_given(&[]).await] {
         let form =
             [&refreshing(first["refresh_token"].as_str().unwrap())[..], &scope("trips")].concat();
-        is_refused(&town.asks_for(&form).await, "invalid_scope");
-        assert_eq!(town.is_given_again(&first, &[]).await.get("scope"), first.get("scope"));
+        is_refused(&world.asks_for(&form).await, "invalid_scope");
+        assert_eq!(world.is_given_again(&first, &[]).await.get("scope"), first.get("scope"));
     }
 }
 
 #[tokio::test]
 async fn attack_a_token_of_before_brings_no_scope_that_is_no_longer_listed() {
-    let town = NativeWorld::start().await;
-    let code = town.code_for("phone", MAYA, &scope("jobs trips")).await;
-    let before = town.is_given(&scope("jobs trips")).await;
+    let world = NativeWorld::start().await;
+    let code = world.code_for("phone", MAYA, &scope("jobs trips")).await;
+    let before = world.is_given(&scope("jobs trips")).await;
     assert_eq!(
-        town.world
+        world
+            .world
             .service
-            .reload(&town.world.changed(SCOPES, "scopes = [\"trips\"]"))
+            .reload(&world.world.changed(SCOPES, "scopes = [\"trips\"]"))
             .await
             .unwrap(),
         Vec::<String>::new()
     );
-    let redeemed = town.answers(&redeeming("phone", &code, VERIFIER)).await;
-    let refreshed = town.is_given_again(&before, &[]).await;
+    let redeemed = world.answers(&redeeming("phone", &code, VERIFIER)).await;
+    let refreshed = world.is_given_again(&before, &[]).await;
     for given in [&redeemed, &refreshed] {
         assert_eq!((&given["scope"], &claims(given)["scope"]), (&json!("trips"), &json!("trips")));
     }
-    let asked = town.is_given_again(&refreshed, &scope("jobs")).await;
+    let asked = world.is_given_again(&refreshed, &scope("jobs")).await;
     assert_eq!((&asked["scope"], claims(&asked).get("scope")), (&json!(""), None));
 }

@@ -8,10 +8,10 @@ use entrada::emulator::TokenDefect;
 
 #[tokio::test]
 async fn attack_whoever_types_a_colleagues_name_and_signs_in_is_still_oneself() {
-    let town = OrganizationsWorld::start().await;
-    let maya = town.knows(MAYA, "contoso", "owner").await;
-    let mut tom = town.world.browser();
-    let page = town.comes(&mut tom, MAYA, TOM).await;
+    let world = OrganizationsWorld::start().await;
+    let maya = world.knows(MAYA, "contoso", "owner").await;
+    let mut tom = world.world.browser();
+    let page = world.comes(&mut tom, MAYA, TOM).await;
     assert_eq!(
         (page.status, page.app_heard("x-entrada-role").as_str()),
         (200, "worker"),
@@ -20,13 +20,13 @@ async fn attack_whoever_types_a_colleagues_name_and_signs_in_is_still_oneself() 
     );
     assert_ne!(page.app_heard("x-entrada-person"), maya);
     assert_eq!(
-        town.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap().linked,
+        world.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap().linked,
         None,
         "her name was taken"
     );
     // Nor does an address that another company's tenant only claims make one its owner: Felix's is Maya's.
-    let mut felix = town.world.browser();
-    let page = town.comes(&mut felix, "fabrikam", FELIX).await;
+    let mut felix = world.world.browser();
+    let page = world.comes(&mut felix, "fabrikam", FELIX).await;
     assert_eq!(
         (
             page.app_heard("x-entrada-organization").as_str(),
@@ -35,8 +35,8 @@ async fn attack_whoever_types_a_colleagues_name_and_signs_in_is_still_oneself() 
         ("fabrikam", "worker")
     );
     assert_eq!(page.app_heard("x-forwarded-email"), "", "an address that nobody vouches for");
-    let mut herself = town.world.browser();
-    let page = town.comes(&mut herself, MAYA, MAYA).await;
+    let mut herself = world.world.browser();
+    let page = world.comes(&mut herself, MAYA, MAYA).await;
     assert_eq!(
         (page.app_heard("x-entrada-person").as_str(), page.app_heard("x-entrada-role").as_str()),
         (maya.as_str(), "owner")
@@ -45,10 +45,10 @@ async fn attack_whoever_types_a_colleagues_name_and_signs_in_is_still_oneself() 
 
 #[tokio::test]
 async fn attack_a_code_of_one_company_is_never_redeemed_for_another() {
-    let town = OrganizationsWorld::start().await;
-    let mut frida = town.world.browser();
+    let world = OrganizationsWorld::start().await;
+    let mut frida = world.world.browser();
     let callback = async |browser: &mut TestBrowser, typed: &str, person: &str| {
-        let shown = town.types(browser, typed).await;
+        let shown = world.types(browser, typed).await;
         browser.stops_at_the_callback(person, shown).await
     };
     let contoso = callback(&mut frida, "contoso", MAYA).await;
@@ -65,24 +65,25 @@ async fn attack_a_code_of_one_company_is_never_redeemed_for_another() {
     }
     // A token of another tenant than the company's is nobody's, whatever was typed.
     for wrong in [TokenDefect::Tid, TokenDefect::Issuer, TokenDefect::Stranger] {
-        town.world.emulator.control().wrong(wrong);
-        let page = town.comes(&mut town.world.browser(), "contoso", MAYA).await;
+        world.world.emulator.control().wrong(wrong);
+        let page = world.comes(&mut world.world.browser(), "contoso", MAYA).await;
         assert_eq!(page.status, 403, "{wrong:?}");
     }
-    assert_eq!(town.world.app.seen.count(), 0);
-    assert!(town.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().is_none());
+    assert_eq!(world.world.app.seen.count(), 0);
+    assert!(world.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().is_none());
 }
 
 /// Contoso could call somebody by an address of Northwind, a company whose domain nobody had bound yet, and then got Northwind's sign-ins.
 #[tokio::test]
 async fn attack_an_address_at_a_domain_that_is_not_bound_leads_to_no_company_that_took_it_as_a_username()
  {
-    let town = OrganizationsWorld::start().await;
+    let world = OrganizationsWorld::start().await;
     let northwind = "ceo@northwind.example";
-    town.knows(northwind, "contoso", "worker").await;
+    world.knows(northwind, "contoso", "worker").await;
     let file = "username,name\ncfo@northwind.example,The CFO\n";
-    town.directory()
-        .import(&town.organization("contoso").await, file.as_bytes(), "story", |_| ())
+    world
+        .directory()
+        .import(&world.organization("contoso").await, file.as_bytes(), "story", |_| ())
         .await
         .unwrap();
     for typed in
@@ -93,28 +94,29 @@ async fn attack_an_address_at_a_domain_that_is_not_bound_leads_to_no_company_tha
             url::form_urlencoded::byte_serialize(typed.as_bytes()).collect::<String>()
         );
         assert_eq!(
-            town.world.browser().posts("/oauth2/sign_in", FORM, &form).await.status,
+            world.world.browser().posts("/oauth2/sign_in", FORM, &form).await.status,
             404,
             "{typed}"
         );
         let link = format!("/oauth2/start?organization={}", form.split_once('=').unwrap().1);
         assert_eq!(
-            town.world.browser().asks("GET", &link, NAVIGATION).await.status,
+            world.world.browser().asks("GET", &link, NAVIGATION).await.status,
             404,
             "{typed}"
         );
     }
     // They still are who they are at the company that calls them so, and an address at a bound domain leads to its company.
-    assert_eq!(town.person(northwind).await.code.as_str(), "contoso");
-    assert!(town.types(&mut town.world.browser(), "contoso").await.is_the_sign_in_at_entra());
+    assert_eq!(world.person(northwind).await.code.as_str(), "contoso");
+    assert!(world.types(&mut world.world.browser(), "contoso").await.is_the_sign_in_at_entra());
     assert!(
-        town.types(&mut town.world.browser(), "anybody@fabrikam.example")
+        world
+            .types(&mut world.world.browser(), "anybody@fabrikam.example")
             .await
             .url
             .path()
             .contains(FABRIKAM)
     );
     // A name without an address leads to its company still.
-    town.knows("the-ceo", "contoso", "worker").await;
-    assert!(town.types(&mut town.world.browser(), "the-ceo").await.url.path().contains(CONTOSO));
+    world.knows("the-ceo", "contoso", "worker").await;
+    assert!(world.types(&mut world.world.browser(), "the-ceo").await.url.path().contains(CONTOSO));
 }

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 #[tokio::test]
 async fn a_database_that_is_gone_is_503_and_signs_nobody_out() {
-    let town = OrganizationsWorld::start().await;
-    let mut maya = town.world.browser();
-    town.comes(&mut maya, "contoso", MAYA).await;
-    let shown = town.types(&mut town.world.browser(), "contoso").await;
+    let world = OrganizationsWorld::start().await;
+    let mut maya = world.world.browser();
+    world.comes(&mut maya, "contoso", MAYA).await;
+    let shown = world.types(&mut world.world.browser(), "contoso").await;
     assert!(shown.is_the_sign_in_at_entra());
-    town.directory().close().await;
-    let page = town.world.browser().posts("/oauth2/sign_in", FORM, "identifier=contoso").await;
+    world.directory().close().await;
+    let page = world.world.browser().posts("/oauth2/sign_in", FORM, "identifier=contoso").await;
     assert_eq!((page.status, page.header("retry-after")), (503, "5"), "{}", page.body);
     assert!(
         page.body
@@ -23,10 +23,10 @@ async fn a_database_that_is_gone_is_503_and_signs_nobody_out() {
         page.body
     );
     assert_eq!(
-        town.world.browser().posts("/oauth2/sign_in", SCRIPT, "identifier=contoso").await.json()["status"],
+        world.world.browser().posts("/oauth2/sign_in", SCRIPT, "identifier=contoso").await.json()["status"],
         503
     );
-    town.world.later(30 * 60);
+    world.world.later(30 * 60);
     for _ in 0..20 {
         assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200);
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -36,11 +36,11 @@ async fn a_database_that_is_gone_is_503_and_signs_nobody_out() {
 #[tokio::test]
 async fn a_database_that_somebody_else_holds_is_503_and_the_next_try_finds_it_free() {
     use sqlx::Connection as _;
-    let town = OrganizationsWorld::start().await;
-    let mut frida = town.world.browser();
-    let shown = town.types(&mut frida, "fabrikam").await;
+    let world = OrganizationsWorld::start().await;
+    let mut frida = world.world.browser();
+    let shown = world.types(&mut frida, "fabrikam").await;
     let callback = frida.stops_at_the_callback(FRIDA, shown).await;
-    let mut other = sqlx::SqliteConnection::connect(&town.database()).await.unwrap();
+    let mut other = sqlx::SqliteConnection::connect(&world.database()).await.unwrap();
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let page = frida.opens(&callback).await;
     assert_eq!(page.status, 503, "{}", page.body);
@@ -62,7 +62,7 @@ async fn a_database_that_somebody_else_holds_is_503_and_the_next_try_finds_it_fr
         302
     );
     assert!(
-        town.directory().person(&Username::parse(FRIDA).unwrap()).await.unwrap().is_none(),
+        world.directory().person(&Username::parse(FRIDA).unwrap()).await.unwrap().is_none(),
         "half a person"
     );
 }

@@ -6,12 +6,12 @@ use crate::world::browser::{FORM, NAVIGATION, SCRIPT};
 
 #[tokio::test]
 async fn what_nobody_is_called_leads_back_to_the_page_with_one_calm_sentence() {
-    let town = OrganizationsWorld::start().await;
-    let mut someone = town.world.browser();
+    let world = OrganizationsWorld::start().await;
+    let mut someone = world.world.browser();
     for typed in
         ["nobody@nowhere.example", "not-there", "\u{202e}evil", "' OR 1=1 --", &"x".repeat(300)]
     {
-        let page = town.types(&mut someone, typed).await;
+        let page = world.types(&mut someone, typed).await;
         assert_eq!(page.status, 404, "{typed}");
         assert!(
             page.body.contains("We could not find that username or company code.")
@@ -28,7 +28,7 @@ async fn what_nobody_is_called_leads_back_to_the_page_with_one_calm_sentence() {
     let page = someone.posts("/oauth2/sign_in?rd=%2Fz", SCRIPT, "identifier=contoso").await;
     assert_eq!(
         (page.status, page.json()["sign_in_url"].as_str().unwrap()),
-        (200, &*format!("{}/oauth2/start?rd=%2Fz&organization=contoso", town.world.public_url))
+        (200, &*format!("{}/oauth2/start?rd=%2Fz&organization=contoso", world.world.public_url))
     );
     // Another site's page types for nobody; nothing typed asks again; what is typed twice has no one reading.
     let other = [
@@ -43,12 +43,12 @@ async fn what_nobody_is_called_leads_back_to_the_page_with_one_calm_sentence() {
         someone.posts("/oauth2/sign_in", FORM, "identifier=a&identifier=b").await.status,
         400
     );
-    assert_eq!(town.world.app.seen.count(), 0);
+    assert_eq!(world.world.app.seen.count(), 0);
 }
 
 #[tokio::test]
 async fn whoever_guesses_waits_by_address_and_nobody_else_does() {
-    let town = OrganizationsWorld::with("", |it| WorldPlan {
+    let world = OrganizationsWorld::with("", |it| WorldPlan {
         server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(),
         time_stands: true,
         ..it
@@ -57,7 +57,8 @@ async fn whoever_guesses_waits_by_address_and_nobody_else_does() {
     let from = async |address: &str, headers: &[(&str, &str)], typed: &str| {
         let headers: Vec<_> =
             headers.iter().copied().chain([("x-forwarded-for", address)]).collect();
-        town.world
+        world
+            .world
             .browser()
             .posts("/oauth2/sign_in", &headers, &format!("identifier={typed}"))
             .await
@@ -75,17 +76,17 @@ async fn whoever_guesses_waits_by_address_and_nobody_else_does() {
     }
     // A link is not looked up either: it leads to the page, where typing waits.
     let link = [NAVIGATION, &[("x-forwarded-for", "192.0.2.7")]].concat();
-    let page = town.world.browser().asks("GET", "/oauth2/start?organization=contoso", &link).await;
+    let page = world.world.browser().asks("GET", "/oauth2/start?organization=contoso", &link).await;
     assert_eq!((page.status, page.header("location")), (200, ""));
     assert_eq!(from("192.0.2.8", FORM, "contoso").await.status, 302);
-    town.world.later(60);
+    world.world.later(60);
     assert_eq!(from("192.0.2.7", FORM, "contoso").await.status, 302);
 }
 
 #[tokio::test]
 async fn of_many_guesses_at_once_no_more_are_told_than_one_after_the_other_and_many_right_ones_all_pass()
  {
-    let town = OrganizationsWorld::with("", |it| WorldPlan {
+    let world = OrganizationsWorld::with("", |it| WorldPlan {
         server: "trusted_proxies = [\"127.0.0.1\"]".to_owned(),
         time_stands: true,
         ..it
@@ -93,7 +94,8 @@ async fn of_many_guesses_at_once_no_more_are_told_than_one_after_the_other_and_m
     .await;
     let from = async |address: &'static str, typed: &str| {
         let headers = [FORM, &[("x-forwarded-for", address)]].concat();
-        town.world
+        world
+            .world
             .browser()
             .posts("/oauth2/sign_in", &headers, &format!("identifier={typed}"))
             .await
@@ -115,7 +117,7 @@ async fn of_many_guesses_at_once_no_more_are_told_than_one_after_the_other_and_m
 
 #[tokio::test]
 async fn pictures_and_frames_of_another_site_look_nobody_up_and_make_nobody_wait() {
-    let town = OrganizationsWorld::start().await;
+    let world = OrganizationsWorld::start().await;
     let of = |site: &'static str, dest: &'static str| {
         [
             ("accept", "*/*"),
@@ -135,7 +137,7 @@ async fn pictures_and_frames_of_another_site_look_nobody_up_and_make_nobody_wait
                 [of("cross-site", "image"), of("same-site", "iframe"), of("cross-site", "empty")]
             {
                 assert_eq!(
-                    town.world.browser().asks("GET", path, &says).await.status,
+                    world.world.browser().asks("GET", path, &says).await.status,
                     403,
                     "{at} {path} {says:?}"
                 );
@@ -158,7 +160,8 @@ async fn pictures_and_frames_of_another_site_look_nobody_up_and_make_nobody_wait
         ],
     ] {
         assert_eq!(
-            town.world
+            world
+                .world
                 .browser()
                 .asks("GET", "/oauth2/start?organization=contoso", &says)
                 .await
@@ -168,16 +171,16 @@ async fn pictures_and_frames_of_another_site_look_nobody_up_and_make_nobody_wait
         );
     }
     assert!(
-        figures_of(&town).await.contains("entrada_directory_lookups_total{outcome=\"found\"} 2")
+        figures_of(&world).await.contains("entrada_directory_lookups_total{outcome=\"found\"} 2")
     );
-    assert!(!figures_of(&town).await.contains("outcome=\"unknown\"} 1"));
+    assert!(!figures_of(&world).await.contains("outcome=\"unknown\"} 1"));
 }
 
 /// Thirty-one navigations that another site's page caused used up the limit of the address, and whoever typed there then waited: behind a
 /// front proxy that is not trusted, everybody.
 #[tokio::test]
 async fn attack_requests_that_other_sites_cause_make_nobody_wait_who_types_on_our_own_page() {
-    let town = OrganizationsWorld::with("", |it| WorldPlan { time_stands: true, ..it }).await;
+    let world = OrganizationsWorld::with("", |it| WorldPlan { time_stands: true, ..it }).await;
     let html = ("accept", "text/html");
     let links: [&[(&str, &str)]; 6] = [
         &[
@@ -207,7 +210,7 @@ async fn attack_requests_that_other_sites_cause_make_nobody_wait_who_types_on_ou
     for path in ["/oauth2/start?organization=guess", "/oauth2/sign_in?organization=guess"] {
         for says in links {
             for _ in 0..8 {
-                let status = town.world.browser().asks("GET", path, says).await.status;
+                let status = world.world.browser().asks("GET", path, says).await.status;
                 assert!([404, 200].contains(&status), "{status}");
             }
         }
@@ -218,7 +221,8 @@ async fn attack_requests_that_other_sites_cause_make_nobody_wait_who_types_on_ou
     ] {
         for _ in 0..31 {
             assert_eq!(
-                town.world
+                world
+                    .world
                     .browser()
                     .posts("/oauth2/sign_in", says, "identifier=guess")
                     .await
@@ -228,7 +232,8 @@ async fn attack_requests_that_other_sites_cause_make_nobody_wait_who_types_on_ou
         }
     }
     assert_ne!(
-        town.world
+        world
+            .world
             .browser()
             .asks("GET", "/oauth2/start?organization=contoso", links[0])
             .await
@@ -238,13 +243,17 @@ async fn attack_requests_that_other_sites_cause_make_nobody_wait_who_types_on_ou
     );
     for at in 0..30 {
         let answer =
-            town.world.browser().posts("/oauth2/sign_in", FORM, "identifier=contoso").await.status;
-        let mistyped =
-            town.world.browser().posts("/oauth2/sign_in", FORM, "identifier=contosso").await.status;
+            world.world.browser().posts("/oauth2/sign_in", FORM, "identifier=contoso").await.status;
+        let mistyped = world
+            .world
+            .browser()
+            .posts("/oauth2/sign_in", FORM, "identifier=contosso")
+            .await
+            .status;
         assert_eq!((answer, mistyped), (302, 404), "{at}");
     }
     assert_eq!(
-        town.world.browser().posts("/oauth2/sign_in", FORM, "identifier=contoso").await.status,
+        world.world.browser().posts("/oauth2/sign_in", FORM, "identifier=contoso").await.status,
         429,
         "typing has its limit still"
     );
@@ -254,7 +263,7 @@ async fn attack_requests_that_other_sites_cause_make_nobody_wait_who_types_on_ou
 /// 429, although nobody there had done anything wrong.
 #[tokio::test]
 async fn attack_links_of_other_sites_stop_no_right_link_which_leads_to_the_page_that_asks() {
-    let town = OrganizationsWorld::with("", |it| WorldPlan { time_stands: true, ..it }).await;
+    let world = OrganizationsWorld::with("", |it| WorldPlan { time_stands: true, ..it }).await;
     let link = [
         ("accept", "text/html"),
         ("sec-fetch-mode", "navigate"),
@@ -263,11 +272,11 @@ async fn attack_links_of_other_sites_stop_no_right_link_which_leads_to_the_page_
     ];
     for at in 0..30 {
         let wrong = format!("/oauth2/start?organization=guess-{at}");
-        assert_eq!(town.world.browser().asks("GET", &wrong, &link).await.status, 404);
+        assert_eq!(world.world.browser().asks("GET", &wrong, &link).await.status, 404);
     }
     for path in ["/oauth2/start?rd=%2Fz&organization", "/oauth2/sign_in?rd=%2Fz&organization"] {
         let asked = async |code: &str| {
-            let page = town.world.browser().asks("GET", &format!("{path}={code}"), &link).await;
+            let page = world.world.browser().asks("GET", &format!("{path}={code}"), &link).await;
             assert_eq!((page.status, page.header("location")), (200, ""), "{path}={code}");
             page.body.replace(code, "CODE")
         };
@@ -280,12 +289,12 @@ async fn attack_links_of_other_sites_stop_no_right_link_which_leads_to_the_page_
         assert_eq!(right, wrong, "the page does not say which codes exist");
         // Programs have no page to submit.
         let script = [("accept", "application/json"), ("sec-fetch-site", "cross-site")];
-        let told = town.world.browser().asks("GET", &format!("{path}=contoso"), &script).await;
+        let told = world.world.browser().asks("GET", &format!("{path}=contoso"), &script).await;
         assert_eq!(told.status, 429);
         assert!((1..=60).contains(&told.header("retry-after").parse::<u32>().unwrap()));
     }
     // One submit later, the person is at Entra.
-    let mut person = town.world.browser();
+    let mut person = world.world.browser();
     let page = person.posts("/oauth2/sign_in?rd=%2Fz", FORM, "identifier=contoso").await;
     assert_eq!(page.status, 302, "{}", page.body);
 }
@@ -294,13 +303,13 @@ async fn attack_links_of_other_sites_stop_no_right_link_which_leads_to_the_page_
 /// limits allow together, and its links take nothing away from the form.
 #[tokio::test]
 async fn attack_whoever_says_nothing_of_the_page_it_comes_from_has_both_limits_and_no_third() {
-    let town = OrganizationsWorld::with("", |it| WorldPlan { time_stands: true, ..it }).await;
+    let world = OrganizationsWorld::with("", |it| WorldPlan { time_stands: true, ..it }).await;
     let html: &[(&str, &str)] = &[("accept", "text/html")];
     let links = async || {
         let mut told = 0;
         for at in 0..40 {
             let path = format!("/oauth2/start?organization=guess-{at}");
-            told += u32::from(town.world.browser().asks("GET", &path, html).await.status == 404);
+            told += u32::from(world.world.browser().asks("GET", &path, html).await.status == 404);
         }
         told
     };
@@ -308,19 +317,19 @@ async fn attack_whoever_says_nothing_of_the_page_it_comes_from_has_both_limits_a
         let mut told = 0;
         for at in 0..40 {
             let form = format!("identifier=guess-{at}");
-            let page = town.world.browser().posts("/oauth2/sign_in", html, &form).await;
+            let page = world.world.browser().posts("/oauth2/sign_in", html, &form).await;
             told += u32::from(page.status == 404);
         }
         told
     };
     assert_eq!((links().await, typed().await, links().await, typed().await), (30, 30, 0, 0));
-    town.world.later(60);
+    world.world.later(60);
     assert_eq!((typed().await, links().await), (30, 0), "who types wrongly gets no more by links");
 }
 
-async fn figures_of(town: &OrganizationsWorld) -> String {
+async fn figures_of(world: &OrganizationsWorld) -> String {
     crate::world::raw::talk(
-        town.world.admin,
+        world.world.admin,
         "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
     )
     .await

@@ -15,10 +15,10 @@ fn assertion(page: &BrowserPage) -> serde_json::Value {
 
 #[tokio::test]
 async fn a_known_person_signs_in_by_username_and_the_app_hears_who_it_is() {
-    let town = OrganizationsWorld::start().await;
-    let id = town.knows(MAYA, "contoso", "admin").await;
-    let mut maya = town.world.browser();
-    let page = town.comes(&mut maya, " Maya@Contoso.example ", MAYA).await;
+    let world = OrganizationsWorld::start().await;
+    let id = world.knows(MAYA, "contoso", "admin").await;
+    let mut maya = world.world.browser();
+    let page = world.comes(&mut maya, " Maya@Contoso.example ", MAYA).await;
     assert_eq!((page.status, page.path_and_query().as_str()), (200, "/x?y=1"), "{}", page.body);
     for (name, value) in [
         ("x-entrada-person", id.as_str()),
@@ -42,9 +42,9 @@ async fn a_known_person_signs_in_by_username_and_the_app_hears_who_it_is() {
 
 #[tokio::test]
 async fn somebody_unknown_signs_in_by_company_code_and_is_made_a_worker() {
-    let town = OrganizationsWorld::start().await;
-    let mut frida = town.world.browser();
-    let page = town.comes(&mut frida, "Fabrikam", FRIDA).await;
+    let world = OrganizationsWorld::start().await;
+    let mut frida = world.world.browser();
+    let page = world.comes(&mut frida, "Fabrikam", FRIDA).await;
     assert_eq!(page.status, 200, "{}", page.body);
     assert_eq!(
         (
@@ -53,32 +53,32 @@ async fn somebody_unknown_signs_in_by_company_code_and_is_made_a_worker() {
         ),
         ("worker", "fabrikam")
     );
-    let made = town.directory().person(&Username::parse(FRIDA).unwrap()).await.unwrap().unwrap();
+    let made = world.directory().person(&Username::parse(FRIDA).unwrap()).await.unwrap().unwrap();
     assert_eq!(
         (made.id.to_string(), made.role.as_str()),
         (page.app_heard("x-entrada-person"), "worker")
     );
     assert_eq!(assertion(&page)["person"], made.id.to_string());
     // Once more is the same person.
-    let mut again = town.world.browser();
+    let mut again = world.world.browser();
     assert_eq!(
-        town.comes(&mut again, FRIDA, FRIDA).await.app_heard("x-entrada-person"),
+        world.comes(&mut again, FRIDA, FRIDA).await.app_heard("x-entrada-person"),
         made.id.to_string()
     );
 }
 
 #[tokio::test]
 async fn a_typed_username_is_a_hint_for_entra_and_a_code_is_none() {
-    let town = OrganizationsWorld::start().await;
-    town.knows(MAYA, "contoso", "worker").await;
-    let mut someone = town.world.browser();
+    let world = OrganizationsWorld::start().await;
+    world.knows(MAYA, "contoso", "worker").await;
+    let mut someone = world.world.browser();
     for (typed, tenant, hint) in [
         (MAYA, CONTOSO, Some(MAYA)),
         // Nobody is called so yet, but the domain is bound.
         ("New@Fabrikam.example", FABRIKAM, Some("new@fabrikam.example")),
         ("contoso", CONTOSO, None),
     ] {
-        let page = town.types(&mut someone, typed).await;
+        let page = world.types(&mut someone, typed).await;
         let at = page
             .way
             .iter()
@@ -91,16 +91,16 @@ async fn a_typed_username_is_a_hint_for_entra_and_a_code_is_none() {
     for path in
         ["/oauth2/start?organization=fabrikam", "/oauth2/sign_in?organization=fabrikam&rd=/z"]
     {
-        let page = town.world.browser().until(path, "/authorize").await;
+        let page = world.world.browser().until(path, "/authorize").await;
         assert!(page.url.path().starts_with(&format!("/{FABRIKAM}/")), "{}", page.url);
     }
 }
 
 #[tokio::test]
 async fn the_device_remembers_the_company_and_nothing_of_the_person() {
-    let town = OrganizationsWorld::start().await;
-    let mut maya = town.world.browser();
-    let page = town.comes(&mut maya, "contoso", MAYA).await;
+    let world = OrganizationsWorld::start().await;
+    let mut maya = world.world.browser();
+    let page = world.comes(&mut maya, "contoso", MAYA).await;
     assert_eq!(maya.cookie("entrada-o").as_deref(), Some("contoso"));
     assert!(!page.app_heard("cookie").contains("entrada"), "the app sees it");
     let page = maya.visits("/oauth2/sign_in?rd=/z").await;
@@ -120,15 +120,15 @@ async fn the_device_remembers_the_company_and_nothing_of_the_person() {
 
 #[tokio::test]
 async fn where_first_sign_in_refuses_nobody_is_made() {
-    let town = OrganizationsWorld::with("first_sign_in = \"refuse\"", |it| it).await;
-    let page = town.comes(&mut town.world.browser(), "contoso", TOM).await;
+    let world = OrganizationsWorld::with("first_sign_in = \"refuse\"", |it| it).await;
+    let page = world.comes(&mut world.world.browser(), "contoso", TOM).await;
     assert!(
         page.status == 403 && page.body.contains("You are not known here yet"),
         "{}",
         page.body
     );
-    assert!(town.directory().person(&Username::parse(TOM).unwrap()).await.unwrap().is_none());
-    town.knows(TOM, "contoso", "worker").await;
+    assert!(world.directory().person(&Username::parse(TOM).unwrap()).await.unwrap().is_none());
+    world.knows(TOM, "contoso", "worker").await;
     // A bound domain's sign-in name is believed.
-    assert_eq!(town.comes(&mut town.world.browser(), TOM, TOM).await.status, 200);
+    assert_eq!(world.comes(&mut world.world.browser(), TOM, TOM).await.status, 200);
 }

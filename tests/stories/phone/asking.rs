@@ -6,22 +6,22 @@ use crate::world::samples::{CONTOSO, FABRIKAM, FRIDA, MAYA};
 
 #[tokio::test]
 async fn the_metadata_says_what_there_is_and_only_where_a_client_is_registered() {
-    let town = PhoneWorld::start().await;
-    let mut client = town.world.browser();
+    let world = PhoneWorld::start().await;
+    let mut client = world.world.browser();
     let page = client.asks("GET", "/.well-known/oauth-authorization-server", SCRIPT).await;
     let told = page.json();
     assert_eq!(
         (page.status, page.header("access-control-allow-origin"), page.header("cache-control")),
         (200, "*", "public, max-age=3600")
     );
-    assert_eq!(told["issuer"], town.issuer());
+    assert_eq!(told["issuer"], world.issuer());
     for (name, path) in [
         ("authorization_endpoint", "authorize"),
         ("token_endpoint", "token"),
         ("revocation_endpoint", "revoke"),
         ("jwks_uri", "jwks.json"),
     ] {
-        assert_eq!(told[name], format!("{}/oauth2/native/{path}", town.issuer()), "{name}");
+        assert_eq!(told[name], format!("{}/oauth2/native/{path}", world.issuer()), "{name}");
     }
     for (name, value) in [
         ("response_types_supported", vec!["code"]),
@@ -48,8 +48,8 @@ async fn the_metadata_says_what_there_is_and_only_where_a_client_is_registered()
 
 #[tokio::test]
 async fn attack_an_address_that_is_not_registered_is_never_gone_to() {
-    let town = PhoneWorld::start().await;
-    let mut browser = town.world.browser();
+    let world = PhoneWorld::start().await;
+    let mut browser = world.world.browser();
     for uri in [
         "http://127.0.0.1:51234/signed-in/",
         "http://127.0.0.1:51234/signed-in/../x",
@@ -112,8 +112,8 @@ async fn attack_an_address_that_is_not_registered_is_never_gone_to() {
 
 #[tokio::test]
 async fn every_other_fault_is_told_to_the_client_with_its_state_and_who_says_so() {
-    let town = PhoneWorld::start().await;
-    let mut browser = town.world.browser();
+    let world = PhoneWorld::start().await;
+    let mut browser = world.world.browser();
     let long = "x".repeat(600);
     for (change, error) in [
         (("response_type", Some("token")), "unsupported_response_type"),
@@ -149,7 +149,7 @@ async fn every_other_fault_is_told_to_the_client_with_its_state_and_who_says_so(
         assert_eq!(said(&told, "state").as_deref(), Some("the app's own = 1&2"), "{change:?}");
         assert_eq!(
             (said(&told, "iss").as_deref(), said(&told, "code")),
-            (Some(town.issuer()), None),
+            (Some(world.issuer()), None),
             "{change:?}"
         );
     }
@@ -181,8 +181,8 @@ async fn every_other_fault_is_told_to_the_client_with_its_state_and_who_says_so(
 
 #[tokio::test]
 async fn whoever_typed_into_the_app_is_asked_for_nothing_more() {
-    let town = PhoneWorld::start().await;
-    let mut browser = town.world.browser();
+    let world = PhoneWorld::start().await;
+    let mut browser = world.world.browser();
     for (changes, tenant, hint) in [
         (vec![("login_hint", Some("Maya@Contoso.example"))], CONTOSO, Some(MAYA)),
         (vec![("organization", Some("Fabrikam"))], FABRIKAM, None),
@@ -206,9 +206,9 @@ async fn whoever_typed_into_the_app_is_asked_for_nothing_more() {
 
 #[tokio::test]
 async fn whoever_typed_nothing_is_asked_on_one_page_that_names_the_app() {
-    let town = PhoneWorld::start().await;
+    let world = PhoneWorld::start().await;
     for uri in [LOOPBACK, SCHEME] {
-        let mut browser = town.world.browser();
+        let mut browser = world.world.browser();
         let asked = asks(&[("redirect_uri", Some(uri))]);
         let page = browser.visits(&asked).await;
         assert!(
@@ -236,8 +236,8 @@ async fn whoever_typed_nothing_is_asked_on_one_page_that_names_the_app() {
 
 #[tokio::test]
 async fn what_an_app_passes_on_and_nobody_is_called_counts_as_a_guess() {
-    let town = PhoneWorld::start().await;
-    let mut browser = town.world.browser();
+    let world = PhoneWorld::start().await;
+    let mut browser = world.world.browser();
     for at in 0..30 {
         let page = browser
             .posts(
@@ -260,7 +260,7 @@ async fn what_an_app_passes_on_and_nobody_is_called_counts_as_a_guess() {
         page.status
     );
     // A picture of another site's page looks nobody up.
-    town.world.later(60);
+    world.world.later(60);
     let picture = [
         ("accept", "image/*"),
         ("sec-fetch-mode", "no-cors"),
@@ -274,8 +274,8 @@ async fn what_an_app_passes_on_and_nobody_is_called_counts_as_a_guess() {
 
 #[tokio::test]
 async fn attack_with_a_scheme_of_its_own_or_on_loopback_nobody_signs_in_without_a_page_of_ours() {
-    let town = PhoneWorld::start().await;
-    let mut browser = town.world.browser();
+    let world = PhoneWorld::start().await;
+    let mut browser = world.world.browser();
     let asked = asks(&[("redirect_uri", Some(SCHEME)), ("login_hint", Some(MAYA))]);
     let page = browser.visits(&asked).await;
     assert_eq!((page.status, page.way.len()), (200, 1));

@@ -9,11 +9,12 @@ use entrada::emulator::TokenDefect;
 
 /// Redeems the code as the app would.
 async fn redeemed(
-    town: &PhoneWorld,
+    world: &PhoneWorld,
     code: &str,
     redirect_uri: &str,
 ) -> entrada::directory::client_sign_in::ClientSignIn {
-    town.directory()
+    world
+        .directory()
         .redeem_code(&Secret::new(code), "fleet-phone", Some(redirect_uri), VERIFIER, 100)
         .await
         .unwrap()
@@ -22,9 +23,9 @@ async fn redeemed(
 
 #[tokio::test]
 async fn a_sign_in_for_an_app_brings_it_a_code_and_leaves_no_session_in_the_browser() {
-    let town = PhoneWorld::start().await;
+    let world = PhoneWorld::start().await;
     for (uri, status) in [(LOOPBACK, 303), (CLAIMED, 303)] {
-        let mut browser = town.world.browser();
+        let mut browser = world.world.browser();
         let shown = browser
             .fills(
                 &asks(&[
@@ -40,7 +41,7 @@ async fn a_sign_in_for_an_app_brings_it_a_code_and_leaves_no_session_in_the_brow
         assert_eq!((page.status, &told[..url::Position::AfterPath]), (status, uri));
         assert_eq!(
             (said(&told, "state").as_deref(), said(&told, "iss").as_deref()),
-            (Some("the app's own = 1&2"), Some(town.issuer()))
+            (Some("the app's own = 1&2"), Some(world.issuer()))
         );
         assert_eq!(
             (said(&told, "error"), page.header("cache-control"), page.header("referrer-policy")),
@@ -56,23 +57,23 @@ async fn a_sign_in_for_an_app_brings_it_a_code_and_leaves_no_session_in_the_brow
             browser.cookie_names()
         );
         assert_eq!(browser.asks("GET", "/api/x", SCRIPT).await.status, 401);
-        let family = redeemed(&town, &said(&told, "code").unwrap(), uri).await;
+        let family = redeemed(&world, &said(&told, "code").unwrap(), uri).await;
         let who = family.identity().member.clone().unwrap();
         let known =
-            town.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
+            world.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
         assert_eq!(
             (family.client.as_str(), family.scope.as_deref(), who.person, &*who.code),
             ("fleet-phone", Some("jobs"), known.id, "contoso")
         );
     }
-    assert_eq!(town.world.internals().process.live.count(), 0);
-    assert_eq!(town.world.app.seen.count(), 0);
+    assert_eq!(world.world.internals().process.live.count(), 0);
+    assert_eq!(world.world.app.seen.count(), 0);
 }
 
 #[tokio::test]
 async fn whoever_is_signed_in_on_the_web_stays_so_and_the_app_gets_whom_entra_brings() {
-    let town = PhoneWorld::start().await;
-    let mut browser = town.world.browser();
+    let world = PhoneWorld::start().await;
+    let mut browser = world.world.browser();
     let shown = browser.visits("/oauth2/start?organization=contoso&rd=/x").await;
     assert!(shown.is_the_sign_in_at_entra());
     assert_eq!(browser.signs_in_as(MAYA).await.status, 200);
@@ -82,12 +83,12 @@ async fn whoever_is_signed_in_on_the_web_stays_so_and_the_app_gets_whom_entra_br
         .fills(&asks(&[("organization", Some("fabrikam"))]), &[("choice", "continue")])
         .await;
     let page = comes_back(&mut browser, FRIDA, shown).await;
-    let family = redeemed(&town, &said(&location(&page), "code").unwrap(), LOOPBACK).await;
+    let family = redeemed(&world, &said(&location(&page), "code").unwrap(), LOOPBACK).await;
     assert_eq!(&*family.identity().member.clone().unwrap().code, "fabrikam");
     assert_eq!(browser.cookie("entrada"), session);
     assert_eq!(
         browser.asks("GET", "/x", SCRIPT).await.app_heard("x-forwarded-user"),
-        town.directory_name(MAYA).await
+        world.directory_name(MAYA).await
     );
 }
 
@@ -102,8 +103,8 @@ impl PhoneWorld {
 
 #[tokio::test]
 async fn an_app_of_a_scheme_of_its_own_is_opened_by_a_page_that_needs_no_script() {
-    let town = PhoneWorld::start().await;
-    let mut browser = town.world.browser();
+    let world = PhoneWorld::start().await;
+    let mut browser = world.world.browser();
     let asked = asks(&[("redirect_uri", Some(SCHEME)), ("organization", Some("contoso"))]);
     browser.visits(&asked).await;
     let shown = browser.fills(&asked, &[("choice", "continue")]).await;
@@ -130,7 +131,7 @@ async fn an_app_of_a_scheme_of_its_own_is_opened_by_a_page_that_needs_no_script(
         page.header("content-security-policy").contains("default-src 'none'")
             && !page.body.contains("<script")
     );
-    redeemed(&town, &said(&told, "code").unwrap(), SCHEME).await;
+    redeemed(&world, &said(&told, "code").unwrap(), SCHEME).await;
     // Once more is nobody's: the code is in the app, and the sign-in is over.
     let again = browser.opens(page.way.last().unwrap()).await;
     assert!(!again.body.contains("com.example.fleet"), "{}", again.body);
@@ -147,7 +148,7 @@ async fn an_app_of_a_scheme_of_its_own_is_opened_by_a_page_that_needs_no_script(
 
 #[tokio::test]
 async fn a_refusal_says_what_to_do_and_has_a_button_back_to_the_app() {
-    let town = PhoneWorld::start().await;
+    let world = PhoneWorld::start().await;
     let error = "error=access_denied&error_description=AADSTS50105%3A+not+assigned";
     for (uri, error, what) in [
         (LOOPBACK, error, "not assigned"),
@@ -155,7 +156,7 @@ async fn a_refusal_says_what_to_do_and_has_a_button_back_to_the_app() {
         (SCHEME, error, "AADSTS50105"),
         (SCHEME, "error=access_denied&error_subcode=cancel", "You canceled the sign-in"),
     ] {
-        let mut browser = town.world.browser();
+        let mut browser = world.world.browser();
         let asked = asks(&[("redirect_uri", Some(uri)), ("organization", Some("contoso"))]);
         let page = browser.posts(&asked, FORM, "choice=continue").await;
         let state = said(&location(&page), "state").unwrap();
@@ -182,7 +183,7 @@ async fn a_refusal_says_what_to_do_and_has_a_button_back_to_the_app() {
         let told = Url::parse(&back).unwrap();
         assert_eq!(
             (said(&told, "error").as_deref(), said(&told, "iss").as_deref()),
-            (Some("access_denied"), Some(town.issuer()))
+            (Some("access_denied"), Some(world.issuer()))
         );
         assert_eq!(said(&told, "state").as_deref(), Some("the app's own = 1&2"));
         // Trying again is for the same app.
@@ -195,8 +196,8 @@ async fn a_refusal_says_what_to_do_and_has_a_button_back_to_the_app() {
         assert_eq!(browser.cookie("entrada"), None);
     }
     // A token that is not right makes nobody anybody either.
-    town.world.emulator.control().wrong(TokenDefect::Tid);
-    let mut browser = town.world.browser();
+    world.world.emulator.control().wrong(TokenDefect::Tid);
+    let mut browser = world.world.browser();
     browser.fills(&asks(&[("organization", Some("contoso"))]), &[("choice", "continue")]).await;
     let page = browser.signs_in_as(MAYA).await;
     assert!(
@@ -209,8 +210,8 @@ async fn a_refusal_says_what_to_do_and_has_a_button_back_to_the_app() {
 
 #[tokio::test]
 async fn attack_a_callback_that_another_browser_began_brings_an_app_nothing() {
-    let town = PhoneWorld::start().await;
-    let (mut victim, mut thief) = (town.world.browser(), town.world.browser());
+    let world = PhoneWorld::start().await;
+    let (mut victim, mut thief) = (world.world.browser(), world.world.browser());
     let shown = victim.fills(&asks(&[("login_hint", Some(MAYA))]), &[("choice", "continue")]).await;
     let callback = victim.stops_at_the_callback(MAYA, shown).await;
     let page = thief.asks("GET", callback.as_str(), NAVIGATION).await;

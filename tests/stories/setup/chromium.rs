@@ -12,13 +12,13 @@ async fn an_admin_sets_up_tests_and_turns_on_in_a_real_browser_with_the_keyboard
     let (Some(node), Some(packages)) = (outside::tool("node"), outside::node_modules()) else {
         return;
     };
-    let town = SetUpWorld::start().await;
+    let world = SetUpWorld::start().await;
     let link = format!(
         "{}/oauth2/setup/invitation?token={}",
-        town.world.public_url,
-        town.token("contoso").await
+        world.world.public_url,
+        world.token("contoso").await
     );
-    let secret = town.folder.path().join("secret");
+    let secret = world.folder.path().join("secret");
     std::fs::write(&secret, CLIENT_SECRET).unwrap();
     let mut command = command::of(&node);
     command
@@ -31,6 +31,6 @@ async fn an_admin_sets_up_tests_and_turns_on_in_a_real_browser_with_the_keyboard
     let said = command::succeeds(command).await;
     assert!(said.contains("set up, tested and turned on"), "{said}");
     std::fs::remove_file(secret).unwrap();
-    assert_eq!(town.organization("contoso").await.state, OrganizationState::On);
-    assert!(!town.is_in_the_database(CLIENT_SECRET).await);
+    assert_eq!(world.organization("contoso").await.state, OrganizationState::On);
+    assert!(!world.is_in_the_database(CLIENT_SECRET).await);
 }

@@ -6,9 +6,9 @@ use crate::world::samples::{CONTOSO, FABRIKAM, FRIDA};
 
 #[tokio::test]
 async fn an_admin_who_is_signed_out_signs_in_and_comes_back_to_the_page() {
-    let town = SetUpWorld::start().await;
-    town.knows(FRIDA, "fabrikam", "admin").await;
-    let mut frida = town.world.browser();
+    let world = SetUpWorld::start().await;
+    world.knows(FRIDA, "fabrikam", "admin").await;
+    let mut frida = world.world.browser();
     let page = frida.visits("/oauth2/setup/sheet").await;
     assert_eq!(page.path_and_query(), "/oauth2/sign_in?rd=%2Foauth2%2Fsetup%2Fsheet");
     frida.fills("/oauth2/sign_in?rd=%2Foauth2%2Fsetup%2Fsheet", &[("identifier", FRIDA)]).await;
@@ -31,9 +31,9 @@ async fn an_admin_who_is_signed_out_signs_in_and_comes_back_to_the_page() {
 
 #[tokio::test]
 async fn a_worker_a_stranger_and_whoever_is_no_admin_any_more_do_not_come_in() {
-    let town = SetUpWorld::start().await;
-    town.knows(FRIDA, "fabrikam", "worker").await;
-    let mut frida = town.signed_in("fabrikam", FRIDA).await;
+    let world = SetUpWorld::start().await;
+    world.knows(FRIDA, "fabrikam", "worker").await;
+    let mut frida = world.signed_in("fabrikam", FRIDA).await;
     let refused = async |browser: &mut TestBrowser| {
         let page = browser.visits("/oauth2/setup").await;
         assert!(!page.body.contains("Fabrikam") && !page.body.contains("Contoso"), "{}", page.body);
@@ -42,18 +42,18 @@ async fn a_worker_a_stranger_and_whoever_is_no_admin_any_more_do_not_come_in() {
     assert_eq!(refused(&mut frida).await, 403);
     let role = |role: &str| PersonChange { role: Some(role.to_owned()), ..PersonChange::default() };
     // At once, in the session that she has.
-    town.changes_person(FRIDA, role("owner")).await;
+    world.changes_person(FRIDA, role("owner")).await;
     assert_eq!(frida.visits("/oauth2/setup").await.status, 200);
-    town.changes_person(FRIDA, role("worker")).await;
+    world.changes_person(FRIDA, role("worker")).await;
     assert_eq!(refused(&mut frida).await, 403);
-    town.changes_person(FRIDA, role("admin")).await;
-    town.changes_person(FRIDA, PersonChange { on: Some(false), ..PersonChange::default() }).await;
+    world.changes_person(FRIDA, role("admin")).await;
+    world.changes_person(FRIDA, PersonChange { on: Some(false), ..PersonChange::default() }).await;
     assert_eq!(refused(&mut frida).await, 403);
-    town.changes_person(FRIDA, PersonChange { on: Some(true), ..PersonChange::default() }).await;
-    town.turns("fabrikam", OrganizationState::Off).await;
+    world.changes_person(FRIDA, PersonChange { on: Some(true), ..PersonChange::default() }).await;
+    world.turns("fabrikam", OrganizationState::Off).await;
     assert_eq!(refused(&mut frida).await, 403);
     // A script hears where to sign in.
-    let page = town.world.browser().asks("GET", "/oauth2/setup", SCRIPT).await;
+    let page = world.world.browser().asks("GET", "/oauth2/setup", SCRIPT).await;
     assert_eq!(
         (
             page.status,
@@ -68,17 +68,17 @@ async fn a_worker_a_stranger_and_whoever_is_no_admin_any_more_do_not_come_in() {
 
 #[tokio::test]
 async fn an_installation_names_the_roles_that_set_up() {
-    let town = SetUpWorld::with("roles = [\"boss\", \"worker\"]\nsetup_roles = [\"boss\"]").await;
-    town.knows(FRIDA, "fabrikam", "boss").await;
-    assert_eq!(town.signed_in("fabrikam", FRIDA).await.visits("/oauth2/setup").await.status, 200);
+    let world = SetUpWorld::with("roles = [\"boss\", \"worker\"]\nsetup_roles = [\"boss\"]").await;
+    world.knows(FRIDA, "fabrikam", "boss").await;
+    assert_eq!(world.signed_in("fabrikam", FRIDA).await.visits("/oauth2/setup").await.status, 200);
 }
 
 #[tokio::test]
 async fn attack_an_admin_of_one_company_changes_nothing_of_another() {
-    let town = SetUpWorld::start().await;
-    town.knows(FRIDA, "fabrikam", "owner").await;
-    let before = town.organization("contoso").await;
-    let mut frida = town.signed_in("fabrikam", FRIDA).await;
+    let world = SetUpWorld::start().await;
+    world.knows(FRIDA, "fabrikam", "owner").await;
+    let before = world.organization("contoso").await;
+    let mut frida = world.signed_in("fabrikam", FRIDA).await;
     for extra in [("organization", "contoso"), ("code", "contoso"), ("id", &before.id.to_string())]
     {
         let fields = [
@@ -89,11 +89,11 @@ async fn attack_an_admin_of_one_company_changes_nothing_of_another() {
         ];
         frida.fills(&format!("/oauth2/setup/connection?{}={}", extra.0, extra.1), &fields).await;
         frida.fills("/oauth2/setup/off?organization=contoso", &[extra]).await;
-        town.turns("fabrikam", OrganizationState::On).await;
+        world.turns("fabrikam", OrganizationState::On).await;
     }
-    assert_eq!(town.organization("contoso").await, before);
+    assert_eq!(world.organization("contoso").await, before);
     assert_eq!(
-        town.organization("fabrikam").await.tenant,
+        world.organization("fabrikam").await.tenant,
         Guid::parse(FABRIKAM),
         "and her own stays where it is while it is on"
     );
@@ -101,10 +101,10 @@ async fn attack_an_admin_of_one_company_changes_nothing_of_another() {
 
 #[tokio::test]
 async fn attack_nobody_moves_a_company_that_is_on_to_a_tenant_of_their_own_untested() {
-    let town = SetUpWorld::start().await;
-    town.turns("fabrikam", OrganizationState::On).await;
-    town.knows(FRIDA, "fabrikam", "owner").await;
-    let mut frida = town.signed_in("fabrikam", FRIDA).await;
+    let world = SetUpWorld::start().await;
+    world.turns("fabrikam", OrganizationState::On).await;
+    world.knows(FRIDA, "fabrikam", "owner").await;
+    let mut frida = world.signed_in("fabrikam", FRIDA).await;
     let page = enters(&mut frida, CONTOSO, CLIENT_ID, "a-secret-of-her-own-0123456789").await;
     assert!(
         page.body.contains(
@@ -113,32 +113,32 @@ async fn attack_nobody_moves_a_company_that_is_on_to_a_tenant_of_their_own_untes
         "{}",
         page.body
     );
-    let organization = town.organization("fabrikam").await;
+    let organization = world.organization("fabrikam").await;
     assert_eq!(
         (organization.tenant, organization.state),
         (Guid::parse(FABRIKAM), OrganizationState::On)
     );
     // By the operator's link it moves, and is off until it was tested again.
-    let mut guest = town.invited("fabrikam").await;
+    let mut guest = world.invited("fabrikam").await;
     let page = enters(&mut guest, CONTOSO, CLIENT_ID, "a-secret-of-her-own-0123456789").await;
     assert!(page.body.contains("Single sign-on is off until you test"), "{}", page.body);
-    let organization = town.organization("fabrikam").await;
+    let organization = world.organization("fabrikam").await;
     assert_eq!(
         (organization.tenant, organization.state),
         (Guid::parse(CONTOSO), OrganizationState::Off)
     );
     guest.fills("/oauth2/setup/on", &[]).await;
-    assert_eq!(town.organization("fabrikam").await.state, OrganizationState::Off);
+    assert_eq!(world.organization("fabrikam").await.state, OrganizationState::Off);
 }
 
 /// An admin could not switch an owner off, but could turn the whole company off.
 #[tokio::test]
 async fn attack_an_admin_does_not_turn_off_a_company_that_has_an_owner() {
-    let town = SetUpWorld::start().await;
-    town.turns("fabrikam", OrganizationState::On).await;
-    town.knows("olga@fabrikam.example", "fabrikam", "owner").await;
-    town.knows(FRIDA, "fabrikam", "admin").await;
-    let mut frida = town.signed_in("fabrikam", FRIDA).await;
+    let world = SetUpWorld::start().await;
+    world.turns("fabrikam", OrganizationState::On).await;
+    world.knows("olga@fabrikam.example", "fabrikam", "owner").await;
+    world.knows(FRIDA, "fabrikam", "admin").await;
+    let mut frida = world.signed_in("fabrikam", FRIDA).await;
     let page = frida.visits("/oauth2/setup").await;
     assert!(
         page.body.contains("Only people with the highest role")
@@ -154,18 +154,19 @@ async fn attack_an_admin_does_not_turn_off_a_company_that_has_an_owner() {
         page.body
     );
     assert_eq!(
-        (town.organization("fabrikam").await.state, is_signed_in(&mut frida).await),
+        (world.organization("fabrikam").await.state, is_signed_in(&mut frida).await),
         (OrganizationState::On, true)
     );
     // Once nobody stands above her she may.
-    town.changes_person(
-        "olga@fabrikam.example",
-        PersonChange { on: Some(false), ..PersonChange::default() },
-    )
-    .await;
+    world
+        .changes_person(
+            "olga@fabrikam.example",
+            PersonChange { on: Some(false), ..PersonChange::default() },
+        )
+        .await;
     assert!(frida.visits("/oauth2/setup").await.body.contains("Turn off now"));
     assert_eq!(frida.fills("/oauth2/setup/off", &[]).await.status, 200);
-    assert_eq!(town.organization("fabrikam").await.state, OrganizationState::Off);
+    assert_eq!(world.organization("fabrikam").await.state, OrganizationState::Off);
 }
 
 #[tokio::test]
@@ -174,7 +175,7 @@ async fn without_a_directory_there_is_no_such_page() {
     for path in ["/oauth2/setup", "/oauth2/setup/invitation?token=x", "/oauth2/setup/connection"] {
         assert_eq!(world.browser().asks("GET", path, NAVIGATION).await.status, 404, "{path}");
     }
-    let town = SetUpWorld::start().await;
+    let world = SetUpWorld::start().await;
     for (path, status) in [
         ("/oauth2/setup/nothing", 404),
         ("/oauth2/setup/", 404),
@@ -182,7 +183,7 @@ async fn without_a_directory_there_is_no_such_page() {
         ("/oauth2/setups", 404),
     ] {
         assert_eq!(
-            town.world.browser().asks("GET", path, NAVIGATION).await.status,
+            world.world.browser().asks("GET", path, NAVIGATION).await.status,
             status,
             "{path}"
         );

@@ -6,17 +6,17 @@ use crate::world::samples::{CONTOSO, FRIDA};
 
 #[tokio::test]
 async fn a_mail_scanner_that_looks_at_the_link_does_not_use_it_up() {
-    let town = SetUpWorld::start().await;
-    let token = town.token("contoso").await;
+    let world = SetUpWorld::start().await;
+    let token = world.token("contoso").await;
     let link = format!("/oauth2/setup/invitation?token={token}");
-    let mut scanner = town.world.browser();
+    let mut scanner = world.world.browser();
     for method in ["GET", "HEAD", "GET"] {
         let page = scanner.asks(method, &link, NAVIGATION).await;
         assert_eq!(page.status, 200);
         assert_eq!(page.header("referrer-policy"), "strict-origin");
         assert_eq!(page.header("set-cookie"), "");
     }
-    let mut admin = town.world.browser();
+    let mut admin = world.world.browser();
     let page = admin.visits(&link).await;
     assert!(
         page.body.contains(&format!("name=\"token\" value=\"{token}\""))
@@ -28,15 +28,15 @@ async fn a_mail_scanner_that_looks_at_the_link_does_not_use_it_up() {
     let page = admin.fills("/oauth2/setup/invitation", &[("token", &token)]).await;
     assert_eq!((page.status, page.url.path()), (200, "/oauth2/setup"), "{}", page.body);
     assert!(page.body.contains("Single sign-on for Contoso Freight"), "{}", page.body);
-    assert!(!town.world.logged().await.contains(&token), "the link stands in the log");
-    assert!(!town.is_in_the_database(&token).await, "the link stands in the database");
+    assert!(!world.world.logged().await.contains(&token), "the link stands in the log");
+    assert!(!world.is_in_the_database(&token).await, "the link stands in the database");
 }
 
 #[tokio::test]
 async fn attack_a_link_is_good_once_and_whoever_comes_second_is_told_calmly() {
-    let town = SetUpWorld::start().await;
-    let token = town.token("contoso").await;
-    let (mut first, mut second) = (town.world.browser(), town.world.browser());
+    let world = SetUpWorld::start().await;
+    let token = world.token("contoso").await;
+    let (mut first, mut second) = (world.world.browser(), world.world.browser());
     let body = format!("token={token}");
     let (one, two) = tokio::join!(
         first.posts("/oauth2/setup/invitation", FORM, &body),
@@ -45,7 +45,7 @@ async fn attack_a_link_is_good_once_and_whoever_comes_second_is_told_calmly() {
     let mut statuses = [one.status, two.status];
     statuses.sort_unstable();
     assert_eq!(statuses, [303, 410]);
-    let page = town.world.browser().posts("/oauth2/setup/invitation", FORM, &body).await;
+    let page = world.world.browser().posts("/oauth2/setup/invitation", FORM, &body).await;
     assert!(
         page.status == 410 && page.body.contains("This link has already been used"),
         "{} {}",
@@ -53,7 +53,7 @@ async fn attack_a_link_is_good_once_and_whoever_comes_second_is_told_calmly() {
         page.body
     );
     for wrong in ["token=", "token=nothing", &format!("token={}", "x".repeat(4000))] {
-        let page = town.world.browser().posts("/oauth2/setup/invitation", FORM, wrong).await;
+        let page = world.world.browser().posts("/oauth2/setup/invitation", FORM, wrong).await;
         assert!(
             page.status == 410 && page.body.contains("This link no longer works"),
             "{} {}",
@@ -62,7 +62,8 @@ async fn attack_a_link_is_good_once_and_whoever_comes_second_is_told_calmly() {
         );
     }
     assert_eq!(
-        town.history("contoso")
+        world
+            .history("contoso")
             .await
             .iter()
             .filter(|it| it.ends_with("link for the set-up page used"))
@@ -73,27 +74,28 @@ async fn attack_a_link_is_good_once_and_whoever_comes_second_is_told_calmly() {
 
 #[tokio::test]
 async fn a_link_ends_after_a_day_and_its_visit_after_two_hours() {
-    let town = SetUpWorld::start().await;
-    let (late, good) = (town.token("contoso").await, town.token("fabrikam").await);
+    let world = SetUpWorld::start().await;
+    let (late, good) = (world.token("contoso").await, world.token("fabrikam").await);
     // Some of this time passes by itself.
-    town.world.later(86_340);
-    let mut admin = town.world.browser();
+    world.world.later(86_340);
+    let mut admin = world.world.browser();
     assert_eq!(
         admin.posts("/oauth2/setup/invitation", FORM, &format!("token={good}")).await.status,
         303
     );
-    town.world.later(60);
+    world.world.later(60);
     assert_eq!(
-        town.world
+        world
+            .world
             .browser()
             .posts("/oauth2/setup/invitation", FORM, &format!("token={late}"))
             .await
             .status,
         410
     );
-    town.world.later(7080);
+    world.world.later(7080);
     assert_eq!(admin.visits("/oauth2/setup").await.status, 200);
-    town.world.later(120);
+    world.world.later(120);
     let page = admin.visits("/oauth2/setup").await;
     assert!(
         page.status == 403 && page.body.contains("Your session has ended"),
@@ -105,29 +107,29 @@ async fn a_link_ends_after_a_day_and_its_visit_after_two_hours() {
 
 #[tokio::test]
 async fn another_link_ends_the_one_before_and_its_visit_and_so_does_switching_off() {
-    let town = SetUpWorld::start().await;
-    let unused = town.token("contoso").await;
-    let mut before = town.invited("contoso").await;
-    let page = town
+    let world = SetUpWorld::start().await;
+    let unused = world.token("contoso").await;
+    let mut before = world.invited("contoso").await;
+    let page = world
         .world
         .browser()
         .posts("/oauth2/setup/invitation", FORM, &format!("token={unused}"))
         .await;
     assert_eq!(page.status, 410, "an older link works on");
-    let mut now = town.invited("contoso").await;
+    let mut now = world.invited("contoso").await;
     assert_eq!(before.visits("/oauth2/setup").await.status, 403);
     assert_eq!(now.visits("/oauth2/setup").await.status, 200);
-    town.turns("contoso", OrganizationState::Off).await;
+    world.turns("contoso", OrganizationState::Off).await;
     assert_eq!(now.visits("/oauth2/setup").await.status, 403);
     // Whoever is to set it up again is invited again.
-    let mut again = town.invited("contoso").await;
+    let mut again = world.invited("contoso").await;
     assert_eq!(again.visits("/oauth2/setup").await.status, 200);
 }
 
 #[tokio::test]
 async fn attack_a_visit_is_of_one_organization_and_its_cookie_is_good_for_nothing_else() {
-    let town = SetUpWorld::start().await;
-    let mut contoso = town.invited("contoso").await;
+    let world = SetUpWorld::start().await;
+    let mut contoso = world.invited("contoso").await;
     let cookie = contoso.cookie("entrada-v").unwrap();
     let page = contoso.visits("/oauth2/setup?organization=fabrikam&code=fabrikam").await;
     assert!(
@@ -141,7 +143,7 @@ async fn attack_a_visit_is_of_one_organization_and_its_cookie_is_good_for_nothin
     for (name, value) in
         [("entrada-v", altered), ("entrada-v", "x".to_owned()), ("entrada", cookie.clone())]
     {
-        let mut thief = town.world.browser();
+        let mut thief = world.world.browser();
         thief.plants(name, &value);
         let page = thief.asks("GET", "/oauth2/setup", NAVIGATION).await;
         assert_eq!(
@@ -149,10 +151,10 @@ async fn attack_a_visit_is_of_one_organization_and_its_cookie_is_good_for_nothin
             (302, "/oauth2/sign_in?rd=%2Foauth2%2Fsetup")
         );
     }
-    let set = town
+    let set = world
         .world
         .browser()
-        .posts("/oauth2/setup/invitation", FORM, &format!("token={}", town.token("contoso").await))
+        .posts("/oauth2/setup/invitation", FORM, &format!("token={}", world.token("contoso").await))
         .await;
     let set = set.header("set-cookie").to_owned();
     assert!(
@@ -163,9 +165,9 @@ async fn attack_a_visit_is_of_one_organization_and_its_cookie_is_good_for_nothin
 
 #[tokio::test]
 async fn attack_another_sites_page_uses_no_link_and_changes_nothing() {
-    let town = SetUpWorld::start().await;
-    let token = town.token("fabrikam").await;
-    let mut admin = town.invited("contoso").await;
+    let world = SetUpWorld::start().await;
+    let token = world.token("fabrikam").await;
+    let mut admin = world.invited("contoso").await;
     let page = ("accept", "text/html");
     let foreign: [&[(&str, &str)]; 4] = [
         &[
@@ -193,8 +195,8 @@ async fn attack_another_sites_page_uses_no_link_and_changes_nothing() {
             assert_eq!(page.status, 403, "{path} {headers:?} {}", page.body);
         }
     }
-    assert_eq!(town.organization("contoso").await.tenant, None);
-    let good = town
+    assert_eq!(world.organization("contoso").await.tenant, None);
+    let good = world
         .world
         .browser()
         .posts("/oauth2/setup/invitation", FORM, &format!("token={token}"))
@@ -204,8 +206,8 @@ async fn attack_another_sites_page_uses_no_link_and_changes_nothing() {
 
 #[tokio::test]
 async fn whoever_came_by_a_link_ends_the_visit() {
-    let town = SetUpWorld::start().await;
-    let mut admin = town.invited("contoso").await;
+    let world = SetUpWorld::start().await;
+    let mut admin = world.invited("contoso").await;
     let cookie = admin.cookie("entrada-v").unwrap();
     let page = admin.fills("/oauth2/setup/leave", &[]).await;
     assert!(
@@ -222,8 +224,8 @@ async fn whoever_came_by_a_link_ends_the_visit() {
 
 #[tokio::test]
 async fn attack_whoever_guesses_links_waits() {
-    let town = SetUpWorld::start().await;
-    let mut thief = town.world.browser();
+    let world = SetUpWorld::start().await;
+    let mut thief = world.world.browser();
     for at in 0..30 {
         assert_eq!(
             thief
@@ -235,6 +237,6 @@ async fn attack_whoever_guesses_links_waits() {
     }
     assert_eq!(thief.posts("/oauth2/setup/invitation", FORM, "token=guess").await.status, 429);
     // Whoever has a link, or signs in, from the same address waits for nobody.
-    town.invited("contoso").await;
-    town.signed_in("fabrikam", FRIDA).await;
+    world.invited("contoso").await;
+    world.signed_in("fabrikam", FRIDA).await;
 }

@@ -7,8 +7,8 @@ const NEW: &str = "b~another.Value_of_the_stories-45678901";
 
 #[tokio::test]
 async fn a_secret_id_is_refused_on_the_spot_and_nothing_is_saved() {
-    let town = SetUpWorld::start().await;
-    let mut admin = town.invited("contoso").await;
+    let world = SetUpWorld::start().await;
+    let mut admin = world.invited("contoso").await;
     let page = enters(&mut admin, CONTOSO, CLIENT_ID, "0a1b2c3d-1111-2222-3333-444455556666").await;
     assert_eq!(page.status, 422);
     assert!(page.body.contains("This is the Secret ID. Copy the Value"), "{}", page.body);
@@ -24,7 +24,7 @@ async fn a_secret_id_is_refused_on_the_spot_and_nothing_is_saved() {
         "{}",
         page.body
     );
-    assert_eq!(town.organization("contoso").await.tenant, None);
+    assert_eq!(world.organization("contoso").await.tenant, None);
     for (tenant, client_id, secret, says) in [
         ("nowhere.example", CLIENT_ID, NEW, "Microsoft has no tenant with this domain"),
         ("our tenant", CLIENT_ID, NEW, "Copy the Directory (tenant) ID"),
@@ -55,13 +55,13 @@ async fn a_secret_id_is_refused_on_the_spot_and_nothing_is_saved() {
             .body
             .contains("This date is in the past")
     );
-    assert_eq!(town.organization("contoso").await.tenant, None);
+    assert_eq!(world.organization("contoso").await.tenant, None);
 }
 
 #[tokio::test]
 async fn what_is_saved_shows_what_microsoft_says_and_never_the_secret() {
-    let town = SetUpWorld::start().await;
-    let mut admin = town.invited("contoso").await;
+    let world = SetUpWorld::start().await;
+    let mut admin = world.invited("contoso").await;
     let page = enters(&mut admin, CONTOSO, CLIENT_ID, NEW).await;
     assert_eq!(
         (page.status, page.path_and_query().as_str()),
@@ -69,7 +69,7 @@ async fn what_is_saved_shows_what_microsoft_says_and_never_the_secret() {
         "{}",
         page.body
     );
-    let issuer = format!("{}/{CONTOSO}/v2.0", town.world.emulator.authority());
+    let issuer = format!("{}/{CONTOSO}/v2.0", world.world.emulator.authority());
     assert!(page.body.contains("Tenant found") && page.body.contains(&issuer), "{}", page.body);
     assert!(
         page.body.contains("value=\"2099-11-30\"")
@@ -77,7 +77,7 @@ async fn what_is_saved_shows_what_microsoft_says_and_never_the_secret() {
         "{}",
         page.body
     );
-    let now = town.organization("contoso").await;
+    let now = world.organization("contoso").await;
     assert_eq!(
         (now.tenant, now.client_id, now.has_credential, now.state),
         (Guid::parse(CONTOSO), Guid::parse(CLIENT_ID), true, OrganizationState::Draft)
@@ -116,8 +116,8 @@ async fn what_is_saved_shows_what_microsoft_says_and_never_the_secret() {
     for path in ["/oauth2/setup", "/oauth2/setup/sheet"] {
         assert!(!admin.visits(path).await.body.contains(NEW));
     }
-    assert!(!town.world.logged().await.contains(NEW) && !town.is_in_the_database(NEW).await);
-    let history = town.history("contoso").await;
+    assert!(!world.world.logged().await.contains(NEW) && !world.is_in_the_database(NEW).await);
+    let history = world.history("contoso").await;
     assert!(
         history.iter().all(|it| !it.contains(NEW))
             && history
@@ -129,9 +129,9 @@ async fn what_is_saved_shows_what_microsoft_says_and_never_the_secret() {
 
 #[tokio::test]
 async fn in_a_session_the_secret_changes_within_ten_minutes_after_signing_in() {
-    let town = SetUpWorld::start().await;
-    town.knows(FRIDA, "fabrikam", "admin").await;
-    let mut frida = town.signed_in("fabrikam", FRIDA).await;
+    let world = SetUpWorld::start().await;
+    world.knows(FRIDA, "fabrikam", "admin").await;
+    let mut frida = world.signed_in("fabrikam", FRIDA).await;
     assert!(
         !frida.visits("/oauth2/setup").await.body.contains("name=\"client_secret\""),
         "a sign-in that asks nothing"
@@ -144,7 +144,7 @@ async fn in_a_session_the_secret_changes_within_ten_minutes_after_signing_in() {
         "{}",
         page.body
     );
-    town.world.later(601);
+    world.world.later(601);
     let page = frida.visits("/oauth2/setup").await;
     assert!(
         !page.body.contains("name=\"client_secret\"") && page.body.contains("prompt=login"),
@@ -158,7 +158,7 @@ async fn in_a_session_the_secret_changes_within_ten_minutes_after_signing_in() {
         page.status,
         page.body
     );
-    assert_eq!(town.organization("fabrikam").await.pending_credential, None);
+    assert_eq!(world.organization("fabrikam").await.pending_credential, None);
     let at_entra =
         frida.visits("/oauth2/start?rd=%2Foauth2%2Fsetup&organization=fabrikam&prompt=login").await;
     assert!(
@@ -178,11 +178,12 @@ async fn in_a_session_the_secret_changes_within_ten_minutes_after_signing_in() {
         "/oauth2/setup?done=saved"
     );
     assert!(
-        town.organization("fabrikam").await.pending_credential.is_some(),
+        world.organization("fabrikam").await.pending_credential.is_some(),
         "of an organization that is on, it waits"
     );
     assert!(
-        town.history("fabrikam")
+        world
+            .history("fabrikam")
             .await
             .iter()
             .any(|it| it.starts_with("person ") && it.contains("new client secret"))
@@ -194,9 +195,9 @@ async fn a_company_of_the_configuration_is_only_read() {
     let organization = format!(
         "[[organization]]\ncode = \"woodgrove\"\ntenant = \"{CONTOSO}\"\nclient_id = \"{CLIENT_ID}\"\nclient_secret = {{ env = \"STORY_CLIENT_SECRET\" }}\ndomains = [\"contoso.example\"]"
     );
-    let town = SetUpWorld::with(&organization).await;
-    town.knows(MAYA, "woodgrove", "owner").await;
-    let mut maya = town.signed_in("woodgrove", MAYA).await;
+    let world = SetUpWorld::with(&organization).await;
+    world.knows(MAYA, "woodgrove", "owner").await;
+    let mut maya = world.signed_in("woodgrove", MAYA).await;
     let page = maya.visits("/oauth2/setup").await;
     assert!(
         page.status == 200 && page.body.contains("set in the app’s configuration"),
@@ -220,7 +221,7 @@ async fn a_company_of_the_configuration_is_only_read() {
             page.body
         );
     }
-    let now = town.organization("woodgrove").await;
+    let now = world.organization("woodgrove").await;
     assert_eq!((now.tenant, now.state), (Guid::parse(CONTOSO), OrganizationState::On));
     let page = tests_as(&mut maya, MAYA).await;
     assert!(page.body.contains("The sign-in works"), "{}", page.body);
@@ -228,12 +229,12 @@ async fn a_company_of_the_configuration_is_only_read() {
 
 #[tokio::test]
 async fn a_domain_that_is_verified_there_stands_for_the_tenant() {
-    let town = SetUpWorld::start().await;
-    let mut admin = town.invited("contoso").await;
+    let world = SetUpWorld::start().await;
+    let mut admin = world.invited("contoso").await;
     let page = enters(&mut admin, " Contoso.example ", CLIENT_ID, NEW).await;
     assert_eq!(page.path_and_query(), "/oauth2/setup?done=saved", "{}", page.body);
-    assert_eq!(town.organization("contoso").await.tenant, Guid::parse(CONTOSO));
-    town.world.emulator.control().be_down(true);
+    assert_eq!(world.organization("contoso").await.tenant, Guid::parse(CONTOSO));
+    world.world.emulator.control().be_down(true);
     let page = enters(&mut admin, "fabrikam.example", CLIENT_ID, NEW).await;
     assert!(
         page.status == 422

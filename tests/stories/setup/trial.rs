@@ -6,8 +6,8 @@ use crate::world::samples::{CONTOSO, FELIX, FRIDA, MAYA};
 
 #[tokio::test]
 async fn an_admin_enters_tests_and_turns_on_and_the_first_worker_comes_in() {
-    let town = SetUpWorld::start().await;
-    let mut admin = town.invited("contoso").await;
+    let world = SetUpWorld::start().await;
+    let mut admin = world.invited("contoso").await;
     let page = admin.fills("/oauth2/setup/trial", &[]).await;
     assert!(
         page.status == 409 && page.body.contains("There is nothing to test yet"),
@@ -51,7 +51,7 @@ async fn an_admin_enters_tests_and_turns_on_and_the_first_worker_comes_in() {
     );
     assert!(!is_signed_in(&mut admin).await, "a test began a session");
     assert_eq!(
-        town.directory().count(town.organization("contoso").await.id).await.unwrap(),
+        world.directory().count(world.organization("contoso").await.id).await.unwrap(),
         0,
         "a test made somebody"
     );
@@ -74,12 +74,12 @@ async fn an_admin_enters_tests_and_turns_on_and_the_first_worker_comes_in() {
     let sheet = admin.visits("/oauth2/setup/sheet").await;
     assert!(
         sheet.body.contains("Company code")
-            && sheet.body.contains(&town.world.public_url)
+            && sheet.body.contains(&world.world.public_url)
             && sheet.body.contains("On your phone"),
         "{}",
         sheet.body
     );
-    let mut maya = town.signed_in("contoso", MAYA).await;
+    let mut maya = world.signed_in("contoso", MAYA).await;
     assert!(is_signed_in(&mut maya).await);
     // And off again, by whoever has the link: then the visit has ended, too.
     let page = admin.fills("/oauth2/setup/off", &[]).await;
@@ -90,8 +90,8 @@ async fn an_admin_enters_tests_and_turns_on_and_the_first_worker_comes_in() {
         page.body
     );
     assert_eq!(admin.visits("/oauth2/setup?done=on").await.status, 403);
-    assert_eq!(town.organization("contoso").await.state, OrganizationState::Off);
-    let history = town.history("contoso").await;
+    assert_eq!(world.organization("contoso").await.state, OrganizationState::Off);
+    let history = world.history("contoso").await;
     for what in
         ["link for the set-up page used", "sign-in tested: it works", "state on", "state off"]
     {
@@ -104,8 +104,8 @@ async fn an_admin_enters_tests_and_turns_on_and_the_first_worker_comes_in() {
 
 #[tokio::test]
 async fn a_test_that_microsoft_refuses_says_which_code_came_and_what_to_do() {
-    let town = SetUpWorld::start().await;
-    let mut admin = town.invited("contoso").await;
+    let world = SetUpWorld::start().await;
+    let mut admin = world.invited("contoso").await;
     enters(&mut admin, CONTOSO, CLIENT_ID, "a~wrong.Value_of_the_stories-0123456789").await;
     let page = tests_as(&mut admin, MAYA).await;
     assert!(
@@ -132,8 +132,8 @@ async fn a_test_that_microsoft_refuses_says_which_code_came_and_what_to_do() {
 
 #[tokio::test]
 async fn what_changed_after_the_test_is_to_be_tested_again() {
-    let town = SetUpWorld::start().await;
-    let mut admin = town.invited("contoso").await;
+    let world = SetUpWorld::start().await;
+    let mut admin = world.invited("contoso").await;
     enters(&mut admin, CONTOSO, CLIENT_ID, CLIENT_SECRET).await;
     // It changes while the admin is at Entra: that test is of the one before.
     let shown = admin.fills("/oauth2/setup/trial", &[]).await;
@@ -145,21 +145,21 @@ async fn what_changed_after_the_test_is_to_be_tested_again() {
     enters(&mut admin, CONTOSO, CLIENT_ID, "a~wrong.Value_of_the_stories-0123456789").await;
     assert_eq!(admin.fills("/oauth2/setup/on", &[]).await.status, 409);
     // An operator turns on without.
-    town.turns("contoso", OrganizationState::On).await;
+    world.turns("contoso", OrganizationState::On).await;
 }
 
 #[tokio::test]
 async fn attack_a_test_is_shown_to_the_visit_that_began_it_and_to_no_other() {
-    let town = SetUpWorld::start().await;
-    let mut admin = town.invited("contoso").await;
+    let world = SetUpWorld::start().await;
+    let mut admin = world.invited("contoso").await;
     enters(&mut admin, CONTOSO, CLIENT_ID, CLIENT_SECRET).await;
     let shown = admin.fills("/oauth2/setup/trial", &[]).await;
     let callback = admin.stops_at_the_callback(MAYA, shown).await;
     let path = callback[url::Position::BeforePath..].to_owned();
-    let page = town.world.browser().asks("GET", &path, NAVIGATION).await;
+    let page = world.world.browser().asks("GET", &path, NAVIGATION).await;
     assert!(!page.body.contains("Maya") && page.header("set-cookie").is_empty(), "{}", page.body);
     // The visit ends before she comes back.
-    town.token("contoso").await;
+    world.token("contoso").await;
     let page = admin.asks("GET", &path, NAVIGATION).await;
     assert!(
         page.status == 403
@@ -170,14 +170,14 @@ async fn attack_a_test_is_shown_to_the_visit_that_began_it_and_to_no_other() {
         page.body
     );
     assert!(!is_signed_in(&mut admin).await);
-    assert_eq!(town.directory().tested(&town.organization("contoso").await).await.unwrap(), None);
+    assert_eq!(world.directory().tested(&world.organization("contoso").await).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn an_admins_own_session_goes_on_beside_a_test_of_another_account() {
-    let town = SetUpWorld::start().await;
-    town.knows(FRIDA, "fabrikam", "admin").await;
-    let mut frida = town.signed_in("fabrikam", FRIDA).await;
+    let world = SetUpWorld::start().await;
+    world.knows(FRIDA, "fabrikam", "admin").await;
+    let mut frida = world.signed_in("fabrikam", FRIDA).await;
     let before = frida.cookie("entrada");
     let page = tests_as(&mut frida, FELIX).await;
     assert!(
@@ -191,7 +191,7 @@ async fn an_admins_own_session_goes_on_beside_a_test_of_another_account() {
     let page = tests_as(&mut frida, FRIDA).await;
     assert!(page.body.contains("who has signed in before, with the role admin"), "{}", page.body);
     // Somebody known by hand would be linked; nobody is.
-    town.knows(FELIX, "fabrikam", "owner").await;
+    world.knows(FELIX, "fabrikam", "owner").await;
     let page = tests_as(&mut frida, FELIX).await;
     assert!(
         page.body.contains("You would be linked to felix@fabrikam.example")
@@ -200,7 +200,7 @@ async fn an_admins_own_session_goes_on_beside_a_test_of_another_account() {
         page.body
     );
     assert_eq!(
-        town.directory().person(&Username::parse(FELIX).unwrap()).await.unwrap().unwrap().linked,
+        world.directory().person(&Username::parse(FELIX).unwrap()).await.unwrap().unwrap().linked,
         None
     );
     // A test that another page began does not count.

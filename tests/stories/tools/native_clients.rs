@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 const CLIENT: &str = "fleet-cli";
 
 /// Two companies, and one client on loopback.
-async fn town() -> World {
+async fn world() -> World {
     let client = format!(
         "[[native.client]]\nid = \"{CLIENT}\"\nname = \"Fleet for the command line\"\nredirect_uris = [\"http://127.0.0.1/signed-in\"]\nscopes = [\"jobs\"]\n"
     );
@@ -21,7 +21,7 @@ async fn town() -> World {
 #[tokio::test(flavor = "multi_thread")]
 async fn oauth4webapi_signs_in_calls_the_app_refreshes_and_revokes() {
     let (Some(node), Some(_)) = (outside::tool("node"), outside::node_modules()) else { return };
-    let world = town().await;
+    let world = world().await;
     let mut command = command::of(&node);
     command.arg(outside::root().join("tests/outside/native_oauth4webapi.mjs")).args([
         &world.public_url,
@@ -35,7 +35,7 @@ async fn oauth4webapi_signs_in_calls_the_app_refreshes_and_revokes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn appauth_for_js_signs_in_by_the_browser_that_it_opens() {
     let (Some(node), Some(_)) = (outside::tool("node"), outside::node_modules()) else { return };
-    let world = town().await;
+    let world = world().await;
     // What the system opens an address with.
     let opens = world.folder.path().join("xdg-open");
     let person = outside::root().join("tests/outside/native_person.mjs");
@@ -57,7 +57,7 @@ async fn appauth_for_js_signs_in_by_the_browser_that_it_opens() {
 #[tokio::test(flavor = "multi_thread")]
 async fn authlib_signs_in_calls_the_app_refreshes_and_revokes() {
     let Some(python) = outside::python() else { return };
-    let world = town().await;
+    let world = world().await;
     let mut command = command::of(&python);
     command
         .env("AUTHLIB_INSECURE_TRANSPORT", "1")
@@ -71,7 +71,7 @@ async fn authlib_signs_in_calls_the_app_refreshes_and_revokes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_of_the_document_signs_in_and_calls_the_app() {
     let (Some(python), Some(node)) = (outside::python(), outside::tool("node")) else { return };
-    let world = town().await;
+    let world = world().await;
     let document = std::fs::read_to_string(outside::root().join("docs/guides/native.md")).unwrap();
     let program = document.split_once("```python\n").unwrap().1.split_once("```").unwrap().0;
     let file = world.folder.path().join("cli.py");

@@ -64,7 +64,7 @@ impl SeedOperator<'_> {
     }
 }
 
-async fn town() -> World {
+async fn world() -> World {
     let plan = WorldPlan {
         entra: "redirect_path = \"/v1/callback\"".to_owned(),
         registrations: vec![EmulatedRegistration {
@@ -84,7 +84,7 @@ async fn town() -> World {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_admin_sets_the_company_up_and_its_people_come_by_name_by_code_and_in_vain() {
     let Some((node, packages)) = super::chromium::browser() else { return };
-    let world = town().await;
+    let world = world().await;
     let place = world.folder.path();
     let link = SeedOperator { place }.invites().await;
     SECRETS

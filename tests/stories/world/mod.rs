@@ -164,11 +164,11 @@ impl World {
     ///
     /// - `loops`, `step_up`: a session ends although its cookie stays and nobody signed out, as when
     ///   memory is full.
-    /// - `standing::refresh`, `standing::crowd`: when Entra last answered for one session, and how
+    /// - `recheck::refresh`, `recheck::crowd`: when Entra last answered for one session, and how
     ///   often it was asked. The metrics count all sessions together.
-    /// - `standing::crowd`, `standing::ends`, `groups::sharing`: thousands of sessions without as
+    /// - `recheck::crowd`, `recheck::ends`, `groups::sharing`: thousands of sessions without as
     ///   many sign-ins, a session without a refresh token, and one that is replaced behind its back.
-    /// - `standing::crowd`, `attacks::reloads`, `native::ends`, `native::flood`: that nothing more,
+    /// - `recheck::crowd`, `attacks::reloads`, `native::ends`, `native::flood`: that nothing more,
     ///   or something, is under way in the background.
     /// - `attacks::sign_out`: the moment at which a session ends, without a request that would wait
     ///   in the queue under attack.

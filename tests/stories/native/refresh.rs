@@ -6,11 +6,11 @@ use entrada::base::username::Username;
 
 #[tokio::test]
 async fn a_phone_signs_in_calls_the_app_and_stays_signed_in() {
-    let town = NativeWorld::start().await;
-    let first = town.signed_in(MAYA).await;
-    let page = town.calls(&first.access).await;
+    let world = NativeWorld::start().await;
+    let first = world.signed_in(MAYA).await;
+    let page = world.calls(&first.access).await;
     assert_eq!(page.status, 200, "{}", page.body);
-    let maya = town.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
+    let maya = world.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
     assert_eq!(
         page.app_heard("authorization"),
         format!("Bearer {}", first.access),
@@ -30,8 +30,8 @@ async fn a_phone_signs_in_calls_the_app_and_stays_signed_in() {
     assert_eq!(
         (&claims["iss"], &claims["aud"]),
         (
-            &town.world.public_url.as_str().into(),
-            &format!("{}/oauth2/native", town.world.public_url).into()
+            &world.world.public_url.as_str().into(),
+            &format!("{}/oauth2/native", world.world.public_url).into()
         )
     );
     assert_eq!(
@@ -40,13 +40,13 @@ async fn a_phone_signs_in_calls_the_app_and_stays_signed_in() {
     );
     // The same rules as for a browser.
     let bearer = format!("Bearer {}", first.access);
-    let forbidden = town
+    let forbidden = world
         .world
         .browser()
         .asks("GET", "/admin/x", &[SCRIPT, &[("authorization", &bearer)]].concat())
         .await;
     assert_eq!(forbidden.status, 403, "{}", forbidden.body);
-    let me = town
+    let me = world
         .world
         .browser()
         .asks("GET", "/oauth2/userinfo", &[SCRIPT, &[("authorization", &bearer)]].concat())
@@ -58,16 +58,16 @@ async fn a_phone_signs_in_calls_the_app_and_stays_signed_in() {
         me.body
     );
     // Five minutes later.
-    town.world.later(301);
-    is_no_longer_taken(&town.calls(&first.access).await);
-    let second = given(&town.refreshes(&first.refresh).await);
-    assert_eq!(town.calls(&second.access).await.status, 200);
+    world.world.later(301);
+    is_no_longer_taken(&world.calls(&first.access).await);
+    let second = given(&world.refreshes(&first.refresh).await);
+    assert_eq!(world.calls(&second.access).await.status, 200);
     assert_eq!(
-        town.world.internals().process.live.of_person(maya.id).len(),
+        world.world.internals().process.live.of_person(maya.id).len(),
         1,
         "one session, however many tokens"
     );
-    let log = town.world.logged().await;
+    let log = world.world.logged().await;
     assert!(
         [&first, &second].iter().all(|it| !log.contains(&it.access) && !log.contains(&it.refresh))
     );
@@ -75,14 +75,14 @@ async fn a_phone_signs_in_calls_the_app_and_stays_signed_in() {
 
 #[tokio::test]
 async fn a_repeated_request_asks_no_database() {
-    let town = NativeWorld::start().await;
-    let given = town.signed_in(MAYA).await;
-    assert_eq!(town.calls(&given.access).await.status, 200);
-    town.directory().close().await;
+    let world = NativeWorld::start().await;
+    let given = world.signed_in(MAYA).await;
+    assert_eq!(world.calls(&given.access).await.status, 200);
+    world.directory().close().await;
     for _ in 0..5 {
-        assert_eq!(town.calls(&given.access).await.status, 200);
+        assert_eq!(world.calls(&given.access).await.status, 200);
     }
-    let told = town.refreshes(&given.refresh).await;
+    let told = world.refreshes(&given.refresh).await;
     assert_eq!(
         (told.status, told.json()["error"].as_str(), told.header("retry-after")),
         (503, Some("temporarily_unavailable"), "5"),
@@ -93,61 +93,65 @@ async fn a_repeated_request_asks_no_database() {
 
 #[tokio::test]
 async fn another_replica_takes_the_token_and_many_at_once_read_the_row_once() {
-    let town = NativeWorld::start().await;
-    let given = town.signed_in(MAYA).await;
-    let other = town.replica().await;
+    let world = NativeWorld::start().await;
+    let given = world.signed_in(MAYA).await;
+    let other = world.replica().await;
     let all = (0..50).map(|_| async {
-        let mut client = town.world.browser_at(other.address);
+        let mut client = world.world.browser_at(other.address);
         calls(&mut client, &given.access, SCRIPT).await.status
     });
     assert_eq!(futures_util::future::join_all(all).await, vec![200; 50]);
-    let maya = town.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
+    let maya = world.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
     assert_eq!(other.internals().process.live.of_person(maya.id).len(), 1);
     let told =
-        posts(&mut town.world.browser_at(other.address), "token", &refreshing(&given.refresh))
+        posts(&mut world.world.browser_at(other.address), "token", &refreshing(&given.refresh))
             .await;
     assert_eq!(
         super::given(&told).refresh,
-        super::given(&town.refreshes(&given.refresh).await).refresh,
+        super::given(&world.refreshes(&given.refresh).await).refresh,
         "a retry at the other replica"
     );
 }
 
 #[tokio::test]
 async fn fifty_refreshes_at_once_hear_one_successor_and_entra_is_asked_once() {
-    let town = NativeWorld::start().await;
-    let first = town.signed_in(MAYA).await;
-    town.world.emulator.control().single_use_refresh(true);
-    town.world.later(1900);
-    let all = (0..50).map(|_| town.refreshes(&first.refresh));
+    let world = NativeWorld::start().await;
+    let first = world.signed_in(MAYA).await;
+    world.world.emulator.control().single_use_refresh(true);
+    world.world.later(1900);
+    let all = (0..50).map(|_| world.refreshes(&first.refresh));
     let all: Vec<_> =
         futures_util::future::join_all(all).await.iter().map(|it| given(it).refresh).collect();
     assert!(all.iter().all(|it| *it == all[0]));
-    let control = town.world.emulator.control();
+    let control = world.world.emulator.control();
     assert_eq!((control.refresh_calls(), control.reused_refresh_tokens()), (1, 0));
     // Kept for the next time, by whichever process.
-    let other = town.replica().await;
+    let other = world.replica().await;
     let told =
-        posts(&mut town.world.browser_at(other.address), "token", &refreshing(&all[0])).await;
-    town.world.later(1900);
-    assert_eq!(town.refreshes(&given(&told).refresh).await.status, 200);
+        posts(&mut world.world.browser_at(other.address), "token", &refreshing(&all[0])).await;
+    world.world.later(1900);
+    assert_eq!(world.refreshes(&given(&told).refresh).await.status, 200);
     assert_eq!((control.refresh_calls(), control.reused_refresh_tokens()), (2, 0));
 }
 
 #[tokio::test]
 async fn a_role_that_entra_or_an_admin_gives_is_in_the_next_token() {
-    let town = NativeWorld::start().await;
-    let first = town.signed_in(MAYA).await;
+    let world = NativeWorld::start().await;
+    let first = world.signed_in(MAYA).await;
     let change = entrada::directory::change::PersonChange {
         role: Some("admin".to_owned()),
         ..Default::default()
     };
-    town.directory().change_person(&Username::parse(MAYA).unwrap(), change, "story").await.unwrap();
-    town.world.later(1900);
-    let second = given(&town.refreshes(&first.refresh).await);
+    world
+        .directory()
+        .change_person(&Username::parse(MAYA).unwrap(), change, "story")
+        .await
+        .unwrap();
+    world.world.later(1900);
+    let second = given(&world.refreshes(&first.refresh).await);
     assert_eq!(part(&second.access, 1)["role"], "admin");
     let bearer = format!("Bearer {}", second.access);
-    let page = town
+    let page = world
         .world
         .browser()
         .asks("GET", "/admin/x", &[SCRIPT, &[("authorization", &bearer)]].concat())
@@ -157,9 +161,9 @@ async fn a_role_that_entra_or_an_admin_gives_is_in_the_next_token() {
 
 #[tokio::test]
 async fn a_token_goes_before_a_cookie_and_what_is_no_token_of_ours_is_none_of_our_business() {
-    let town = NativeWorld::start().await;
-    let given = town.signed_in(MAYA).await;
-    let mut browser = town.world.browser();
+    let world = NativeWorld::start().await;
+    let given = world.signed_in(MAYA).await;
+    let mut browser = world.world.browser();
     browser.visits("/oauth2/start?organization=contoso&rd=/x").await;
     assert_eq!(browser.signs_in_as(TOM).await.status, 200);
     let tom =

@@ -23,8 +23,8 @@ impl AdminPagesWorld {
 
 #[tokio::test]
 async fn an_admin_replaces_the_secret_on_its_page_and_reads_how_it_stands() {
-    let town = AdminPagesWorld::start().await;
-    let mut maya = town.admin().await;
+    let world = AdminPagesWorld::start().await;
+    let mut maya = world.admin().await;
     let page = maya.visits(SECRET).await;
     assert!(page.status == 200 && page.body.contains("No expiry date is set."), "{}", page.body);
     // The Secret ID first, then dates that cannot be.
@@ -45,7 +45,7 @@ async fn an_admin_replaces_the_secret_on_its_page_and_reads_how_it_stands() {
         );
         assert!(!page.body.contains(secret), "it is shown again");
     }
-    assert_eq!(town.organization("contoso").await.pending_credential, None);
+    assert_eq!(world.organization("contoso").await.pending_credential, None);
 
     let secret = "the-next~Secret.of-contoso-0001";
     SECRETS.lock().unwrap().push(secret.to_owned());
@@ -59,16 +59,17 @@ async fn an_admin_replaces_the_secret_on_its_page_and_reads_how_it_stands() {
         page.body
     );
     // It does not work at Entra yet, and nobody notices but the admin.
-    town.signed_in(TOM).await;
-    town.until("what Entra says", async || {
-        maya_reads(&mut town.signed_in(MAYA).await, "AADSTS7000215").await
-    })
-    .await;
-    town.world.emulator.control().add_secret(secret);
-    town.signed_in(TOM).await;
-    let page = town
+    world.signed_in(TOM).await;
+    world
+        .until("what Entra says", async || {
+            maya_reads(&mut world.signed_in(MAYA).await, "AADSTS7000215").await
+        })
+        .await;
+    world.world.emulator.control().add_secret(secret);
+    world.signed_in(TOM).await;
+    let page = world
         .until("the new secret in place", async || {
-            maya_reads(&mut town.signed_in(MAYA).await, "expires on 2031-05-31").await
+            maya_reads(&mut world.signed_in(MAYA).await, "expires on 2031-05-31").await
         })
         .await;
     assert!(!page.contains("A new client secret is waiting"), "{page}");
@@ -80,7 +81,7 @@ async fn an_admin_replaces_the_secret_on_its_page_and_reads_how_it_stands() {
         );
     }
     assert!(
-        town.history("contoso").await.iter().any(|it| it.contains("new client secret pending"))
+        world.history("contoso").await.iter().any(|it| it.contains("new client secret pending"))
     );
 }
 
@@ -91,9 +92,9 @@ async fn maya_reads(maya: &mut TestBrowser, text: &str) -> Option<String> {
 
 #[tokio::test]
 async fn the_secret_is_changed_only_soon_after_signing_in() {
-    let town = AdminPagesWorld::start().await;
-    let mut maya = town.admin().await;
-    town.world.later(11 * 60);
+    let world = AdminPagesWorld::start().await;
+    let mut maya = world.admin().await;
+    world.world.later(11 * 60);
     let page = maya.visits(SECRET).await;
     assert!(
         text(&page).contains("prompt=login") && !page.body.contains("name=\"secret\""),
@@ -106,7 +107,7 @@ async fn the_secret_is_changed_only_soon_after_signing_in() {
     ] {
         assert_eq!(maya.fills(SECRET, fields).await.status, 403);
     }
-    assert_eq!(town.organization("contoso").await.pending_credential, None);
+    assert_eq!(world.organization("contoso").await.pending_credential, None);
     // Signing in again leads back here.
     let again = text(&page)
         .split("href=\"")
@@ -123,7 +124,7 @@ async fn the_secret_is_changed_only_soon_after_signing_in() {
     maya.fills(SECRET, &[("do", "set"), ("secret", "the-late~Secret.of-contoso-0002")]).await;
     let page = maya.fills(SECRET, &[("do", "take_back")]).await;
     assert!(page.body.contains("The new secret is discarded."), "{}", page.body);
-    assert_eq!(town.organization("contoso").await.pending_credential, None);
+    assert_eq!(world.organization("contoso").await.pending_credential, None);
     let other = [
         ("accept", "text/html"),
         ("sec-fetch-mode", "navigate"),
@@ -134,15 +135,15 @@ async fn the_secret_is_changed_only_soon_after_signing_in() {
         maya.posts(SECRET, &other, "do=set&secret=an-evil~Secret.of-contoso-0003").await.status,
         403
     );
-    assert_eq!(town.organization("contoso").await.pending_credential, None);
+    assert_eq!(world.organization("contoso").await.pending_credential, None);
 }
 
 #[tokio::test]
 async fn a_session_that_began_by_a_sign_in_of_an_hour_ago_changes_no_secret() {
-    let town = AdminPagesWorld::start().await;
-    town.knows(MAYA, "contoso", "admin").await;
-    town.world.emulator.control().wrong(TokenDefect::ProvedLongAgo);
-    let mut maya = town.signed_in(MAYA).await;
+    let world = AdminPagesWorld::start().await;
+    world.knows(MAYA, "contoso", "admin").await;
+    world.world.emulator.control().wrong(TokenDefect::ProvedLongAgo);
+    let mut maya = world.signed_in(MAYA).await;
     let page = maya.visits(SECRET).await;
     assert!(
         text(&page).contains("prompt=login") && !page.body.contains("name=\"secret\""),
@@ -155,14 +156,14 @@ async fn a_session_that_began_by_a_sign_in_of_an_hour_ago_changes_no_secret() {
             .status,
         403
     );
-    assert_eq!(town.organization("contoso").await.pending_credential, None);
+    assert_eq!(world.organization("contoso").await.pending_credential, None);
     // Also not by a sign-in that was asked to show the person: her browser could leave that out on the way to Entra.
-    town.world.emulator.control().wrong(TokenDefect::ProvedLongAgo);
-    town.shows_that_it_is_her(&mut maya).await;
+    world.world.emulator.control().wrong(TokenDefect::ProvedLongAgo);
+    world.shows_that_it_is_her(&mut maya).await;
     assert!(text(&maya.visits(SECRET).await).contains("prompt=login"));
     // One that the token says was just now opens it without being asked for.
-    town.world.emulator.control().wrong(TokenDefect::ProvedJustNow);
-    let mut maya = town.signed_in(MAYA).await;
+    world.world.emulator.control().wrong(TokenDefect::ProvedJustNow);
+    let mut maya = world.signed_in(MAYA).await;
     assert!(maya.visits(SECRET).await.body.contains("name=\"secret\""));
 }
 
@@ -170,9 +171,9 @@ async fn a_session_that_began_by_a_sign_in_of_an_hour_ago_changes_no_secret() {
 #[tokio::test]
 async fn attack_without_auth_time_a_silent_sign_in_changes_no_secret_and_one_with_prompt_login_does()
  {
-    let town = AdminPagesWorld::start().await;
-    town.knows(MAYA, "contoso", "admin").await;
-    let mut maya = town.signed_in(MAYA).await;
+    let world = AdminPagesWorld::start().await;
+    world.knows(MAYA, "contoso", "admin").await;
+    let mut maya = world.signed_in(MAYA).await;
     let secret = [("do", "set"), ("secret", "the-silent~Secret.of-contoso-0002")];
     // Neither does a query that names the prompt once the sign-in is done, nor one with another prompt.
     for path in [SECRET.to_owned(), format!("{SECRET}?prompt=login")] {
@@ -202,7 +203,7 @@ async fn attack_without_auth_time_a_silent_sign_in_changes_no_secret_and_one_wit
         "{}",
         page.body
     );
-    town.world.later(9 * 60);
+    world.world.later(9 * 60);
     assert!(
         maya.visits(SECRET).await.body.contains("name=\"secret\""),
         "for all of the ten minutes"
@@ -211,19 +212,19 @@ async fn attack_without_auth_time_a_silent_sign_in_changes_no_secret_and_one_wit
     maya.visits("/oauth2/start?organization=contoso").await;
     maya.signs_in_as(MAYA).await;
     assert_eq!(maya.fills(SECRET, &secret).await.status, 403);
-    assert_eq!(town.organization("contoso").await.pending_credential, None);
+    assert_eq!(world.organization("contoso").await.pending_credential, None);
 }
 
 /// Where Entra is asked first whose account it is, the second sign-in is the one that counts.
 #[tokio::test]
 async fn with_ask_entra_the_page_leads_through_a_sign_in_that_opens_it_too() {
-    let town = AdminPagesWorld::with_entra(
+    let world = AdminPagesWorld::with_entra(
         "unknown = \"ask-entra\"",
         "tenant = \"organizations\"\nallowed_tenants = [\"*\"]",
     )
     .await;
-    town.knows(MAYA, "contoso", "admin").await;
-    let mut maya = town.world.browser();
+    world.knows(MAYA, "contoso", "admin").await;
+    let mut maya = world.world.browser();
     for path in [
         "/oauth2/start?organization=contoso".to_owned(),
         format!("/oauth2/start?rd={SECRET}&organization=contoso&prompt=login"),
@@ -242,24 +243,25 @@ async fn of_a_company_in_the_file_people_are_tended_and_the_secret_is_not() {
     let of_file = format!(
         "[[organization]]\ncode = \"northwind\"\ntenant = \"{FABRIKAM}\"\nclient_id = \"{CLIENT_ID}\"\n"
     );
-    let town = AdminPagesWorld::with(&format!(
+    let world = AdminPagesWorld::with(&format!(
         "{of_file}client_secret = {{ env = \"STORY_CLIENT_SECRET\" }}\n"
     ))
     .await;
     let felix = "felix@partner.example";
     let (frida, person) = (
-        town.knows("frida", "northwind", "owner").await,
-        town.knows(felix, "northwind", "worker").await,
+        world.knows("frida", "northwind", "owner").await,
+        world.knows(felix, "northwind", "worker").await,
     );
     // She is known there once she has come by the code.
-    let mut browser = town.world.browser();
-    town.comes(&mut browser, "northwind", FRIDA).await;
-    let made = town.directory().person(&Username::parse("frida.northwind").unwrap()).await.unwrap();
+    let mut browser = world.world.browser();
+    world.comes(&mut browser, "northwind", FRIDA).await;
+    let made =
+        world.directory().person(&Username::parse("frida.northwind").unwrap()).await.unwrap();
     let made = made
-        .or(town.directory().person(&Username::parse(FRIDA).unwrap()).await.unwrap())
+        .or(world.directory().person(&Username::parse(FRIDA).unwrap()).await.unwrap())
         .unwrap_or(frida);
     let change = PersonChange { role: Some("owner".to_owned()), ..PersonChange::default() };
-    town.directory().change_person(&made.username, change, "story").await.unwrap();
+    world.directory().change_person(&made.username, change, "story").await.unwrap();
     let page = browser.visits(SECRET).await;
     assert!(
         page.status == 200
@@ -278,22 +280,22 @@ async fn of_a_company_in_the_file_people_are_tended_and_the_secret_is_not() {
     let page = browser
         .fills("/oauth2/setup/people", &[("person", &person.id.to_string()), ("do", "off")])
         .await;
-    assert!(page.status == 200 && !town.person(felix).await.on, "{}", page.body);
+    assert!(page.status == 200 && !world.person(felix).await.on, "{}", page.body);
 }
 
 #[tokio::test]
 async fn an_admin_reads_who_was_refused_why_and_what_to_do() {
-    let town = AdminPagesWorld::start().await;
-    let mut maya = town.admin().await;
+    let world = AdminPagesWorld::start().await;
+    let mut maya = world.admin().await;
     let refused = entrada::emulator::InjectedRefusal {
         error: "invalid_grant".to_owned(),
         code: 50_105,
         suberror: None,
         claims: None,
     };
-    town.world.emulator.control().refuse_next_token(refused);
-    town.comes(&mut town.world.browser(), "contoso", TOM).await;
-    town.sign_ins("contoso", 2).await;
+    world.world.emulator.control().refuse_next_token(refused);
+    world.comes(&mut world.world.browser(), "contoso", TOM).await;
+    world.sign_ins("contoso", 2).await;
     let page = maya.visits("/oauth2/setup/sign_ins").await;
     let says = text(&page);
     for part in [
@@ -313,20 +315,21 @@ async fn an_admin_reads_who_was_refused_why_and_what_to_do() {
             == 1
     );
     // Of another company, nothing.
-    town.knows(FRIDA, "fabrikam", "owner").await;
+    world.knows(FRIDA, "fabrikam", "owner").await;
     assert!(
-        !town.signed_in(FRIDA).await.visits("/oauth2/setup/sign_ins").await.body.contains("50105")
+        !world.signed_in(FRIDA).await.visits("/oauth2/setup/sign_ins").await.body.contains("50105")
     );
 }
 
 #[tokio::test]
 async fn the_history_is_shown_whole_and_page_by_page() {
-    let town = AdminPagesWorld::start().await;
-    let mut maya = town.admin().await;
+    let world = AdminPagesWorld::start().await;
+    let mut maya = world.admin().await;
     for at in 0..40 {
         let change =
             PersonChange { name: Some(format!("Maya {at:02} <b>")), ..PersonChange::default() };
-        town.directory()
+        world
+            .directory()
             .change_person(&Username::parse(MAYA).unwrap(), change, "operator olga")
             .await
             .unwrap();
@@ -349,7 +352,7 @@ async fn the_history_is_shown_whole_and_page_by_page() {
         path = next;
     }
     let expected: Vec<_> =
-        town.directory().history(town.organization("contoso").await.id, None, 100).await.unwrap();
+        world.directory().history(world.organization("contoso").await.id, None, 100).await.unwrap();
     assert_eq!(all.len(), expected.len());
     assert!(
         all[0].contains("Maya 39") && all.last().unwrap().contains("made with the code contoso"),

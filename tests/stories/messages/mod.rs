@@ -1,8 +1,8 @@
 //! What people, programs and operators are told when a sign-in does not go as meant.
 
 mod codes;
+mod next_steps;
 mod operators;
-mod ways_on;
 
 use crate::world::browser::{BrowserPage, TestBrowser};
 

@@ -23,14 +23,14 @@ impl AdminPagesWorld {
 
 #[tokio::test]
 async fn an_admin_finds_people_page_by_page_and_by_how_they_begin() {
-    let town = AdminPagesWorld::start().await;
-    town.knows(MAYA, "contoso", "admin").await;
+    let world = AdminPagesWorld::start().await;
+    world.knows(MAYA, "contoso", "admin").await;
     for at in 0..30 {
-        town.knows(&format!("anna{at:02}"), "contoso", "worker").await;
+        world.knows(&format!("anna{at:02}"), "contoso", "worker").await;
     }
-    town.knows("an_x", "contoso", "worker").await;
-    town.knows("annabel", "fabrikam", "worker").await;
-    let mut maya = town.signed_in(MAYA).await;
+    world.knows("an_x", "contoso", "worker").await;
+    world.knows("annabel", "fabrikam", "worker").await;
+    let mut maya = world.signed_in(MAYA).await;
     let first = maya.visits(PEOPLE).await;
     assert!(
         first.status == 200 && first.body.contains("anna23") && !first.body.contains("anna24"),
@@ -77,41 +77,42 @@ async fn an_admin_finds_people_page_by_page_and_by_how_they_begin() {
 
 #[tokio::test]
 async fn a_role_is_given_by_hand_and_never_above_ones_own() {
-    let town = AdminPagesWorld::start().await;
+    let world = AdminPagesWorld::start().await;
     let (maya, tom) =
-        (town.knows(MAYA, "contoso", "admin").await, town.knows(TOM, "contoso", "worker").await);
-    let owner = town.knows("olga", "contoso", "owner").await;
-    let mut browser = town.signed_in(MAYA).await;
+        (world.knows(MAYA, "contoso", "admin").await, world.knows(TOM, "contoso", "worker").await);
+    let owner = world.knows("olga", "contoso", "owner").await;
+    let mut browser = world.signed_in(MAYA).await;
     let shown = browser.visits(&format!("{PEOPLE}?person={}", tom.id)).await;
     assert!(
         shown.body.contains("<option>admin</option>") && !shown.body.contains("<option>owner"),
         "{}",
         shown.body
     );
-    let page = town.does(&mut browser, &tom, &[("do", "role"), ("role", "admin")]).await;
+    let page = world.does(&mut browser, &tom, &[("do", "role"), ("role", "admin")]).await;
     assert!(
         page.status == 200 && page.body.contains("The role is now admin."),
         "{} {}",
         page.status,
         page.body
     );
-    let tom = town.person(TOM).await;
+    let tom = world.person(TOM).await;
     assert_eq!((tom.role.as_str(), tom.role_source.as_str()), ("admin", "hand"));
     assert!(
-        town.history("contoso").await[0].ends_with("tom@contoso.example: role worker became admin")
+        world.history("contoso").await[0]
+            .ends_with("tom@contoso.example: role worker became admin")
     );
     // What the page does not offer is refused as well.
     for (whom, role) in [(&tom, "owner"), (&owner, "worker"), (&maya, "worker")] {
         assert_eq!(
-            town.does(&mut browser, whom, &[("do", "role"), ("role", role)]).await.status,
+            world.does(&mut browser, whom, &[("do", "role"), ("role", role)]).await.status,
             403,
             "{role}"
         );
     }
-    assert_eq!(town.does(&mut browser, &owner, &[("do", "off")]).await.status, 403);
-    assert_eq!(town.does(&mut browser, &maya, &[("do", "off")]).await.status, 403);
+    assert_eq!(world.does(&mut browser, &owner, &[("do", "off")]).await.status, 403);
+    assert_eq!(world.does(&mut browser, &maya, &[("do", "off")]).await.status, 403);
     for fields in [&[("do", "role"), ("role", "boss")][..], &[("do", "what")], &[]] {
-        assert_eq!(town.does(&mut browser, &tom, fields).await.status, 400);
+        assert_eq!(world.does(&mut browser, &tom, fields).await.status, 400);
     }
     let shown = browser.visits(&format!("{PEOPLE}?person={}", owner.id)).await;
     assert!(
@@ -126,27 +127,27 @@ async fn a_role_is_given_by_hand_and_never_above_ones_own() {
         shown.body
     );
     assert_eq!(
-        (town.person("olga").await, town.person(MAYA).await.role),
+        (world.person("olga").await, world.person(MAYA).await.role),
         (owner, "admin".to_owned())
     );
 }
 
 #[tokio::test]
 async fn whoever_is_switched_off_is_out_at_once_and_comes_in_again_when_switched_on() {
-    let town = AdminPagesWorld::start().await;
-    town.knows(MAYA, "contoso", "owner").await;
-    let mut admin = town.signed_in(MAYA).await;
-    let mut browser = town.signed_in(TOM).await;
-    let tom = town.person(TOM).await;
-    let page = town.does(&mut admin, &tom, &[("do", "off")]).await;
+    let world = AdminPagesWorld::start().await;
+    world.knows(MAYA, "contoso", "owner").await;
+    let mut admin = world.signed_in(MAYA).await;
+    let mut browser = world.signed_in(TOM).await;
+    let tom = world.person(TOM).await;
+    let page = world.does(&mut admin, &tom, &[("do", "off")]).await;
     assert!(page.body.contains("Disabled and signed out everywhere."), "{}", page.body);
     assert!(!is_in(&mut browser).await && is_in(&mut admin).await);
-    let page = town.comes(&mut browser, "contoso", TOM).await;
+    let page = world.comes(&mut browser, "contoso", TOM).await;
     assert!(page.status == 403 && page.body.contains("Your access is disabled"), "{}", page.body);
     assert!(admin.visits(PEOPLE).await.body.contains("Disabled"));
-    town.does(&mut admin, &tom, &[("do", "on")]).await;
-    assert_eq!(town.comes(&mut browser, "contoso", TOM).await.status, 200);
-    let history = town.history("contoso").await;
+    world.does(&mut admin, &tom, &[("do", "on")]).await;
+    assert_eq!(world.comes(&mut browser, "contoso", TOM).await.status, 200);
+    let history = world.history("contoso").await;
     assert!(
         history[0].ends_with("tom@contoso.example: state on")
             && history[1].ends_with("tom@contoso.example: state off"),
@@ -156,12 +157,12 @@ async fn whoever_is_switched_off_is_out_at_once_and_comes_in_again_when_switched
 
 #[tokio::test]
 async fn signed_out_everywhere_is_every_device_and_only_that_person() {
-    let town = AdminPagesWorld::start().await;
-    town.knows(MAYA, "contoso", "owner").await;
+    let world = AdminPagesWorld::start().await;
+    world.knows(MAYA, "contoso", "owner").await;
     // A second company of the same tenant: the same account is another person there.
     let code = CompanyCode::parse("northwind").unwrap();
     let connection =
-        town.directory().connection(&town.organization("contoso").await).await.unwrap().unwrap();
+        world.directory().connection(&world.organization("contoso").await).await.unwrap().unwrap();
     let new = NewOrganization {
         code: Some(code.clone()),
         name: "Northwind".to_owned(),
@@ -171,15 +172,15 @@ async fn signed_out_everywhere_is_every_device_and_only_that_person() {
         on: true,
         ..NewOrganization::default()
     };
-    town.directory().add_organization(new, "story").await.unwrap();
+    world.directory().add_organization(new, "story").await.unwrap();
     let (mut one, mut two, mut elsewhere) =
-        (town.world.browser(), town.world.browser(), town.world.browser());
-    town.comes(&mut one, "contoso", TOM).await;
-    town.comes(&mut two, "contoso", TOM).await;
-    town.comes(&mut elsewhere, "northwind", TOM).await;
-    let mut admin = town.signed_in(MAYA).await;
-    let tom = town.person(TOM).await;
-    let page = town.does(&mut admin, &tom, &[("do", "sign_out")]).await;
+        (world.world.browser(), world.world.browser(), world.world.browser());
+    world.comes(&mut one, "contoso", TOM).await;
+    world.comes(&mut two, "contoso", TOM).await;
+    world.comes(&mut elsewhere, "northwind", TOM).await;
+    let mut admin = world.signed_in(MAYA).await;
+    let tom = world.person(TOM).await;
+    let page = world.does(&mut admin, &tom, &[("do", "sign_out")]).await;
     assert!(page.body.contains("Signed out everywhere."), "{}", page.body);
     assert_eq!(
         (
@@ -190,9 +191,9 @@ async fn signed_out_everywhere_is_every_device_and_only_that_person() {
         ),
         (false, false, true, true)
     );
-    assert!(town.history("contoso").await[0].ends_with(entrada::directory::change::SIGNED_OUT));
+    assert!(world.history("contoso").await[0].ends_with(entrada::directory::change::SIGNED_OUT));
     assert_eq!(
-        town.comes(&mut one, "contoso", TOM).await.status,
+        world.comes(&mut one, "contoso", TOM).await.status,
         200,
         "signing in again is possible"
     );
@@ -200,17 +201,17 @@ async fn signed_out_everywhere_is_every_device_and_only_that_person() {
 
 #[tokio::test]
 async fn whoever_has_a_link_makes_the_first_owner() {
-    let town = AdminPagesWorld::start().await;
-    town.signed_in(TOM).await;
-    let tom = town.person(TOM).await;
+    let world = AdminPagesWorld::start().await;
+    world.signed_in(TOM).await;
+    let tom = world.person(TOM).await;
     assert_eq!(tom.role, "worker");
-    let link = town
+    let link = world
         .directory()
         .invite(&CompanyCode::parse("contoso").unwrap(), "operator olga")
         .await
         .unwrap();
     SECRETS.lock().unwrap().push(link.token.expose().to_owned());
-    let mut invited = town.world.browser();
+    let mut invited = world.world.browser();
     let page = invited.fills("/oauth2/setup/invitation", &[("token", link.token.expose())]).await;
     assert_eq!(
         (page.status, page.path_and_query().as_str()),
@@ -218,49 +219,49 @@ async fn whoever_has_a_link_makes_the_first_owner() {
         "{}",
         page.body
     );
-    let page = town.does(&mut invited, &tom, &[("do", "role"), ("role", "owner")]).await;
+    let page = world.does(&mut invited, &tom, &[("do", "role"), ("role", "owner")]).await;
     assert!(page.status == 200 && page.body.contains("The role is now owner."), "{}", page.body);
-    assert_eq!(town.person(TOM).await.role, "owner");
+    assert_eq!(world.person(TOM).await.role, "owner");
     let page = invited.visits("/oauth2/setup/history").await;
     assert!(page.body.contains("by a set-up link"), "{}", page.body);
     // Of that company alone.
-    town.signed_in(FRIDA).await;
-    let frida = town.person(FRIDA).await;
-    assert_eq!(town.does(&mut invited, &frida, &[("do", "off")]).await.status, 404);
+    world.signed_in(FRIDA).await;
+    let frida = world.person(FRIDA).await;
+    assert_eq!(world.does(&mut invited, &frida, &[("do", "off")]).await.status, 404);
 }
 
 #[tokio::test]
 async fn attack_nobody_but_an_admin_of_that_company_changes_its_people() {
-    let town = AdminPagesWorld::start().await;
-    town.knows(FRIDA, "fabrikam", "owner").await;
-    let tom = town.knows(TOM, "contoso", "worker").await;
+    let world = AdminPagesWorld::start().await;
+    world.knows(FRIDA, "fabrikam", "owner").await;
+    let tom = world.knows(TOM, "contoso", "worker").await;
     let person = format!("{PEOPLE}?person={}", tom.id);
     // An owner of another company: as if there were nobody.
-    let mut frida = town.signed_in(FRIDA).await;
+    let mut frida = world.signed_in(FRIDA).await;
     assert_eq!(frida.visits(&person).await.status, 404);
     for fields in
         [&[("do", "off")][..], &[("do", "role"), ("role", "admin")], &[("do", "sign_out")]]
     {
-        assert_eq!(town.does(&mut frida, &tom, fields).await.status, 404);
+        assert_eq!(world.does(&mut frida, &tom, fields).await.status, 404);
     }
     // A worker of that company, about themselves.
-    let mut browser = town.signed_in(TOM).await;
+    let mut browser = world.signed_in(TOM).await;
     for path in
         [PEOPLE, "/oauth2/setup/sign_ins", "/oauth2/setup/history", "/oauth2/setup/credential"]
     {
         assert_eq!(browser.visits(path).await.status, 403, "{path}");
     }
     assert_eq!(
-        town.does(&mut browser, &tom, &[("do", "role"), ("role", "owner")]).await.status,
+        world.does(&mut browser, &tom, &[("do", "role"), ("role", "owner")]).await.status,
         403
     );
     // Nobody at all.
-    let mut nobody = town.world.browser();
+    let mut nobody = world.world.browser();
     assert!(nobody.visits(PEOPLE).await.path_and_query().starts_with("/oauth2/sign_in?rd="));
-    assert_ne!(town.does(&mut nobody, &tom, &[("do", "off")]).await.status, 303);
+    assert_ne!(world.does(&mut nobody, &tom, &[("do", "off")]).await.status, 303);
     // An admin whose browser another site's page drives.
-    town.knows(MAYA, "contoso", "owner").await;
-    let mut maya = town.signed_in(MAYA).await;
+    world.knows(MAYA, "contoso", "owner").await;
+    let mut maya = world.signed_in(MAYA).await;
     let form = format!("person={}&do=off", tom.id);
     let other = [
         ("accept", "text/html"),
@@ -283,14 +284,18 @@ async fn attack_nobody_but_an_admin_of_that_company_changes_its_people() {
         400,
         "said twice"
     );
-    let now = town.person(TOM).await;
+    let now = world.person(TOM).await;
     assert_eq!((now.on, now.role.as_str()), (true, "worker"));
     assert!(is_in(&mut browser).await, "he was signed out");
     // An admin who is one no more is none at once, whatever the session says.
     let change = PersonChange { role: Some("worker".to_owned()), ..PersonChange::default() };
-    town.directory().change_person(&Username::parse(MAYA).unwrap(), change, "story").await.unwrap();
-    assert_eq!(town.does(&mut maya, &tom, &[("do", "off")]).await.status, 403);
-    let all = town
+    world
+        .directory()
+        .change_person(&Username::parse(MAYA).unwrap(), change, "story")
+        .await
+        .unwrap();
+    assert_eq!(world.does(&mut maya, &tom, &[("do", "off")]).await.status, 403);
+    let all = world
         .directory()
         .people(&people::PeopleQuery { organization: None, prefix: None, after: None, limit: 50 })
         .await

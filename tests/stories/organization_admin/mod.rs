@@ -3,7 +3,7 @@
 mod page;
 mod people;
 mod secret;
-mod seen;
+mod sign_in_history;
 
 use crate::world::browser::{BrowserPage, SCRIPT, SECRETS, TestBrowser};
 use crate::world::company::companies;
