@@ -181,8 +181,9 @@ fn config(
 ) -> String {
     let tls = match place.kind {
         EntradaKind::Tls => format!(
-            "tls = {{ certificate = {:?}, key = {:?} }}",
-            certificate.chain, certificate.key
+            "tls = {{ certificate = '{}', key = '{}' }}",
+            certificate.chain.display(),
+            certificate.key.display()
         ),
         EntradaKind::Clear | EntradaKind::Logged => String::new(),
     };

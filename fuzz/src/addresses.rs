@@ -42,7 +42,7 @@ fn means_the_same(read: &Target, strictness: PathStrictness) {
     match strictness {
         PathStrictness::Strict => assert_eq!(url.path(), read.path()),
         PathStrictness::Lenient => {
-            assert_eq!(url.path().split('/').count(), read.path().split('/').count())
+            assert_eq!(url.path().split('/').count(), read.path().split('/').count());
         }
     }
 }

@@ -36,7 +36,7 @@ impl RequestIds {
     }
 }
 
-/// A one-to-one mapping on 64 bits (the finalizer of SplitMix64), so that two counts never collide.
+/// A one-to-one mapping on 64 bits (the finalizer of `SplitMix64`), so that two counts never collide.
 fn scatter(count: u64) -> u64 {
     let mut out = count;
     out = (out ^ (out >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -197,6 +197,7 @@ fn segments_are_plain(path: &[u8], strict: bool) -> Result<(), AmbiguousTarget> 
     if std::str::from_utf8(&decoded).is_err() {
         return Err(AmbiguousTarget::Character);
     }
+    #[allow(clippy::naive_bytecount, reason = "a path has a few bytes")]
     let last = decoded.iter().filter(|it| **it == b'/').count();
     for (at, segment) in decoded.split(|it| *it == b'/').enumerate() {
         // `/x/..;a=b/y`: some servers drop the parameter first and then go up.

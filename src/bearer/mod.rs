@@ -4,4 +4,4 @@
 pub mod access_token;
 mod cache;
 mod header;
-pub mod sessions;
+pub(crate) mod sessions;

@@ -99,7 +99,7 @@ pub(super) struct SetPersonArgs {
     /// One of directory.roles; a role set by hand is kept, whatever Entra says.
     #[arg(long)]
     role: Option<String>,
-    /// Reset to the organization's default role, and let directory.role_map decide at the next sign-in.
+    /// Reset to the organization's default role, and let `directory.role_map` decide at the next sign-in.
     #[arg(long, conflicts_with = "role")]
     role_by_entra: bool,
     /// Remove the link to the account in Entra, for a person whose account was recreated.

@@ -88,7 +88,9 @@ fn warn_of_unopened(service: &Service) {
 /// Starts the service; prints warnings.
 pub(super) fn start(config: &Config, process: Process) -> Result<Arc<Service>, CommandError> {
     let (service, warnings) = Service::start(config, process).map_err(CommandError::new)?;
-    warnings.iter().for_each(|it| complain(&format!("warning: {it}")));
+    for warning in &warnings {
+        complain(&format!("warning: {warning}"));
+    }
     Ok(service)
 }
 
@@ -188,7 +190,9 @@ async fn reload(service: &Service, tls: Option<&ServerCertificates>, path: Optio
     };
     match service.reload(&config).await {
         Ok(warnings) => {
-            warnings.iter().for_each(|it| tracing::warn!(problem = it, "configuration warning"));
+            for problem in &warnings {
+                tracing::warn!(problem, "configuration warning");
+            }
             tracing::info!("configuration reloaded");
             warn_of_unopened(service);
         }

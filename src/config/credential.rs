@@ -132,7 +132,7 @@ fn is_value(section: &ConfigSection<'_>, secret: LocatedValue<Secret>) -> Option
 }
 
 fn text(path: &Path) -> Result<Zeroizing<String>, InvalidValue> {
-    let shown = quote(&path.display().to_string()).to_string();
+    let shown = quote(&path.display().to_string()).clone();
     let refused =
         |why: &dyn std::fmt::Display| InvalidValue::new(format!("{shown} cannot be read: {why}"));
     let mut text = Zeroizing::new(String::new());

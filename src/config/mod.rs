@@ -26,17 +26,17 @@ mod value_type;
 mod whole;
 
 pub mod access;
-pub mod credential;
-pub mod directory;
+pub(crate) mod credential;
+pub(crate) mod directory;
 pub mod entra;
 pub mod headers;
-pub mod native;
-pub mod pages;
+pub(crate) mod native;
+pub(crate) mod pages;
 pub mod problem;
 pub mod server;
-pub mod session;
-pub mod telemetry;
-pub mod upstream;
+pub(crate) mod session;
+pub(crate) mod telemetry;
+pub(crate) mod upstream;
 
 #[cfg(test)]
 mod tests;

@@ -118,7 +118,7 @@ impl Directory {
         match &change.proof {
             Some(proof) => {
                 self.put(&mut changes, before.id, (proof, change.credential_ends), place, by)
-                    .await?
+                    .await?;
             }
             None if change.withdraw_new => self.withdraw(&mut changes, before.id).await?,
             None => {}

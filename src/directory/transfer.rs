@@ -18,7 +18,7 @@ use std::io;
 /// Rows per transaction.
 const ROWS_PER_TRANSACTION: usize = 1000;
 
-/// Rows per statement: SQLite searches all placeholders for each one.
+/// Rows per statement: `SQLite` searches all placeholders for each one.
 const ROWS_PER_STATEMENT: usize = 50;
 
 /// People per page of an export.
@@ -231,7 +231,7 @@ impl Directory {
                     ));
                 }
                 Some(UsernameOwner::Person { is, .. }) if is.agrees_with(&line.person) => {
-                    unchanged += 1
+                    unchanged += 1;
                 }
                 Some(UsernameOwner::Person { id, .. }) => other.push((id.clone(), line)),
             }
@@ -263,7 +263,9 @@ impl Directory {
         outcome.made += made;
         outcome.changed += changed;
         outcome.unchanged += unchanged;
-        wrong.into_iter().for_each(|(line, why)| outcome.leave_out(line, why));
+        for (line, why) in wrong {
+            outcome.leave_out(line, why);
+        }
         Ok(())
     }
 

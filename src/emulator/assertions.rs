@@ -21,7 +21,7 @@ const EXCHANGE_AUDIENCE: &str = "api://AzureADTokenExchange";
 /// A certificate in a registration.
 struct KnownCertificate {
     thumbprint: String,
-    /// The public key as RSAPublicKey (RFC 8017 appendix A.1.1).
+    /// The public key as `RSAPublicKey` (RFC 8017 appendix A.1.1).
     key: Vec<u8>,
     ends: u64,
 }
@@ -33,7 +33,7 @@ pub struct FederatedIssuer {
     pub issuer: String,
     /// The `sub` claim, compared byte for byte.
     pub subject: String,
-    /// The issuer's RSA public key, as RSAPublicKey in DER. The real one is read from the issuer's
+    /// The issuer's RSA public key, as `RSAPublicKey` in DER. The real one is read from the issuer's
     /// JWKS.
     pub key: Vec<u8>,
 }

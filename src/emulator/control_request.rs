@@ -101,7 +101,7 @@ impl ControlRequest {
                 .clock
                 .shift(self.value.parse().map_err(|_| BadControlRequest::Value("move_clock"))?),
             "front_channel_url" => {
-                control.front_channel_url(Some(self.value.as_str()).filter(|it| !it.is_empty()))
+                control.front_channel_url(Some(self.value.as_str()).filter(|it| !it.is_empty()));
             }
             "token" | "graph" => self.fault(world)?,
             "refuse_token" => control.refuse_next_token(self.refused()?),

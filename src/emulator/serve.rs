@@ -102,7 +102,7 @@ fn count_call(world: &EmulatorState, path: &str) {
         "oauth2/v2.0/authorize" => count(&counters.authorize),
         "discovery/v2.0/keys" | "discovery/keys" => count(&counters.published),
         "v2.0/.well-known/openid-configuration" | ".well-known/openid-configuration" => {
-            count(&counters.discovery)
+            count(&counters.discovery);
         }
         _ => {}
     }

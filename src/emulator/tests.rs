@@ -60,7 +60,7 @@ impl Seen {
 
 fn options() -> Options {
     let random = RandomSource::new(|out| {
-        aws_lc_rs::rand::SecureRandom::fill(&aws_lc_rs::rand::SystemRandom::new(), out).unwrap()
+        aws_lc_rs::rand::SecureRandom::fill(&aws_lc_rs::rand::SystemRandom::new(), out).unwrap();
     });
     Options {
         clock: Clock::system(),

@@ -199,10 +199,10 @@ impl CircuitBreaker {
         let cause = failure.cause;
         match (first, failure.ours) {
             (true, true) => {
-                tracing::error!(%cause, "rechecks with Entra fail because of this app registration or this machine; sessions continue for [entra] recheck_grace")
+                tracing::error!(%cause, "rechecks with Entra fail because of this app registration or this machine; sessions continue for [entra] recheck_grace");
             }
             (true, false) => {
-                tracing::warn!(%cause, "Entra does not answer; asking less often, sessions continue for [entra] recheck_grace")
+                tracing::warn!(%cause, "Entra does not answer; asking less often, sessions continue for [entra] recheck_grace");
             }
             (false, _) => {}
         }

@@ -176,7 +176,7 @@ fn text(value: &Value) -> Option<&str> {
     value.as_str().filter(|it| (1..=MAX_MEMBER_CHARS).contains(&it.len()))
 }
 
-/// Decodes Base64urlUInt (RFC 7518 section 2), without leading zeros.
+/// Decodes `Base64urlUInt` (RFC 7518 section 2), without leading zeros.
 fn number(value: &Value) -> Option<Vec<u8>> {
     let bytes = URL_SAFE_NO_PAD.decode(text(value)?).ok()?;
     Some(bytes.into_iter().skip_while(|it| *it == 0).collect())

@@ -120,7 +120,7 @@ impl MembershipCache {
             MembershipTurn::Known(outcome) => return outcome,
             MembershipTurn::Wait => {}
             MembershipTurn::Request => {
-                drop(self.tasks.spawn(Arc::clone(self).run(person, Arc::clone(&entry), by, ask())))
+                drop(self.tasks.spawn(Arc::clone(self).run(person, Arc::clone(&entry), by, ask())));
             }
         }
         let known = heard.wait_for(|it| !it.is_asking).await.ok();
@@ -267,7 +267,7 @@ impl GraphGate {
                 self.logged = Some(cause.clone());
             }
             None if self.logged.take().is_some() => {
-                tracing::info!("Microsoft Graph is answering again")
+                tracing::info!("Microsoft Graph is answering again");
             }
             _ => {}
         }

@@ -164,7 +164,7 @@ impl Entra {
             // Handled as if there were too many groups for the token, so that they come from Graph.
             config::entra::GroupsSource::Graph => identity.groups = PersonGroups::Overage,
             config::entra::GroupsSource::Off => {
-                identity.groups = PersonGroups::Known(StringList::default())
+                identity.groups = PersonGroups::Known(StringList::default());
             }
         }
         Ok(VerifiedUser::new(identity))

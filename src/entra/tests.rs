@@ -287,7 +287,7 @@ async fn what_the_token_endpoint_refuses_is_told_with_its_code() {
     assert!(!refusal.to_string().contains(&code));
 
     let world = World::with(None, |it| {
-        it.credential = ClientCredential::Secret(Secret::new("not-the-secret"))
+        it.credential = ClientCredential::Secret(Secret::new("not-the-secret"));
     })
     .await;
     let refusal = match world.redeems("maya").await.unwrap_err() {

@@ -129,7 +129,7 @@ fn object(part: &str) -> Result<Map<String, Value>, InvalidToken> {
 /// Error message of `StrictJson` for a duplicate name.
 const DUPLICATE_NAME: &str = "twice";
 
-/// JSON in which no object contains a duplicate name, at any depth; plain serde_json keeps the last
+/// JSON in which no object contains a duplicate name, at any depth; plain `serde_json` keeps the last
 /// one.
 struct StrictJson(Value);
 

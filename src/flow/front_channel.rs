@@ -1,4 +1,4 @@
-//! Handles notifications from Entra that a person signed out there (OpenID Connect Front-Channel
+//! Handles notifications from Entra that a person signed out there (`OpenID` Connect Front-Channel
 //! Logout 1.0, in the form that Entra sends).
 
 use super::exchange::Exchange;
@@ -47,18 +47,15 @@ pub(super) async fn logout(exchange: &Exchange<'_>) -> Result<Response<Body>, Re
 async fn end_and_wait(store: &Arc<SessionStore>, background: &TaskTracker, sid: Option<String>) {
     let due = Instant::now() + ANSWER_DELAY;
     // The sessions end before the first await, so that other requests cannot delay a sign-out.
-    match DELAYED_ANSWERS.try_acquire() {
-        Ok(_permit) => {
-            end_sessions(store, sid).await;
-            sleep_until(due).await;
-        }
+    if let Ok(_permit) = DELAYED_ANSWERS.try_acquire() {
+        end_sessions(store, sid).await;
+        sleep_until(due).await;
+    } else {
         // Too many responses are waiting, so this one is sent at once. The sessions end in a
         // background task, so the response time still does not depend on whether a session was
         // found.
-        Err(_) => {
-            let store = Arc::clone(store);
-            background.spawn(async move { end_sessions(&store, sid).await });
-        }
+        let store = Arc::clone(store);
+        background.spawn(async move { end_sessions(&store, sid).await });
     }
 }
 

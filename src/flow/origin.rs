@@ -15,7 +15,7 @@ impl Exchange<'_> {
 
     /// Whether a page of another site made the browser send this POST.
     pub(super) fn is_post_of_another_site(&self) -> bool {
-        let site = self.headers.get("sec-fetch-site").map(|it| it.as_bytes());
+        let site = self.headers.get("sec-fetch-site").map(http::HeaderValue::as_bytes);
         // A page with `Referrer-Policy: no-referrer` sends `Origin: null` even to its own site
         // (Fetch 3.1). Scripts cannot forge `sec-fetch-site`.
         let own = site == Some(b"same-origin")
@@ -39,7 +39,7 @@ impl Exchange<'_> {
     /// Whether one of Entrada's own pages made the browser send this POST. A request without these
     /// headers does not count as such.
     pub(super) fn is_post_of_our_own_page(&self) -> bool {
-        let site = self.headers.get("sec-fetch-site").map(|it| it.as_bytes());
+        let site = self.headers.get("sec-fetch-site").map(http::HeaderValue::as_bytes);
         let mut origins = self.headers.get_all(ORIGIN).iter().peekable();
         let told = site == Some(b"same-origin") || site.is_none() && origins.peek().is_some();
         told && origins.all(|it| self.app.site.is_origin(it))

@@ -39,7 +39,7 @@ enum SignOutQuery {
 /// Reads whether the person confirmed the sign-out. Requests that another site triggers change
 /// nothing.
 fn read_query(exchange: &Exchange<'_>) -> SignOutQuery {
-    let site = exchange.headers.get("sec-fetch-site").map(|it| it.as_bytes());
+    let site = exchange.headers.get("sec-fetch-site").map(http::HeaderValue::as_bytes);
     if exchange.inbound.target.method() == Method::POST {
         return if exchange.is_post_of_another_site() {
             SignOutQuery::No

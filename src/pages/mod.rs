@@ -5,18 +5,18 @@
 //! language. Every value is escaped. No page needs a script; only the set-up page has one
 //! (`script`). No page loads anything from other sites.
 
-pub mod admin;
+pub(crate) mod admin;
 mod hostile;
 mod link;
 mod overrides;
 mod page;
-pub mod phrases;
+pub(crate) mod phrases;
 mod samples;
 mod samples_admin;
 mod samples_setup;
 mod script;
 mod set;
-pub mod setup;
+pub(crate) mod setup;
 mod style;
 #[cfg(test)]
 mod tests;

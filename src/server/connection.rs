@@ -142,12 +142,18 @@ pub(super) async fn serve<H: Handler>(
             ));
             // Boxed, so that an idle HTTP/1.1 connection does not reserve space for it.
             let http = Box::pin(protocol.http2(&state).serve_connection(io, service));
-            let _ = drive(&state, http, |it| it.graceful_shutdown()).await;
+            let _ = drive(&state, http, hyper::server::conn::http2::Connection::graceful_shutdown)
+                .await;
         } else {
             let http = pin!(
                 protocol.http1.serve_connection(TokioIo::new(transport), service).with_upgrades()
             );
-            let ended = drive(&state, http, |it| it.graceful_shutdown()).await;
+            let ended = drive(
+                &state,
+                http,
+                hyper::server::conn::http1::UpgradeableConnection::graceful_shutdown,
+            )
+            .await;
             if let Some(Err(error)) = ended
                 && error.is_parse()
             {

@@ -134,7 +134,9 @@ mod tests {
     /// Creates a stream for each of these identifiers, with a head of 1000 bytes.
     fn with_heads(ids: &[u32]) -> (Heads, Http2Streams) {
         let (heads, streams) = (Heads::default(), Http2Streams::default());
-        ids.iter().for_each(|it| streams.arrives(*it));
+        for id in ids {
+            streams.arrives(*id);
+        }
         for _ in ids {
             heads.queues(&streams.begin(&Arc::default()), 1000);
         }

@@ -173,20 +173,17 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, future: F) {
-        match CALLED_STREAM.with_borrow_mut(Option::take) {
-            Some(stream) => tokio::spawn(StreamTask {
-                future,
-                live: LiveStream { state: Arc::clone(&self.0), stream },
-            }),
+        if let Some(stream) = CALLED_STREAM.with_borrow_mut(Option::take) {
+            let live = LiveStream { state: Arc::clone(&self.0), stream };
+            tokio::spawn(StreamTask { future, live });
+        } else {
             // The only other future that hyper passes sends the data of a tunnel.
-            None => {
-                let tunnel = TunnelCount::begin(&self.0);
-                tokio::spawn(async move {
-                    let _tunnel = tunnel;
-                    future.await;
-                })
-            }
-        };
+            let tunnel = TunnelCount::begin(&self.0);
+            tokio::spawn(async move {
+                let _tunnel = tunnel;
+                future.await;
+            });
+        }
     }
 }
 

@@ -156,7 +156,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     std::fs::symlink_metadata(path).map(|it| (it.dev(), it.ino()))
 }
 
-/// Returns all sockets of `LISTEN_FDS` (sd_listen_fds(3)). They can be taken only once: a second
+/// Returns all sockets of `LISTEN_FDS` (`sd_listen_fds(3)`). They can be taken only once: a second
 /// owner would close them while the first uses them.
 fn systemd() -> io::Result<Vec<Listener>> {
     static TAKEN: AtomicBool = AtomicBool::new(false);

@@ -186,7 +186,9 @@ impl Http2Streams {
         if stuck.len() == inner.live.len() && !beside_tunnel {
             return StuckStreams::All;
         }
-        stuck.iter().for_each(|it| it.reset());
+        for stream in &stuck {
+            stream.reset();
+        }
         if stuck.iter().any(|it| it.is_tail.load(Ordering::Relaxed)) {
             StuckStreams::Tail
         } else {
@@ -217,7 +219,9 @@ mod tests {
     use super::*;
 
     fn headers(streams: &Http2Streams, ids: &[u32]) {
-        ids.iter().for_each(|it| streams.arrives(*it));
+        for id in ids {
+            streams.arrives(*id);
+        }
     }
 
     #[test]
@@ -278,7 +282,7 @@ mod tests {
         assert!(streams.lock().live.is_empty());
     }
 
-    /// Regression: HEADERS and RST_STREAM that were read together used to leave an entry behind for
+    /// Regression: HEADERS and `RST_STREAM` that were read together used to leave an entry behind for
     /// the lifetime of the connection.
     #[test]
     fn a_stream_that_is_reset_before_its_call_leaves_nothing_behind() {

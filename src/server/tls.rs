@@ -150,7 +150,7 @@ impl SharedCertificate {
                 tracing::info!(certificate = %self.files.certificate.display(), "certificate reloaded");
             }
             Err(error) => {
-                tracing::error!(%error, "certificate not reloaded; the previous one is still in use")
+                tracing::error!(%error, "certificate not reloaded; the previous one is still in use");
             }
         }
     }

@@ -2,17 +2,17 @@
 //!
 //! A session starts only from a verified user. The stores do not depend on cookies or requests.
 
-pub mod groups_age;
+pub(crate) mod groups_age;
 mod index;
-pub mod lease;
+pub(crate) mod lease;
 pub mod live;
 pub mod pending;
 mod people;
-pub mod person;
-pub mod record;
-pub mod rounds;
-pub mod standing;
-pub mod store;
+pub(crate) mod person;
+pub(crate) mod record;
+pub(crate) mod rounds;
+pub(crate) mod standing;
+pub(crate) mod store;
 
 #[cfg(test)]
 mod tests;

@@ -53,6 +53,10 @@ pub struct Session {
     pub(in crate::session) via: Via,
     pub(in crate::session) identity: ArcSwap<Identity>,
     pub(in crate::session) user: Box<str>,
+    #[allow(
+        clippy::struct_field_names,
+        reason = "the name of the parameter (OpenID Connect Session Management)"
+    )]
     /// The `session_state` of the sign-in, if it differs from the token's `sid`.
     pub(in crate::session) session_state: Option<Box<str>>,
     pub(in crate::session) started_at: u64,
@@ -74,7 +78,7 @@ impl Session {
 
     /// Replaces the identity with Entra's current data. Roles, groups and names change; the time
     /// and method of authentication stay as they were at sign-in, because a refreshed token proves
-    /// neither (OpenID Connect Core section 12.2). If the token does not contain the groups, the
+    /// neither (`OpenID` Connect Core section 12.2). If the token does not contain the groups, the
     /// known ones stay until Graph returns new ones.
     ///
     /// # Errors

@@ -125,6 +125,7 @@ impl EntraStanding {
 
     /// Returns the proof that the next sign-in must provide; `None` if the session did not end
     /// because the person must sign in again.
+    #[allow(clippy::option_option, reason = "whether to sign in, and whether with claims")]
     pub fn again(&self) -> Option<Option<&str>> {
         self.required_proof.get().map(|it| it.0.as_deref())
     }

@@ -269,7 +269,9 @@ mod tests {
         for _ in 0..10 {
             held.push(attempts.start(HERE, sent("code")).await.unwrap());
         }
-        held.into_iter().for_each(|it| it.refuse(&refusal));
+        for attempt in held {
+            attempt.refuse(&refusal);
+        }
         let is_known = async |code: SentCode<'_>| match attempts.start(HERE, code).await {
             Err(CodeNotRedeemable::RefusedBefore(it)) => it == refusal,
             Err(CodeNotRedeemable::Waits(_)) => false,
@@ -306,7 +308,7 @@ mod tests {
                 let attempt = attempts.start(HERE, sent(&code)).await.ok()?;
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 if right {
-                    attempt.release()
+                    attempt.release();
                 }
                 Some(())
             };

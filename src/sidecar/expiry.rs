@@ -33,11 +33,13 @@ pub async fn warn(
         match all {
             Ok(all) => {
                 warn_of_own(own(), now);
-                all.iter().for_each(|it| warn_of(it, now));
+                for organization in &all {
+                    warn_of(organization, now);
+                }
                 warned = Some(now / SECONDS_PER_DAY);
             }
             Err(cause) => {
-                tracing::warn!(%cause, "cannot look up the expiry of organizations' credentials")
+                tracing::warn!(%cause, "cannot look up the expiry of organizations' credentials");
             }
         }
     }

@@ -198,7 +198,7 @@ impl OrganizationRegistry {
                 );
             }
             Err(cause) => {
-                tracing::error!(%cause, "cannot check whether all organizations' credentials can be opened")
+                tracing::error!(%cause, "cannot check whether all organizations' credentials can be opened");
             }
         }
     }

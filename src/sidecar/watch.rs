@@ -117,7 +117,7 @@ impl DirectoryWatch {
     fn report(&mut self, outcome: Result<(), Error>) {
         match outcome {
             Err(error) if !self.silent => {
-                tracing::error!(%error, "directory changes are not being received; people who are switched off keep their sessions until the next recheck")
+                tracing::error!(%error, "directory changes are not being received; people who are switched off keep their sessions until the next recheck");
             }
             Ok(()) if self.silent => tracing::info!("directory changes are being received again"),
             _ => return,
@@ -198,19 +198,18 @@ impl DirectoryWatch {
             // Some sessions are found through both the person and the organization.
             let who = session.identity();
             let Some(member) = who.member.clone().filter(|_| !session.is_over()) else { continue };
-            match standings.get(&member.person).filter(|it| {
+            if let Some(now) = standings.get(&member.person).filter(|it| {
                 it.is_enabled_for(who.tid, who.oid)
                     && !session.via().client_sign_in().is_some_and(|it| over.contains(&it))
             }) {
-                Some(now) => session.set_member(&DirectoryMember {
+                session.set_member(&DirectoryMember {
                     role: now.role.as_str().into(),
                     code: now.code.as_str().into(),
                     ..DirectoryMember::clone(&member)
-                }),
-                None => {
-                    self.live.end_held(session);
-                    ended += 1;
-                }
+                });
+            } else {
+                self.live.end_held(session);
+                ended += 1;
             }
         }
         if ended > 0 {

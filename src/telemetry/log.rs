@@ -202,7 +202,9 @@ impl Log {
         }
         match self.format {
             LogFormat::Json => {
-                serde_json::to_vec(record).into_iter().for_each(|line| self.send(line))
+                if let Ok(line) = serde_json::to_vec(record) {
+                    self.send(line);
+                }
             }
             LogFormat::Text => self.send(refused_as_text(record).into_bytes()),
         }

@@ -2,4 +2,4 @@
 //! a cookie or a secret.
 
 pub mod log;
-pub mod metrics;
+pub(crate) mod metrics;

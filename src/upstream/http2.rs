@@ -70,7 +70,7 @@ impl Http2Link {
                     request = error
                         .take_message()
                         .or(spare)
-                        .ok_or_else(|| Error::of_hyper(error.into_error()))?
+                        .ok_or_else(|| Error::of_hyper(error.into_error()))?;
                 }
             }
         }

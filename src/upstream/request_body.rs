@@ -164,11 +164,11 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|it| it.is_end_stream())
+        self.0.as_ref().is_none_or(http_body::Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or(SizeHint::with_exact(0), |it| it.size_hint())
+        self.0.as_ref().map_or(SizeHint::with_exact(0), http_body::Body::size_hint)
     }
 }
 

@@ -132,6 +132,7 @@ impl ShareTable {
     }
 
     /// Returns `None` if the request must wait, and `Some(None)` if it has no key.
+    #[allow(clippy::option_option, reason = "both cases are told apart at once, in one place")]
     fn try_enter<K: Hash>(&'static self, key: Option<K>) -> Option<Option<CountedRequest>> {
         let Some(counter) = key.and_then(|it| self.counter(&it)) else { return Some(None) };
         // A request does not overtake those that wait.

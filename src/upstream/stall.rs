@@ -60,18 +60,17 @@ impl Stall {
     ) -> Poll<bool> {
         let mut this = self.project();
         let next = |now: Instant, until: Instant| every.map_or(until, |it| until.min(now + it));
-        let until = match *this.until {
-            Some(until) => until,
-            None => {
-                let now = Instant::now();
-                let until = now + *this.timeout;
-                *this.until = Some(until);
-                match this.sleep.as_mut().as_pin_mut() {
-                    Some(sleep) => sleep.reset(next(now, until)),
-                    None => this.sleep.set(Some(tokio::time::sleep_until(next(now, until)))),
-                }
-                until
+        let until = if let Some(until) = *this.until {
+            until
+        } else {
+            let now = Instant::now();
+            let until = now + *this.timeout;
+            *this.until = Some(until);
+            match this.sleep.as_mut().as_pin_mut() {
+                Some(sleep) => sleep.reset(next(now, until)),
+                None => this.sleep.set(Some(tokio::time::sleep_until(next(now, until)))),
             }
+            until
         };
         let Some(mut sleep) = this.sleep.as_pin_mut() else { return Poll::Pending };
         ready!(sleep.as_mut().poll(context));

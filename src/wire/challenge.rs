@@ -43,22 +43,21 @@ fn read(line: &str) -> Vec<Challenge> {
     let mut rest = line.trim_start_matches(SEPARATOR_CHARS);
     while !rest.is_empty() {
         // A parameter belongs to the scheme before it; any other token starts a new scheme.
-        rest = match (parameter(rest), all.last_mut()) {
-            (Some((name, value, after)), Some(challenge)) => {
-                challenge.parameters.push((name.to_owned(), value));
-                let after = after.trim_start_matches(BLANK_CHARS);
-                if !after.is_empty() && !after.starts_with(',') {
-                    break;
-                }
-                after
+        rest = if let (Some((name, value, after)), Some(challenge)) =
+            (parameter(rest), all.last_mut())
+        {
+            challenge.parameters.push((name.to_owned(), value));
+            let after = after.trim_start_matches(BLANK_CHARS);
+            if !after.is_empty() && !after.starts_with(',') {
+                break;
             }
-            _ => {
-                let Some((scheme, after)) = token(rest).filter(|it| !it.1.starts_with('=')) else {
-                    break;
-                };
-                all.push(Challenge { scheme: scheme.to_owned(), parameters: Vec::new() });
-                after_word(after.trim_start_matches(BLANK_CHARS))
-            }
+            after
+        } else {
+            let Some((scheme, after)) = token(rest).filter(|it| !it.1.starts_with('=')) else {
+                break;
+            };
+            all.push(Challenge { scheme: scheme.to_owned(), parameters: Vec::new() });
+            after_word(after.trim_start_matches(BLANK_CHARS))
         };
         rest = rest.trim_start_matches(SEPARATOR_CHARS);
     }
@@ -78,13 +77,12 @@ fn parameter(text: &str) -> Option<(&str, String, &str)> {
     let (name, rest) = token(text)?;
     let rest =
         rest.trim_start_matches(BLANK_CHARS).strip_prefix('=')?.trim_start_matches(BLANK_CHARS);
-    let (value, rest) = match rest.strip_prefix('"') {
-        Some(quoted) => unquoted(quoted)?,
+    let (value, rest) = if let Some(quoted) = rest.strip_prefix('"') {
+        unquoted(quoted)?
+    } else {
         // Unquoted Base64 is not a token, but has only one reading.
-        None => {
-            let (value, rest) = word(rest)?;
-            (Some(value).filter(|it| !it.is_empty() && !it.starts_with('='))?.to_owned(), rest)
-        }
+        let (value, rest) = word(rest)?;
+        (Some(value).filter(|it| !it.is_empty() && !it.starts_with('='))?.to_owned(), rest)
     };
     Some((name, value, rest))
 }
@@ -142,7 +140,7 @@ mod tests {
                 r"Bearer[realm=|error=insufficient_claims|claims=e30=]",
             ),
             (
-                r#"bearer error=insufficient_claims,claims=e30="#,
+                r"bearer error=insufficient_claims,claims=e30=",
                 "bearer[error=insufficient_claims|claims=e30=]",
             ),
             (

@@ -130,7 +130,7 @@ fn host(parts: &Parts) -> Result<HeaderValue, InboundError> {
     if lines.next().is_some() {
         return Err(InboundError::Host);
     }
-    let authority = parts.uri.authority().map(|it| it.as_str());
+    let authority = parts.uri.authority().map(http::uri::Authority::as_str);
     match (line, authority) {
         (Some(line), None) => Ok(line.clone()),
         (Some(line), Some(authority))

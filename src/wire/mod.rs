@@ -1,13 +1,13 @@
 //! HTTP building blocks: facts about a request, cookies, bodies, replies, and the client for Entra.
 
-pub mod body;
+pub(crate) mod body;
 pub mod challenge;
-pub mod client;
+pub(crate) mod client;
 pub mod cookies;
 pub mod form;
 pub mod forwarded;
-pub mod handles;
-pub mod inbound;
+pub(crate) mod handles;
+pub(crate) mod inbound;
 pub mod peer;
-pub mod reply;
-pub mod tls;
+pub(crate) mod reply;
+pub(crate) mod tls;

@@ -222,7 +222,7 @@ async fn gigabytes_stream_both_ways_and_the_program_does_not_grow() {
 
 fn upload(host: &str, size: u64) -> Request<BoxBody<Bytes, Infallible>> {
     const BLOCK: u64 = 64 * 1024;
-    let block = Bytes::from(vec![b'u'; BLOCK as usize]);
+    let block = Bytes::from(vec![b'u'; usize::try_from(BLOCK).unwrap()]);
     let frames = futures_util::stream::unfold(0, move |sent| {
         let block = block.clone();
         async move { (sent < size).then(|| (Ok(Frame::data(block)), sent + BLOCK)) }

@@ -1,4 +1,4 @@
-//! WebSockets and other upgrades.
+//! `WebSockets` and other upgrades.
 
 use crate::path::authority;
 use crate::world::browser::{NAVIGATION, SCRIPT};

@@ -156,7 +156,7 @@ fn stories_fuzz_targets_and_benchmarks_can_be_read_at_one_sitting() {
 }
 
 #[test]
-fn the_lints_that_the_house_lives_by_are_on() {
+fn the_required_lints_are_on() {
     let manifest: toml::Table =
         fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
     for (tool, lints) in REFUSED {
@@ -169,6 +169,8 @@ fn the_lints_that_the_house_lives_by_are_on() {
             );
         }
     }
+    let pedantic = &manifest["lints"]["clippy"]["pedantic"];
+    assert_eq!(pedantic.get("level").and_then(toml::Value::as_str), Some("warn"));
     let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
     assert!(makefile.contains("cargo clippy --all-targets -- -D warnings"), "warnings must fail");
 }

@@ -59,12 +59,13 @@ fn long_parts(tree: &SourceTree) -> (Vec<String>, usize) {
         for (name, line, lines) in
             file.source.functions.iter().filter(|it| it.2 > MAX_FUNCTION_LINES)
         {
-            match LONG_FUNCTIONS.iter().any(|it| it.0 == file.path && it.1 == name) {
-                true => used += 1,
-                false => out.push(format!(
+            if LONG_FUNCTIONS.iter().any(|it| it.0 == file.path && it.1 == name) {
+                used += 1;
+            } else {
+                out.push(format!(
                     "{}:{line}: {name} has {lines} lines, {MAX_FUNCTION_LINES} at most",
                     file.path
-                )),
+                ));
             }
         }
     }

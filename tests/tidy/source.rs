@@ -115,7 +115,7 @@ impl ParsedSource {
                 }
                 TokenTree::Punct(it) if it.as_char() == ':' => {
                     joined =
-                        all.get(at.wrapping_sub(1)).is_some_and(is_first_colon) && !path.is_empty()
+                        all.get(at.wrapping_sub(1)).is_some_and(is_first_colon) && !path.is_empty();
                 }
                 TokenTree::Group(it) => {
                     // `crate::{a, b}` in a macro: its items are not followed, so the path counts as
@@ -277,7 +277,10 @@ impl<'a> Visit<'a> for ParsedSource {
         match it {
             Lit::Str(it) => self.text(it.span().start().line, it.value()),
             Lit::ByteStr(it) => {
-                self.text(it.span().start().line, String::from_utf8_lossy(&it.value()).into_owned())
+                self.text(
+                    it.span().start().line,
+                    String::from_utf8_lossy(&it.value()).into_owned(),
+                );
             }
             _ => {}
         }

@@ -161,10 +161,10 @@ impl SourceTree {
                 at.iter().cloned().chain([name.to_owned()]).chain(rest.iter().cloned()).collect(),
             );
         }
-        let aliases = module.uses.iter().filter(|it| {
+        let mut aliases = module.uses.iter().filter(|it| {
             it.alias.as_deref() == Some(name) && it.path.first().is_some_and(|first| first != name)
         });
-        let through_alias = aliases.filter_map(|it| self.resolve(at, &it.path, depth)).next();
+        let through_alias = aliases.find_map(|it| self.resolve(at, &it.path, depth));
         let through_glob = || {
             let globs = module
                 .uses

@@ -13,6 +13,7 @@ pub fn literal(name: &[u8], value: &[u8]) -> Vec<u8> {
     [&[0][..], &integer(name.len()), name, &integer(value.len()), value].concat()
 }
 
+#[allow(clippy::cast_possible_truncation, reason = "each value is below 128")]
 /// Encodes an integer with a prefix of 7 bits (section 5.1).
 fn integer(value: usize) -> Vec<u8> {
     if value < 127 {

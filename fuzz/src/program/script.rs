@@ -158,7 +158,7 @@ impl<'a> Writer<'a> {
             }
             b'+' => self.of_head(|it| {
                 it.split =
-                    numbers(operand).next().map_or(1, |it| it as usize).clamp(1, MAX_FRAME_BYTES)
+                    numbers(operand).next().map_or(1, |it| it as usize).clamp(1, MAX_FRAME_BYTES);
             }),
             b'b' => {
                 self.end_of_head(Body::Whole(operand.len()));
@@ -167,11 +167,11 @@ impl<'a> Writer<'a> {
             b'k' => {
                 self.end_of_head(Body::Chunked);
                 if self.http2 {
-                    self.data(operand, 0)
+                    self.data(operand, 0);
                 } else {
                     self.raw(
                         &[format!("{:x}\r\n", operand.len()).as_bytes(), operand, b"\r\n"].concat(),
-                    )
+                    );
                 }
             }
             b'z' => self.end_of_body(operand),
@@ -309,12 +309,16 @@ impl<'a> Writer<'a> {
         let (kind, flags, stream) = (number(), number(), number());
         let stream = stream.unwrap_or_else(|| self.stream());
         let payload = operand.splitn(4, |it| *it == b' ').nth(3).unwrap_or_default();
-        self.frame(kind.unwrap_or(0) as u8, flags.unwrap_or(0) as u8, stream, payload);
+        let [.., kind] = kind.unwrap_or(0).to_be_bytes();
+        let [.., flags] = flags.unwrap_or(0).to_be_bytes();
+        self.frame(kind, flags, stream, payload);
     }
 
     fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-        let length = (payload.len() as u32).to_be_bytes();
-        self.raw(&[&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat());
+        let [.., high, middle, low] = payload.len().to_be_bytes();
+        self.raw(
+            &[&[high, middle, low][..], &[kind, flags], &stream.to_be_bytes(), payload].concat(),
+        );
     }
 
     /// Ends every input with a request that closes the connection, so that the responses end if the

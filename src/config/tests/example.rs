@@ -75,7 +75,7 @@ fn the_example_shows_every_key_with_its_default() {
             Some(default)
                 if ["directory.", "native."].iter().any(|it| key.name.starts_with(it)) =>
             {
-                assert_eq!(text, default, "{}", key.name)
+                assert_eq!(text, default, "{}", key.name);
             }
             Some(default) if key.variable.is_some() => {
                 let mut active = active

@@ -177,7 +177,7 @@ async fn typed(body: Incoming) -> String {
     let bytes = Limited::new(body, MAX_FORM_BYTES)
         .collect()
         .await
-        .map(|it| it.to_bytes())
+        .map(http_body_util::Collected::to_bytes)
         .unwrap_or_default();
     let field = url::form_urlencoded::parse(&bytes)
         .find(|it| it.0 == "identifier")

@@ -146,7 +146,7 @@ async fn a_sign_in_finds_one_of_a_million_people_within_a_millisecond() {
     let (mut first, begin) = (None, std::time::Instant::now());
     let progress = |done: u64| {
         if done == 100_000 {
-            first = Some(begin.elapsed())
+            first = Some(begin.elapsed());
         }
     };
     directory.import(&contoso, text.as_bytes(), "a story", progress).await.unwrap();

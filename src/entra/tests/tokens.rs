@@ -238,7 +238,7 @@ fn claims_that_break_a_rule_are_refused_by_name() {
         ("exp", json!(null), InvalidToken::Times),
         ("exp", json!(NOW - 60), InvalidToken::Expired),
         ("exp", json!((NOW + 3600).to_string()), InvalidToken::Times),
-        ("exp", json!(NOW as f64 + 0.5), InvalidToken::Times),
+        ("exp", json!(f64::from(u32::try_from(NOW).unwrap()) + 0.5), InvalidToken::Times),
         ("exp", json!(-1), InvalidToken::Times),
         ("exp", json!(u64::MAX), InvalidToken::Times),
         ("exp", json!(1e300), InvalidToken::Times),

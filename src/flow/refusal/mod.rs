@@ -329,7 +329,7 @@ impl Refusal {
     fn words(&self, sidecar: &Sidecar, app: &App, language: Language) -> RefusalWords {
         let say = sidecar.pages.phrases(language);
         match self {
-            Self::Unread(it) => words::unread(say, it),
+            Self::Unread(it) => words::unread(say, *it),
             Self::Misdirected => words::misdirected(say, &app.site.origin()),
             Self::NotFound => words::not_found(say),
             Self::Method(allow) => words::method(say, allow),

@@ -12,7 +12,7 @@ use crate::upstream::{self, FaultSide};
 use crate::wire::inbound::InboundError;
 use http::StatusCode;
 
-pub(in crate::flow) fn unread(say: &NoticePhrases, refused: &InboundError) -> RefusalWords {
+pub(in crate::flow) fn unread(say: &NoticePhrases, refused: InboundError) -> RefusalWords {
     let told = match refused {
         InboundError::Target(_) => &say.refused.unclear_target,
         InboundError::Host => &say.refused.unclear_host,

@@ -72,12 +72,11 @@ pub(in crate::flow) async fn start_sign_in(
     };
     let (return_to, acrs) = (start.purpose.return_to(&exchange.app.site), start.purpose.acrs());
     let asks = || organization::identify_page(exchange, &return_to, acrs);
-    match organization::place(exchange, at, asks).await? {
-        Some(place) => start_sign_in_at(exchange, start, place).await,
-        None => {
-            let page = page_url(&exchange.app.site, own_path::SIGN_IN, &return_to, acrs, None);
-            reply::redirect(StatusCode::FOUND, &page).ok_or(Refusal::Internal("no redirect"))
-        }
+    if let Some(place) = organization::place(exchange, at, asks).await? {
+        start_sign_in_at(exchange, start, place).await
+    } else {
+        let page = page_url(&exchange.app.site, own_path::SIGN_IN, &return_to, acrs, None);
+        reply::redirect(StatusCode::FOUND, &page).ok_or(Refusal::Internal("no redirect"))
     }
 }
 

@@ -112,11 +112,12 @@ fn start_of_query(exchange: &Exchange<'_>) -> SignInStart {
             "login_hint" => hints.login_hint = hint(),
             "domain_hint" => hints.domain_hint = hint(),
             "acrs" if is_context(&value) && !session.acrs.iter().any(|it| *it == value) => {
-                session.acrs.push(value.into_owned())
+                session.acrs.push(value.into_owned());
             }
             "organization" => at = hint().map_or(OrganizationHint::None, OrganizationHint::Typed),
             "prompt" => {
-                hints.prompt = hint().filter(|it| matches!(it.as_str(), "login" | "select_account"))
+                hints.prompt =
+                    hint().filter(|it| matches!(it.as_str(), "login" | "select_account"));
             }
             _ => {}
         }

@@ -4,7 +4,7 @@
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 
-/// The calls in OpenAPI 3.1.
+/// The calls in `OpenAPI` 3.1.
 pub(in crate::server) const OPENAPI: &str = include_str!("../../../docs/reference/openapi.json");
 
 /// A call of the admin API.
@@ -100,7 +100,7 @@ fn matched<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
         match (patterns.next(), segments.next()) {
             (None, None) => return Some(name),
             (Some(wanted), Some(found)) if wanted.starts_with('{') && !found.is_empty() => {
-                name = found
+                name = found;
             }
             (Some(wanted), Some(found)) if wanted == found => {}
             _ => return None,

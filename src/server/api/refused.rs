@@ -91,10 +91,12 @@ impl ApiError {
         let mut out = reply::problem(status, &json!({ "title": title, "status": status.as_u16() }));
         match self {
             Self::Method(allowed) => {
-                drop(HeaderValue::from_str(allowed).map(|it| out.headers_mut().insert(ALLOW, it)))
+                drop(HeaderValue::from_str(allowed).map(|it| out.headers_mut().insert(ALLOW, it)));
             }
             Self::Gate(GateRefusal::NoToken | GateRefusal::OtherToken) => {
-                drop(out.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+                drop(
+                    out.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+                );
             }
             _ => {}
         }

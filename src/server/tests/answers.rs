@@ -48,7 +48,7 @@ async fn the_refusal_of_an_upload_arrives_though_the_client_goes_on_sending() {
     // these writes.
     for _ in 0..20 {
         tokio::time::sleep(Duration::from_millis(10)).await;
-        stream.write_all(&[0; 64 * 1024]).await.unwrap();
+        stream.write_all(&vec![0; 64 * 1024]).await.unwrap();
     }
     let mut text = String::new();
     stream.read_to_string(&mut text).await.unwrap();

@@ -104,7 +104,7 @@ fn compressed_head(host: &str, is_first: bool) -> Vec<u8> {
     );
     if is_first {
         (0..5).for_each(|line| {
-            out.extend([&[0x40][..], &text("cookie"), &text(&junk_cookies(line))].concat())
+            out.extend([&[0x40][..], &text("cookie"), &text(&junk_cookies(line))].concat());
         });
     }
     (0..70).for_each(|it| out.push(0x80 | (62 + it % 5)));

@@ -37,7 +37,7 @@ async fn heads_that_a_client_reads_on_a_full_line_do_not_count() {
             let frame =
                 client.next().await.unwrap_or_else(|| panic!("dropped after {heads} heads"));
             if frame.kind == DATA {
-                taken += frame.payload.len() as f64;
+                taken += f64::from(u32::try_from(frame.payload.len()).unwrap());
                 let due = Duration::from_secs_f64(taken / RATE);
                 tokio::time::sleep(due.saturating_sub(begun.elapsed())).await;
             }

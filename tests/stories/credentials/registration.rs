@@ -64,7 +64,7 @@ async fn before_a_certificate_of_the_configuration_ends_the_log_warns() {
         .join("\n");
     let more =
         format!("{company}\ncertificate = {{ certificate = {certificate:?}, key = {key:?} }}\n");
-    let world = World::with(WorldPlan { entra, more, ..WorldPlan::of_directory("") }).await;
+    let world = World::with(WorldPlan { more, entra, ..WorldPlan::of_directory("") }).await;
     for says in ["the [entra] certificate has expired", "organization's credential has expired"] {
         for _ in 0..200 {
             if told.times(says) > 0 {

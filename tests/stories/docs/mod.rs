@@ -87,7 +87,7 @@ fn blocks(document: &MarkdownFile) -> Vec<CodeBlock> {
                     info: info.trim().to_owned(),
                     text: String::new(),
                     line: at + 1,
-                })
+                });
             }
             (Some(_), Some(_)) => found.extend(open.take()),
             (None, Some(block)) => block.text = format!("{}{line}\n", block.text),

@@ -19,7 +19,7 @@ struct NginxFront {
     address: SocketAddr,
     world: World,
     nginx: Child,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Drop for NginxFront {
@@ -61,12 +61,8 @@ impl NginxFront {
             .stderr(log)
             .spawn()
             .unwrap();
-        let front = Self {
-            address: SocketAddr::from(([127, 0, 0, 1], port)),
-            world,
-            nginx,
-            _directory: directory,
-        };
+        let front =
+            Self { address: SocketAddr::from(([127, 0, 0, 1], port)), world, nginx, directory };
         for _ in 0..500 {
             if TcpStream::connect(front.address).await.is_ok() {
                 return Some(front);
@@ -75,7 +71,7 @@ impl NginxFront {
         }
         panic!(
             "nginx did not start: {}",
-            std::fs::read_to_string(front._directory.path().join("log")).unwrap()
+            std::fs::read_to_string(front.directory.path().join("log")).unwrap()
         );
     }
 

@@ -86,7 +86,7 @@ async fn crowd(world: &World, browser: &TestBrowser, count: u64) -> Vec<String> 
         let (sidecar, grant) = (Arc::clone(&sidecar), grant.clone());
         tasks.spawn(async move {
             let mut out = Vec::new();
-            for at in (task..count).step_by(AT_ONCE as usize) {
+            for at in (task..count).step_by(usize::try_from(AT_ONCE).unwrap()) {
                 let mut refreshed = sidecar.entra.refresh(&grant).await.unwrap();
                 let own = refreshed.refresh_token.take();
                 let user = sidecar.entra.verify(refreshed).await.unwrap();

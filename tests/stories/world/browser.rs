@@ -310,7 +310,7 @@ async fn exchange(
     let driven = tokio::spawn(connection);
     let response = sender.send_request(request).await.unwrap_or_else(|it| panic!("{what}: {it}"));
     let (parts, body) = response.into_parts();
-    let body = body.collect().await.map(|it| it.to_bytes()).unwrap_or_default();
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     driven.abort();
     (parts, body)
 }

@@ -224,8 +224,8 @@ async fn said(request: Request<Incoming>, seen: Arc<EchoRecord>) -> Response<Ech
     }
     let text = json!({
         "method": parts.method.as_str(),
-        "target": parts.uri.path_and_query().map(|it| it.as_str()),
-        "authority": parts.uri.authority().map(|it| it.as_str()),
+        "target": parts.uri.path_and_query().map(http::uri::PathAndQuery::as_str),
+        "authority": parts.uri.authority().map(http::uri::Authority::as_str),
         "version": format!("{:?}", parts.version),
         "headers": pairs(&parts.headers),
         "trailers": trailers,
@@ -316,7 +316,7 @@ impl Drop for RequestGuard {
 fn download(target: &str, under_way: RequestGuard) -> Response<EchoBody> {
     let size: u64 = target.split_once("bytes=").map_or(0, |it| it.1.parse().unwrap());
     const BLOCK: u64 = 64 * 1024;
-    let block = Bytes::from(vec![b'x'; BLOCK as usize]);
+    let block = Bytes::from(vec![b'x'; usize::try_from(BLOCK).unwrap()]);
     let frames = futures_util::stream::unfold(
         (size, block, under_way),
         |(left, block, under_way)| async move {
@@ -331,7 +331,12 @@ fn download(target: &str, under_way: RequestGuard) -> Response<EchoBody> {
 
 async fn trailers(request: Request<Incoming>) -> Response<EchoBody> {
     let te = request.headers().get("te").cloned();
-    let bytes = request.into_body().collect().await.map(|it| it.to_bytes()).unwrap_or_default();
+    let bytes = request
+        .into_body()
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
     let mut end = HeaderMap::new();
     end.insert("grpc-status", HeaderValue::from_static("0"));
     let frames = [Ok(Frame::data(bytes)), Ok(Frame::trailers(end))];

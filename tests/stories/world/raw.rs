@@ -53,6 +53,6 @@ pub async fn ask2(
     let response =
         tokio::time::timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap();
     let (parts, body) = response.into_parts();
-    let body = body.collect().await.map(|it| it.to_bytes()).unwrap_or_default();
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     Response::from_parts(parts, String::from_utf8_lossy(&body).into_owned())
 }

@@ -308,7 +308,7 @@ fn what_concerns_this_connection_stays_here() {
         Upgrade: h2c\r\nX-Hop: 1\r\nTE: x\r\nProxy-Authenticate: Basic\r\nContent-Type: text/plain\r\nX-End: 1\r\n\
         Set-Cookie: a=b\r\nSet-Cookie: c=d\r\ncontent-length: 0\r\n\r\n";
     let received = whole(bytes, GET).unwrap();
-    let mut left: Vec<_> = received.head.headers().keys().map(|it| it.as_str()).collect();
+    let mut left: Vec<_> = received.head.headers().keys().map(http::HeaderName::as_str).collect();
     left.sort_unstable();
     assert_eq!(left, ["content-length", "content-type", "set-cookie", "x-end"]);
     assert_eq!(received.head.headers().get_all("set-cookie").iter().count(), 2);

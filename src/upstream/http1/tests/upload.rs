@@ -74,7 +74,7 @@ fn written(mut upload: Upload, mut io: BufferedWriter) -> Vec<u8> {
 #[test]
 fn nothing_stays_here_when_the_app_takes_it_slowly() {
     for (busy, most) in [(0, 100_000), (1, 100_000), (5, 7000), (3, 1)] {
-        let io = BufferedWriter { busy, most, ..BufferedWriter::default() };
+        let io = BufferedWriter { most, busy, ..BufferedWriter::default() };
         let frames = vec![data(vec![b'a'; 500]), data(vec![b'b'; 20_000]), data(vec![b'c'; 9])];
         let received = written(upload(Method::POST, &[], frames), io);
         let text = String::from_utf8(received).unwrap();
