@@ -123,6 +123,7 @@ impl Service {
             limits: server.limits,
             tls: bound.tls,
             hsts: server.hsts,
+            proxy_protocol: server.proxy_protocol,
             grace,
             metrics,
         };
@@ -225,6 +226,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     let changed = [
         ("server.listen", old.server.listen != new.server.listen),
         ("server.admin_listen", old.server.admin_listen != new.server.admin_listen),
+        ("server.proxy_protocol", old.server.proxy_protocol != new.server.proxy_protocol),
         ("server.limits", old.server.limits != new.server.limits),
         ("server.tls", (&old.server.tls, old.server.hsts) != (&new.server.tls, new.server.hsts)),
         ("server.shutdown_grace", old.server.shutdown_grace != new.server.shutdown_grace),
@@ -261,7 +263,7 @@ impl Handler for RequestHandler {
     }
 
     fn refuse(self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
-        flow::refuse(&self.0.sidecar.load(), request.method(), &peer)
+        flow::refuse(&self.0.sidecar.load(), request.method(), request.uri(), &peer)
     }
 
     fn has_refused(self, error: &hyper::Error, peer: Peer) {

@@ -35,7 +35,7 @@ fn means_the_same(read: &Target, strictness: PathStrictness) {
         url::Url::parse(&format!("https://app.example.com{}", read.path_and_query())).unwrap();
     assert_eq!(url.host_str(), Some("app.example.com"));
     assert!(
-        read.other_reading().is_none_or(|it| std::str::from_utf8(&it).is_ok()),
+        read.other_readings().all(|it| std::str::from_utf8(&it).is_ok()),
         "no UTF-8: {}",
         read.path()
     );

@@ -1,13 +1,15 @@
 //! What headers and forms say: cookies, forwarded headers, challenges and form fields.
 
 use entrada::base::target::PathStrictness;
-use entrada::config::server::TrustedProxies;
+use entrada::config::server::{PeerSet, ProxyTrust, TrustedHeaders};
 use entrada::wire::cookies::{self, CookieMatch, CookieNames};
 use entrada::wire::form::FormFields;
 use entrada::wire::peer::Peer;
+use entrada::wire::proxy_protocol::{self, ProxyHeader};
 use entrada::wire::{challenge, forwarded};
 use http::header::{COOKIE, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use std::net::IpAddr;
 
 /// Checks that the app receives none of our cookies, sets none of ours, and still receives all of
 /// its own, and that a duplicate of our cookie is always rejected.
@@ -58,8 +60,10 @@ pub fn forwarded(data: &[u8]) {
             headers.append(name, value);
         }
     }
-    let trust = TrustedProxies { networks: vec!["10.0.0.0/8".parse().unwrap()], unix: false };
-    let peer = |ip: &str| Peer { address: Some(format!("{ip}:1").parse().unwrap()), tls: false };
+    let proxies = PeerSet { networks: vec!["10.0.0.0/8".parse().unwrap()], unix: false };
+    let listed = TrustedHeaders { prefix: true, port: true, request_id: true };
+    let trust = ProxyTrust { proxies, headers: listed };
+    let peer = |ip: &str| Peer::of_socket(Some(format!("{ip}:1").parse().unwrap()), false);
     let stranger = forwarded::read(&headers, &peer("192.0.2.1"), &trust);
     let silent = forwarded::read(&HeaderMap::new(), &peer("192.0.2.1"), &trust);
     assert_eq!(stranger, silent);
@@ -74,6 +78,39 @@ pub fn forwarded(data: &[u8]) {
         let target = asked.target.path_and_query().as_str();
         written.for_each(|it| assert!(it.ends_with(target), "{it} is not {target}"));
         assert_eq!(headers.get_all("x-original-method").iter().count(), 1);
+    }
+}
+
+/// Checks that a PROXY protocol header is read up to its end and not a byte further, within its
+/// bound, and that the client it names is written in it.
+pub fn proxy_header(data: &[u8]) {
+    let mut taken = 0;
+    let client = loop {
+        let read = data.get(..taken).map(proxy_protocol::parse);
+        match read {
+            Some(Ok(ProxyHeader::AtLeast(count))) => {
+                assert!(count > taken && count <= proxy_protocol::MAX_HEADER_BYTES);
+                taken = count;
+            }
+            Some(Ok(ProxyHeader::Complete(client))) => break client,
+            Some(Err(_)) | None => return,
+        }
+    };
+    let header = &data[..taken];
+    assert!(header.ends_with(b"\r\n") || header.starts_with(b"\r\n\r\n\0\r\nQUIT\n"));
+    let Some(client) = client else { return };
+    if header.starts_with(b"PROXY") {
+        let text = std::str::from_utf8(header).unwrap();
+        let words: Vec<_> = text.trim_end().split(' ').collect();
+        assert_eq!(words.len(), 6, "{text}");
+        assert_eq!(words[2].parse(), Ok(client.ip()), "{text}");
+        assert_eq!(words[4], client.port().to_string(), "{text}");
+    } else {
+        let octets = match client.ip() {
+            IpAddr::V4(it) => it.octets().to_vec(),
+            IpAddr::V6(it) => it.octets().to_vec(),
+        };
+        assert!(header[16..].starts_with(&octets));
     }
 }
 

@@ -25,7 +25,7 @@ mod world;
 pub use addresses::{redirect_uri, return_to, target};
 pub use credentials::{certificates, passes, pending, tokens};
 use entrada::config::{self, problem};
-pub use fields::{challenges, cookies, forms, forwarded};
+pub use fields::{challenges, cookies, forms, forwarded, proxy_header};
 pub use program::program;
 
 /// A function that panics if the property in its name does not hold for the bytes.
@@ -38,6 +38,7 @@ pub const ALL: &[(&str, Holds)] = &[
     ("redirect_uri", redirect_uri),
     ("cookies", cookies),
     ("forwarded", forwarded),
+    ("proxy_header", proxy_header),
     ("challenges", challenges),
     ("pending", pending),
     ("tokens", tokens),

@@ -139,16 +139,17 @@ impl Policy {
     }
 
     /// Returns the rule that decides on a target. If an app may read the path differently from how
-    /// it is written, that reading is judged too, and both must allow the person: `/%61dmin` does
+    /// it is written, those readings are judged too, and all must allow the person: `/%61dmin` does
     /// not bypass a rule for `/admin/**`.
     pub fn because(&self, target: &Target, who: Option<&Identity>) -> DecisionReason<'_> {
-        let written = self.first(target.method(), |it| it.path.matches(target.path()));
-        match target.other_reading() {
-            Some(other) if self.permits(&written, who) => {
-                self.first(target.method(), |it| it.path.matches_decoded(&other))
+        let mut reason = self.first(target.method(), |it| it.path.matches(target.path()));
+        for other in target.other_readings() {
+            if !self.permits(&reason, who) {
+                break;
             }
-            _ => written,
+            reason = self.first(target.method(), |it| it.path.matches_decoded(&other));
         }
+        reason
     }
 
     fn first(&self, method: &Method, matches: impl Fn(&AccessRule) -> bool) -> DecisionReason<'_> {
@@ -340,7 +341,10 @@ mod tests {
     fn compiled(default: Allow, rules: Vec<AccessRule>) -> Policy {
         let domains = TenantDomains::default();
         domains.record("contoso.example", maya().tid);
-        Policy::compile(&AccessConfig { default, rules, has_directory: false }, Arc::new(domains))
+        Policy::compile(
+            &AccessConfig { default, rules, origins: Vec::new(), has_directory: false },
+            Arc::new(domains),
+        )
     }
 
     fn stranger(policy: &Policy, method: Method, path: &str) -> Verdict {

@@ -128,7 +128,7 @@ impl PathPattern {
         self.below || rest.next().is_none()
     }
 
-    /// Whether the pattern matches a decoded path (`Target::other_reading`).
+    /// Whether the pattern matches a decoded path (`Target::other_readings`).
     pub fn matches_decoded(&self, path: &[u8]) -> bool {
         let Some(path) = path.strip_prefix(b"/") else { return false };
         let is_meant = |ours: &str, theirs: &[u8]| {

@@ -73,7 +73,9 @@ fn local(text: &str, site: &Site) -> Option<ReturnTo> {
     if site.is_ours(target.path()) && !site.may_return_to_ours(target.path()) {
         return None;
     }
-    Some(ReturnTo(text.to_owned()))
+    // A header value is ASCII. Only a query can contain anything else.
+    let text = percent_encoding::utf8_percent_encode(text, percent_encoding::CONTROLS).to_string();
+    (text.len() <= MAX_RETURN_TO_BYTES).then_some(ReturnTo(text))
 }
 
 fn listed(text: &str, site: &Site) -> Option<ReturnTo> {

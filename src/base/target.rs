@@ -21,8 +21,8 @@ pub enum PathStrictness {
     /// Rejects everything that two servers might read differently.
     #[default]
     Strict,
-    /// Allows `//`, `;` and `%2f`, for apps that use them in names. Dot segments and encoded bytes
-    /// that are not UTF-8 are still rejected.
+    /// Allows `//`, `;`, `%2f` and `%25`, for apps that use them in names. Dot segments and encoded
+    /// bytes that are not UTF-8 are still rejected, also where they are encoded twice.
     Lenient,
 }
 
@@ -46,16 +46,17 @@ pub enum AmbiguousTarget {
     /// such as `<` or `{`, and an encoded `.`, `?` or `#`.
     #[error("a character that is not allowed")]
     Character,
-    /// `%` without two hexadecimal digits, or an encoded `%` that hides a second encoding.
+    /// `%` without two hexadecimal digits. An encoded `%`, which can hide a second encoding, in
+    /// strict mode; in lenient mode, one that hides a third.
     #[error("a malformed or doubled percent-encoding")]
     Percent,
     /// Not a path (`*`, an authority).
     #[error("not a path")]
     NotAPath,
-    /// The method `CONNECT` or `TRACE`.
+    /// The method `CONNECT` or `TRACE`, or a method longer than `MAX_METHOD_BYTES`.
     #[error("a method that is not supported")]
     Method,
-    /// A path longer than `MAX_TARGET_BYTES`, or a method longer than `MAX_METHOD_BYTES`.
+    /// A path with its query longer than `MAX_TARGET_BYTES`.
     #[error("too long")]
     TooLong,
 }
@@ -116,24 +117,21 @@ impl Target {
         self.path_and_query.query()
     }
 
-    /// The path as read by an app that decodes it, drops path parameters and joins slashes; `None`
-    /// if it is the same.
+    /// The path as read by an app that decodes it, drops path parameters and joins slashes, if that
+    /// is not the same; then as read by an app that decodes it twice.
     ///
-    /// This reading is judged too: `/%61dmin` is `/admin` to most apps.
-    pub fn other_reading(&self) -> Option<Vec<u8>> {
+    /// These readings are judged too: `/%61dmin` is `/admin` to most apps.
+    pub fn other_readings(&self) -> impl Iterator<Item = Vec<u8>> + use<> {
         let path = self.path();
-        if !path.contains(['%', ';']) && !path.contains("//") {
-            return None;
-        }
-        let decoded = decode(path.as_bytes());
-        let mut out = Vec::with_capacity(decoded.len());
-        for segment in decoded.split(|it| *it == b'/') {
-            if !out.ends_with(b"/") {
-                out.push(b'/');
+        let (mut once, mut twice) = (None, None);
+        if path.contains(['%', ';']) || path.contains("//") {
+            let decoded = decode(path.as_bytes());
+            if decoded.contains(&b'%') {
+                twice = Some(simplified(&decode(&decoded)));
             }
-            out.extend(segment.iter().take_while(|it| **it != b';'));
+            once = Some(simplified(&decoded)).filter(|it| it != path.as_bytes());
         }
-        (out != path.as_bytes()).then_some(out)
+        once.into_iter().chain(twice)
     }
 
     /// Path and query, byte for byte as received.
@@ -143,19 +141,24 @@ impl Target {
 }
 
 fn plain(method: &Method, text: &str, strictness: PathStrictness) -> Result<(), AmbiguousTarget> {
-    if matches!(*method, Method::CONNECT | Method::TRACE) {
+    if matches!(*method, Method::CONNECT | Method::TRACE)
+        || method.as_str().len() > MAX_METHOD_BYTES
+    {
         return Err(AmbiguousTarget::Method);
     }
-    if text.len() > MAX_TARGET_BYTES || method.as_str().len() > MAX_METHOD_BYTES {
+    if text.len() > MAX_TARGET_BYTES {
         return Err(AmbiguousTarget::TooLong);
     }
     if !text.starts_with('/') {
         return Err(AmbiguousTarget::NotAPath);
     }
-    if text.bytes().any(|it| !(0x21..=0x7e).contains(&it) || it == b'#') {
+    let (path, query) = text.split_once('?').unwrap_or((text, ""));
+    // Old clients send a query in UTF-8. Its meaning is the app's business.
+    if query.bytes().any(|it| it <= b' ' || matches!(it, 0x7f | b'#'))
+        || path.bytes().any(|it| !(0x21..=0x7e).contains(&it) || it == b'#')
+    {
         return Err(AmbiguousTarget::Character);
     }
-    let path = text.split_once('?').map_or(text, |(path, _)| path);
     path_is_plain(path.as_bytes(), strictness)
 }
 
@@ -173,7 +176,24 @@ fn path_is_plain(path: &[u8], strictness: PathStrictness) -> Result<(), Ambiguou
             _ => {}
         }
     }
-    segments_are_plain(path, strict)
+    let decoded = decode(path);
+    segments_are_plain(path, &decoded, strict)?;
+    if path.windows(3).any(|it| it == b"%25") {
+        encoded_twice_is_plain(&decoded)?;
+    }
+    Ok(())
+}
+
+/// Checks a path as an app reads it that decodes twice. A `%` without two digits stays as it is.
+fn encoded_twice_is_plain(decoded: &[u8]) -> Result<(), AmbiguousTarget> {
+    for escape in decoded.windows(3).filter(|it| it.starts_with(b"%")) {
+        match hex(escape.get(1), escape.get(2)) {
+            Ok(b'%') => return Err(AmbiguousTarget::Percent),
+            Ok(byte) => encoded_is_plain(byte, false)?,
+            Err(_) => {}
+        }
+    }
+    segments_are_plain(decoded, &decode(decoded), false)
 }
 
 fn encoded_is_plain(byte: u8, strict: bool) -> Result<(), AmbiguousTarget> {
@@ -181,20 +201,19 @@ fn encoded_is_plain(byte: u8, strict: bool) -> Result<(), AmbiguousTarget> {
         0..=0x1f | 0x7f => Err(AmbiguousTarget::Character),
         b'\\' => Err(AmbiguousTarget::Slash),
         b'/' if strict => Err(AmbiguousTarget::Slash),
-        b'%' => Err(AmbiguousTarget::Percent),
+        b'%' if strict => Err(AmbiguousTarget::Percent),
         b'.' | b'?' | b'#' if strict => Err(AmbiguousTarget::Character),
         b';' if strict => Err(AmbiguousTarget::PathParameter),
         _ => Ok(()),
     }
 }
 
-fn segments_are_plain(path: &[u8], strict: bool) -> Result<(), AmbiguousTarget> {
-    let decoded = decode(path);
+fn segments_are_plain(path: &[u8], decoded: &[u8], strict: bool) -> Result<(), AmbiguousTarget> {
     // RFC 3629 section 3: lax decoders turn overlong sequences (`%c0%af`, `%e0%80%af`,
     // `%f8%80%80%80%af`) into dots, slashes and backslashes. Other bytes that are not UTF-8, such
     // as names in Latin-1, have as many readings as there are decoders, so lenient mode rejects
     // them as strict mode does.
-    if std::str::from_utf8(&decoded).is_err() {
+    if std::str::from_utf8(decoded).is_err() {
         return Err(AmbiguousTarget::Character);
     }
     #[allow(clippy::naive_bytecount, reason = "a path has a few bytes")]
@@ -214,6 +233,18 @@ fn segments_are_plain(path: &[u8], strict: bool) -> Result<(), AmbiguousTarget> 
         return Err(AmbiguousTarget::EmptySegment);
     }
     Ok(())
+}
+
+/// Drops path parameters and joins slashes.
+fn simplified(decoded: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(decoded.len());
+    for segment in decoded.split(|it| *it == b'/') {
+        if !out.ends_with(b"/") {
+            out.push(b'/');
+        }
+        out.extend(segment.iter().take_while(|it| **it != b';'));
+    }
+    out
 }
 
 /// Borrows the path if nothing is encoded, as in most paths.
@@ -300,7 +331,7 @@ mod tests {
     #[test]
     fn lenient_still_refuses_to_climb() {
         let lenient = |text| Target::parse(&Method::GET, text, PathStrictness::Lenient);
-        for text in ["/a//b", "/a;b=c/d", "/a%2fb"] {
+        for text in ["/a//b", "/a;b=c/d", "/a%2fb", "/100%25", "/a%252fb", "/%25zz", "/a%253bb"] {
             assert!(lenient(text).is_ok(), "{text}");
         }
         for text in [
@@ -312,7 +343,15 @@ mod tests {
             "/a\\b",
             "/a%5cb",
             "/a%00b",
-            "/a%252fb",
+            // The same, encoded twice, and an encoding three deep.
+            "/a/%252e%252e/b",
+            "/a%252f..%252fb",
+            "/a/%252e.;c/b",
+            "/a%255cb",
+            "/a%2500b",
+            "/%25c0%25af",
+            "/a%25252fb",
+            "/a%2525b",
         ] {
             assert!(lenient(text).is_err(), "{text}");
         }
@@ -402,7 +441,8 @@ mod tests {
             ("/a b", Err(Character), Err(Character)),
             ("/a\\b", Err(Slash), Err(Slash)),
             ("/a%5cb", Err(Slash), Err(Slash)),
-            ("/a%25b", Err(Percent), Err(Percent)),
+            ("/a%25b", Err(Percent), Ok(())),
+            ("/a%252525b", Err(Percent), Err(Percent)),
             ("/a%2", Err(Percent), Err(Percent)),
             ("/a%2g", Err(Percent), Err(Percent)),
             ("/a%g2", Err(Percent), Err(Percent)),
@@ -419,6 +459,10 @@ mod tests {
             ("/a.b/..c", Ok(()), Ok(())),
             // A query belongs to the app; only characters that cannot be sent are rejected.
             ("/?a;b//..%2f|%zz", Ok(()), Ok(())),
+            ("/?a%25b%5cc\\d=\u{fc}", Ok(()), Ok(())),
+            ("/?a\x7f", Err(Character), Err(Character)),
+            ("/?a b", Err(Character), Err(Character)),
+            ("/\u{fc}?a", Err(Character), Err(Character)),
             ("/?a#", Err(Character), Err(Character)),
             (longest.as_str(), Ok(()), Ok(())),
             (&format!("{longest}a"), Err(TooLong), Err(TooLong)),
@@ -471,12 +515,12 @@ mod tests {
     #[test]
     fn what_an_app_may_read_instead_is_known() {
         let other = |text| {
-            let read =
-                Target::parse(&Method::GET, text, PathStrictness::Lenient).unwrap().other_reading();
-            read.map(|it| String::from_utf8(it).unwrap())
+            let read = Target::parse(&Method::GET, text, PathStrictness::Lenient).unwrap();
+            let readings = read.other_readings().map(|it| String::from_utf8(it).unwrap());
+            readings.collect::<Vec<_>>()
         };
         for text in ["/", "/a/b/", "/a?%61//;"] {
-            assert_eq!(other(text), None, "{text}");
+            assert!(other(text).is_empty(), "{text}");
         }
         for (text, read) in [
             ("/%61dmin/%78", "/admin/x"),
@@ -486,7 +530,14 @@ mod tests {
             ("/;a/b", "/b"),
             ("/a//", "/a/"),
         ] {
-            assert_eq!(other(text).as_deref(), Some(read), "{text}");
+            assert_eq!(other(text), [read], "{text}");
+        }
+        for (text, once, twice) in [
+            ("/%2561dmin", "/%61dmin", "/admin"),
+            ("/a%252fb", "/a%2fb", "/a/b"),
+            ("/100%25", "/100%", "/100%"),
+        ] {
+            assert_eq!(other(text), [once, twice], "{text}");
         }
     }
 
@@ -501,7 +552,7 @@ mod tests {
         // Hyper accepts any token as a method (RFC 9110 section 9.1), up to the length of a whole
         // head.
         for (bytes, expected) in
-            [(MAX_METHOD_BYTES, Ok(())), (MAX_METHOD_BYTES + 1, Err(AmbiguousTarget::TooLong))]
+            [(MAX_METHOD_BYTES, Ok(())), (MAX_METHOD_BYTES + 1, Err(AmbiguousTarget::Method))]
         {
             let method = Method::from_bytes(&vec![b'A'; bytes]).unwrap();
             assert_eq!(Target::parse(&method, "/", PathStrictness::Lenient).map(drop), expected);

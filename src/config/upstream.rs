@@ -113,8 +113,8 @@ pub(super) fn read(section: &ConfigSection<'_>) -> UpstreamDraft {
     let paths = section
         .key(
             "paths",
-            "Whether paths that can be read in two ways are rejected; `lenient` allows `//`, `;` \
-             and `%2f`, but no dot segments and no encoded bytes other than UTF-8",
+            "Whether paths that can be read in two ways are rejected; `lenient` allows `//`, `;`, \
+             `%2f` and `%25`, but no dot segments and no encoded bytes other than UTF-8",
         )
         .choice(&[("strict", PathStrictness::Strict), ("lenient", PathStrictness::Lenient)]);
     let ca_file = section.key("ca_file", "Additional root certificates for an https app").file();

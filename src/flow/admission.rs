@@ -58,7 +58,7 @@ pub(super) async fn admit(
         Verdict::Permitted(permit)
             if wanted.opens_web_socket
                 && is_by_cookie(&permit)
-                && exchange.is_of_another_site() =>
+                && exchange.is_web_socket_of_another_site() =>
         {
             Admission::Refused(Refusal::ForeignOrigin)
         }
@@ -100,10 +100,9 @@ async fn judge_again(
     Ok(exchange.app.policy.judge(target.clone(), Some(Arc::clone(session))))
 }
 
-/// Whether a page of another site can send the request as it is: true unless the session is proven
-/// with a token.
+/// Whether a page of another site can use the session: only one that a cookie proves.
 fn is_by_cookie(permit: &Permit) -> bool {
-    permit.session().is_none_or(|it| it.via().is_by_cookie())
+    permit.session().is_some_and(|it| it.via().is_by_cookie())
 }
 
 /// Whether the rule allows a redirect to sign in and the client is a browser that navigates to a
@@ -216,7 +215,7 @@ allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
             request = request.header(*name, *value);
         }
         let parts = request.body(()).unwrap().into_parts().0;
-        let peer = Peer { address: None, tls: true };
+        let peer = Peer::of_socket(None, true);
         let inbound = InboundRequest::read(
             &parts,
             &peer,

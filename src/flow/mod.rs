@@ -23,6 +23,7 @@ mod sign_in_url;
 mod sign_out;
 mod upkeep;
 
+use crate::base::target::MAX_TARGET_BYTES;
 use crate::sidecar::Sidecar;
 use crate::sidecar::app::App;
 use crate::wire::body::Body;
@@ -36,7 +37,9 @@ use futures_util::FutureExt as _;
 use futures_util::future::Either;
 use http::header::EXPECT;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
+};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use refusal::Refusal;
@@ -247,7 +250,8 @@ impl Drop for LoggedRequest<'_> {
 /// it one limit on guesses. The value of the header is not logged, since any client can send it.
 fn warn_of_untrusted_proxy(sidecar: &Sidecar, headers: &HeaderMap, inbound: &InboundRequest) {
     let peer = inbound.origin.peer;
-    if inbound.origin.trusted || !sidecar.untrusted_proxies.check() {
+    // A client that a load balancer names is no proxy of the operator.
+    if inbound.origin.trusted || inbound.origin.is_named || !sidecar.untrusted_proxies.check() {
         return;
     }
     if let Some(header) =
@@ -344,10 +348,16 @@ fn unread(
 
 /// Responds to a request whose head is too large. The response has no page, because such a head is
 /// expensive enough.
-pub fn refuse(sidecar: &Sidecar, method: &Method, peer: &Peer) -> Response<Body> {
+pub fn refuse(sidecar: &Sidecar, method: &Method, uri: &Uri, peer: &Peer) -> Response<Body> {
     let (reference, began) =
         (String::from_utf8_lossy(&sidecar.process.ids.next()).into_owned(), Instant::now());
-    let mut response = reply::empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    let target = uri.path_and_query().map_or(0, |it| it.as_str().len());
+    let status = if target > MAX_TARGET_BYTES {
+        StatusCode::URI_TOO_LONG
+    } else {
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+    };
+    let mut response = reply::empty(status);
     if let Ok(value) = HeaderValue::from_str(&reference) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }

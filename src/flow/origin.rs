@@ -7,8 +7,15 @@ use http::header::{ORIGIN, REFERER};
 use http::{HeaderValue, Method};
 
 impl Exchange<'_> {
-    /// Whether a page of another site sent the request. Such a page can open a WebSocket with this
-    /// browser's cookies, and only its `Origin` reveals it.
+    /// Whether a page of another site opens a WebSocket, which it can do with this browser's cookies;
+    /// only its `Origin` reveals it. The operator can list other sites.
+    pub(super) fn is_web_socket_of_another_site(&self) -> bool {
+        let is_listed = |it| self.app.web_socket_origins.contains(it);
+        let mut origins = self.headers.get_all(ORIGIN).iter();
+        origins.any(|it| !self.app.site.is_origin(it) && !is_listed(it))
+    }
+
+    /// Whether a page of another site sent the request.
     pub(super) fn is_of_another_site(&self) -> bool {
         self.headers.get_all(ORIGIN).iter().any(|it| !self.app.site.is_origin(it))
     }

@@ -87,6 +87,7 @@ fn proxy_context(sidecar: &Sidecar, inbound: &InboundRequest) -> ProxyContext {
         https: inbound.https,
         host: inbound.host.clone(),
         chain: inbound.origin.chain.clone(),
+        passed: inbound.origin.passed.clone(),
         request_id: inbound.request_id.clone(),
         upgrade: inbound.upgrade,
         share: share_key(&inbound.origin),
@@ -97,8 +98,9 @@ fn proxy_context(sidecar: &Sidecar, inbound: &InboundRequest) -> ProxyContext {
 /// Returns the shares that a request counts against. A trusted front proxy brings many people over
 /// one connection, so its requests count by the addresses that it reports, or not at all without
 /// them. A client of a unix socket counts as a front proxy.
+/// A connection whose client a load balancer names is one person's again.
 fn share_key(origin: &RequestOrigin) -> ShareKey {
-    if origin.trusted {
+    if origin.trusted && !origin.is_named {
         let client = origin.client.filter(|it| Some(*it) != origin.peer);
         ShareKey { connection: None, client }
     } else {

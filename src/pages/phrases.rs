@@ -135,6 +135,7 @@ pub(crate) struct EntryPhrases {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RefusalPhrases {
     pub(crate) unclear_target: NoticeText,
+    pub(crate) long_target: NoticeText,
     pub(crate) unclear_host: NoticeText,
     pub(crate) unclear_end: NoticeText,
     pub(crate) misdirected: NoticeText,

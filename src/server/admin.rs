@@ -9,7 +9,7 @@ use super::serve::{ServerSettings, serve};
 use super::sweep::MAX_REFUSED_CONNECTIONS;
 use crate::base::secret::Secret;
 use crate::base::site::Site;
-use crate::config::server::ServerLimits;
+use crate::config::server::{PeerSet, ServerLimits};
 use crate::directory::Directory;
 use crate::session::person::{AmbiguousPerson, EndedSessions, PersonSelector};
 use crate::telemetry::metrics;
@@ -83,6 +83,7 @@ pub async fn serve_admin(listener: Listener, source: impl AdminSource, over: Can
         limits,
         tls: None,
         hsts: None,
+        proxy_protocol: PeerSet::default(),
         grace: Duration::ZERO,
         metrics: Arc::default(),
     };

@@ -8,6 +8,7 @@ use super::state::{ConnectionState, SweeperSignal};
 use crate::config::server::ServerLimits;
 use crate::wire::body::Body;
 use crate::wire::peer::Peer;
+use crate::wire::proxy_protocol::{self, MAX_HEADER_BYTES, ProxyHeader};
 use crate::wire::reply;
 use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -18,11 +19,13 @@ use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::ops::DerefMut;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio_rustls::TlsAcceptor;
 
 /// Handles requests. The response is sent unchanged and lasts until its body ends.
@@ -191,6 +194,32 @@ async fn drive<C: Future>(
         polled
     })
     .await
+}
+
+/// Reads the PROXY protocol header at the beginning of a connection, and nothing behind it. Returns
+/// `None` if it is not valid or does not arrive in time.
+pub(super) async fn read_proxy_header(
+    mut io: CountedSocket,
+) -> Option<(CountedSocket, Option<SocketAddr>)> {
+    let state = Arc::clone(io.state());
+    let mut header = [0; MAX_HEADER_BYTES];
+    let mut filled = 0;
+    let client = loop {
+        let needed = match proxy_protocol::parse(header.get(..filled)?).ok()? {
+            ProxyHeader::Complete(client) => break client,
+            ProxyHeader::AtLeast(count) => header.get_mut(filled..count)?,
+        };
+        let mut buffer = ReadBuf::new(needed);
+        until_signaled(&state, |context| {
+            Pin::new(&mut io).poll_read(context, &mut buffer).map(Result::ok)
+        })
+        .await?;
+        match buffer.filled().len() {
+            0 => return None,
+            count => filled += count,
+        }
+    };
+    Some((io, client))
 }
 
 /// Performs the TLS handshake, if TLS is configured, and detects HTTP/2: with ALPN, or in cleartext

@@ -5,15 +5,17 @@ use super::listener::Listener;
 use super::sockets::{AcceptedSocket, CountedSocket};
 use super::sweep::{ConnectionRegistry, ServerPhase};
 use super::tls::ServerCertificates;
-use crate::config::server::ServerLimits;
+use crate::config::server::{PeerSet, ServerLimits};
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::TunnelTracker;
 use crate::wire::handles;
 use crate::wire::peer::Peer;
+use std::future::Future;
 use std::io::{self, Write as _};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -38,6 +40,8 @@ pub struct ServerSettings {
     pub tls: Option<ServerCertificates>,
     /// `max-age` of `Strict-Transport-Security` over TLS, if it is sent.
     pub hsts: Option<Duration>,
+    /// Load balancers whose connections must begin with a PROXY protocol header.
+    pub proxy_protocol: PeerSet,
     /// How long active requests may take to finish after `shutdown`.
     pub grace: Duration,
     /// The metrics that count connections that are not served.
@@ -64,6 +68,8 @@ pub async fn serve<H: Handler>(
             settings.limits.connections.min(handles::max_connections()).min(Semaphore::MAX_PERMITS),
         )),
         metrics: settings.metrics,
+        proxy_protocol: settings.proxy_protocol,
+        warned_of_proxy_header: AtomicBool::new(false),
         tls: settings.tls.as_ref().map(ServerCertificates::acceptor),
         tasks: TaskTracker::new(),
         handle,
@@ -93,6 +99,8 @@ struct SharedState<H> {
     connection_permits: Arc<Semaphore>,
     tls: Option<TlsAcceptor>,
     metrics: Arc<Metrics>,
+    proxy_protocol: PeerSet,
+    warned_of_proxy_header: AtomicBool,
     tasks: TaskTracker,
     handle: H,
 }
@@ -104,7 +112,7 @@ async fn accept<H: Handler>(listener: Listener, front: Arc<SharedState<H>>) {
             Ok((socket, address)) => {
                 failing = false;
                 let tls = front.tls.clone().filter(|_| listener.may_be_tls());
-                let peer = Peer { address, tls: tls.is_some() };
+                let peer = Peer::of_socket(address, tls.is_some());
                 front.admit(socket, peer, tls);
             }
             // The client closed the connection before it was accepted.
@@ -126,20 +134,47 @@ async fn accept<H: Handler>(listener: Listener, front: Arc<SharedState<H>>) {
 }
 
 impl<H: Handler> SharedState<H> {
-    fn admit(&self, socket: AcceptedSocket, peer: Peer, tls: Option<TlsAcceptor>) {
+    fn admit(self: &Arc<Self>, socket: AcceptedSocket, peer: Peer, tls: Option<TlsAcceptor>) {
         let Ok(place) = Arc::clone(&self.connection_permits).try_acquire_owned() else {
             self.metrics.connection_refused("limit");
             // No TLS handshake for a refusal: attackers could use it to cause expensive work.
             return self.registry.refuse(if tls.is_some() { None } else { refuse(socket) });
         };
         let noted = CountedSocket::new(socket, self.registry.enter(), place);
-        self.tasks.spawn(connection::serve(
-            Arc::clone(&self.protocol),
-            noted,
-            tls,
-            self.handle.clone(),
-            peer,
-        ));
+        if self.proxy_protocol.contains(peer.socket) {
+            self.tasks.spawn(Arc::clone(self).serve_named(noted, peer, tls));
+        } else {
+            self.tasks.spawn(self.serve(noted, peer, tls));
+        }
+    }
+
+    fn serve(
+        &self,
+        socket: CountedSocket,
+        peer: Peer,
+        tls: Option<TlsAcceptor>,
+    ) -> impl Future<Output = ()> + Send + use<H> {
+        connection::serve(Arc::clone(&self.protocol), socket, tls, self.handle.clone(), peer)
+    }
+
+    /// Serves a connection of a load balancer, which names the client first.
+    async fn serve_named(
+        self: Arc<Self>,
+        socket: CountedSocket,
+        peer: Peer,
+        tls: Option<TlsAcceptor>,
+    ) {
+        if let Some((socket, client)) = Box::pin(connection::read_proxy_header(socket)).await {
+            self.serve(socket, peer.or_named(client), tls).await;
+        } else {
+            self.metrics.connection_refused("proxy_header");
+            if !self.warned_of_proxy_header.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    peer = peer.socket.map(tracing::field::display),
+                    "closed a connection without a valid PROXY protocol header: send one from this address, or remove it from server.proxy_protocol; later ones are only counted"
+                );
+            }
+        }
     }
 
     async fn drain(&self, grace: Duration, tunnels: &TunnelTracker) {

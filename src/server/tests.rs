@@ -8,7 +8,7 @@ mod tls;
 use super::admin::{AdminSource, serve_admin};
 use super::tls::ServerCertificates;
 use super::{Handler, Listener, ServerSettings, serve};
-use crate::config::server::{ListenAddress, ServerLimits, TlsFiles};
+use crate::config::server::{ListenAddress, PeerSet, ServerLimits, TlsFiles};
 use crate::upstream::TunnelTracker;
 use crate::wire::body::{Body, BoxError};
 use crate::wire::peer::Peer;
@@ -156,7 +156,14 @@ fn start_with(limits: ServerLimits, tls: Option<ServerCertificates>, grace: Dura
     let listeners = Listener::bind(&ListenAddress::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
     let address = listeners[0].local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let settings = ServerSettings { limits, tls, hsts: None, grace, metrics: Arc::default() };
+    let settings = ServerSettings {
+        limits,
+        tls,
+        hsts: None,
+        proxy_protocol: PeerSet::default(),
+        grace,
+        metrics: Arc::default(),
+    };
     let served =
         tokio::spawn(serve(listeners, settings, App, TunnelTracker::new(), shutdown.clone()));
     World { address, shutdown, served }

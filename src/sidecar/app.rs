@@ -11,6 +11,7 @@ use crate::headers::identity::IdentityHeaderWriter;
 use crate::seal::jwk::SigningKeys;
 use crate::upstream::{BadUpstream, Upstream};
 use crate::wire::cookies::CookieNames;
+use http::HeaderValue;
 use std::sync::Arc;
 
 /// An app behind the proxy. A request finds its app in `flow::Exchange`.
@@ -22,6 +23,8 @@ pub struct App {
     pub names: CookieNames,
     /// The access rules.
     pub policy: Arc<Policy>,
+    /// Origins in addition to our own whose pages may open `WebSocket`s.
+    pub web_socket_origins: Vec<HeaderValue>,
     /// Writes the identity headers.
     pub headers: IdentityHeaderWriter,
     /// The connections to the app.
@@ -60,6 +63,7 @@ impl App {
         Ok(Self {
             names: CookieNames::new(site.is_https()),
             policy: Arc::new(policy),
+            web_socket_origins: config.access.origins.clone(),
             headers,
             upstream: Upstream::new(&config.upstream, &config.server.limits)?,
             site,

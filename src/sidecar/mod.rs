@@ -19,7 +19,7 @@ use crate::bearer::sessions::BearerSessions;
 use crate::config::Config;
 use crate::config::directory::UnknownIdentifier;
 use crate::config::native::NativeConfig;
-use crate::config::server::TrustedProxies;
+use crate::config::server::ProxyTrust;
 use crate::directory::client_sign_ins::MORE_THAN_PER_PERSON;
 use crate::directory::{self, Directory};
 use crate::entra::Entra;
@@ -104,8 +104,8 @@ pub struct Sidecar {
     /// The app. Only `flow::handle` and the running process read it here: a request has its app in
     /// `Exchange`.
     pub app: App,
-    /// Front proxies whose forwarded headers are trusted.
-    pub trust: TrustedProxies,
+    /// Front proxies whose forwarded headers are trusted, and which of them are passed on.
+    pub trust: ProxyTrust,
     /// Peers that sent such headers without being trusted.
     pub untrusted_proxies: UntrustedProxies,
     /// How strictly paths are parsed; the same for all apps, because the target is read before the
@@ -292,7 +292,7 @@ impl Sidecar {
         let (pages, warnings) = Pages::new(config.pages.templates.as_deref());
         let sidecar = Self {
             app,
-            trust: config.server.trusted_proxies.clone(),
+            trust: config.server.trust.clone(),
             untrusted_proxies: UntrustedProxies::default(),
             strictness: config.upstream.paths,
             entra: Arc::new(if asks_entra { entra.naming_only() } else { entra }),

@@ -5,11 +5,15 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::io::Write as _;
 use std::net::IpAddr;
+use std::ops::Range;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
+const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -18,12 +22,20 @@ pub(super) fn write(headers: &mut HeaderMap, proxy_context: &ProxyContext) {
     let proto = if proxy_context.https { "https" } else { "http" };
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
     headers.insert(X_FORWARDED_HOST, proxy_context.host.clone());
-    headers.insert(X_REQUEST_ID, proxy_context.request_id.clone());
+    let passed = proxy_context.passed.as_deref();
+    let request_id = passed.and_then(|it| it.request_id.as_ref());
+    headers.insert(X_REQUEST_ID, request_id.unwrap_or(&proxy_context.request_id).clone());
+    if let Some(prefix) = passed.and_then(|it| it.prefix.as_ref()) {
+        headers.insert(X_FORWARDED_PREFIX, prefix.clone());
+    }
+    if let Some(port) = passed.and_then(|it| it.port.as_ref()) {
+        headers.insert(X_FORWARDED_PORT, port.clone());
+    }
     // One buffer for the three values that are built for each request.
     let mut text = Vec::with_capacity(192);
     chain(&mut text, proxy_context);
     let chain_end = text.len();
-    forwarded(&mut text, proxy_context, proto);
+    let client = forwarded(&mut text, proxy_context, proto);
     let forwarded_end = text.len();
     let traced = headers.get(TRACEPARENT).is_some_and(is_traceparent)
         && headers.get_all(TRACEPARENT).iter().count() == 1;
@@ -33,6 +45,9 @@ pub(super) fn write(headers: &mut HeaderMap, proxy_context: &ProxyContext) {
     let text = Bytes::from(text);
     insert(headers, X_FORWARDED_FOR, text.slice(..chain_end));
     insert(headers, FORWARDED, text.slice(chain_end..forwarded_end));
+    if let Some(client) = client {
+        insert(headers, X_REAL_IP, text.slice(client));
+    }
     if !traced {
         insert(headers, TRACEPARENT, text.slice(forwarded_end..));
     }
@@ -84,23 +99,34 @@ fn decimal(out: &mut Vec<u8>, it: u8) {
     out.push(b'0' + it % 10);
 }
 
-/// RFC 7239 section 4.
-fn forwarded(out: &mut Vec<u8>, proxy_context: &ProxyContext, proto: &str) {
+/// Appends `Forwarded` (RFC 7239 section 4). Returns where the client's address is in it.
+fn forwarded(out: &mut Vec<u8>, proxy_context: &ProxyContext, proto: &str) -> Option<Range<usize>> {
     out.extend_from_slice(b"for=");
-    match proxy_context.client {
-        Some(it @ IpAddr::V4(_)) => address(out, it),
+    let client = match proxy_context.client {
+        Some(it @ IpAddr::V4(_)) => Some(located(out, it)),
         Some(it @ IpAddr::V6(_)) => {
             out.extend_from_slice(b"\"[");
-            address(out, it);
+            let client = located(out, it);
             out.extend_from_slice(b"]\"");
+            Some(client)
         }
-        None => out.extend_from_slice(b"unknown"),
-    }
+        None => {
+            out.extend_from_slice(b"unknown");
+            None
+        }
+    };
     out.extend_from_slice(b";host=\"");
     // The host was matched against Entrada's own names, so it contains no quotes.
     out.extend_from_slice(proxy_context.host.as_bytes());
     out.extend_from_slice(b"\";proto=");
     out.extend_from_slice(proto.as_bytes());
+    client
+}
+
+fn located(out: &mut Vec<u8>, it: IpAddr) -> Range<usize> {
+    let start = out.len();
+    address(out, it);
+    start..out.len()
 }
 
 /// Starts a new trace (W3C Trace Context section 3.2), so that the app's log and Entrada's can be
@@ -165,6 +191,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         write(&mut headers, &proxy_context);
         assert_eq!(headers.get("x-forwarded-for").unwrap(), "192.0.2.1");
+        assert_eq!(headers.get("x-real-ip").unwrap(), "192.0.2.1");
         assert_eq!(
             headers.get("forwarded").unwrap(),
             "for=192.0.2.1;host=\"app.example.com\";proto=https"
@@ -173,6 +200,7 @@ mod tests {
         proxy_context.client = Some("2001:db8::1".parse().unwrap());
         write(&mut headers, &proxy_context);
         assert_eq!(headers.get("x-forwarded-for").unwrap(), "1.2.3.4, 192.0.2.1");
+        assert_eq!(headers.get("x-real-ip").unwrap(), "2001:db8::1");
         assert_eq!(
             headers.get("forwarded").unwrap(),
             "for=\"[2001:db8::1]\";host=\"app.example.com\";proto=https"

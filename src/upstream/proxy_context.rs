@@ -2,6 +2,7 @@
 
 use super::share::ShareKey;
 use super::tunnel::TunnelTracker;
+use crate::wire::forwarded::PassedHeaders;
 use http::HeaderValue;
 use std::net::IpAddr;
 
@@ -18,6 +19,8 @@ pub struct ProxyContext {
     pub host: HeaderValue,
     /// The forwarding chain so far, from a trusted peer.
     pub chain: Option<HeaderValue>,
+    /// Headers of a trusted peer that reach the app as they are.
+    pub passed: Option<Box<PassedHeaders>>,
     /// Entrada's request ID.
     pub request_id: HeaderValue,
     /// Whether the client requests a protocol upgrade.
@@ -37,6 +40,7 @@ impl ProxyContext {
             https: true,
             host: HeaderValue::from_static("app.example.com"),
             chain: None,
+            passed: None,
             request_id: HeaderValue::from_static("AAAAAAAAAAAAAAAA"),
             upgrade: false,
             share: ShareKey::default(),

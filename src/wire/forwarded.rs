@@ -2,7 +2,7 @@
 
 use super::peer::Peer;
 use crate::base::target::{AmbiguousTarget, PathStrictness, Target};
-use crate::config::server::TrustedProxies;
+use crate::config::server::{PeerSet, ProxyTrust, TrustedHeaders};
 use http::{HeaderMap, HeaderValue, Method};
 use std::net::{IpAddr, SocketAddr};
 
@@ -26,6 +26,66 @@ pub struct RequestOrigin {
     pub trusted: bool,
     /// The address and port of the other end of the connection.
     pub connection: Option<SocketAddr>,
+    /// Whether a load balancer named that address in a PROXY protocol header.
+    pub is_named: bool,
+    /// What a trusted peer reports beyond that, if any of it is to be passed on.
+    pub passed: Option<Box<PassedHeaders>>,
+}
+
+/// Headers of a trusted peer that reach the app as they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PassedHeaders {
+    /// `X-Forwarded-Prefix`.
+    pub prefix: Option<HeaderValue>,
+    /// `X-Forwarded-Port`.
+    pub port: Option<HeaderValue>,
+    /// `X-Request-Id`.
+    pub request_id: Option<HeaderValue>,
+}
+
+impl PassedHeaders {
+    /// Reads the headers that the operator listed. Each counts only if it appears once and is
+    /// well-formed.
+    fn read(headers: &HeaderMap, listed: TrustedHeaders) -> Option<Box<Self>> {
+        if listed == TrustedHeaders::default() {
+            return None;
+        }
+        let one = |is_listed: bool, name: &str, fits: fn(&[u8]) -> bool| {
+            only(headers, name).filter(|it| is_listed && fits(it.as_bytes())).cloned()
+        };
+        Some(Box::new(Self {
+            prefix: one(listed.prefix, "x-forwarded-prefix", is_prefix),
+            port: one(listed.port, "x-forwarded-port", is_port),
+            request_id: one(listed.request_id, "x-request-id", is_request_id),
+        }))
+    }
+}
+
+/// Maximum length of `X-Forwarded-Prefix`, in bytes.
+const MAX_PREFIX_BYTES: usize = 256;
+/// Maximum length of a request ID from a front proxy, in bytes.
+const MAX_REQUEST_ID_BYTES: usize = 128;
+
+/// An absolute path of unreserved characters (RFC 3986 section 2.3), without empty and dot segments.
+fn is_prefix(value: &[u8]) -> bool {
+    let is_plain = |it: &u8| it.is_ascii_alphanumeric() || b"-._~/".contains(it);
+    value.len() <= MAX_PREFIX_BYTES
+        && value.iter().all(is_plain)
+        && value.strip_prefix(b"/").is_some_and(|rest| {
+            let rest = rest.strip_suffix(b"/").unwrap_or(rest);
+            rest.is_empty()
+                || rest.split(|it| *it == b'/').all(|it| !matches!(it, b"" | b"." | b".."))
+        })
+}
+
+fn is_port(value: &[u8]) -> bool {
+    let digits = std::str::from_utf8(value).unwrap_or_default();
+    !digits.starts_with(['0', '+']) && digits.parse::<u16>().is_ok()
+}
+
+fn is_request_id(value: &[u8]) -> bool {
+    (1..=MAX_REQUEST_ID_BYTES).contains(&value.len())
+        && value.iter().all(|it| it.is_ascii_alphanumeric() || b"._-".contains(it))
 }
 
 /// The reason why a request counts as http.
@@ -57,14 +117,6 @@ pub enum ForwardAuthError {
     Ambiguous(#[from] AmbiguousTarget),
 }
 
-/// Whether the peer's forwarded headers are trusted.
-fn is_trusted(peer: &Peer, trust: &TrustedProxies) -> bool {
-    match peer.ip() {
-        Some(ip) => trust.networks.iter().any(|it| it.contains(&ip)),
-        None => trust.unix,
-    }
-}
-
 /// The reason why a request that did not arrive over https counts as http.
 pub fn why_http(headers: &HeaderMap, origin: &RequestOrigin) -> PlainHttpReason {
     match (origin.trusted, headers.contains_key("x-forwarded-proto")) {
@@ -88,8 +140,10 @@ pub fn ignored_header(headers: &HeaderMap) -> Option<&'static str> {
 
 /// Reads the trusted facts about how a request arrived; for an untrusted peer, only its own
 /// address.
-pub fn read(headers: &HeaderMap, peer: &Peer, trust: &TrustedProxies) -> RequestOrigin {
-    if !is_trusted(peer, trust) {
+pub fn read(headers: &HeaderMap, peer: &Peer, trust: &ProxyTrust) -> RequestOrigin {
+    let ProxyTrust { proxies: trust, headers: listed_headers } = trust;
+    // An address that a PROXY protocol header names is a client's, and trusted with nothing.
+    if !trust.contains(peer.socket) {
         return RequestOrigin {
             client: peer.ip(),
             peer: peer.ip(),
@@ -98,9 +152,12 @@ pub fn read(headers: &HeaderMap, peer: &Peer, trust: &TrustedProxies) -> Request
             chain: None,
             trusted: false,
             connection: peer.address,
+            is_named: peer.is_named,
+            passed: None,
         };
     }
-    let chain = listed(headers, "x-forwarded-for");
+    // A named client is nearer than any entry of a chain.
+    let chain = listed(headers, "x-forwarded-for").filter(|_| !peer.is_named);
     let https = match only(headers, "x-forwarded-proto").map(HeaderValue::as_bytes) {
         Some(b"https" | b"wss") => Some(true),
         Some(b"http" | b"ws") => Some(false),
@@ -115,6 +172,8 @@ pub fn read(headers: &HeaderMap, peer: &Peer, trust: &TrustedProxies) -> Request
         chain,
         trusted: true,
         connection: peer.address,
+        is_named: peer.is_named,
+        passed: PassedHeaders::read(headers, *listed_headers),
     }
 }
 
@@ -177,7 +236,10 @@ fn once<'a>(
     if values.next().is_some() {
         return Err(ForwardAuthError::Header(name));
     }
-    first.map(|it| it.to_str().map_err(|_| ForwardAuthError::Header(name))).transpose()
+    // A query may be in UTF-8.
+    first
+        .map(|it| std::str::from_utf8(it.as_bytes()).map_err(|_| ForwardAuthError::Header(name)))
+        .transpose()
 }
 
 /// The value of a header that appears once; a second line invalidates both.
@@ -205,7 +267,7 @@ fn listed(headers: &HeaderMap, name: &str) -> Option<HeaderValue> {
 }
 
 /// The first address from the right that does not belong to a trusted proxy.
-fn client(chain: &HeaderValue, trust: &TrustedProxies) -> Option<IpAddr> {
+fn client(chain: &HeaderValue, trust: &PeerSet) -> Option<IpAddr> {
     let chain = chain.to_str().ok()?;
     let mut last = None;
     for entry in chain.rsplit(',').take(MAX_HOPS) {
@@ -235,12 +297,16 @@ fn address(text: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    fn trust() -> TrustedProxies {
-        TrustedProxies { networks: vec!["10.0.0.0/8".parse().unwrap()], unix: false }
+    fn proxies() -> PeerSet {
+        PeerSet { networks: vec!["10.0.0.0/8".parse().unwrap()], unix: false }
+    }
+
+    fn trust() -> ProxyTrust {
+        ProxyTrust { proxies: proxies(), headers: TrustedHeaders::default() }
     }
 
     fn peer(ip: &str) -> Peer {
-        Peer { address: Some(format!("{ip}:1").parse().unwrap()), tls: false }
+        Peer::of_socket(Some(format!("{ip}:1").parse().unwrap()), false)
     }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -272,6 +338,8 @@ mod tests {
                 chain: None,
                 trusted: false,
                 connection: peer("192.0.2.1").address,
+                is_named: false,
+                passed: None,
             }
         );
     }
@@ -345,9 +413,83 @@ mod tests {
     }
 
     #[test]
+    fn a_client_that_a_load_balancer_names_vouches_for_nobody() {
+        let claims = headers(&[("x-forwarded-for", "6.6.6.6"), ("x-forwarded-proto", "https")]);
+        let behind = |socket: &str, named: &str| {
+            let peer = peer(socket).or_named(Some(format!("{named}:2").parse().unwrap()));
+            read(&claims, &peer, &trust())
+        };
+        // The name of a trusted address is trusted no more than any other.
+        let origin = behind("192.0.2.1", "10.0.0.1");
+        assert_eq!((origin.client, origin.trusted), ("10.0.0.1".parse().ok(), false));
+        assert_eq!((origin.chain, origin.https), (None, None));
+        // A trusted load balancer sets the scheme; the chain is what its client wrote.
+        let origin = behind("10.0.0.1", "192.0.2.9");
+        assert_eq!((origin.client, origin.trusted), ("192.0.2.9".parse().ok(), true));
+        assert_eq!((origin.chain, origin.https), (None, Some(true)));
+    }
+
+    #[test]
+    fn only_listed_well_formed_headers_of_a_trusted_peer_are_passed_on() {
+        let all = TrustedHeaders { prefix: true, port: true, request_id: true };
+        let passed = |ip: &str, listed, pairs: &[(&'static str, &str)]| {
+            let trust = ProxyTrust { proxies: proxies(), headers: listed };
+            let passed = read(&headers(pairs), &peer(ip), &trust).passed.unwrap_or_default();
+            [passed.prefix, passed.port, passed.request_id].map(|it| it.is_some())
+        };
+        let sent = [
+            ("x-forwarded-prefix", "/apps/shop"),
+            ("x-forwarded-port", "8443"),
+            ("x-request-id", "4b-1.c_D"),
+        ];
+        assert_eq!(passed("10.0.0.1", all, &sent), [true; 3]);
+        assert_eq!(passed("192.0.2.1", all, &sent), [false; 3]);
+        assert_eq!(passed("10.0.0.1", TrustedHeaders::default(), &sent), [false; 3]);
+        let only_port = TrustedHeaders { port: true, ..TrustedHeaders::default() };
+        assert_eq!(passed("10.0.0.1", only_port, &sent), [false, true, false]);
+        for (name, value) in sent {
+            let twice = [(name, value), (name, value)];
+            assert_eq!(passed("10.0.0.1", all, &twice), [false; 3], "{name}");
+        }
+        let long = |bytes: usize| format!("/{}", "a".repeat(bytes - 1));
+        for (name, value, fits) in [
+            ("x-forwarded-prefix", "/", true),
+            ("x-forwarded-prefix", "/a/", true),
+            ("x-forwarded-prefix", long(256).as_str(), true),
+            ("x-forwarded-prefix", long(257).as_str(), false),
+            ("x-forwarded-prefix", "", false),
+            ("x-forwarded-prefix", "a", false),
+            ("x-forwarded-prefix", "//evil.example", false),
+            ("x-forwarded-prefix", "/a//b", false),
+            ("x-forwarded-prefix", "/a/../b", false),
+            ("x-forwarded-prefix", "/a/./b", false),
+            ("x-forwarded-prefix", "/a%2fb", false),
+            ("x-forwarded-prefix", "/a, /b", false),
+            ("x-forwarded-prefix", "/a?b", false),
+            ("x-forwarded-prefix", "/\"><script>", false),
+            ("x-forwarded-port", "1", true),
+            ("x-forwarded-port", "65535", true),
+            ("x-forwarded-port", "65536", false),
+            ("x-forwarded-port", "0", false),
+            ("x-forwarded-port", "0443", false),
+            ("x-forwarded-port", "+443", false),
+            ("x-forwarded-port", "443, 80", false),
+            ("x-forwarded-port", "", false),
+            ("x-request-id", &long(129)[1..], true),
+            ("x-request-id", &long(130)[1..], false),
+            ("x-request-id", "", false),
+            ("x-request-id", "a b", false),
+            ("x-request-id", "a\tb", false),
+        ] {
+            let found = passed("10.0.0.1", all, &[(name, value)]);
+            assert_eq!(found.contains(&true), fits, "{name}: {value}");
+        }
+    }
+
+    #[test]
     fn a_unix_socket_is_trusted_where_the_operator_says_so() {
-        let nobody = Peer { address: None, tls: false };
-        let trusts = |unix| is_trusted(&nobody, &TrustedProxies { unix, ..trust() });
+        let nobody = Peer::of_socket(None, false);
+        let trusts = |unix| PeerSet { unix, ..proxies() }.contains(nobody.socket);
         assert_eq!((trusts(true), trusts(false)), (true, false));
     }
 

@@ -5,7 +5,7 @@ use super::peer::Peer;
 use crate::base::ids::RequestIds;
 use crate::base::language::Language;
 use crate::base::target::{AmbiguousTarget, PathStrictness, Target};
-use crate::config::server::TrustedProxies;
+use crate::config::server::ProxyTrust;
 use http::header::{
     ACCEPT, ACCEPT_LANGUAGE, CONNECTION, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING, UPGRADE,
 };
@@ -73,7 +73,7 @@ impl InboundRequest {
     pub fn read(
         parts: &Parts,
         peer: &Peer,
-        trust: &TrustedProxies,
+        trust: &ProxyTrust,
         strictness: PathStrictness,
         ids: &RequestIds,
     ) -> Result<Self, InboundError> {
@@ -218,11 +218,11 @@ mod tests {
 
     fn read(request: http::request::Builder) -> Result<InboundRequest, InboundError> {
         let parts = request.body(()).unwrap().into_parts().0;
-        let peer = Peer { address: Some("192.0.2.1:1".parse().unwrap()), tls: false };
+        let peer = Peer::of_socket(Some("192.0.2.1:1".parse().unwrap()), false);
         InboundRequest::read(
             &parts,
             &peer,
-            &TrustedProxies::default(),
+            &ProxyTrust::default(),
             PathStrictness::Strict,
             &RequestIds::new(&crate::seal::random::system()),
         )

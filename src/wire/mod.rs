@@ -9,5 +9,6 @@ pub mod forwarded;
 pub(crate) mod handles;
 pub(crate) mod inbound;
 pub mod peer;
+pub mod proxy_protocol;
 pub(crate) mod reply;
 pub(crate) mod tls;

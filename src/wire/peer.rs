@@ -2,11 +2,17 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// The other end of a connection, as reported by the socket; no header can change it.
+/// The other end of a connection; no HTTP header can change it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// Its address; `None` on a unix socket.
+    /// The address that the load balancer names in a PROXY protocol header, otherwise that of the
+    /// socket; `None` on a unix socket.
     pub address: Option<SocketAddr>,
+    /// Whether `address` is from a PROXY protocol header.
+    pub is_named: bool,
+    /// The address of the other end of the socket, by which a front proxy is trusted; `None` on a
+    /// unix socket.
+    pub socket: Option<IpAddr>,
     /// Whether we terminate TLS on this connection.
     pub tls: bool,
 }
@@ -21,6 +27,20 @@ pub fn network(address: IpAddr) -> IpAddr {
 }
 
 impl Peer {
+    /// Creates the peer of a socket.
+    pub fn of_socket(address: Option<SocketAddr>, tls: bool) -> Self {
+        Self { address, is_named: false, socket: address.map(|it| it.ip().to_canonical()), tls }
+    }
+
+    /// Returns the peer behind a load balancer that named it, or the load balancer itself.
+    #[must_use]
+    pub fn or_named(self, client: Option<SocketAddr>) -> Self {
+        match client {
+            Some(_) => Self { address: client, is_named: true, ..self },
+            None => self,
+        }
+    }
+
     /// The IP address; an IPv4 address mapped into IPv6 is returned as IPv4.
     pub fn ip(&self) -> Option<IpAddr> {
         self.address.map(|it| it.ip().to_canonical())

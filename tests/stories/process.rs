@@ -75,6 +75,12 @@ async fn heads_that_are_too_big_are_refused() {
     )
     .await;
     assert_eq!(raw::status(&answer), 431);
+    // An address that is too long has a status of its own, whoever finds it.
+    for bytes in [17_000, 66_000, 100_000] {
+        let path = format!("/public/{}", "x".repeat(bytes));
+        let answer = talk(world.address, &get(&world, &path)).await;
+        assert_eq!(raw::status(&answer), 414, "{bytes}");
+    }
     let many: String = (0..200).map(|at| format!("X-{at}: 1\r\n")).collect();
     let answer = talk(
         world.address,

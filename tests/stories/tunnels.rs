@@ -4,7 +4,7 @@ use crate::path::authority;
 use crate::world::browser::{NAVIGATION, SCRIPT};
 use crate::world::raw::{self, talk};
 use crate::world::samples::{MAYA, MAYA_ID, TOM};
-use crate::world::{World, WorldPlan};
+use crate::world::{RULES, World, WorldPlan};
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{Method, Request, StatusCode};
@@ -106,6 +106,32 @@ pub async fn web_socket(
         }
         Err(error) => panic!("{error}"),
     }
+}
+
+#[tokio::test]
+async fn pages_of_listed_origins_open_web_sockets_and_without_a_session_all_do() {
+    let listed = ["https://intranet.example.com", "http://localhost:3000"];
+    let more = format!("[access]\norigins = {listed:?}\n{RULES}");
+    let world = World::with(WorldPlan { more, ..WorldPlan::default() }).await;
+    let cookie = world.signed_in(TOM).await.cookie_header();
+    for origin in listed {
+        assert!(web_socket(&world, "/ws", &cookie, Some(origin)).await.is_ok(), "{origin}");
+    }
+    for origin in [
+        "https://evil.example",
+        "http://intranet.example.com",
+        "https://intranet.example.com:8443",
+        "https://intranet.example.com.evil.example",
+        "null",
+    ] {
+        assert_eq!(
+            web_socket(&world, "/ws", &cookie, Some(origin)).await.err(),
+            Some(403),
+            "{origin}"
+        );
+    }
+    let open = web_socket(&world, "/public/ws", "a=b", Some("https://evil.example")).await;
+    assert!(open.is_ok(), "nothing is at stake");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use super::problem::{InvalidValue, quote};
 use super::section::{ConfigSection, LocatedValue, unexpected};
 use super::value_type::ValueType;
 use crate::base::domains::TenantName;
-use http::Method;
+use http::{HeaderValue, Method};
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -24,6 +24,8 @@ pub struct AccessConfig {
     pub default: Allow,
     /// The rules in the order of the file.
     pub rules: Vec<AccessRule>,
+    /// Origins in addition to our own whose pages may open `WebSocket`s with a session.
+    pub origins: Vec<HeaderValue>,
     /// Whether `[directory]` is written. Each organization then brings its own registration, which
     /// defines its own app roles.
     pub has_directory: bool,
@@ -75,11 +77,19 @@ pub(super) fn read(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> A
         .into();
     let rules: Vec<_> =
         section.each("rule", MAX_RULES, |it| rule(it, people)).into_iter().flatten().collect();
+    let origins = section
+        .key(
+            "origins",
+            "Origins in addition to that of `public_url` whose pages may open WebSockets with a \
+             person's session",
+        )
+        .list(&[], origin);
     coverage::refuse_covered(section, &rules);
     coverage::warn_of_spellings(section, &rules, &default);
     AccessConfig {
         default,
         rules: rules.into_iter().map(|it| it.value).collect(),
+        origins: origins.into_iter().map(|it| it.value).collect(),
         has_directory: people.has_directory,
     }
 }
@@ -110,6 +120,23 @@ fn rule(
     let rule =
         AccessRule { path: pattern, methods, allow: allow?, signed_out, line: section.line() };
     Some(LocatedValue { value: rule, spot: path.spot })
+}
+
+/// Reads an origin as browsers write it (RFC 6454 section 6.2).
+fn origin(text: &str) -> Result<HeaderValue, InvalidValue> {
+    let written = url::Url::parse(text)
+        .ok()
+        .filter(|it| matches!(it.scheme(), "https" | "http"))
+        .map(|it| it.origin().ascii_serialization());
+    match (written, HeaderValue::from_str(text)) {
+        (Some(written), Ok(value)) if written == text => Ok(value),
+        (written, _) => Err(InvalidValue::new(format!("{} is not an origin", quote(text))).hint(
+            match written {
+                Some(written) => format!("write {}, as browsers do", quote(&written)),
+                None => "write scheme and host, like \"https://app.example.com\"".to_owned(),
+            },
+        )),
+    }
 }
 
 fn method(text: &str) -> Result<Method, InvalidValue> {

@@ -2,9 +2,11 @@
 
 mod limits;
 mod listeners;
+mod peers;
 
 pub use limits::ServerLimits;
 pub use listeners::ListenAddress;
+pub use peers::{PeerSet, ProxyTrust, TrustedHeaders};
 
 use super::address::is_domain;
 use super::duration;
@@ -12,10 +14,9 @@ use super::problem::{InvalidValue, quote};
 use super::section::{ConfigSection, LocatedValue};
 use crate::base::secret::Secret;
 use crate::base::site::{BadSite, Site, split_authority};
-use ipnet::IpNet;
 use limits::limits;
 use listeners::{judge_listeners, listen};
-use std::net::IpAddr;
+use peers::{Peers, peers};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,7 +28,9 @@ pub struct ServerConfig {
     /// Public address, prefix and redirect path.
     pub site: Site,
     /// Proxies whose forwarded headers are trusted.
-    pub trusted_proxies: TrustedProxies,
+    pub trust: ProxyTrust,
+    /// Load balancers whose connections must begin with a PROXY protocol header.
+    pub proxy_protocol: PeerSet,
     /// The admin listener.
     pub admin_listen: ListenAddress,
     /// The token that callers of the admin API must send, on any listener. Without it, the admin
@@ -42,15 +45,6 @@ pub struct ServerConfig {
     pub hsts: Option<Duration>,
     /// Limits for timeouts and sizes.
     pub limits: ServerLimits,
-}
-
-/// Proxies whose `X-Forwarded-*`, `Forwarded` and `X-Original-*` are trusted. None by default.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrustedProxies {
-    /// Networks of trusted addresses.
-    pub networks: Vec<IpNet>,
-    /// Whether every peer on a unix socket is trusted.
-    pub unix: bool,
 }
 
 /// Paths of the certificate chain and the private key, in PEM.
@@ -111,7 +105,7 @@ pub(super) fn read(
     let return_hosts = section
         .key("return_hosts", "Additional hosts that `rd` may lead to after signing in or out")
         .list(&[], return_host);
-    let trusted_proxies = trust(section);
+    let Peers { trust, proxy_protocol } = peers(section);
     let shutdown_grace = section
         .key("shutdown_grace", "How long requests in progress may take to finish after SIGTERM")
         .duration(Duration::from_secs(30), Duration::ZERO..=Duration::from_hours(1));
@@ -128,7 +122,8 @@ pub(super) fn read(
     let server = site.clone().zip(admin_listen.as_ref()).map(|(site, admin)| ServerConfig {
         listen: listen.iter().map(|it| it.value.clone()).collect(),
         site,
-        trusted_proxies,
+        trust,
+        proxy_protocol,
         admin_listen: admin.value.clone(),
         admin_token,
         shutdown_grace,
@@ -205,48 +200,6 @@ fn admin_token(section: &ConfigSection<'_>) -> Option<Secret> {
         InvalidValue::new("is not a token of 32 to 512 visible characters without spaces");
     section.complain(&found.spot, complaint.hint("entrada secret prints a good one"));
     None
-}
-
-fn trust(section: &ConfigSection<'_>) -> TrustedProxies {
-    let mut trust = TrustedProxies::default();
-    for it in section
-        .key(
-            "trusted_proxies",
-            "Proxies whose `X-Forwarded-*` and `X-Original-*` are trusted; none by default",
-        )
-        .list(&[], trusted)
-    {
-        match it.value {
-            None => trust.unix = true,
-            Some(network) => {
-                if network.prefix_len() == 0 {
-                    let complaint = InvalidValue::new(
-                        "every client can forge its address and the requested host",
-                    );
-                    section.warn(
-                        &it.spot,
-                        complaint
-                            .hint("list only the networks of your proxies, like \"10.0.0.0/8\""),
-                    );
-                }
-                trust.networks.push(network);
-            }
-        }
-    }
-    trust
-}
-
-/// Parses a network or a single address; `None` stands for unix sockets.
-fn trusted(text: &str) -> Result<Option<IpNet>, InvalidValue> {
-    let refused = || {
-        InvalidValue::new(format!("{} is not a network", quote(text)))
-            .hint("write \"10.0.0.0/8\", \"fd00::/8\", a single address, or \"unix\"")
-    };
-    if text == "unix" {
-        return Ok(None);
-    }
-    let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
-    text.parse().ok().or_else(single).map(Some).ok_or_else(refused)
 }
 
 fn certificate(section: &ConfigSection<'_>) -> Option<TlsFiles> {

@@ -61,6 +61,15 @@ fn values_that_are_refused() {
             "hint: write \".example.com\" for all names below it",
         ),
         ("server", "trusted_proxies = [\"10.0.0.0/33\"]", "\"10.0.0.0/33\" is not a network"),
+        ("server", "proxy_protocol = [\"load-balancer\"]", "\"load-balancer\" is not a network"),
+        (
+            "server",
+            "trusted_headers = [\"X-Real-IP\"]",
+            "\"X-Real-IP\" is not one of these headers",
+        ),
+        ("access", "origins = [\"https://App.example.com/\"]", "is not an origin"),
+        ("access", "origins = [\"null\"]", "\"null\" is not an origin"),
+        ("access", "origins = [\"https://app.example.com:443\"]", "is not an origin"),
         ("server", "listen = [\"127.0.0.1:1\", \"0.0.0.0:1\"]", "\"0.0.0.0:1\" is listed twice"),
         ("server", "listen = \"localhost:80\"", "hint: write \"127.0.0.1:80\""),
         ("server", "listen = \"unix:run/x\"", "\"run/x\" is not the path of a socket"),
@@ -237,8 +246,8 @@ custom = { "X-Employee-Id" = "employeeid" }
     assert_eq!(config.server.listen, [server::ListenAddress::Systemd]);
     let networks = ["10.1.2.3/32", "fd00::/8"].map(|it| it.parse().unwrap());
     assert_eq!(
-        config.server.trusted_proxies,
-        server::TrustedProxies { networks: networks.to_vec(), unix: true }
+        config.server.trust.proxies,
+        server::PeerSet { networks: networks.to_vec(), unix: true }
     );
     assert_eq!(config.entra.authority, "http://127.0.0.1:9000");
     let routes: Vec<_> = config

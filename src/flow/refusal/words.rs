@@ -2,6 +2,7 @@
 
 use super::notice::RefusalWords;
 use super::unregistered::Unregistered;
+use crate::base::target::AmbiguousTarget;
 use crate::bearer::access_token::BadAccessToken;
 use crate::directory::{self, first_sign_in};
 use crate::entra::graph;
@@ -14,6 +15,14 @@ use http::StatusCode;
 
 pub(in crate::flow) fn unread(say: &NoticePhrases, refused: InboundError) -> RefusalWords {
     let told = match refused {
+        InboundError::Target(AmbiguousTarget::TooLong) => {
+            return RefusalWords::new(
+                NoticeKind::BadRequest,
+                StatusCode::URI_TOO_LONG,
+                NoticeParty::You,
+                &say.refused.long_target,
+            );
+        }
         InboundError::Target(_) => &say.refused.unclear_target,
         InboundError::Host => &say.refused.unclear_host,
         InboundError::Framing => &say.refused.unclear_end,

@@ -76,6 +76,7 @@ async fn a_unix_socket_has_no_address_takes_over_a_dead_one_and_leaves_no_file()
         limits: limits(),
         tls: None,
         hsts: None,
+        proxy_protocol: PeerSet::default(),
         grace: Duration::ZERO,
         metrics: Arc::default(),
     };

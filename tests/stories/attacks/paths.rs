@@ -158,17 +158,47 @@ async fn lenient_paths_are_judged_in_both_readings() {
         "/%61dmin%2Fx",
         "/admin;/x",
         "/;a=b/admin",
+        "/%2561dmin/x",
+        "/admin%252fx",
+        "/x/%252e%252e/admin",
+        "/admin%253b/x",
+        "/%252561dmin/x",
     ] {
         let answer =
             ask(&world, HttpVersion::One, "GET", path, &[("cookie", &tom.cookie_header())]).await;
         assert!(matches!(answer.status, 400 | 403), "{path}: {answer:?}");
     }
-    for path in ["/public/a//b;c=d%2fe", "/public;a/x"] {
+    for path in ["/public/a//b;c=d%2fe", "/public;a/x", "/public/100%25", "/public/a%252fb"] {
         let answer =
             ask(&world, HttpVersion::One, "GET", path, &[("cookie", &maya.cookie_header())]).await;
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
     }
     assert_eq!(ask(&world, HttpVersion::One, "GET", "/public/../admin/x", &[]).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_query_in_utf_8_reaches_the_app_as_it_is_and_survives_a_sign_in() {
+    let world = World::start().await;
+    let target = "/public/x?q=m\u{fc}nchen&p=100%25%5c";
+    let answer = ask(&world, HttpVersion::One, "GET", target, &[]).await;
+    assert!(
+        answer.status == 200 && answer.body.contains("q=m\u{fc}nchen&p=100%25%5c"),
+        "{answer:?}"
+    );
+    let page =
+        ["GET /x?q=m\u{fc}nchen HTTP/1.1", "Accept: text/html", "Connection: close"].join("\r\n");
+    let answer = crate::world::raw::talk(
+        world.address,
+        &format!("{page}\r\nHost: {}\r\n\r\n", authority(&world)),
+    )
+    .await;
+    assert_eq!(crate::world::raw::status(&answer), 302, "{answer}");
+    let mut maya = world.browser();
+    maya.visits("/x?q=m%C3%BCnchen").await;
+    let page = maya.signs_in_as(MAYA).await;
+    assert!(page.body.contains("q=m%C3%BCnchen"), "{}", page.body);
+    // A path is encoded, or it is refused.
+    assert_eq!(ask(&world, HttpVersion::One, "GET", "/public/\u{fc}", &[]).await.status, 400);
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ async fn the_app_hears_how_the_request_came() {
         page.app_heard("forwarded"),
         format!("for=127.0.0.1;host=\"{}\";proto=http", authority(&world))
     );
-    assert_eq!(page.app_heard("x-real-ip"), "");
+    assert_eq!(page.app_heard("x-real-ip"), "127.0.0.1");
     assert_eq!(page.app_heard("x-request-id"), page.header("x-request-id"));
     assert_eq!(page.app_heard("traceparent").len(), 55);
     let traced = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -71,8 +71,38 @@ async fn a_trusted_proxy_speaks_for_its_clients() {
     let page = maya.signs_in_as(MAYA).await;
     assert_eq!(page.app_heard("x-forwarded-for"), "6.6.6.6, 192.0.2.7, 127.0.0.1");
     assert_eq!(page.app_heard("forwarded"), "for=192.0.2.7;host=\"app.example.com\";proto=https");
+    assert_eq!(page.app_heard("x-real-ip"), "192.0.2.7");
     assert!(maya.cookie("__Host-entrada").is_some());
     assert!(world.logged().await.contains("\"client\":\"192.0.2.7\""));
+}
+
+#[tokio::test]
+async fn headers_of_a_trusted_proxy_reach_the_app_if_they_are_listed() {
+    let sent = [
+        ("x-forwarded-prefix", "/apps/shop"),
+        ("x-forwarded-port", "8443"),
+        ("x-request-id", "front.4711"),
+        ("x-real-ip", "6.6.6.6"),
+    ];
+    let listed =
+        "trusted_headers = [\"X-Forwarded-Prefix\", \"x-forwarded-port\", \"X-Request-Id\"]";
+    let trusted = "trusted_proxies = [\"127.0.0.1\"]";
+    for (server, passes) in [
+        (format!("{trusted}\n{listed}"), true),
+        (trusted.to_owned(), false),
+        (listed.to_owned(), false),
+    ] {
+        let world = World::with(WorldPlan { server, ..WorldPlan::default() }).await;
+        let page = world.browser().asks("GET", "/public/x", &sent).await;
+        let own_id = page.header("x-request-id");
+        assert_ne!(own_id, "front.4711", "the answer names our own");
+        let expected = if passes { ["/apps/shop", "8443", "front.4711"] } else { ["", "", own_id] };
+        for ((name, _), expected) in sent.iter().zip(expected) {
+            assert_eq!(page.app_heard(name), expected, "{name}");
+        }
+        assert_eq!(page.app_heard("x-real-ip"), "127.0.0.1");
+        assert!(world.logged().await.contains(&format!("\"request_id\":\"{own_id}\"")));
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod entra;
 mod listeners;
+mod proxy_protocol;
 mod strict_transport_security;
 mod termination;
 mod upstream;
