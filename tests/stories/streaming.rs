@@ -307,3 +307,22 @@ async fn an_upload_ends_with_its_session_too() {
         talk(world.address, &head.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")).await;
     assert_eq!(raw::status(&again), 401);
 }
+
+/// The permit was checked only when a part of the body arrived, as far as any test could tell.
+#[tokio::test]
+async fn an_upload_that_has_paused_ends_with_its_session_too() {
+    let world = World::start().await;
+    let mut maya = world.signed_in(MAYA).await;
+    let mut io = upload(&world, &maya).await;
+    io.write_all(b"4\r\nsent\r\n").await.unwrap();
+    let mut answer = vec![0; 4096];
+    let before = tokio::time::timeout(Duration::from_millis(1500), io.read(&mut answer)).await;
+    assert!(before.is_err(), "a pause alone ends nothing");
+    maya.posts("/oauth2/sign_out", NAVIGATION, "").await;
+    let count = tokio::time::timeout(PROMISED, io.read(&mut answer))
+        .await
+        .expect("the upload outlived its session")
+        .unwrap();
+    let answer = String::from_utf8_lossy(&answer[..count]);
+    assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("may have arrived"), "{answer}");
+}

@@ -31,6 +31,10 @@ const SIGN_IN_NEEDED: OAuthError =
     OAuthError::new("invalid_grant", "Microsoft Entra requires the person to sign in again");
 const NO_DATABASE: OAuthError = OAuthError::later(5, "the directory is not available right now");
 
+/// Maximum number of sessions of one sign-in that a refresh waits for, one after another: each can
+/// become idle during its recheck.
+const MAX_SESSIONS_PER_REFRESH: usize = 3;
+
 /// RFC 6749 section 5.1.
 #[derive(Serialize)]
 struct TokenAnswer<'a> {
@@ -72,7 +76,7 @@ async fn issue(
     };
     let granted = match form.needed("grant_type", "grant_type is missing")? {
         "authorization_code" => redeem(sidecar, directory, form, client).await,
-        "refresh_token" => refresh(sidecar, (native, directory), form, client).await,
+        "refresh_token" => refresh(sidecar, native, directory, form, client).await,
         _ => Err(TokenError::Reported(OAuthError::new(
             "unsupported_grant_type",
             "authorization_code and refresh_token are supported",
@@ -181,7 +185,8 @@ async fn redeem(
 /// no response retries with the same token.
 async fn refresh(
     sidecar: &Sidecar,
-    (native, directory): (&NativeConfig, &Directory),
+    native: &NativeConfig,
+    directory: &Directory,
     form: &TokenForm,
     client: &NativeClient,
 ) -> Result<RedeemedSignIn, TokenError> {
@@ -202,25 +207,35 @@ async fn refresh(
         )
         .into());
     }
-    let Some(SeenSession { session, is_due }) =
-        session_of_sign_in(sidecar, client_sign_in.id).await.map_err(|it| silent(&it))?
-    else {
-        return Err(SIGN_IN_OVER.into());
-    };
-    if is_due {
-        recheck::settle(sidecar, &session).await.map_err(|closed| {
-            OAuthError::later(closed.0, "Microsoft Entra is not available right now")
-        })?;
-        if session.is_over() {
-            return Err(if session.standing().again().is_some() {
-                SIGN_IN_NEEDED
-            } else {
-                SIGN_IN_OVER
-            }
-            .into());
-        }
-    }
+    recheck_session(sidecar, client_sign_in.id).await?;
     Ok(directory.rotate(&token, &client.id, idle).await?)
+}
+
+/// Rechecks the session of a sign-in, if that is due.
+async fn recheck_session(sidecar: &Sidecar, client_sign_in: Guid) -> Result<(), TokenError> {
+    for _ in 0..MAX_SESSIONS_PER_REFRESH {
+        let Some(SeenSession { session, is_due }) =
+            session_of_sign_in(sidecar, client_sign_in).await.map_err(|it| silent(&it))?
+        else {
+            return Err(SIGN_IN_OVER.into());
+        };
+        if is_due {
+            recheck::settle(sidecar, &session).await.map_err(|closed| later(closed.0))?;
+        }
+        if !session.is_over() {
+            return Ok(());
+        }
+        if session.standing().again().is_some() {
+            return Err(SIGN_IN_NEEDED.into());
+        }
+        // The session may have become idle or been evicted during the recheck. Only the row says
+        // whether the sign-in has ended; if not, its next session may be due too.
+    }
+    Err(later(1).into())
+}
+
+fn later(seconds: u64) -> OAuthError {
+    OAuthError::later(seconds, "Microsoft Entra is not available right now")
 }
 
 /// Returns the scope of the access token: the scopes that were granted at sign-in and are still

@@ -1,6 +1,6 @@
 //! Tokens that are given back by clients who do not wait for the answer.
 
-use super::NativeWorld;
+use super::{NativeWorld, is_no_longer_taken, is_refused, posts};
 use crate::world::h2::{DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, RawHttp2, head};
 use crate::world::samples::MAYA;
 use std::sync::Arc;
@@ -47,4 +47,18 @@ async fn attack_while_the_database_is_busy_tokens_that_are_given_back_pile_up_no
     assert_eq!(most, 4);
     drop(taken);
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+}
+
+#[tokio::test]
+async fn beyond_the_bound_a_client_that_waits_is_served_all_the_same() {
+    let world = NativeWorld::start().await;
+    let given = world.signed_in(MAYA).await;
+    let process = Arc::clone(&world.world.internals().process);
+    let taken = Arc::clone(&process.detached).acquire_many_owned(BOUND).await.unwrap();
+    let form = [("client_id", "phone"), ("token", given.access.as_str())];
+    let page = posts(&mut world.world.browser(), "revoke", &form).await;
+    assert_eq!(page.status, 200, "{}", page.body);
+    is_no_longer_taken(&world.calls(&given.access).await);
+    is_refused(&world.refreshes(&given.refresh).await, "invalid_grant");
+    drop(taken);
 }

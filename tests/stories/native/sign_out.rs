@@ -204,7 +204,7 @@ async fn an_entra_that_is_silent_signs_nobody_out_within_the_grace_and_a_token_i
     given(&world.refreshes(&second.refresh).await);
 }
 
-/// A session that ended while Entra was asked counted as ended by Entra, whatever Entra answered.
+/// A session that ended while Entra was asked counted as ended by Entra, whatever Entra answered; and the client whose refresh had asked was told that its sign-in had ended.
 #[tokio::test]
 async fn a_session_that_goes_idle_while_entra_confirms_it_leaves_its_sign_in_as_it_is() {
     let plan = WorldPlan { session: "idle = \"10m\"".to_owned(), ..plan("") };
@@ -221,10 +221,11 @@ async fn a_session_that_goes_idle_while_entra_confirms_it_leaves_its_sign_in_as_
         world.world.later(601);
         world.refreshes(&first.refresh).await
     };
-    let (_, second) = tokio::join!(world.refreshes(&first.refresh), while_entra_is_asked);
+    let (asked, second) = tokio::join!(world.refreshes(&first.refresh), while_entra_is_asked);
     assert!(control.refresh_calls() >= 1, "Entra was not asked");
     control.be_slow(0);
     let second = given(&second);
+    assert_eq!(given(&asked).refresh, second.refresh, "the same successor for both");
     assert_eq!(world.calls(&second.access).await.status, 200);
     given(&world.refreshes(&second.refresh).await);
     assert_eq!(world.directory().live_sign_ins(&[family(&first)]).await.unwrap().len(), 1);
