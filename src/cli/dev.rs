@@ -90,7 +90,7 @@ async fn serve(arguments: &DevArgs) -> Result<(), CommandError> {
         None => start_demo(&public_url, clock.clone(), arguments.organizations, shutdown.clone())?,
     };
     let config = read(
-        &written(arguments, place.as_ref(), (port, &public_url), &upstream, &emulator)?,
+        &written(arguments, place.as_ref(), port, &public_url, &upstream, &emulator)?,
         &emulator,
     )?;
     let log = start_log(&config, std::io::stderr())?;
@@ -108,7 +108,7 @@ async fn serve(arguments: &DevArgs) -> Result<(), CommandError> {
     let service = start(&config, process)?;
     let admin = Listener::bind(&config.server.admin_listen)
         .map_err(|it| CommandError::new(format!("cannot listen on 127.0.0.1: {it}")))?;
-    announce(&public_url, &upstream, (&emulator, link.as_deref()), arguments);
+    announce(&public_url, &upstream, &emulator, link.as_deref(), arguments);
     let told = shutdown.clone();
     tokio::spawn(async move {
         stop.wait().await;
@@ -196,7 +196,8 @@ fn start_demo(
 fn written(
     arguments: &DevArgs,
     place: Option<&DatabaseLocation>,
-    (port, public_url): (u16, &str),
+    port: u16,
+    public_url: &str,
     upstream: &str,
     emulator: &Emulator,
 ) -> Result<String, CommandError> {
@@ -276,7 +277,8 @@ fn refused(problems: &[Problem]) -> CommandError {
 fn announce(
     public_url: &str,
     upstream: &str,
-    (emulator, link): (&Emulator, Option<&str>),
+    emulator: &Emulator,
+    link: Option<&str>,
     arguments: &DevArgs,
 ) {
     let names: Vec<_> = emulator

@@ -58,19 +58,12 @@ impl ClientSignIn {
         id: Guid,
         client: String,
         scope: Option<String>,
-        times: (u64, u64),
+        ends: u64,
+        answered: u64,
         refresh_token: Option<Secret>,
         identity: Identity,
     ) -> Self {
-        Self {
-            id,
-            client,
-            scope,
-            ends: times.0,
-            answered: times.1,
-            entra_refresh_token: refresh_token,
-            identity,
-        }
+        Self { id, client, scope, ends, answered, entra_refresh_token: refresh_token, identity }
     }
 
     /// Returns the identity, with the person's current data from the directory.

@@ -257,12 +257,12 @@ impl Directory {
         identity.member = Some(std::sync::Arc::new(member));
         let refresh_token =
             row.maybe_text("entra_grant")?.and_then(|it| self.seals.open_refresh_token(id, &it));
-        let times = (time(row, "ends")?, time(row, "answered")?);
         Ok(Some(ClientSignIn::new(
             id,
             row.text("client")?,
             row.maybe_text("scope")?,
-            times,
+            time(row, "ends")?,
+            time(row, "answered")?,
             refresh_token,
             identity,
         )))

@@ -207,7 +207,8 @@ impl Directory {
         &self,
         changes: &mut Transaction,
         organization: Guid,
-        (proof, ends): (&OrganizationCredential, Option<u64>),
+        proof: &OrganizationCredential,
+        ends: Option<u64>,
         place: CredentialSlot,
         by: &str,
     ) -> Result<(), Error> {

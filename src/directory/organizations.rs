@@ -37,9 +37,8 @@ impl Directory {
             Some(code) => code,
             None => self.free_code(&mut changes, &new.name).await?,
         };
-        let complete = (new.tenant.is_some(), new.client_id.is_some(), sealed.is_some());
         if new.on {
-            is_complete(&code, complete)?;
+            is_complete(&code, new.tenant, new.client_id, sealed.is_some())?;
         }
         let now = self.clock.now();
         let values: Vec<SqlValue> = vec![
@@ -112,13 +111,12 @@ impl Directory {
         let (tenant, client_id) =
             (change.tenant.or(before.tenant), change.client_id.or(before.client_id));
         if change.state.unwrap_or(before.state) == OrganizationState::On {
-            is_complete(&before.code, (tenant.is_some(), client_id.is_some(), has_credential))?;
+            is_complete(&before.code, tenant, client_id, has_credential)?;
         }
         self.overwrite(&mut changes, before.id, &change, by).await?;
         match &change.proof {
             Some(proof) => {
-                self.put(&mut changes, before.id, (proof, change.credential_ends), place, by)
-                    .await?;
+                self.put(&mut changes, before.id, proof, change.credential_ends, place, by).await?
             }
             None if change.withdraw_new => self.withdraw(&mut changes, before.id).await?,
             None => {}
@@ -342,11 +340,15 @@ impl Directory {
 /// Checks that the tenant, the client ID and the credential are set.
 fn is_complete(
     code: &CompanyCode,
-    (tenant, client_id, credential): (bool, bool, bool),
+    tenant: Option<Guid>,
+    client_id: Option<Guid>,
+    has_credential: bool,
 ) -> Result<(), Error> {
-    let missing =
-        [(tenant, "a tenant ID"), (client_id, "a client ID"), (credential, "a credential")]
-            .into_iter()
-            .find(|it| !it.0);
-    missing.map_or(Ok(()), |it| Err(Error::Incomplete(code.clone(), it.1)))
+    let missing = match (tenant, client_id) {
+        (None, _) => "a tenant ID",
+        (_, None) => "a client ID",
+        _ if !has_credential => "a credential",
+        _ => return Ok(()),
+    };
+    Err(Error::Incomplete(code.clone(), missing))
 }

@@ -149,7 +149,7 @@ pub(super) fn picked(
         }
         Some(SignInObstacle::MustConsent) | None => sign_in(world, asking, &asked, &person, tls),
         Some(SignInObstacle::Code(code)) => {
-            sign_in_of_code(world, asking, &asked, (&person, code), tls)
+            sign_in_of_code(world, asking, &asked, &person, code, tls)
         }
         Some(trouble) => {
             page::refusal(&refusal_for(world, trouble, &person).at(world, &asked.correlation))
@@ -203,7 +203,8 @@ fn sign_in_of_code(
     world: &EmulatorState,
     asking: &EmulatorRequest,
     asked: &AuthorizationRequest,
-    (person, code): (&EmulatedPerson, u32),
+    person: &EmulatedPerson,
+    code: u32,
     tls: bool,
 ) -> EmulatorReply {
     let told = refusal_for(world, SignInObstacle::Code(code), person).at(world, &asked.correlation);

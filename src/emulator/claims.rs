@@ -203,8 +203,10 @@ fn falsify(world: &EmulatorState, claims: &mut Map<String, Value>, wrong: TokenD
 pub(super) fn access_token(
     world: &EmulatorState,
     ring: &KeyRing<'_>,
-    (person, client): (&EmulatedPerson, &str),
-    (resource, scope): (&ResourceScopes, &str),
+    person: &EmulatedPerson,
+    client: &str,
+    resource: &ResourceScopes,
+    scope: &str,
 ) -> Result<String, BadKey> {
     let mut claims = envelope(world, &person.tenant, &resource.audience);
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
@@ -222,7 +224,8 @@ pub(super) fn access_token(
 pub(super) fn app_token(
     world: &EmulatorState,
     ring: &KeyRing<'_>,
-    (tenant, client): (&str, &str),
+    tenant: &str,
+    client: &str,
     audience: &str,
 ) -> Result<String, BadKey> {
     let principal = "11aa11aa-bb11-4c22-8d33-44ee44ee44ee";

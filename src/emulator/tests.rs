@@ -139,9 +139,9 @@ fn authorize(emulator: &Emulator, more: &[(&str, &str)]) -> String {
     url.into()
 }
 
-async fn pick(emulator: &Emulator, page: &Seen, pair: (&str, &str)) -> Seen {
+async fn pick(emulator: &Emulator, page: &Seen, name: &str, value: &str) -> Seen {
     let own = emulator.authority();
-    let form = [("transaction", page.transaction()), pair];
+    let form = [("transaction", page.transaction()), (name, value)];
     ask(&at(emulator, "pick"), Some(&form), &[("origin", &own), ("sec-fetch-site", "same-origin")])
         .await
 }
@@ -154,7 +154,7 @@ async fn sign_in(emulator: &Emulator, name: &str) -> Seen {
     let page = ask(&authorize(emulator, &[]), None, &[]).await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.body.contains("NOT MICROSOFT"));
-    pick(emulator, &page, ("person", &oid(emulator, name))).await
+    pick(emulator, &page, "person", &oid(emulator, name)).await
 }
 
 async fn redeem(emulator: &Emulator, code: &str, more: &[(&str, &str)]) -> Seen {

@@ -141,15 +141,16 @@ fn answer(
         return Err(EmulatedRefusal::written(refused));
     }
     match grant {
-        "authorization_code" => redeem(world, (tenant, client), asking, ring),
+        "authorization_code" => redeem(world, tenant, client, asking, ring),
         "refresh_token" => refresh(world, client, asking, ring),
-        _ => for_the_app(world, (tenant, client), asking, ring),
+        _ => for_the_app(world, tenant, client, asking, ring),
     }
 }
 
 fn redeem(
     world: &EmulatorState,
-    (tenant, client): (TenantAddress, &str),
+    tenant: TenantAddress,
+    client: &str,
     asking: &EmulatorRequest,
     ring: &KeyRing<'_>,
 ) -> Result<Value, EmulatedRefusal> {

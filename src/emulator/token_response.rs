@@ -27,9 +27,9 @@ pub(super) fn tokens(
     let mut meant = grant.clone();
     scope.clone_into(&mut meant.request.scope);
     // Entra's response lists the resource scopes and omits `offline_access`.
-    let told: Vec<&str> =
+    let listed: Vec<&str> =
         scope.split(' ').filter(|it| !it.is_empty() && *it != "offline_access").collect();
-    let told = told.join(" ");
+    let listed = listed.join(" ");
     let two = || {
         EmulatedRefusal::new(
             70_011,
@@ -41,12 +41,14 @@ pub(super) fn tokens(
     let access = claims::access_token(
         world,
         ring,
-        (&person, &grant.request.client),
-        (&resource, &permissions(&resource, &told)),
+        &person,
+        &grant.request.client,
+        &resource,
+        &permissions(&resource, &listed),
     )
     .map_err(|_| no_token())?;
     granted(world, &access, Some(&person.oid), &resource);
-    let mut body = json!({"token_type": "Bearer", "scope": told, "expires_in": claims::TOKEN_LIFETIME_SECONDS, "ext_expires_in": claims::TOKEN_LIFETIME_SECONDS, "access_token": access});
+    let mut body = json!({"token_type": "Bearer", "scope": listed, "expires_in": claims::TOKEN_LIFETIME_SECONDS, "ext_expires_in": claims::TOKEN_LIFETIME_SECONDS, "access_token": access});
     let Some(members) = body.as_object_mut() else { return Err(no_token()) };
     if has("offline_access") {
         let refresh = format!("1.{}", world.random.text::<200>());
@@ -74,7 +76,8 @@ pub(super) fn tokens(
 /// Returns the access token for the app itself (RFC 6749 section 4.4).
 pub(super) fn for_the_app(
     world: &EmulatorState,
-    (tenant, client): (TenantAddress, &str),
+    tenant: TenantAddress,
+    client: &str,
     asking: &EmulatorRequest,
     ring: &KeyRing<'_>,
 ) -> Result<Value, EmulatedRefusal> {
@@ -97,7 +100,7 @@ resource identifier (application ID URI)."
         audience: named(&world.authority, audience).to_owned(),
         permissions: Vec::new(),
     };
-    let access = claims::app_token(world, ring, (home.id, client), &resource.audience)
+    let access = claims::app_token(world, ring, home.id, client, &resource.audience)
         .map_err(|_| no_token())?;
     granted(world, &access, None, &resource);
     Ok(
@@ -105,9 +108,9 @@ resource identifier (application ID URI)."
     )
 }
 
-/// Returns the value of `scp`: the permissions for the resource, and the `OpenID` scopes.
-fn permissions(resource: &ResourceScopes, told: &str) -> String {
-    let openid = told.split(' ').filter(|it| matches!(*it, "openid" | "profile" | "email"));
+/// Returns the value of `scp`: the permissions for the resource, and the OpenID scopes.
+fn permissions(resource: &ResourceScopes, listed: &str) -> String {
+    let openid = listed.split(' ').filter(|it| matches!(*it, "openid" | "profile" | "email"));
     resource.permissions.iter().map(String::as_str).chain(openid).collect::<Vec<_>>().join(" ")
 }
 

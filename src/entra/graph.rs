@@ -144,9 +144,14 @@ impl GroupMembership {
         Self { oid: who.oid, tid: who.tid, ids }
     }
 
-    /// Returns the person that the groups belong to: object ID and tenant.
-    pub fn person(&self) -> (Guid, Guid) {
-        (self.oid, self.tid)
+    /// Returns the object ID of the person that the groups belong to.
+    pub fn oid(&self) -> Guid {
+        self.oid
+    }
+
+    /// Returns the tenant of the person that the groups belong to.
+    pub fn tid(&self) -> Guid {
+        self.tid
     }
 
     /// Returns the object IDs of all groups.

@@ -63,7 +63,7 @@ pub fn judge(
     if guest && !expected.guests {
         return Err(InvalidToken::Guest);
     }
-    let who = person(claims, oid, tid, (iat, expected.now), expected.custom)?;
+    let who = person(claims, oid, tid, iat, expected.now, expected.custom)?;
     // Any tenant can give its people any address (nOAuth). If several tenants are admitted, an
     // address that is not verified is dropped.
     let vouched =
@@ -168,7 +168,8 @@ fn person(
     claims: &TokenClaims,
     oid: Guid,
     tid: Guid,
-    (iat, now): (u64, u64),
+    iat: u64,
+    now: u64,
     custom: &[String],
 ) -> Result<Identity, InvalidToken> {
     let text = |name: &str, most: usize| {

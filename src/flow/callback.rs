@@ -89,7 +89,7 @@ async fn tried(
     cookie: &str,
     facts: &mut RequestFacts,
 ) -> Result<Response<Body>, Refusal> {
-    let outcome = redeem(exchange, returned).await.map(|it| (it.place.organization, it.redeemed));
+    let outcome = redeem(exchange, returned).await;
     let waits = matches!(outcome, Err(Refusal::TooManyCodes(_)));
     let shown = setup::trial::finish(exchange, trial, outcome).await;
     let mut response = shown.unwrap_or_else(|refusal| {

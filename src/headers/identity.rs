@@ -1,7 +1,7 @@
 //! Identity headers: created once per session and written into each of its requests.
 
 use super::audience::RouteAudiences;
-use super::lists::{SelectedEntries, select};
+use super::lists::{SelectedEntries, SelectedLists, select};
 use super::mint::{AssertionContext, mint};
 use super::names::{HEADERS_PER_SET, HeaderNames};
 use super::values::plain_values;
@@ -146,34 +146,34 @@ impl IdentityHeaderWriter {
         }
         let _one_at_a_time = self.minted.lock().unwrap_or_else(PoisonError::into_inner);
         if slot.get().is_none() {
-            let (groups, roles) = self.selected_lists(&block.about);
-            let assertion = self.sign(session, &block.about, (&groups, &roles), audience)?;
+            let lists = self.selected_lists(&block.about);
+            let assertion = self.sign(session, &block.about, &lists, audience)?;
             slot.get_or_init(|| assertion);
         }
         Ok(())
     }
 
-    fn selected_lists<'a>(&self, who: &'a Identity) -> (SelectedEntries<'a>, SelectedEntries<'a>) {
+    fn selected_lists<'a>(&self, who: &'a Identity) -> SelectedLists<'a> {
         let groups =
             who.groups.ids().map_or(SelectedEntries::default(), |it| select(it, &self.named));
-        (
-            SelectedEntries {
+        SelectedLists {
+            groups: SelectedEntries {
                 truncated: groups.truncated || who.groups == PersonGroups::Overage,
                 ..groups
             },
-            select(&who.roles, &self.named),
-        )
+            roles: select(&who.roles, &self.named),
+        }
     }
 
     fn sign(
         &self,
         session: &Session,
         who: &Identity,
-        (groups, roles): (&SelectedEntries<'_>, &SelectedEntries<'_>),
+        lists: &SelectedLists<'_>,
         audience: &str,
     ) -> Result<HeaderValue, KeyDerivationError> {
         let (sid, id) = (session.sid(), short_id(&self.random));
-        let occasion = AssertionContext {
+        let context = AssertionContext {
             issuer: &self.issuer,
             audience,
             session: &sid,
@@ -181,7 +181,7 @@ impl IdentityHeaderWriter {
             now: self.clock.now(),
             lifetime: self.lifetime,
         };
-        mint(&self.keys, who, groups, roles, &occasion)
+        mint(&self.keys, who, &lists.groups, &lists.roles, &context)
     }
 
     fn attached(&self, session: &Arc<Session>) -> Result<Arc<Box<Attachment>>, KeyDerivationError> {
@@ -222,8 +222,8 @@ impl IdentityHeaderWriter {
         let now = self.clock.now();
         let about = Guard::into_inner(session.identity());
         let who = &*about;
-        let (groups, roles) = self.selected_lists(who);
-        let assertion = self.sign(session, who, (&groups, &roles), &self.audience)?;
+        let lists = self.selected_lists(who);
+        let assertion = self.sign(session, who, &lists, &self.audience)?;
         let further =
             std::iter::repeat_with(OnceLock::new).take(self.route_audiences.count()).collect();
         let values = session
@@ -232,7 +232,7 @@ impl IdentityHeaderWriter {
             .and_then(|it| self.own(it, &about))
             .map(|it| Arc::clone(&it.values));
         let values = values.unwrap_or_else(|| {
-            plain_values(&self.names, session.user(), who, &groups, &roles).into()
+            plain_values(&self.names, session.user(), who, &lists.groups, &lists.roles).into()
         });
         let made: Arc<Box<Attachment>> = Arc::new(Box::new(PersonHeaders {
             names: Arc::clone(&self.names),

@@ -15,6 +15,13 @@ pub(super) struct SelectedEntries<'a> {
     pub(super) truncated: bool,
 }
 
+/// The parts of a person's lists that are sent.
+#[derive(Debug)]
+pub(super) struct SelectedLists<'a> {
+    pub(super) groups: SelectedEntries<'a>,
+    pub(super) roles: SelectedEntries<'a>,
+}
+
 /// Selects the entries of `all` that are sent.
 pub(super) fn select<'a>(all: &'a StringList, named: &HashSet<String>) -> SelectedEntries<'a> {
     let is_named = |it: &&str| named.contains(*it);

@@ -134,7 +134,14 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
-    identity: (u64, u64),
+    identity: FileIdentity,
+}
+
+/// The device and the number of a file on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FileIdentity {
+    device: u64,
+    inode: u64,
 }
 
 impl SocketFile {
@@ -152,8 +159,9 @@ impl Drop for SocketFile {
     }
 }
 
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    std::fs::symlink_metadata(path).map(|it| (it.dev(), it.ino()))
+fn identity(path: &Path) -> io::Result<FileIdentity> {
+    let file = std::fs::symlink_metadata(path)?;
+    Ok(FileIdentity { device: file.dev(), inode: file.ino() })
 }
 
 /// Returns all sockets of `LISTEN_FDS` (`sd_listen_fds(3)`). They can be taken only once: a second

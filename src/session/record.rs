@@ -85,7 +85,7 @@ impl Session {
     /// `PersonMismatch` if the token belongs to another person: nothing changes.
     pub fn renew(&self, user: VerifiedUser) -> Result<(), PersonMismatch> {
         let now = user.into_identity();
-        if !self.is_of((now.oid, now.tid)) {
+        if !self.is_of(now.oid, now.tid) {
             return Err(PersonMismatch);
         }
         let missing = now.groups == PersonGroups::Overage;
@@ -105,7 +105,7 @@ impl Session {
         at: u64,
         again: u64,
     ) -> Result<(), PersonMismatch> {
-        if !self.is_of(membership.person()) {
+        if !self.is_of(membership.oid(), membership.tid()) {
             return Err(PersonMismatch);
         }
         // Unchanged groups keep the headers that were built from them.
@@ -137,9 +137,9 @@ impl Session {
         self.identity.rcu(|it| Identity { groups: groups.clone(), ..Identity::clone(it) });
     }
 
-    fn is_of(&self, person: (Guid, Guid)) -> bool {
+    fn is_of(&self, oid: Guid, tid: Guid) -> bool {
         let who = self.identity.load();
-        (who.oid, who.tid) == person
+        who.oid == oid && who.tid == tid
     }
 
     /// Returns when Graph provided the groups, and when to ask it again.
@@ -162,7 +162,7 @@ impl Session {
         let before = former.identity.load();
         let now = self.identity();
         let organization = |it: &Identity| it.member.as_deref().map(|it| it.organization);
-        if !self.is_of((before.oid, before.tid))
+        if !self.is_of(before.oid, before.tid)
             || organization(&before) != organization(&now)
             || before.acrs.iter().all(|it| now.acrs.contains(it))
         {

@@ -74,7 +74,13 @@ struct OutgoingRequest<'a> {
     request: Request<RequestBody>,
     progress: Option<BodyProgress>,
     /// Boxed because upgrades are rare and this value is moved with every request.
-    upgrade: Option<Box<(UpgradeProtocol, ProxyContext)>>,
+    upgrade: Option<Box<UpgradeRequest>>,
+}
+
+/// An upgrade that the client requests.
+struct UpgradeRequest {
+    protocol: UpgradeProtocol,
+    proxy_context: ProxyContext,
 }
 
 impl Upstream {
@@ -137,7 +143,7 @@ impl Upstream {
                 // RFC 8441 section 5: any 2xx would open the client's WebSocket.
                 Reply::Response(response)
                     if response.status().is_success()
-                        && upgrade.as_ref().is_some_and(|it| it.0.is_extended_connect()) =>
+                        && upgrade.as_ref().is_some_and(|it| it.protocol.is_extended_connect()) =>
                 {
                     Err(Error::Upgrade)
                 }
@@ -199,7 +205,7 @@ impl Upstream {
             app,
             request,
             progress,
-            upgrade: upgrade.map(|it| Box::new((it, proxy_context))),
+            upgrade: upgrade.map(|protocol| Box::new(UpgradeRequest { protocol, proxy_context })),
         }
     }
 
@@ -247,13 +253,13 @@ impl Upstream {
 
     fn switch<C: PermitCheck>(
         &self,
-        (upgrade, proxy_context): (UpgradeProtocol, ProxyContext),
+        UpgradeRequest { protocol, proxy_context }: UpgradeRequest,
         head: Response<()>,
         app: AppTunnel,
         held: Option<HeldPermit<C>>,
         share: HeldShare,
     ) -> Result<Response<Body>, Error> {
-        let (answer, client) = upgrade.switched(head)?;
+        let (answer, client) = protocol.switched(head)?;
         proxy_context.tunnels.join(
             client,
             app,

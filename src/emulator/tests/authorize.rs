@@ -36,18 +36,18 @@ async fn refusals_that_stay_on_the_page_never_redirect() {
 async fn cancel_and_consent_answer_as_entra_does() {
     let emulator = begin().await;
     let page = ask(&authorize(&emulator, &[]), None, &[]).await;
-    let back = pick(&emulator, &page, ("cancel", "1")).await.sent_back();
+    let back = pick(&emulator, &page, "cancel", "1").await.sent_back();
     assert_eq!(
         (back["error"].as_str(), back["error_subcode"].as_str()),
         ("access_denied", "cancel")
     );
     assert!(!back.contains_key("error_description"));
     let page = sign_in(&emulator, "carla").await;
-    let back = pick(&emulator, &page, ("consent", "no")).await.sent_back();
+    let back = pick(&emulator, &page, "consent", "no").await.sent_back();
     assert_eq!((back["error"].as_str(), back["admin_consent"].as_str()), ("access_denied", "True"));
     assert!(back["error_description"].starts_with("AADSTS65004"));
     let page = sign_in(&emulator, "carla").await;
-    assert!(pick(&emulator, &page, ("consent", "yes")).await.sent_back().contains_key("code"));
+    assert!(pick(&emulator, &page, "consent", "yes").await.sent_back().contains_key("code"));
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ async fn form_post_carries_everything_in_a_form() {
         &[],
     )
     .await;
-    let seen = pick(&emulator, &page, ("person", &oid(&emulator, "maya"))).await;
+    let seen = pick(&emulator, &page, "person", &oid(&emulator, "maya")).await;
     assert_eq!(seen.status, StatusCode::OK);
     assert!(
         seen.body.contains("name=\"code\"") && seen.body.contains("value=\"&quot;&gt;&lt;b&gt;\"")
@@ -123,8 +123,8 @@ async fn pkce_is_held_to_its_size_its_method_and_its_presence() {
         assert!(back["error_description"].starts_with(code), "{back:?}");
     }
     let page = ask(&authorize(&emulator, &[("code_challenge", "")]), None, &[]).await;
-    let code = pick(&emulator, &page, ("person", &oid(&emulator, "tom"))).await.sent_back()["code"]
-        .clone();
+    let code =
+        pick(&emulator, &page, "person", &oid(&emulator, "tom")).await.sent_back()["code"].clone();
     refused(&redeem(&emulator, &code, &[]).await, 400, "invalid_grant", 501_481);
     assert_eq!(redeem(&emulator, &code, &[("code_verifier", "")]).await.status, StatusCode::OK);
 }
@@ -133,7 +133,7 @@ async fn pkce_is_held_to_its_size_its_method_and_its_presence() {
 async fn a_silent_request_does_not_pass_over_missing_consent() {
     let emulator = begin().await;
     let page = sign_in(&emulator, "carla").await;
-    let cookie = pick(&emulator, &page, ("consent", "yes")).await.cookie();
+    let cookie = pick(&emulator, &page, "consent", "yes").await.cookie();
     let back = ask(&authorize(&emulator, &[("prompt", "none")]), None, &[("cookie", &cookie)])
         .await
         .sent_back();

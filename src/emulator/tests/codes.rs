@@ -14,7 +14,7 @@ async fn each_code_shows_where_it_belongs() {
     for (person, row) in emulator.error_people().iter().zip(rows()) {
         assert_eq!(person.user_name, format!("aadsts{}@contoso.example", row.code));
         let page = ask(&authorize(&emulator, &[]), None, &[]).await;
-        let seen = pick(&emulator, &page, ("person", &person.oid)).await;
+        let seen = pick(&emulator, &page, "person", &person.oid).await;
         match row.stage {
             RefusalStage::Page => {
                 assert!(

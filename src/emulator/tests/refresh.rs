@@ -217,7 +217,7 @@ async fn asked_contexts_are_in_the_token_of_that_code_and_not_in_a_refreshed_one
     for challenge in challenges {
         let page = ask(&authorize(&emulator, &[("claims", challenge)]), None, &[]).await;
         let code =
-            pick(&emulator, &page, ("person", &oid(&emulator, "maya"))).await.sent_back()["code"]
+            pick(&emulator, &page, "person", &oid(&emulator, "maya")).await.sent_back()["code"]
                 .clone();
         let first = redeem(&emulator, &code, &[]).await.json();
         assert_eq!(claims(&emulator, &first).await["acrs"], serde_json::json!(["c1"]));

@@ -1,6 +1,6 @@
 //! The texts for people and the log lines for the operator when Entra refuses a sign-in.
 
-use super::notice::RefusalWords;
+use super::notice::{NoticeShape, RefusalWords};
 use crate::base::calendar;
 use crate::base::language::Language;
 use crate::entra::aadsts::{self, AadstsEntry, RefusalReaction, RemedyNames, ResponsibleParty};
@@ -36,7 +36,7 @@ pub(in crate::flow) fn words(
             let clock = entra
                 .clock_ahead()
                 .filter(|_| matches!(invalid, InvalidToken::Expired | InvalidToken::NotYet));
-            let shape = (NoticeKind::SignInFailed, StatusCode::FORBIDDEN, NoticeParty::AppOwner);
+            let shape = sign_in_failed(NoticeParty::AppOwner);
             let words = RefusalWords::under(&say.title.not_you, shape, &say.sign_in.bad_answer)
                 .detail("Check", "check", Some(&invalid.to_string()));
             offered(
@@ -50,8 +50,7 @@ pub(in crate::flow) fn words(
             )
         }
         entra::Error::Credential(_) => {
-            let shape =
-                (NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, NoticeParty::AppOwner);
+            let shape = unavailable(NoticeParty::AppOwner);
             offered(
                 say,
                 RefusalWords::under(&say.title.not_now, shape, &say.sign_in.no_proof),
@@ -59,8 +58,7 @@ pub(in crate::flow) fn words(
             )
         }
         _ => {
-            let shape =
-                (NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, NoticeParty::Nobody);
+            let shape = unavailable(NoticeParty::Nobody);
             offered(
                 say,
                 RefusalWords::under(&say.title.not_now, shape, &say.sign_in.unreachable),
@@ -78,11 +76,7 @@ fn outsider(say: &NoticePhrases, invalid: InvalidToken, again: Option<&str>) -> 
         InvalidToken::Guest => (NoticeParty::AppOwner, &say.sign_in.guest),
         _ => (NoticeParty::AppOwner, &say.sign_in.stranger),
     };
-    let words = RefusalWords::under(
-        &say.title.not_this_account,
-        (NoticeKind::SignInFailed, StatusCode::FORBIDDEN, whose),
-        said,
-    );
+    let words = RefusalWords::under(&say.title.not_this_account, sign_in_failed(whose), said);
     let tenant =
         if let InvalidToken::Stranger(tid) = invalid { Some(tid.to_string()) } else { None };
     let words = words.detail("Tenant ID", "tenant", tenant.as_deref()).detail(
@@ -119,22 +113,22 @@ fn refused(
     again: Option<&str>,
 ) -> RefusalWords {
     let entry = entry(refusal);
-    let (kind, status) = shape(refusal);
-    let told = match entry {
+    let chosen = match entry {
         Some(entry) => known(say, language, entry),
         None => general(say, refusal),
     };
-    let title = told.title.unwrap_or(if kind == NoticeKind::Unavailable {
+    let NoticeShape { kind, status, whose } = shape(refusal, chosen.whose);
+    let title = chosen.title.unwrap_or(if kind == NoticeKind::Unavailable {
         &say.title.not_now
     } else {
         &say.title.not_you
     });
     let what = NoticeText {
         title: title.to_owned(),
-        what: told.what.to_owned(),
-        next: vec![told.next.to_owned()],
+        what: chosen.what.to_owned(),
+        next: vec![chosen.next.to_owned()],
     };
-    let mut words = RefusalWords::new(kind, status, told.whose, &what);
+    let mut words = RefusalWords::new(kind, status, whose, &what);
     words.remedy = remedy(names, language, refusal, entry);
     if let Some(again) = again {
         words = match entry.map(|it| it.then) {
@@ -181,14 +175,22 @@ fn entry(refusal: &EntraRefusal) -> Option<&'static AadstsEntry> {
     refusal.code.filter(|_| !refusal.is_cancelled()).and_then(aadsts::find)
 }
 
-fn shape(refusal: &EntraRefusal) -> (NoticeKind, StatusCode) {
-    match refusal {
-        it if it.is_cancelled() => (NoticeKind::SignInNeeded, StatusCode::FORBIDDEN),
-        it if it.is_passing() || it.is_of_the_app() => {
-            (NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE)
-        }
-        _ => (NoticeKind::SignInFailed, StatusCode::FORBIDDEN),
+fn shape(refusal: &EntraRefusal, whose: NoticeParty) -> NoticeShape {
+    if refusal.is_cancelled() {
+        NoticeShape { kind: NoticeKind::SignInNeeded, status: StatusCode::FORBIDDEN, whose }
+    } else if refusal.is_passing() || refusal.is_of_the_app() {
+        unavailable(whose)
+    } else {
+        sign_in_failed(whose)
     }
+}
+
+fn sign_in_failed(whose: NoticeParty) -> NoticeShape {
+    NoticeShape { kind: NoticeKind::SignInFailed, status: StatusCode::FORBIDDEN, whose }
+}
+
+fn unavailable(whose: NoticeParty) -> NoticeShape {
+    NoticeShape { kind: NoticeKind::Unavailable, status: StatusCode::SERVICE_UNAVAILABLE, whose }
 }
 
 struct ChosenWords<'a> {

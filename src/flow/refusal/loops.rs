@@ -1,6 +1,6 @@
 //! Diagnoses sign-in loops: returns one of the known causes, or shows which causes are ruled out.
 
-use super::notice::RefusalWords;
+use super::notice::{NoticeShape, RefusalWords};
 use crate::base::site::Site;
 use crate::pages::phrases::{LoopPhrases, LoopRemedies, NoticePhrases, RemedyText, TitledText};
 use crate::pages::{NoticeKind, NoticeParty};
@@ -88,7 +88,7 @@ impl LoopEvidence {
         };
         let mut words = RefusalWords::under(
             &circle.title,
-            (NoticeKind::Loop, StatusCode::BAD_REQUEST, whose),
+            NoticeShape { kind: NoticeKind::Loop, status: StatusCode::BAD_REQUEST, whose },
             self.text_for(cause, circle),
         );
         words = words.with_remedy(NoticeParty::AppOwner, self.remedy_for(cause, &circle.mend));

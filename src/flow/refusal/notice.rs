@@ -26,6 +26,14 @@ pub(in crate::flow) struct RefusalWords {
     pub(in crate::flow) details: Vec<RefusalDetail>,
 }
 
+/// Which kind of page a refusal is, its status, and who can fix it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::flow) struct NoticeShape {
+    pub(in crate::flow) kind: NoticeKind,
+    pub(in crate::flow) status: StatusCode,
+    pub(in crate::flow) whose: NoticeParty,
+}
+
 /// A fact for troubleshooting: a name for people, a JSON member for programs, and a value.
 #[derive(Debug)]
 pub(in crate::flow) struct RefusalDetail {
@@ -77,7 +85,7 @@ impl RefusalWords {
 
     pub(in crate::flow) fn under(
         title: &str,
-        (kind, status, whose): (NoticeKind, StatusCode, NoticeParty),
+        NoticeShape { kind, status, whose }: NoticeShape,
         said: &TitledText,
     ) -> Self {
         Self::new(

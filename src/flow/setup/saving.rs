@@ -32,7 +32,7 @@ pub(super) async fn save(
         return steps::again(exchange, all, visit, "stays").await;
     }
     if wrong != FieldErrors::default() {
-        return steps::refused(exchange, all, visit, (typed(form), wrong)).await;
+        return steps::refused(exchange, all, visit, typed(form), wrong).await;
     }
     match all.directory().change_organization(&visit.organization().code, change, &visit.by()).await
     {

@@ -59,7 +59,8 @@ pub(super) async fn refused(
     exchange: &Exchange<'_>,
     all: &OrganizationRegistry,
     visit: &SetUpVisit,
-    (typed, wrong): (TypedFields, FieldErrors),
+    typed: TypedFields,
+    wrong: FieldErrors,
 ) -> Result<Response<Body>, Refusal> {
     let steps = SetUpSteps {
         refused: Some("not_saved"),

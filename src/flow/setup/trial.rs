@@ -6,14 +6,14 @@ use super::super::refusal::Refusal;
 use super::super::refusal::entra_refusal;
 use super::super::sign_in::begin::{self, SignInStart};
 use super::super::sign_in::organization;
+use super::super::sign_in::redeem::RedeemedSignIn;
 use super::frame::{self, SetUpMessage};
 use super::gate::{self, SetUpDenied, SetUpVisit};
 use super::steps;
 use crate::base::identity::Identity;
 use crate::directory::first_sign_in::{self, PersonMatch};
-use crate::directory::organization::Organization;
 use crate::entra::authorize::SignInHints;
-use crate::entra::{self, Entra, Redeemed};
+use crate::entra::{self, Entra};
 use crate::pages::setup::{SetUpPage, TrialFailure, TrialPage, TrialPerson};
 use crate::session::pending::{SignInPurpose, SignInTrial};
 use crate::sidecar::organizations::{self, OrganizationRegistry};
@@ -47,7 +47,7 @@ pub(super) async fn start(
 pub(in crate::flow) async fn finish(
     exchange: &Exchange<'_>,
     trial: &SignInTrial,
-    outcome: Result<(Option<Organization>, Redeemed), Refusal>,
+    outcome: Result<RedeemedSignIn, Refusal>,
 ) -> Result<Response<Body>, Refusal> {
     let all = exchange.sidecar.organizations.as_deref().ok_or(Refusal::NotFound)?;
     let visit =
@@ -58,14 +58,15 @@ pub(in crate::flow) async fn finish(
             }
             _ => return Ok(frame::message_page(exchange, SetUpMessage::TrialOver)),
         };
-    let (organization, redeemed) = match outcome {
+    let RedeemedSignIn { place, redeemed, .. } = match outcome {
         Ok(it) => it,
         Err(Refusal::SignIn(error, _, entra)) => {
             return Ok(failed(exchange, &visit, &entra, &error));
         }
         Err(other) => return Err(other),
     };
-    let Some(organization) = organization.as_ref().filter(|it| it.id == visit.organization().id)
+    let Some(organization) =
+        place.organization.as_ref().filter(|it| it.id == visit.organization().id)
     else {
         return Ok(frame::message_page(exchange, SetUpMessage::TrialOver));
     };

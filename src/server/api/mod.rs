@@ -44,11 +44,12 @@ pub(super) async fn follow(
     let answer = match call {
         ApiCall::Organizations => ok(organizations::list(directory).await?),
         ApiCall::AddOrganization => made(
-            organizations::add((directory, context.has_federated_token), &by, parts, body).await?,
+            organizations::add(directory, context.has_federated_token, &by, parts, body).await?,
         ),
         ApiCall::Organization => ok(directory.organization_json(&of().await?).await?),
         ApiCall::ChangeOrganization => ok(organizations::change(
-            (directory, context.has_federated_token),
+            directory,
+            context.has_federated_token,
             &by,
             name,
             parts,

@@ -113,7 +113,8 @@ pub(super) async fn found(directory: &Directory, code: &str) -> Result<Organizat
 
 /// Creates an organization.
 pub(super) async fn add(
-    (directory, has_token): (&Directory, bool),
+    directory: &Directory,
+    has_token: bool,
     by: &str,
     parts: &Parts,
     body: Incoming,
@@ -132,7 +133,7 @@ pub(super) async fn add(
         name: name.ok_or(ApiError::Field("name", "an organization requires a code or a name"))?,
         tenant: id("tenant", it.tenant.as_deref())?,
         client_id: id("client_id", it.client_id.as_deref())?,
-        proof: proof(it.client_secret, it.certificate, (it.federated == Some(true), has_token))?,
+        proof: proof(it.client_secret, it.certificate, it.federated == Some(true), has_token)?,
         credential_ends: it.client_secret_ends,
         domains: domains("domains", &it.domains)?,
         default_role: it.default_role,
@@ -152,7 +153,8 @@ pub(super) async fn add(
 
 /// Changes an organization.
 pub(super) async fn change(
-    (directory, has_token): (&Directory, bool),
+    directory: &Directory,
+    has_token: bool,
     by: &str,
     code: &str,
     parts: &Parts,
@@ -165,7 +167,7 @@ pub(super) async fn change(
         name: it.name,
         tenant: id("tenant", it.tenant.as_deref())?,
         client_id: id("client_id", it.client_id.as_deref())?,
-        proof: proof(it.client_secret, it.certificate, (it.federated == Some(true), has_token))?,
+        proof: proof(it.client_secret, it.certificate, it.federated == Some(true), has_token)?,
         credential_ends: it.client_secret_ends,
         withdraw_new: it.take_back_secret,
         default_role: it.default_role,
@@ -251,7 +253,8 @@ fn domains(name: &'static str, all: &[String]) -> Result<Vec<String>, ApiError> 
 fn proof(
     client_secret: Option<String>,
     certificate: Option<String>,
-    (federated, has_token): (bool, bool),
+    federated: bool,
+    has_token: bool,
 ) -> Result<Option<OrganizationCredential>, ApiError> {
     let (client_secret, certificate) =
         (client_secret.map(Secret::new), certificate.map(Secret::new));
