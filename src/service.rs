@@ -137,9 +137,9 @@ impl Service {
         };
         tokio::spawn(expiry::warn(directory.clone(), own, clock, over.clone()));
         let draining = self.draining.clone();
-        let told = shutdown.clone();
+        let stopping = shutdown.clone();
         let deadline = tokio::spawn(async move {
-            told.cancelled().await;
+            stopping.cancelled().await;
             draining.cancel();
             Instant::now() + grace
         });

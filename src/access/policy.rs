@@ -590,7 +590,7 @@ mod tests {
             ExpectedOutcome::StepUp(acrs) => format!("step up to {}", acrs.join(" or ")),
             other => format!("{other:?}"),
         };
-        for (tables, told) in [
+        for (tables, expected) in [
             (&[acrs(&["c1"], &[])][..], "step up to c1"),
             (&[acrs(&["c1", "c2"], &["Admin"])], "step up to c1 or c2"),
             (&[acrs(&["c1"], &["Other"])], "Refuse"),
@@ -600,7 +600,7 @@ mod tests {
             ),
             (&[acrs(&["c1"], &[]), acrs(&[], &["Admin"])], "Allow"),
         ] {
-            assert_eq!(would(tables, &maya), told);
+            assert_eq!(would(tables, &maya), expected);
         }
         let groups = AllowConditions { groups: vec!["g2".into()], ..acrs(&["c1"], &[]) };
         assert_eq!(would(std::slice::from_ref(&groups), &maya), "Refuse");

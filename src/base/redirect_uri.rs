@@ -139,10 +139,10 @@ impl MatchedRedirectUri {
         self.kind
     }
 
-    /// Builds the return URL with the parameters in `told`.
-    pub fn answer(&self, told: &[(&str, &str)]) -> AppReturnUrl {
+    /// Builds the return URL with these parameters.
+    pub fn answer(&self, parameters: &[(&str, &str)]) -> AppReturnUrl {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(told);
+        query.extend_pairs(parameters);
         let by = match self.text.split_once('?') {
             None => "?",
             Some((_, query)) if query.is_empty() || query.ends_with('&') => "",

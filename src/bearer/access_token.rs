@@ -202,14 +202,18 @@ impl AccessTokens {
             return Err(BadAccessToken::Invalid);
         }
         let claims = URL_SAFE_NO_PAD.decode(claims).map_err(|_| BadAccessToken::Invalid)?;
-        let told: UncheckedClaims =
+        let unchecked: UncheckedClaims =
             serde_json::from_slice(&claims).map_err(|_| BadAccessToken::Invalid)?;
-        let fits = told.iss == self.issuer
-            && told.aud == self.audience
-            && told.iat <= self.clock.now().saturating_add(MAX_REPLICA_SKEW_SECONDS);
+        let fits = unchecked.iss == self.issuer
+            && unchecked.aud == self.audience
+            && unchecked.iat <= self.clock.now().saturating_add(MAX_REPLICA_SKEW_SECONDS);
         let client_sign_in =
-            Guid::parse(&told.sid).filter(|_| fits).ok_or(BadAccessToken::Invalid)?;
-        Ok(VerifiedAccessToken { sign_in: client_sign_in, client: told.client_id, ends: told.exp })
+            Guid::parse(&unchecked.sid).filter(|_| fits).ok_or(BadAccessToken::Invalid)?;
+        Ok(VerifiedAccessToken {
+            sign_in: client_sign_in,
+            client: unchecked.client_id,
+            ends: unchecked.exp,
+        })
     }
 }
 

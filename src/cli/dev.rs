@@ -109,10 +109,10 @@ async fn serve(arguments: &DevArgs) -> Result<(), CommandError> {
     let admin = Listener::bind(&config.server.admin_listen)
         .map_err(|it| CommandError::new(format!("cannot listen on 127.0.0.1: {it}")))?;
     announce(&public_url, &upstream, &emulator, link.as_deref(), arguments);
-    let told = shutdown.clone();
+    let stopping = shutdown.clone();
     tokio::spawn(async move {
         stop.wait().await;
-        told.cancel();
+        stopping.cancel();
     });
     service.serve(BoundListener { data, admin, tls: None }, shutdown).await;
     emulator.stop();

@@ -273,10 +273,10 @@ fn import(arguments: &ImportArgs) -> Result<(), CommandError> {
         let found = directory.organization(&arguments.organization).await.map_err(failure)?;
         let organization =
             found.ok_or_else(|| failure(Error::NoOrganization(arguments.organization.clone())))?;
-        let mut told = 0;
+        let mut reported = 0;
         let progress = |done: u64| {
-            if done / 10_000 > told {
-                told = done / 10_000;
+            if done / 10_000 > reported {
+                reported = done / 10_000;
                 complain(&format!("{done} lines"));
             }
         };
@@ -290,8 +290,8 @@ fn import(arguments: &ImportArgs) -> Result<(), CommandError> {
 
 fn summed_up(arguments: &ImportArgs, outcome: &ImportReport) -> Result<(), CommandError> {
     let ImportReport { made, changed, unchanged, errors: wrong, left_out } = outcome;
-    let told: Vec<_> = wrong.iter().map(|it| json!({ "line": it.0, "why": it.1 })).collect();
-    let all = json!({ "made": made, "changed": changed, "unchanged": unchanged, "left_out": left_out, "errors": told });
+    let errors: Vec<_> = wrong.iter().map(|it| json!({ "line": it.0, "why": it.1 })).collect();
+    let all = json!({ "made": made, "changed": changed, "unchanged": unchanged, "left_out": left_out, "errors": errors });
     print_result(&arguments.common, &all, || {
         format!("{made} created, {changed} changed, {unchanged} unchanged, {left_out} skipped")
     });

@@ -3,11 +3,11 @@ mod credentials;
 mod example;
 mod native;
 mod organizations;
+mod problems;
 mod rules;
 mod schema;
 mod sources;
 mod tenants;
-mod told;
 mod values;
 
 use super::*;
@@ -36,13 +36,13 @@ fn environment(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|it| (it.0.to_owned(), it.1.to_owned())).collect()
 }
 
-fn told(text: &str, pairs: &[(&str, &str)]) -> String {
+fn report(text: &str, pairs: &[(&str, &str)]) -> String {
     problem::print(&read("entrada.toml", text, &environment(pairs)), "entrada.toml")
 }
 
 /// The messages for the small file with additional lines.
-fn told_of(more: &str) -> String {
-    told(&format!("{SMALL}{more}"), &[("CLIENT", SECRET)])
+fn report_of(more: &str) -> String {
+    report(&format!("{SMALL}{more}"), &[("CLIENT", SECRET)])
 }
 
 fn meant(text: &str, pairs: &[(&str, &str)]) -> Config {
@@ -51,6 +51,6 @@ fn meant(text: &str, pairs: &[(&str, &str)]) -> Config {
     outcome.config.unwrap()
 }
 
-fn assert_told(text: &str, expected: &str) {
+fn assert_report(text: &str, expected: &str) {
     assert_eq!(text, expected.trim_start_matches('\n'), "\n{text}");
 }

@@ -284,8 +284,8 @@ impl Directory {
         let sql = "UPDATE person SET name = COALESCE($2, name), email = COALESCE($3, email), role = $4, role_source = $5, last_sign_in = $6 WHERE id = $1";
         changes.run(sql, values).await?;
         if role != person.role {
-            let told = format!("{}: role {} became {role}, by Entra", person.username, person.role);
-            self.audit(changes, "sign-in", Some(organization.id), Some(person.id), &told).await?;
+            let what = format!("{}: role {} became {role}, by Entra", person.username, person.role);
+            self.audit(changes, "sign-in", Some(organization.id), Some(person.id), &what).await?;
         }
         let last_sign_in = i64::try_from(now).ok();
         Ok(Person {

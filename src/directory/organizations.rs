@@ -103,8 +103,8 @@ impl Directory {
         }
         let place = self.place_of(&mut changes, &before, &change).await?;
         self.check_change(&mut changes, &before, &change, place).await?;
-        let told = change.description(place == CredentialSlot::Beside);
-        if told.is_empty() {
+        let description = change.description(place == CredentialSlot::Beside);
+        if description.is_empty() {
             return Ok(before);
         }
         let has_credential = before.has_credential || change.proof.is_some();
@@ -133,7 +133,7 @@ impl Directory {
             if !turned_off {
                 self.end_invitations(&mut changes, before.id).await?;
             }
-            self.end_sign_ins_of_organization(&mut changes, before.id, &told).await?;
+            self.end_sign_ins_of_organization(&mut changes, before.id, &description).await?;
         }
         for domain in &change.bind {
             self.bind(&mut changes, before.id, domain).await?;
@@ -154,7 +154,7 @@ impl Directory {
         {
             return Err(Error::NotTested(before.code));
         }
-        self.audit(&mut changes, by, Some(before.id), None, &told).await?;
+        self.audit(&mut changes, by, Some(before.id), None, &description).await?;
         changes.commit().await?;
         self.organization_by_id(before.id).await?.ok_or(Error::NoOrganization(before.code))
     }

@@ -165,8 +165,8 @@ impl Directory {
         }
         let before =
             self.person(username).await?.ok_or_else(|| Error::NoPerson(username.clone()))?;
-        let told = change.description();
-        if told.is_empty() {
+        let description = change.description();
+        if description.is_empty() {
             return Ok(before);
         }
         let email = change.email.as_deref().map(str::to_lowercase);
@@ -198,14 +198,14 @@ impl Directory {
             other => other?,
         };
         if change.on == Some(false) || change.unlink {
-            self.end_sign_ins_of_person(&mut changes, before.id, &told).await?;
+            self.end_sign_ins_of_person(&mut changes, before.id, &description).await?;
         }
         self.audit(
             &mut changes,
             by,
             Some(before.organization),
             Some(before.id),
-            &format!("{}: {told}", before.username),
+            &format!("{}: {description}", before.username),
         )
         .await?;
         changes.commit().await?;

@@ -207,11 +207,12 @@ fn sign_in_of_code(
     code: u32,
     tls: bool,
 ) -> EmulatorReply {
-    let told = refusal_for(world, SignInObstacle::Code(code), person).at(world, &asked.correlation);
+    let refusal =
+        refusal_for(world, SignInObstacle::Code(code), person).at(world, &asked.correlation);
     match refusals::of(code).map(|it| it.stage) {
-        Some(RefusalStage::Page) => page::refusal(&told),
+        Some(RefusalStage::Page) => page::refusal(&refusal),
         Some(RefusalStage::Token) => sign_in(world, asking, asked, person, tls),
-        Some(RefusalStage::Callback) | None => send_error(asked, &told),
+        Some(RefusalStage::Callback) | None => send_error(asked, &refusal),
     }
 }
 
@@ -242,13 +243,13 @@ fn sign_in(
 }
 
 fn declined(world: &EmulatorState, asked: &AuthorizationRequest) -> EmulatorReply {
-    let told = EmulatedRefusal::new(
+    let refusal = EmulatedRefusal::new(
         65_004,
         "access_denied",
         "User declined to consent to access the app.",
     )
     .at(world, &asked.correlation);
-    let mut pairs = error_pairs(&told);
+    let mut pairs = error_pairs(&refusal);
     pairs.push(("admin_consent", "True".to_owned()));
     send(asked, pairs)
 }
@@ -323,15 +324,17 @@ fn code(
     send_with_session(asked, vec![("code", code)], Some(&who.sid))
 }
 
-fn error_pairs(told: &TracedRefusal) -> Vec<(&'static str, String)> {
-    let mut pairs =
-        vec![("error", told.refusal.error.to_string()), ("error_description", told.description())];
-    pairs.extend(told.uri.clone().map(|uri| ("error_uri", uri)));
+fn error_pairs(traced: &TracedRefusal) -> Vec<(&'static str, String)> {
+    let mut pairs = vec![
+        ("error", traced.refusal.error.to_string()),
+        ("error_description", traced.description()),
+    ];
+    pairs.extend(traced.uri.clone().map(|uri| ("error_uri", uri)));
     pairs
 }
 
-fn send_error(asked: &AuthorizationRequest, told: &TracedRefusal) -> EmulatorReply {
-    send(asked, error_pairs(told))
+fn send_error(asked: &AuthorizationRequest, traced: &TracedRefusal) -> EmulatorReply {
+    send(asked, error_pairs(traced))
 }
 
 fn send(asked: &AuthorizationRequest, pairs: Vec<(&'static str, String)>) -> EmulatorReply {

@@ -113,8 +113,8 @@ pub(super) fn consent(
 }
 
 /// Shows a refusal on the emulator's own page, as Entra does.
-pub(super) fn refusal(told: &TracedRefusal) -> EmulatorReply {
-    let TracedRefusal { refusal, trace, correlation, time, .. } = told;
+pub(super) fn refusal(traced: &TracedRefusal) -> EmulatorReply {
+    let TracedRefusal { refusal, trace, correlation, time, .. } = traced;
     let body = format!(
         "<p>AADSTS{}: {}</p><dl><dt>Request Id</dt><dd>{trace}</dd><dt>Correlation Id</dt><dd>{}</dd><dt>Timestamp</dt><dd>{time}</dd></dl>",
         refusal.code,

@@ -268,6 +268,6 @@ subscription administrator, this may happen if there are no active subscriptions
         );
         EmulatedRefusal::new(900_023, "invalid_request", text)
     };
-    let told = refusal.at(world, &correlation(world, asking));
-    if rest == "oauth2/v2.0/authorize" { page::refusal(&told) } else { told.json() }
+    let traced = refusal.at(world, &correlation(world, asking));
+    if rest == "oauth2/v2.0/authorize" { page::refusal(&traced) } else { traced.json() }
 }

@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_must_act_is_told_what_to_do_and_where() {
+    fn people_who_must_act_learn_what_to_do_and_where() {
         for entry in all() {
             let remedy = entry.remedy(&names(), None, Language::English);
             let needs_place = matches!(

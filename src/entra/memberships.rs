@@ -136,10 +136,10 @@ impl MembershipCache {
             if known.is_asking {
                 return false;
             }
-            let told = known.groups.as_ref().filter(|it| it.at >= since && it.at <= now);
-            turn = match (told, known.refused(by, now)) {
-                (Some(told), _) => MembershipTurn::Known(Ok(told.clone())),
-                (None, Some(untold)) => MembershipTurn::Known(Err(untold)),
+            let groups = known.groups.as_ref().filter(|it| it.at >= since && it.at <= now);
+            turn = match (groups, known.refused(by, now)) {
+                (Some(groups), _) => MembershipTurn::Known(Ok(groups.clone())),
+                (None, Some(unavailable)) => MembershipTurn::Known(Err(unavailable)),
                 (None, None) => match self.gate().check(now) {
                     Ok(()) => MembershipTurn::Request,
                     Err((cause, until)) => {
@@ -311,9 +311,9 @@ mod tests {
     async fn an_asking_that_breaks_off_leaves_nobody_waiting() {
         let memberships = Arc::new(MembershipCache::new(Clock::system(), TaskTracker::new()));
         let person = (Guid::from_random([1; 16]), Guid::from_random([2; 16]), None);
-        let untold =
+        let unavailable =
             memberships.ask(person, 1, 0, || async { panic!("of a test") }).await.unwrap_err();
-        assert_eq!(untold.cause, Error::Interrupted);
+        assert_eq!(unavailable.cause, Error::Interrupted);
         assert_eq!(
             memberships
                 .ask(person, 1, 0, || async { Err(Error::Forbidden) })
@@ -366,9 +366,9 @@ mod tests {
                 asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 Err(Error::NoRefreshToken)
             };
-            let untold = memberships.ask(person, by, 0, ask).await.unwrap_err();
+            let unavailable = memberships.ask(person, by, 0, ask).await.unwrap_err();
             assert_eq!(
-                (untold.cause, untold.by),
+                (unavailable.cause, unavailable.by),
                 (Error::NoRefreshToken, by),
                 "whoever hears of another's refusal asks again at once"
             );

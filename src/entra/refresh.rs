@@ -45,7 +45,7 @@ impl Entra {
                 id_token: tokens.id_token,
                 ticket,
             }),
-            (_, Err(cause)) => self.told(ticket, Err(cause)),
+            (_, Err(cause)) => self.count_outcome(ticket, Err(cause)),
         }
     }
 
@@ -56,7 +56,7 @@ impl Entra {
     /// `Token` if it breaks a rule; the others mean that it could not be verified.
     pub async fn verify(&self, refreshed: Refreshed) -> Result<VerifiedUser, Error> {
         let verified = self.verified(refreshed.id_token, None).await;
-        self.told(refreshed.ticket, verified)
+        self.count_outcome(refreshed.ticket, verified)
     }
 
     /// Redeems a refresh token for access to Graph, unless requests to Entra are paused. The result
@@ -90,7 +90,7 @@ impl Entra {
                 self.circuits().refused();
                 Err(Error::Refused(refusal))
             }
-            answer => self.told(ticket, answer),
+            answer => self.count_outcome(ticket, answer),
         }?;
         Ok(graph::GraphToken::new(tokens, base))
     }

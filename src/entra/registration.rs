@@ -120,7 +120,7 @@ impl Entra {
     }
 
     /// Reports the outcome of a request to the circuit breakers.
-    pub(super) fn told<T>(
+    pub(super) fn count_outcome<T>(
         &self,
         ticket: CircuitTicket,
         answer: Result<T, Error>,

@@ -79,7 +79,7 @@ impl Entra {
         // the questions about other sessions.
         let brought = matches!(answer, Err(Error::Refused(_) | Error::Status { status: 429, .. }));
         let outcome = async {
-            let tokens = if brought { answer } else { self.told(ticket, answer) }?;
+            let tokens = if brought { answer } else { self.count_outcome(ticket, answer) }?;
             Ok((self.verified(tokens.id_token, Some(nonce)).await?, tokens.refresh_token))
         };
         match outcome.await {

@@ -261,7 +261,7 @@ async fn every_wrong_token_of_the_emulator_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn what_the_token_endpoint_refuses_is_told_with_its_code() {
+async fn what_the_token_endpoint_refuses_is_reported_with_its_code() {
     let world = World::start().await;
     let begun = world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap();
     let refused = |outcome: Result<Redeemed, Error>| match outcome.unwrap_err() {

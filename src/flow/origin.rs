@@ -48,8 +48,9 @@ impl Exchange<'_> {
     pub(super) fn is_post_of_our_own_page(&self) -> bool {
         let site = self.headers.get("sec-fetch-site").map(http::HeaderValue::as_bytes);
         let mut origins = self.headers.get_all(ORIGIN).iter().peekable();
-        let told = site == Some(b"same-origin") || site.is_none() && origins.peek().is_some();
-        told && origins.all(|it| self.app.site.is_origin(it))
+        let is_reported =
+            site == Some(b"same-origin") || site.is_none() && origins.peek().is_some();
+        is_reported && origins.all(|it| self.app.site.is_origin(it))
     }
 
     /// Whether another site made the browser send this request with a link, a form, a redirect or a

@@ -27,7 +27,7 @@ pub(super) fn select<'a>(all: &'a StringList, named: &HashSet<String>) -> Select
     let is_named = |it: &&str| named.contains(*it);
     let ordered = all.iter().filter(is_named).chain(all.iter().filter(|it| !is_named(it)));
     let mut left = MAX_LIST_BYTES;
-    let mut told = SelectedEntries { entries: Vec::new(), truncated: false };
+    let mut selected = SelectedEntries { entries: Vec::new(), truncated: false };
     for entry in ordered {
         // A percent-encoded byte takes three. Group IDs have none.
         let cost =
@@ -35,12 +35,12 @@ pub(super) fn select<'a>(all: &'a StringList, named: &HashSet<String>) -> Select
         match left.checked_sub(cost) {
             Some(rest) => {
                 left = rest;
-                told.entries.push(entry);
+                selected.entries.push(entry);
             }
-            None => told.truncated = true,
+            None => selected.truncated = true,
         }
     }
-    told
+    selected
 }
 
 #[cfg(test)]
@@ -52,11 +52,11 @@ mod tests {
         let all: Vec<_> = (0..300).map(|it| format!("00000000-0000-0000-0000-{it:012}")).collect();
         let named = HashSet::from([all[299].clone()]);
         let texts = all.iter().collect();
-        let told = select(&texts, &named);
-        assert_eq!(told.entries[0], all[299]);
-        assert_eq!(told.entries[1], all[0]);
-        assert!(told.truncated);
-        assert_eq!(told.entries.len(), MAX_LIST_BYTES / 37);
+        let selected = select(&texts, &named);
+        assert_eq!(selected.entries[0], all[299]);
+        assert_eq!(selected.entries[1], all[0]);
+        assert!(selected.truncated);
+        assert_eq!(selected.entries.len(), MAX_LIST_BYTES / 37);
         assert!(!select(&all[..5].iter().collect(), &named).truncated);
     }
 }

@@ -47,7 +47,7 @@ pub struct Pages {
     policy: HeaderValue,
     policy_without_form_action: HeaderValue,
     policy_with_script: HeaderValue,
-    is_told: AtomicBool,
+    has_logged_failure: AtomicBool,
 }
 
 impl Pages {
@@ -67,7 +67,7 @@ impl Pages {
             // out continues at Entra and at any address that Entra redirects to.
             policy_without_form_action: policy("", ""),
             policy_with_script: policy(&format!("; script-src {}", script::source()), ""),
-            is_told: AtomicBool::new(false),
+            has_logged_failure: AtomicBool::new(false),
             ours,
             theirs,
         };
@@ -85,11 +85,11 @@ impl Pages {
         if let Some(theirs) = &self.theirs {
             match theirs.render(page, language) {
                 Ok(html) => return html,
-                Err(error) => self.tell(page, &error),
+                Err(error) => self.log_failure(page, &error),
             }
         }
         self.ours.render(page, language).unwrap_or_else(|error| {
-            self.tell(page, &error);
+            self.log_failure(page, &error);
             LAST_RESORT.to_owned()
         })
     }
@@ -107,8 +107,8 @@ impl Pages {
     }
 
     /// Logs a failing template once, because it fails for everyone.
-    fn tell(&self, page: &Page, error: &minijinja::Error) {
-        if !self.is_told.swap(true, Ordering::Relaxed) {
+    fn log_failure(&self, page: &Page, error: &minijinja::Error) {
+        if !self.has_logged_failure.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 template = page.template(),
                 cause = set::cause(error),

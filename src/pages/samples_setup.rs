@@ -12,7 +12,7 @@ const APP: &str = "fleet.contoso.example";
 
 /// Returns a name and a page for each case.
 pub(super) fn samples_of_setup() -> Vec<(&'static str, SetUpPage)> {
-    let told =
+    let message =
         |what| SetUpPage::Message(MessagePage { app: APP.to_owned(), home: HOME.to_owned(), what });
     vec![
         ("setup-draft", SetUpPage::Steps(Box::new(draft()))),
@@ -31,12 +31,12 @@ pub(super) fn samples_of_setup() -> Vec<(&'static str, SetUpPage)> {
                 token: "Zm9yIHRoZSBzYW1wbGUgb25seQ".to_owned(),
             }),
         ),
-        ("setup-link-used", told("link_used")),
-        ("setup-link-over", told("link_over")),
-        ("setup-visit-over", told("visit_over")),
-        ("setup-trial-over", told("trial_over")),
-        ("setup-left", told("left")),
-        ("setup-turned-off", told("turned_off")),
+        ("setup-link-used", message("link_used")),
+        ("setup-link-over", message("link_over")),
+        ("setup-visit-over", message("visit_over")),
+        ("setup-trial-over", message("trial_over")),
+        ("setup-left", message("left")),
+        ("setup-turned-off", message("turned_off")),
         ("setup-trial-well", SetUpPage::Trial(Box::new(trial(Some(Ok(trial_person())), None)))),
         ("setup-trial-guest", SetUpPage::Trial(Box::new(trial(Some(Err("not_guest")), None)))),
         ("setup-trial-failed", SetUpPage::Trial(Box::new(trial(None, Some(failed()))))),

@@ -254,7 +254,7 @@ fn all_pages_are_written_to_the_target_folder_to_be_looked_at() {
 }
 
 #[test]
-fn a_page_whose_words_are_told_in_german_is_german() {
+fn a_page_whose_words_are_german_is_german() {
     let pages = ours();
     let html = pages.render(&sample("identify"), Language::German);
     for part in [

@@ -52,7 +52,7 @@ impl FrameReader {
     /// Reads more bytes and reports every frame whose header is complete. HEADERS and CONTINUATION
     /// are reported only when their payload is complete, because an incomplete part of a head has
     /// no effect.
-    pub(super) fn read(&mut self, mut bytes: &[u8], mut tell: impl FnMut(Frame)) {
+    pub(super) fn read(&mut self, mut bytes: &[u8], mut report: impl FnMut(Frame)) {
         while !bytes.is_empty() {
             let passed = self.skip.min(bytes.len());
             self.skip -= passed;
@@ -60,7 +60,7 @@ impl FrameReader {
             if self.skip == 0
                 && let Some(frame) = self.partial.take()
             {
-                tell(frame);
+                report(frame);
             }
             let wanted = (HEADER_BYTES - self.filled).min(bytes.len());
             let (part, rest) = bytes.split_at_checked(wanted).unwrap_or((bytes, &[]));
@@ -77,7 +77,7 @@ impl FrameReader {
                 {
                     self.partial = Some(frame);
                 } else {
-                    tell(frame);
+                    report(frame);
                 }
             }
         }
@@ -113,21 +113,21 @@ mod tests {
     // read, hyper had not called the service for it yet, and its identifier was assigned to the
     // next stream.
     #[test]
-    fn a_part_of_a_head_is_told_of_once_all_of_it_is_here() {
+    fn a_part_of_a_head_is_reported_once_the_rest_has_arrived() {
         for kind in [1, 9] {
             let mut reader = FrameReader::after(0);
-            let mut told = |bytes: &[u8]| {
+            let mut reported = |bytes: &[u8]| {
                 let mut count = 0;
                 reader.read(bytes, |_| count += 1);
                 count
             };
             assert_eq!(
-                (told(&[0, 0, 3, kind, 4, 0, 0, 0, 1]), told(&[7, 7]), told(&[7])),
+                (reported(&[0, 0, 3, kind, 4, 0, 0, 0, 1]), reported(&[7, 7]), reported(&[7])),
                 (0, 0, 1),
                 "{kind}"
             );
-            assert_eq!(told(&[0, 0, 0, kind, 4, 0, 0, 0, 1]), 1, "{kind}");
-            assert_eq!((told(&[0, 0, 2, 0, 0, 0, 0, 0, 1]), told(&[7, 7])), (1, 0), "DATA");
+            assert_eq!(reported(&[0, 0, 0, kind, 4, 0, 0, 0, 1]), 1, "{kind}");
+            assert_eq!((reported(&[0, 0, 2, 0, 0, 0, 0, 0, 1]), reported(&[7, 7])), (1, 0), "DATA");
         }
     }
 

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_token_only_this_machine_is_heard() {
+    fn without_a_token_only_this_machine_is_answered() {
         assert_eq!(judged(true, false, &[("host", "localhost:4181")]), Ok(()));
         assert_eq!(judged(true, false, &[("host", "entrada.internal")]), Err(GateRefusal::Host));
         assert_eq!(judged(true, false, &[]), Err(GateRefusal::Host));

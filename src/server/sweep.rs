@@ -96,11 +96,11 @@ impl ConnectionRegistry {
 
     /// Counts a connection that exceeds the limit. If it received a response, it is kept open
     /// briefly, so that the client can read it.
-    pub(super) fn refuse(&self, told: Option<OwnedFd>) {
+    pub(super) fn refuse(&self, socket: Option<OwnedFd>) {
         let mut refused = lock(&self.refused);
         refused.count += 1;
-        if let Some(told) = told.filter(|_| refused.open.len() < MAX_REFUSED_CONNECTIONS) {
-            refused.open.push((self.clock.now(), told));
+        if let Some(socket) = socket.filter(|_| refused.open.len() < MAX_REFUSED_CONNECTIONS) {
+            refused.open.push((self.clock.now(), socket));
         }
     }
 
@@ -241,7 +241,7 @@ impl SweptConnection {
         now: u64,
         bounds: &SweepBounds,
     ) {
-        let Some(told) = self.closing else {
+        let Some(closing_since) = self.closing else {
             self.closing = Some(now);
             return state.close();
         };
@@ -252,8 +252,8 @@ impl SweptConnection {
         {
             return;
         }
-        let still = now.saturating_sub(told.max(seen.written_at)) >= 2 * bounds.grain;
-        if still || now.saturating_sub(told) >= bounds.header {
+        let still = now.saturating_sub(closing_since.max(seen.written_at)) >= 2 * bounds.grain;
+        if still || now.saturating_sub(closing_since) >= bounds.header {
             state.drop_now();
         }
     }

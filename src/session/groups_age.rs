@@ -72,43 +72,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_the_token_tells_the_groups_graph_is_never_due_and_nobody_looks_at_the_clock() {
-        let told = GroupsAge::new(false);
-        assert_eq!((told.is_due(|| unreachable!()), told.at()), (None, None));
+    fn where_the_token_lists_the_groups_graph_is_never_due_and_the_clock_is_not_read() {
+        let age = GroupsAge::new(false);
+        assert_eq!((age.is_due(|| unreachable!()), age.at()), (None, None));
     }
 
     #[test]
     fn one_takes_the_asking_and_an_answer_puts_the_next_off() {
-        let told = GroupsAge::new(true);
-        let due = told.is_due(|| 1000).unwrap();
-        assert!(told.take(due, 1060) && !told.take(due, 1060));
-        assert_eq!(told.is_due(|| 1059), None);
-        assert_eq!(told.is_due(|| 1060), Some(1060));
-        told.set(1000, 2800);
+        let age = GroupsAge::new(true);
+        let due = age.is_due(|| 1000).unwrap();
+        assert!(age.take(due, 1060) && !age.take(due, 1060));
+        assert_eq!(age.is_due(|| 1059), None);
+        assert_eq!(age.is_due(|| 1060), Some(1060));
+        age.set(1000, 2800);
         assert_eq!(
-            (told.is_due(|| 2799), told.is_due(|| 2800), told.at()),
+            (age.is_due(|| 2799), age.is_due(|| 2800), age.at()),
             (None, Some(2800), Some(1000))
         );
     }
 
     #[test]
     fn a_refreshed_token_without_groups_is_a_reason_to_ask_and_one_with_them_none() {
-        let told = GroupsAge::new(false);
-        told.renewed(true, 500);
-        assert_eq!((told.is_due(|| 1000), told.at()), (Some(0), Some(500)));
-        told.set(1000, 2800);
-        told.renewed(true, 2000);
-        assert_eq!((told.is_due(|| 2001), told.at()), (Some(0), Some(1000)));
-        told.renewed(false, 2000);
-        assert_eq!((told.is_due(|| u64::MAX - 1), told.at()), (None, None));
+        let age = GroupsAge::new(false);
+        age.renewed(true, 500);
+        assert_eq!((age.is_due(|| 1000), age.at()), (Some(0), Some(500)));
+        age.set(1000, 2800);
+        age.renewed(true, 2000);
+        assert_eq!((age.is_due(|| 2001), age.at()), (Some(0), Some(1000)));
+        age.renewed(false, 2000);
+        assert_eq!((age.is_due(|| u64::MAX - 1), age.at()), (None, None));
     }
 
     #[test]
     fn groups_of_an_earlier_token_grow_old_also_where_an_asking_failed_after_it() {
-        let told = GroupsAge::new(true);
-        told.renewed(false, 1000);
-        told.set_due(1030);
-        told.renewed(true, 2000);
-        assert_eq!(told.at(), Some(2000));
+        let age = GroupsAge::new(true);
+        age.renewed(false, 1000);
+        age.set_due(1030);
+        age.renewed(true, 2000);
+        assert_eq!(age.at(), Some(2000));
     }
 }

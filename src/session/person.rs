@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_object_id_and_a_sign_in_name_are_told_apart_and_anything_else_is_nobody() {
+    fn an_object_id_differs_from_a_sign_in_name_and_anything_else_is_refused() {
         let oid = "00aa00aa-bb11-cc22-dd33-44ee44ee0001";
         assert_eq!(
             PersonSelector::parse(oid, None).unwrap().user,

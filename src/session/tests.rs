@@ -66,7 +66,7 @@ fn sessions_end_by_the_sid_of_the_token_and_of_the_callback_and_no_other_does() 
     let callback = begin(&live, maya, "maya", None, Some("two"));
     let other = begin(&live, tom, "tom", Some("three"), Some("three"));
     let (_, both_session) = (live.find(both.expose()), live.find(both.expose()).unwrap());
-    let told = both_session.session.ended();
+    let ended = both_session.session.ended();
     for sid in ["", "on", "onee", "ONE", MAYA, "oid one"] {
         assert_eq!(live.end_by_sid(sid), 0, "{sid:?}");
     }
@@ -80,7 +80,7 @@ fn sessions_end_by_the_sid_of_the_token_and_of_the_callback_and_no_other_does() 
         (lives(&live, &both), lives(&live, &again), lives(&live, &other)),
         (false, false, true)
     );
-    assert!(told.is_cancelled(), "what hangs on it goes on");
+    assert!(ended.is_cancelled(), "what hangs on it goes on");
     assert_eq!(
         (live.end_by_sid("one"), live.end_by_sid("another"), live.end_by_sid("two")),
         (0, 0, 0)

@@ -219,10 +219,10 @@ mod tests {
     }
 
     #[test]
-    fn of_many_at_once_no_more_than_that_are_told() {
+    fn of_many_at_once_no_more_than_that_are_answered() {
         let guesses = GuessCounter::new(Clock::system());
         let from = own("192.0.2.1");
-        let told = std::thread::scope(|scope| {
+        let answered = std::thread::scope(|scope| {
             let all: Vec<_> = (0..8)
                 .map(|_| {
                     scope.spawn(|| (0..100).filter(|_| guesses.was_wrong(from).is_ok()).count())
@@ -230,6 +230,6 @@ mod tests {
                 .collect();
             all.into_iter().map(|it| it.join().unwrap()).sum::<usize>()
         });
-        assert_eq!(told, MAX_WRONG_GUESSES as usize);
+        assert_eq!(answered, MAX_WRONG_GUESSES as usize);
     }
 }

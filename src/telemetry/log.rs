@@ -213,11 +213,11 @@ impl Log {
     /// Waits until all lines so far are written, at most one second. Called before the process
     /// ends, because the end would lose them.
     pub fn finish(&self) {
-        let (written, told) = sync_channel(1);
+        let (written, confirmed) = sync_channel(1);
         self.sender.0.lock().flushed.push(written);
         self.sender.0.wake.notify_one();
         // A reader that has stalled must not delay the shutdown.
-        let _ = told.recv_timeout(FINISH_TIMEOUT);
+        let _ = confirmed.recv_timeout(FINISH_TIMEOUT);
     }
 
     fn send(&self, mut line: Vec<u8>) {
@@ -373,7 +373,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reader_that_stalls_costs_lines_and_no_memory_and_what_it_cost_is_told() {
+    fn a_reader_that_stalls_costs_lines_and_no_memory_and_the_lost_lines_are_counted() {
         let (release, stalled) = sync_channel::<()>(0);
         let (written, read) = std::sync::mpsc::channel();
         struct Reader(Option<std::sync::mpsc::Receiver<()>>, std::sync::mpsc::Sender<Vec<u8>>);
@@ -405,13 +405,13 @@ mod tests {
         assert_eq!(text.lines().filter(|it| it.starts_with('x')).count(), kept);
         // In one line or in two: the writer may get to its first lines only after some were
         // dropped.
-        let told = text.lines().filter_map(|it| {
+        let reported = text.lines().filter_map(|it| {
             it.strip_prefix(r#"{"event":"log_lines_dropped","level":"WARN","count":"#)?
                 .strip_suffix('}')?
                 .parse::<u64>()
                 .ok()
         });
-        assert_eq!(told.sum::<u64>(), count - kept as u64);
+        assert_eq!(reported.sum::<u64>(), count - kept as u64);
     }
 
     #[test]

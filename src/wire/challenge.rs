@@ -120,7 +120,7 @@ fn after_word(text: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn told(line: &str) -> String {
+    fn read_line(line: &str) -> String {
         let one = |challenge: &Challenge| {
             let parameters: Vec<_> = challenge
                 .parameters
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn challenges_are_told_apart_however_they_are_written() {
+    fn challenges_are_separated_however_they_are_written() {
         for (line, read) in [
             (
                 r#"Bearer realm="", error="insufficient_claims", claims="e30=""#,
@@ -156,7 +156,7 @@ mod tests {
             ("", ""),
             ("=", ""),
         ] {
-            assert_eq!(told(line), read, "{line}");
+            assert_eq!(read_line(line), read, "{line}");
         }
     }
 

@@ -530,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn nginx_is_heard_only_with_its_own_headers_once_each() {
+    fn nginx_is_accepted_only_with_its_own_headers_once_each() {
         let ask = |pairs: &[(&'static str, &str)], ip| {
             from_nginx(
                 &headers(pairs),

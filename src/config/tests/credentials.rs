@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn one_credential_is_meant_and_what_is_none_is_told() {
+fn one_credential_is_meant_and_what_is_none_is_reported() {
     let place = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         std::fs::write(place.path().join(name), text).unwrap();
@@ -48,8 +48,8 @@ fn one_credential_is_meant_and_what_is_none_is_told() {
             "cannot be read",
         ),
     ] {
-        let told = told(&SMALL.replace(secret, &credential), &[("CLIENT", SECRET)]);
-        assert!(told.contains(what), "{credential}: {told}");
+        let report = report(&SMALL.replace(secret, &credential), &[("CLIENT", SECRET)]);
+        assert!(report.contains(what), "{credential}: {report}");
     }
     let federated =
         SMALL.replace(secret, &format!("federated_token = {{ file = {certificate:?} }}"));

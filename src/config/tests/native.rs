@@ -50,9 +50,9 @@ fn only_listed_scopes_are_granted() {
 }
 
 #[test]
-fn what_is_wrong_with_a_client_is_told_with_what_to_write() {
-    assert_told(
-        &told_of("[native]\naccess_token = \"1h\"\n"),
+fn what_is_wrong_with_a_client_is_reported_with_what_to_write() {
+    assert_report(
+        &report_of("[native]\naccess_token = \"1h\"\n"),
         r#"
 error: 3 problems in entrada.toml
   native               needs [directory]
@@ -66,7 +66,7 @@ error: 3 problems in entrada.toml
                        hint: choose from "5m" to "10m"
 "#,
     );
-    let client = |line: &str| told_of(&format!("{SECTION}[[native.client]]\n{line}\n"));
+    let client = |line: &str| report_of(&format!("{SECTION}[[native.client]]\n{line}\n"));
     for (line, what) in [
         ("id = \"a b\"", "\"a b\" is not a client ID"),
         ("name = \" x\"", "is not a readable name"),
@@ -84,8 +84,8 @@ error: 3 problems in entrada.toml
         ("scopes = ['a\\b']", "is not a scope"),
         ("secret = \"x\"", "is not a known key"),
     ] {
-        let told = client(line);
-        assert!(told.contains(what), "{line}\n{told}");
+        let report = client(line);
+        assert!(report.contains(what), "{line}\n{report}");
     }
     let long = format!("scopes = [\"{}\", \"{}\"]", "a".repeat(128), "b".repeat(128));
     assert!(
@@ -96,11 +96,11 @@ error: 3 problems in entrada.toml
     );
     let one = "[[native.client]]\nid = \"a\"\nname = \"A\"\nredirect_uris = [\"com.example:/x\"]\n";
     assert!(
-        told_of(&format!("{SECTION}{one}{one}"))
+        report_of(&format!("{SECTION}{one}{one}"))
             .contains("\"a\" already belongs to another client")
     );
     assert!(
-        told_of(&format!("{SECTION}refresh_idle = \"91d\"\n{one}"))
+        report_of(&format!("{SECTION}refresh_idle = \"91d\"\n{one}"))
             .contains("is longer than lifetime")
     );
 }

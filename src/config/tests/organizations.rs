@@ -34,24 +34,24 @@ fn organizations_take_what_they_do_not_say_from_the_directory() {
 
 #[test]
 fn organizations_that_meet_and_organizations_without_a_directory_are_refused() {
-    let told = told_of(&format!(
+    let report = report_of(&format!(
         "[session]\nsecrets = [{{ env = \"CLIENT\" }}]\n[directory]\n{COMPANY}{COMPANY}"
     ));
     assert!(
-        told.contains("\"contoso\" already belongs to another organization")
-            && told.contains("\"contoso.com\" already belongs to another organization"),
-        "{told}"
+        report.contains("\"contoso\" already belongs to another organization")
+            && report.contains("\"contoso.com\" already belongs to another organization"),
+        "{report}"
     );
-    assert!(told_of(COMPANY).contains("organization.code  needs [directory]"));
+    assert!(report_of(COMPANY).contains("organization.code  needs [directory]"));
 }
 
 #[test]
-fn a_password_of_the_database_belongs_elsewhere_and_is_never_told() {
+fn a_password_of_the_database_belongs_elsewhere_and_is_never_shown() {
     let more = |it: &str| {
         format!("{SMALL}[session]\nsecrets = [{{ env = \"CLIENT\" }}]\n[directory]\n{it}\n")
     };
     let address = "postgres://entrada:hunter2@db.example/entrada";
-    let warned = told(&more(&format!("database = \"{address}\"")), &[("CLIENT", SECRET)]);
+    let warned = report(&more(&format!("database = \"{address}\"")), &[("CLIENT", SECRET)]);
     assert!(
         warned.contains("the file contains a password") && !warned.contains("hunter2"),
         "{warned}"

@@ -5,15 +5,16 @@ use super::*;
 #[test]
 fn a_rule_for_groups_is_a_problem_where_nobody_has_any() {
     let rule = "[[access.rule]]\npath = \"/x/**\"\nsuffixes = true\nallow = { groups = [\"22223333-cccc-4444-dddd-5555eeee6666\"] }\n";
-    let told = |groups: &str| {
-        told(&format!("{SMALL}groups = \"{groups}\"\n{rule}"), &[("CLIENT", SECRET)])
+    let report = |groups: &str| {
+        report(&format!("{SMALL}groups = \"{groups}\"\n{rule}"), &[("CLIENT", SECRET)])
     };
     assert!(
-        told("off").contains("access.rule.allow.groups") && told("off").contains("can never match"),
+        report("off").contains("access.rule.allow.groups")
+            && report("off").contains("can never match"),
         "{}",
-        told("off")
+        report("off")
     );
-    assert_eq!((told("token"), told("graph")), (String::new(), String::new()));
+    assert_eq!((report("token"), report("graph")), (String::new(), String::new()));
 }
 
 #[test]
@@ -25,7 +26,7 @@ fn a_rule_is_covered_only_where_every_method_is() {
                 it.0, it.1
             )
         };
-        told_of(&rules.iter().map(rule).collect::<String>())
+        report_of(&rules.iter().map(rule).collect::<String>())
     };
     for covered in [
         [("/**", "[]"), ("/a", "[]"), ("/b", "[]")].as_slice(),
@@ -48,17 +49,17 @@ fn a_rule_is_covered_only_where_every_method_is() {
 }
 
 #[test]
-fn a_rule_that_shuts_one_path_only_is_told_to_shut_what_is_below() {
-    let told = |default: &str, rules: &[(&str, &str)]| {
+fn a_rule_that_closes_one_path_only_gets_a_hint_to_close_what_is_below() {
+    let report = |default: &str, rules: &[(&str, &str)]| {
         let rules: String = rules
             .iter()
             .map(|it| format!("[[access.rule]]\npath = \"{}\"\nallow = {}\n", it.0, it.1))
             .collect();
-        told_of(&format!("[access]\ndefault = \"{default}\"\n{rules}"))
+        report_of(&format!("[access]\ndefault = \"{default}\"\n{rules}"))
     };
     let admin = "{ roles = [\"Admin\"] }";
-    assert_told(
-        &told("signed-in", &[("/admin", admin)]),
+    assert_report(
+        &report("signed-in", &[("/admin", admin)]),
         r#"
 warning: 1 warning in entrada.toml
   access.rule.path  "/admin" covers only this path; [access] default decides about "/admin/" and all below it
@@ -71,31 +72,31 @@ warning: 1 warning in entrada.toml
         ("anyone", &[("/{name}/x", "\"signed-in\"")]),
         ("signed-in", &[("/admin", admin), ("/admin/{page}", admin), ("/admin/{page}/**", admin)]),
     ] {
-        assert!(told(default, rules).contains("hint: write "), "{default} {rules:?}");
+        assert!(report(default, rules).contains("hint: write "), "{default} {rules:?}");
     }
     for (default, rules) in [
         ("signed-in", [("/admin", admin), ("/**", "\"signed-in\"")].as_slice()),
         ("signed-in", &[("/health", "\"anyone\""), ("/me", "\"signed-in\""), ("/", admin)]),
         ("nobody", &[("/admin", admin)]),
     ] {
-        assert_eq!(told(default, rules), "", "{default} {rules:?}");
+        assert_eq!(report(default, rules), "", "{default} {rules:?}");
     }
 }
 
 #[test]
-fn a_rule_that_leaves_names_with_a_suffix_to_a_wider_default_is_told_once() {
-    let told = |default: &str, rules: &[(&str, &str, &str)]| {
+fn a_rule_that_leaves_names_with_a_suffix_to_a_wider_default_is_reported_once() {
+    let report = |default: &str, rules: &[(&str, &str, &str)]| {
         let rule = |it: &(&str, &str, &str)| {
             format!("[[access.rule]]\npath = \"{}\"\nallow = {}\n{}", it.0, it.1, it.2)
         };
-        told_of(&format!(
+        report_of(&format!(
             "[access]\ndefault = \"{default}\"\n{}",
             rules.iter().map(rule).collect::<String>()
         ))
     };
     let (admin, yes) = ("{ roles = [\"Admin\"] }", "suffixes = true\n");
-    assert_told(
-        &told("signed-in", &[("/admin/**", admin, "")]),
+    assert_report(
+        &report("signed-in", &[("/admin/**", admin, "")]),
         r#"
 warning: 1 warning in entrada.toml
   access.rule.path  does not cover "/admin.json", "/admin." and the like, which some apps serve as "/admin"
@@ -103,8 +104,8 @@ warning: 1 warning in entrada.toml
                     hint: add suffixes = true to the rule, unless the app returns 404 for them
 "#,
     );
-    assert_told(
-        &told("signed-in", &[("/public/**", "\"anyone\"", yes)]),
+    assert_report(
+        &report("signed-in", &[("/public/**", "\"anyone\"", yes)]),
         r#"
 warning: 1 warning in entrada.toml
   access.rule.path  also allows anyone at "/public.json" and the like, because suffixes = true
@@ -120,10 +121,10 @@ warning: 1 warning in entrada.toml
         ),
         ("signed-in", &[("/a/**", admin, ""), ("/a.json/**", "\"nobody\"", yes)]),
     ] {
-        let told = told(default, rules);
+        let report = report(default, rules);
         assert!(
-            told.starts_with("warning: 1 warning") && told.contains("suffixes = true"),
-            "{default} {rules:?} {told}"
+            report.starts_with("warning: 1 warning") && report.contains("suffixes = true"),
+            "{default} {rules:?} {report}"
         );
     }
     for (default, rules) in [
@@ -134,6 +135,6 @@ warning: 1 warning in entrada.toml
         ("signed-in", &[("/public/**", "\"anyone\"", ""), ("/me/**", "\"signed-in\"", yes)]),
         ("nobody", &[("/admin/**", admin, "")]),
     ] {
-        assert_eq!(told(default, rules), "", "{default} {rules:?}");
+        assert_eq!(report(default, rules), "", "{default} {rules:?}");
     }
 }

@@ -23,7 +23,7 @@ fn the_environment_alone_is_enough() {
     pairs.push(("ENTRADA_SESSION_IDLE", "soon"));
     pairs.push(("AZURE_FEDERATED_TOKEN_FILE", "/nowhere/token"));
     let outcome = finish(None, None, &environment(&pairs));
-    assert_told(
+    assert_report(
         &problem::print(&outcome, "entrada.toml"),
         r#"
 error: 5 problems in the environment

@@ -7,14 +7,14 @@ fn of_many(tenant: &str, allowed: &str, more: &str) -> String {
         "tenant = \"contoso.com\"",
         &format!("tenant = \"{tenant}\"\nallowed_tenants = {allowed}"),
     );
-    told(&format!("{text}{more}"), &[("CLIENT", SECRET)])
+    report(&format!("{text}{more}"), &[("CLIENT", SECRET)])
 }
 
 #[test]
 fn many_tenants_need_a_list_and_one_needs_none() {
     for tenant in ["organizations", "Common"] {
-        let told = of_many(tenant, "[]", "");
-        assert!(told.contains("is missing: people of every tenant could sign in"), "{told}");
+        let report = of_many(tenant, "[]", "");
+        assert!(report.contains("is missing: people of every tenant could sign in"), "{report}");
     }
     let id = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
     for allowed in [format!("[\"{id}\", \"Fabrikam.com\"]"), "\"*\"".to_owned()] {
@@ -31,8 +31,8 @@ fn many_tenants_need_a_list_and_one_needs_none() {
         ("common", "[\"*\"]", "warning: 1 warning"),
         ("organizations", "[\"fabrikam\"]", "\"fabrikam\" is neither a tenant ID nor a domain"),
     ] {
-        let told = of_many(tenant, allowed, "");
-        assert!(told.contains(what), "{tenant} {allowed}: {told}");
+        let report = of_many(tenant, allowed, "");
+        assert!(report.contains(what), "{tenant} {allowed}: {report}");
     }
     assert_eq!(of_many("common", "[\"*\", \"consumers\"]", ""), "");
     let outcome =
@@ -56,16 +56,16 @@ fn with_several_tenants_a_rule_says_whose() {
         format!("{{ groups = [\"{oid}\"] }}"),
         format!("{{ users = [\"{oid}\"] }}"),
     ] {
-        let told = many(&allow);
+        let report = many(&allow);
         assert!(
-            told.contains("must also name tenants") && told.contains("add tenants = [...]"),
-            "{told}"
+            report.contains("must also name tenants") && report.contains("add tenants = [...]"),
+            "{report}"
         );
         assert_eq!(many(&allow.replace(" }", ", tenants = [\"contoso.com\"] }")), "");
-        assert_eq!(told_of(&rule(&allow)), "");
+        assert_eq!(report_of(&rule(&allow)), "");
     }
-    let told = many("{ users = [\"maya@contoso.com\"], tenants = [\"contoso.com\"] }");
-    assert!(told.contains("is ambiguous: any tenant"), "{told}");
+    let report = many("{ users = [\"maya@contoso.com\"], tenants = [\"contoso.com\"] }");
+    assert!(report.contains("is ambiguous: any tenant"), "{report}");
     assert_eq!(many("{ tenants = [\"contoso.com\"] }"), "");
     assert_eq!(many("\"signed-in\""), "");
 }
@@ -105,7 +105,7 @@ fn each_cloud_has_its_authority_and_its_graph() {
 const DIRECTORY: &str = "[directory]\n[session]\nsecrets = [{ env = \"CLIENT\" }]\n";
 
 #[test]
-fn where_companies_bring_their_own_registrations_entra_needs_none_and_half_of_one_is_told() {
+fn where_companies_bring_their_own_registrations_entra_needs_none_and_half_of_one_is_reported() {
     let own = "tenant = \"contoso.com\"\nclient_id = \"11112222-bbbb-3333-cccc-4444dddd5555\"\nclient_secret = { env = \"CLIENT\" }\n";
     let without = SMALL.replace(own, "");
     let config = meant(&format!("{without}{DIRECTORY}"), &[("CLIENT", SECRET)]);
@@ -113,9 +113,9 @@ fn where_companies_bring_their_own_registrations_entra_needs_none_and_half_of_on
         (config.entra.tenant, config.entra.allowed_tenants),
         (entra::TenantConfig::Organizations, entra::AllowedTenants::default())
     );
-    assert!(told(&without, &[]).contains("entra.client_id"), "without a directory it is needed");
+    assert!(report(&without, &[]).contains("entra.client_id"), "without a directory it is needed");
     let half = SMALL.replace("tenant = \"contoso.com\"\n", "");
-    assert!(told(&format!("{half}{DIRECTORY}"), &[("CLIENT", SECRET)]).contains("entra.tenant"));
+    assert!(report(&format!("{half}{DIRECTORY}"), &[("CLIENT", SECRET)]).contains("entra.tenant"));
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn whoever_has_entra_asked_first_needs_a_registration_for_all_organizations() {
     let asks = DIRECTORY.replace("[directory]\n", "[directory]\nunknown = \"ask-entra\"\n");
     let with = |from: &str, to: &str| {
         assert!(SMALL.contains(from));
-        told(&format!("{}{asks}", SMALL.replace(from, to)), &[("CLIENT", SECRET)])
+        report(&format!("{}{asks}", SMALL.replace(from, to)), &[("CLIENT", SECRET)])
     };
     let tenant = "tenant = \"contoso.com\"";
     assert!(
@@ -143,12 +143,12 @@ fn whoever_has_entra_asked_first_needs_a_registration_for_all_organizations() {
 }
 
 #[test]
-fn rules_of_many_companies_say_whose_and_what_is_no_code_or_role_is_told() {
+fn rules_of_many_companies_say_whose_and_what_is_no_code_or_role_is_reported() {
     let rule = |allow: &str| {
         format!("[[access.rule]]\npath = \"/x/**\"\nsuffixes = true\nallow = {allow}\n")
     };
     let with =
-        |allow: &str| told(&format!("{SMALL}{DIRECTORY}{}", rule(allow)), &[("CLIENT", SECRET)]);
+        |allow: &str| report(&format!("{SMALL}{DIRECTORY}{}", rule(allow)), &[("CLIENT", SECRET)]);
     let group = "0a1b2c3d-0000-4000-8000-000000000001";
     for right in [
         "{ organizations = [\"Contoso\"], roles = [\"Admin\"] }".to_owned(),
@@ -196,15 +196,15 @@ fn rules_of_many_companies_say_whose_and_what_is_no_code_or_role_is_told() {
         ("{ organizations = [] }", "matches no one"),
         ("{ directory_roles = [\"boss\"] }", "\"boss\" is not one of [directory] roles"),
     ] {
-        let told = with(allow);
-        assert!(told.contains(what), "{allow}: {told}");
+        let report = with(allow);
+        assert!(report.contains(what), "{allow}: {report}");
     }
-    let told = told(
+    let report = report(
         &format!("{SMALL}{}", rule("{ organizations = [\"contoso\"] }")),
         &[("CLIENT", SECRET)],
     );
     assert!(
-        told.contains("access.rule.allow.organizations") && told.contains("needs [directory]"),
-        "{told}"
+        report.contains("access.rule.allow.organizations") && report.contains("needs [directory]"),
+        "{report}"
     );
 }

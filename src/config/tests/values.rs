@@ -12,8 +12,8 @@ custom = { "X-Forwarded-User" = "oid", "X_Entrada_Assertion" = "a", "Cookie" = "
 name = "Authorization"
 lifetime = "2h"
 "#;
-    assert_told(
-        &told_of(more),
+    assert_report(
+        &report_of(more),
         r#"
 error: 9 problems in entrada.toml
   headers.send                        "easy-auth" is not a valid value
@@ -183,8 +183,11 @@ fn values_that_are_refused() {
         } else {
             format!("{SMALL}{header}{line}\n")
         };
-        let told = told(&text, &[("CLIENT", SECRET)]);
-        assert!(told.starts_with("error: ") && told.contains(what), "{section}: {line}\n{told}");
+        let report = report(&text, &[("CLIENT", SECRET)]);
+        assert!(
+            report.starts_with("error: ") && report.contains(what),
+            "{section}: {line}\n{report}"
+        );
     }
 }
 
@@ -212,10 +215,10 @@ fn hsts_is_whole_seconds_beside_a_certificate() {
         ("300", "server.tls.hsts"),
         ("\"long\"", "is not a duration"),
     ] {
-        let told = told(&text(written), &[("CLIENT", SECRET)]);
-        assert!(told.contains(what), "{written}: {told}");
+        let report = report(&text(written), &[("CLIENT", SECRET)]);
+        assert!(report.contains(what), "{written}: {report}");
     }
-    let alone = told(
+    let alone = report(
         &SMALL.replace("[server]\n", "[server]\ntls = { hsts = \"1d\" }\n"),
         &[("CLIENT", SECRET)],
     );
@@ -281,7 +284,7 @@ fn a_token_of_the_admin_listener_is_long_and_goes_into_a_header() {
         (format!("{} {}", "x".repeat(20), "y".repeat(20)), "spaces"),
         ("ü".repeat(40), "no header"),
     ] {
-        let text = told(SMALL, &[("CLIENT", SECRET), ("ENTRADA_SERVER_ADMIN_TOKEN", &wrong)]);
+        let text = report(SMALL, &[("CLIENT", SECRET), ("ENTRADA_SERVER_ADMIN_TOKEN", &wrong)]);
         assert!(
             text.contains("server.admin_token")
                 && text.contains("is not a token of 32 to 512")

@@ -38,8 +38,8 @@ pub(super) fn form(endpoint: &str, fields: &[(&str, &str)]) -> String {
 }
 
 /// Formats a response: its status, and its JSON in lines.
-pub(super) fn answer(told: &PhoneResponse) -> String {
-    match told {
+pub(super) fn answer(response: &PhoneResponse) -> String {
+    match response {
         PhoneResponse::Answer(status, Json::Null) => format!("HTTP {status}"),
         PhoneResponse::Answer(status, json) => {
             let mut shown = json.clone();

@@ -71,9 +71,10 @@ impl PhoneVisit {
     /// The first step: discovers the endpoints of the authorization server (RFC 8414).
     pub(super) async fn start(place: &PhoneBuild, typed: &str, random: &RandomSource) -> Self {
         let url = format!("{}/.well-known/oauth-authorization-server", place.issuer);
-        let told = get(&url, None).await;
+        let response = get(&url, None).await;
         let text = |name: &str| {
-            told.good()
+            response
+                .good()
                 .and_then(|it| it.get(name))
                 .and_then(Json::as_str)
                 .unwrap_or_default()
@@ -98,7 +99,7 @@ impl PhoneVisit {
             refresh: String::new(),
             steps: Vec::new(),
         };
-        out.took("metadata", format!("GET {url}"), step::answer(&told), is_well);
+        out.took("metadata", format!("GET {url}"), step::answer(&response), is_well);
         out
     }
 
@@ -155,15 +156,15 @@ impl PhoneVisit {
             return;
         }
         let url = format!("{}/echo", place.issuer);
-        let told = get(&url, Some(&self.access)).await;
-        let heard = told.good().map(app_view);
-        let shown = heard.map_or_else(
-            || step::answer(&told),
+        let response = get(&url, Some(&self.access)).await;
+        let view = response.good().map(app_view);
+        let shown = view.map_or_else(
+            || step::answer(&response),
             |it| step::answer(&PhoneResponse::Answer(200, it)),
         );
         let request =
             format!("GET {url}\nAuthorization: Bearer {}", shortened("access_token", &self.access));
-        let is_well = told.good().is_some();
+        let is_well = response.good().is_some();
         self.next = if is_well { NextStep::Refresh } else { NextStep::Over };
         self.took("call", request, shown, is_well);
     }
@@ -195,18 +196,18 @@ impl PhoneVisit {
             ("token_type_hint", "refresh_token"),
             ("client_id", &place.client_id),
         ];
-        let told = post(&self.endpoints.revocation, &fields).await;
+        let response = post(&self.endpoints.revocation, &fields).await;
         let again = [
             ("grant_type", "refresh_token"),
             ("refresh_token", refresh.as_str()),
             ("client_id", &place.client_id),
         ];
         let after = post(&self.endpoints.token, &again).await;
-        let is_well = matches!(told, PhoneResponse::Answer(200, _))
+        let is_well = matches!(response, PhoneResponse::Answer(200, _))
             && matches!(after, PhoneResponse::Answer(400, _));
         let shown = format!(
             "{}\n\nthen with the same refresh token:\n\n{}",
-            step::answer(&told),
+            step::answer(&response),
             step::answer(&after)
         );
         self.next = NextStep::Over;
@@ -215,9 +216,10 @@ impl PhoneVisit {
 
     /// Calls the token endpoint, and stores the tokens in its response.
     async fn tokens(&mut self, name: &'static str, fields: &[(&str, &str)]) -> bool {
-        let told = post(&self.endpoints.token, fields).await;
+        let response = post(&self.endpoints.token, fields).await;
         let text = |name: &str| {
-            told.good()
+            response
+                .good()
                 .and_then(|it| it.get(name))
                 .and_then(Json::as_str)
                 .unwrap_or_default()
@@ -225,7 +227,12 @@ impl PhoneVisit {
         };
         (self.access, self.refresh) = (text("access_token"), text("refresh_token"));
         let is_well = !self.access.is_empty() && !self.refresh.is_empty();
-        self.took(name, step::form(&self.endpoints.token, fields), step::answer(&told), is_well);
+        self.took(
+            name,
+            step::form(&self.endpoints.token, fields),
+            step::answer(&response),
+            is_well,
+        );
         is_well
     }
 

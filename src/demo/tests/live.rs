@@ -19,7 +19,7 @@ async fn http_2_with_prior_knowledge_is_answered() {
 }
 
 #[tokio::test]
-async fn the_socket_says_back_what_it_hears_and_closes_at_the_end() {
+async fn the_socket_echoes_what_it_receives_and_closes_at_the_end() {
     let world = World::start().await;
     let stream = TcpStream::connect(world.address).await.unwrap();
     let (mut socket, _) =
@@ -33,7 +33,7 @@ async fn the_socket_says_back_what_it_hears_and_closes_at_the_end() {
 }
 
 #[tokio::test]
-async fn the_socket_hears_no_message_past_its_limit() {
+async fn the_socket_reads_no_message_past_its_limit() {
     let world = World::start().await;
     let stream = TcpStream::connect(world.address).await.unwrap();
     let (mut socket, _) =

@@ -80,9 +80,9 @@ async fn an_admin_changes_whom_they_stand_above_and_nobody_else() {
         );
         assert!(directory.roles_below(Some("boss")).is_empty());
         let history = directory.history(contoso.id, None, 4).await.unwrap();
-        let told: Vec<_> = history.iter().map(|it| it.what.as_str()).collect();
+        let texts: Vec<_> = history.iter().map(|it| it.what.as_str()).collect();
         assert_eq!(
-            told,
+            texts,
             [
                 "olga: role owner became admin",
                 SIGNED_OUT,

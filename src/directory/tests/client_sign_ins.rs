@@ -115,10 +115,10 @@ async fn a_code_used_twice_ends_what_it_began() {
         assert!(directory.sign_in(sign_in.id).await.unwrap().is_none());
         assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(RedeemError::Over)));
         // Informs all processes.
-        let told = directory.changed(0, None).await.unwrap();
+        let changes = directory.changed(0, None).await.unwrap();
         let member = sign_in.identity().member.clone().unwrap();
         assert_eq!(
-            told.last().map(|it| (it.person, it.organization)),
+            changes.last().map(|it| (it.person, it.organization)),
             Some((Some(member.person), Some(member.organization)))
         );
     })

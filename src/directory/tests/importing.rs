@@ -13,7 +13,7 @@ async fn import(
 }
 
 #[tokio::test]
-async fn a_file_makes_people_and_tells_each_line_that_it_left_out() {
+async fn a_file_makes_people_and_reports_each_line_that_it_left_out() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
@@ -116,13 +116,13 @@ async fn many_batches_are_one_file() {
         let text: String = std::iter::once("username\n".to_owned())
             .chain((0..2345).map(|it| format!("user{it}\n")))
             .collect();
-        let mut told = Vec::new();
+        let mut progress = Vec::new();
         let outcome = directory
-            .import(&contoso, text.as_bytes(), "a story", |done| told.push(done))
+            .import(&contoso, text.as_bytes(), "a story", |done| progress.push(done))
             .await
             .unwrap();
         assert_eq!((outcome.made, directory.count(contoso.id).await.unwrap()), (2345, 2345));
-        assert_eq!(told, [1000, 2000, 2345]);
+        assert_eq!(progress, [1000, 2000, 2345]);
         assert_eq!(import(&directory, &contoso, &text).await.unwrap().unchanged, 2345);
     })
     .await;

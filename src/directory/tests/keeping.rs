@@ -161,13 +161,13 @@ async fn the_history_is_whole_newest_first_and_of_one_organization() {
             }
             read.extend(page);
         }
-        let told: Vec<_> = read.iter().map(|it| it.what.as_str()).collect();
+        let written: Vec<_> = read.iter().map(|it| it.what.as_str()).collect();
         let names = (0..9).rev().map(|at| format!("maya: name Maya {at}"));
         let expected: Vec<_> = std::iter::once(SIGNED_OUT.to_owned())
             .chain(names)
             .chain(["maya made by hand".to_owned(), "made with the code contoso".to_owned()])
             .collect();
-        assert_eq!(told, expected);
+        assert_eq!(written, expected);
         // A person of the organization is shown with the current username.
         let by = format!("person {}", maya.id);
         directory

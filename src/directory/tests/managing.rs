@@ -322,19 +322,19 @@ async fn every_change_is_in_the_history_and_no_credential_is() {
             .rows("SELECT actor, what FROM audit ORDER BY what", Vec::new())
             .await
             .unwrap();
-        let told: Vec<_> = rows
+        let texts: Vec<_> = rows
             .iter()
             .map(|it| format!("{}: {}", it.text("actor").unwrap(), it.text("what").unwrap()))
             .collect();
-        assert_eq!(told.len(), 3, "{told:?}");
+        assert_eq!(texts.len(), 3, "{texts:?}");
         assert!(
-            told.contains(
+            texts.contains(
                 &"maya: name C, new client secret pending until someone has signed in with it"
                     .to_owned()
             ),
-            "{told:?}"
+            "{texts:?}"
         );
-        assert!(told.iter().all(|it| !it.contains(VALUE)));
+        assert!(texts.iter().all(|it| !it.contains(VALUE)));
     })
     .await;
 }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 const SECRETS: [&str; 1] = ["a secret of the stories, longer than 32 bytes"];
 
 #[tokio::test]
-async fn a_refresh_token_is_told_again_for_half_a_minute_and_used_later_ends_all() {
+async fn a_refresh_token_is_sent_again_for_half_a_minute_and_used_later_ends_all() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let first = signed_in(&directory).await.refresh;

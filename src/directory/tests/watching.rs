@@ -6,20 +6,20 @@ use crate::directory::organization::OrganizationState;
 use crate::directory::watch::MAX_CHANGES_PER_PAGE;
 
 #[tokio::test]
-async fn changes_are_told_from_a_time_on_page_by_page_and_none_twice() {
+async fn changes_are_listed_from_a_time_on_page_by_page_and_none_twice() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let maya = person(&directory, &contoso, "maya", None).await;
         let now = ground.clock.now();
-        let told = directory.changed(now - 60, None).await.unwrap();
-        let told: Vec<_> =
-            told.iter().map(|it| (it.organization, it.person, it.signed_out)).collect();
-        assert_eq!(told.len(), 2);
+        let changes = directory.changed(now - 60, None).await.unwrap();
+        let changes: Vec<_> =
+            changes.iter().map(|it| (it.organization, it.person, it.signed_out)).collect();
+        assert_eq!(changes.len(), 2);
         assert!(
-            told.contains(&(Some(contoso.id), None, false))
-                && told.contains(&(Some(contoso.id), Some(maya.id), false)),
-            "{told:?}"
+            changes.contains(&(Some(contoso.id), None, false))
+                && changes.contains(&(Some(contoso.id), Some(maya.id), false)),
+            "{changes:?}"
         );
         assert_eq!(directory.changed(now + 2, None).await.unwrap(), []);
         let mut changes = directory.database.begin_transaction().await.unwrap();
@@ -33,7 +33,7 @@ async fn changes_are_told_from_a_time_on_page_by_page_and_none_twice() {
         let (mut seen, mut last, mut pages) = (std::collections::HashSet::new(), None, 0);
         loop {
             let page = directory.changed(now - 60, last.as_ref()).await.unwrap();
-            assert!(page.iter().all(|it| seen.insert(it.id)), "told twice");
+            assert!(page.iter().all(|it| seen.insert(it.id)), "listed twice");
             pages += 1;
             if page.len() < MAX_CHANGES_PER_PAGE as usize {
                 break;

@@ -88,9 +88,9 @@ async fn six_hundred_groups_come_by_pages_of_the_same_origin() {
 #[tokio::test]
 async fn a_refresh_fetches_a_token_for_graph_alone() {
     let emulator = begin().await;
-    let told = fetched(&emulator, "maya", "User.Read").await;
-    assert!(told.get("id_token").is_none());
-    assert_eq!(told["scope"], format!("{}/User.Read", emulator.authority()));
+    let answer = fetched(&emulator, "maya", "User.Read").await;
+    assert!(answer.get("id_token").is_none());
+    assert_eq!(answer["scope"], format!("{}/User.Read", emulator.authority()));
     let refresh = tokens(&emulator, "maya").await["refresh_token"].as_str().unwrap().to_owned();
     let scope = format!("{}/User.Read api://other/read", emulator.authority());
     let seen = redeem(
@@ -169,7 +169,7 @@ async fn groups_are_those_of_the_moment_and_a_link_belongs_to_its_person() {
 }
 
 #[tokio::test]
-async fn graph_fails_as_it_was_told_to() {
+async fn graph_fails_as_configured() {
     let emulator = begin().await;
     let token = access(&emulator, "maya").await;
     emulator.control().graph(GraphFault::TooMany(Some(3)), 2);

@@ -103,7 +103,7 @@ async fn each_lever_is_pulled_by_name() {
 }
 
 #[tokio::test]
-async fn the_state_tells_people_and_calls_and_no_secret() {
+async fn the_state_shows_people_and_calls_and_no_secret() {
     let emulator = begin().await;
     tokens(&emulator, "tom").await;
     order(&emulator, &json!({"disable": "tom@contoso.example"})).await;

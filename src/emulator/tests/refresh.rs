@@ -134,13 +134,13 @@ async fn a_refresh_is_refused_with_any_code_of_the_table_and_a_challenge_where_o
 async fn the_next_token_request_is_refused_as_written() {
     let emulator = begin().await;
     let claims = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
-    let told = InjectedRefusal {
+    let refusal = InjectedRefusal {
         error: "interaction_required".to_owned(),
         code: 50_079,
         suberror: Some("basic_action".to_owned()),
         claims: Some(claims.to_owned()),
     };
-    emulator.control().refuse_next_token(told);
+    emulator.control().refuse_next_token(refusal);
     let seen = redeem(&emulator, "x", &[]).await;
     refused(&seen, 400, "interaction_required", 50_079);
     assert_eq!(

@@ -68,18 +68,18 @@ async fn each_way_to_name_a_tenant_has_its_issuer() {
         ("consumers", &personal, json!(null), "consumers"),
     ];
     for (segment, issuer, region, named) in cases {
-        let told =
+        let metadata =
             document(&emulator, &format!("{segment}/v2.0/.well-known/openid-configuration")).await;
         assert_eq!(
-            (&told["issuer"], &told["tenant_region_scope"]),
+            (&metadata["issuer"], &metadata["tenant_region_scope"]),
             (&json!(issuer), &region),
             "{segment}"
         );
         assert_eq!(
-            told["token_endpoint"],
+            metadata["token_endpoint"],
             format!("{}/{named}/oauth2/v2.0/token", emulator.authority())
         );
-        assert_eq!(told["msgraph_host"], emulator.authority().split_once("://").unwrap().1);
+        assert_eq!(metadata["msgraph_host"], emulator.authority().split_once("://").unwrap().1);
         let first =
             document(&emulator, &format!("{segment}/.well-known/openid-configuration")).await;
         assert_eq!(first["issuer"], issuer.strip_suffix("v2.0").unwrap());
@@ -95,17 +95,17 @@ async fn each_way_to_name_a_tenant_has_its_issuer() {
 }
 
 #[tokio::test]
-async fn keys_tell_whose_they_are() {
+async fn keys_name_their_issuer() {
     let emulator = begin().await;
     let kinds = async |segment: &str| -> Vec<(String, String)> {
         let set = document(&emulator, &format!("{segment}/discovery/v2.0/keys")).await;
-        let told =
+        let text_of =
             |it: &Value, name: &str| it[name].as_str().unwrap().replace(&emulator.authority(), "");
         set["keys"]
             .as_array()
             .unwrap()
             .iter()
-            .map(|it| (told(it, "issuer"), told(it, "cloud_instance_name")))
+            .map(|it| (text_of(it, "issuer"), text_of(it, "cloud_instance_name")))
             .collect()
     };
     let pair = |issuer: &str, cloud: &str| (issuer.to_owned(), cloud.to_owned());
@@ -282,9 +282,9 @@ async fn an_app_that_is_registered_in_one_tenant_is_known_there_alone_and_by_its
         "invalid_grant",
         70_000,
     );
-    let told = redeem(&app.client_id, &app.client_secret).await.json();
+    let answer = redeem(&app.client_id, &app.client_secret).await.json();
     let said =
-        jsonwebtoken::dangerous::insecure_decode::<Value>(told["id_token"].as_str().unwrap())
+        jsonwebtoken::dangerous::insecure_decode::<Value>(answer["id_token"].as_str().unwrap())
             .unwrap()
             .claims;
     assert_eq!((&said["aud"], &said["tid"]), (&json!(app.client_id), &json!(app.tenant)));

@@ -27,7 +27,7 @@ fn throttled() -> Error {
 }
 
 fn reports(entra: &Entra, answer: Result<(), Error>) {
-    let _ = entra.told(entra.circuits().ticket(), answer);
+    let _ = entra.count_outcome(entra.circuits().ticket(), answer);
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn a_refusal_of_one_person_ends_no_pause_that_entra_asked_for_and_a_succes
     world.clock.shift(601);
     let (ticket, _permit) = world.entra.enter().await.unwrap();
     assert!(world.entra.backoff_seconds() > 0, "two probes");
-    let _ = world.entra.told::<()>(ticket, Err(refusal()));
+    let _ = world.entra.count_outcome::<()>(ticket, Err(refusal()));
     assert_eq!(world.entra.backoff_seconds(), 0);
     // A pause that Entra did not ask for is only a guess, which the answer disproves.
     let answer = Error::Answer;

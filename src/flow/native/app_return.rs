@@ -45,9 +45,9 @@ impl<'a> RequestingApp<'a> {
     }
 
     /// Adds the client's own `state` and the issuer (RFC 9207).
-    fn app_return(&self, app: &App, told: &[(&str, &str)]) -> AppReturn {
+    fn app_return(&self, app: &App, parameters: &[(&str, &str)]) -> AppReturn {
         let issuer = app.site.origin();
-        let all: Vec<_> = told
+        let all: Vec<_> = parameters
             .iter()
             .copied()
             .chain(self.state.as_deref().map(|it| ("state", it)))

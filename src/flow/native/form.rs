@@ -45,11 +45,11 @@ impl OAuthError {
 
     /// The client's address sent too many unknown codes and tokens.
     pub(super) const fn too_many(seconds: u64) -> Self {
-        let told = Self::new(
+        let error = Self::new(
             "temporarily_unavailable",
             "too many unknown codes and tokens from this address",
         );
-        Self { status: StatusCode::TOO_MANY_REQUESTS, wait: Some(seconds), ..told }
+        Self { status: StatusCode::TOO_MANY_REQUESTS, wait: Some(seconds), ..error }
     }
 
     /// Whether the same request may be sent again.
@@ -89,11 +89,11 @@ impl TokenForm {
         body: &mut Option<Incoming>,
     ) -> Result<Self, OAuthError> {
         if headers.contains_key(AUTHORIZATION) {
-            let told = OAuthError::new(
+            let error = OAuthError::new(
                 "invalid_client",
                 "clients are public here: send client_id and no secret",
             );
-            return Err(OAuthError { status: StatusCode::UNAUTHORIZED, ..told });
+            return Err(OAuthError { status: StatusCode::UNAUTHORIZED, ..error });
         }
         let kind = headers
             .get(CONTENT_TYPE)

@@ -25,13 +25,13 @@ pub(in crate::flow) async fn revoke(
     exchange.require_method(&[Method::POST], "POST")?;
     let outcome = match TokenForm::read(exchange.headers, body).await {
         Ok(form) => end(exchange.sidecar, &form).await,
-        Err(told) => Err(told),
+        Err(error) => Err(error),
     };
     Ok(match outcome {
         Ok(()) => reply::empty(StatusCode::OK),
-        Err(told) => {
-            facts.cause = Some(told.cause());
-            told.answer()
+        Err(error) => {
+            facts.cause = Some(error.cause());
+            error.answer()
         }
     })
 }

@@ -56,11 +56,11 @@ pub(in crate::flow) async fn token(
     exchange.require_method(&[Method::POST], "POST")?;
     let granted = match TokenForm::read(exchange.headers, body).await {
         Ok(form) => issue(exchange, &form, facts).await,
-        Err(told) => Err(told),
+        Err(error) => Err(error),
     };
-    Ok(granted.unwrap_or_else(|told| {
-        facts.cause = Some(told.cause());
-        told.answer()
+    Ok(granted.unwrap_or_else(|error| {
+        facts.cause = Some(error.cause());
+        error.answer()
     }))
 }
 
@@ -94,7 +94,7 @@ async fn issue(
         Ok(_) => "granted",
         // Two clients have the same refresh token: one of them may have stolen it.
         Err(_) if reused => "reused",
-        Err(told) if told.is_passing() => "unavailable",
+        Err(error) if error.is_passing() => "unavailable",
         Err(_) => "refused",
     });
     answer
@@ -107,8 +107,8 @@ enum TokenError {
 }
 
 impl From<OAuthError> for TokenError {
-    fn from(told: OAuthError) -> Self {
-        Self::Reported(told)
+    fn from(error: OAuthError) -> Self {
+        Self::Reported(error)
     }
 }
 
@@ -121,7 +121,7 @@ impl From<RedeemError> for TokenError {
 impl TokenError {
     fn oauth_error(self, exchange: &Exchange<'_>, source: RequestSource) -> OAuthError {
         match self {
-            Self::Reported(told) => told,
+            Self::Reported(error) => error,
             // Only clients that send wrong tokens are delayed: 256 random bits cannot be guessed,
             // and a valid token is not refused because other clients at the same address send wrong
             // ones.

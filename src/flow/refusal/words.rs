@@ -13,21 +13,13 @@ use crate::upstream::{self, FaultSide};
 use crate::wire::inbound::InboundError;
 use http::StatusCode;
 
-pub(in crate::flow) fn unread(say: &NoticePhrases, refused: InboundError) -> RefusalWords {
-    let told = match refused {
-        InboundError::Target(AmbiguousTarget::TooLong) => {
-            return RefusalWords::new(
-                NoticeKind::BadRequest,
-                StatusCode::URI_TOO_LONG,
-                NoticeParty::You,
-                &say.refused.long_target,
-            );
-        }
+pub(in crate::flow) fn unread(say: &NoticePhrases, refused: &InboundError) -> RefusalWords {
+    let text = match refused {
         InboundError::Target(_) => &say.refused.unclear_target,
         InboundError::Host => &say.refused.unclear_host,
         InboundError::Framing => &say.refused.unclear_end,
     };
-    RefusalWords::new(NoticeKind::BadRequest, StatusCode::BAD_REQUEST, NoticeParty::You, told)
+    RefusalWords::new(NoticeKind::BadRequest, StatusCode::BAD_REQUEST, NoticeParty::You, text)
 }
 
 pub(in crate::flow) fn misdirected(say: &NoticePhrases, origin: &str) -> RefusalWords {
@@ -122,8 +114,8 @@ pub(in crate::flow) fn groups_unknown(
     error: &graph::Error,
     consent: impl FnOnce() -> Option<NoticeRemedy>,
 ) -> RefusalWords {
-    let words = |whose, told| {
-        RefusalWords::new(NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, whose, told)
+    let words = |whose, text| {
+        RefusalWords::new(NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, whose, text)
     };
     match error {
         it if it.is_consent() => RefusalWords {
@@ -197,7 +189,7 @@ pub(in crate::flow) fn not_admitted(
     refused: &first_sign_in::MembershipRefusal,
     again: &str,
 ) -> RefusalWords {
-    let (whose, told) = match refused {
+    let (whose, text) = match refused {
         first_sign_in::MembershipRefusal::OtherTenant => {
             (NoticeParty::You, &say.entry.other_tenant)
         }
@@ -210,7 +202,7 @@ pub(in crate::flow) fn not_admitted(
         }
     };
     let other = format!("{again}&prompt=select_account");
-    RefusalWords::new(NoticeKind::SignInFailed, StatusCode::FORBIDDEN, whose, told)
+    RefusalWords::new(NoticeKind::SignInFailed, StatusCode::FORBIDDEN, whose, text)
         .with(&say.way.other_account, &other)
 }
 
@@ -218,7 +210,7 @@ pub(in crate::flow) fn organization(
     say: &NoticePhrases,
     error: &organizations::Error,
 ) -> RefusalWords {
-    let told = match error {
+    let text = match error {
         organizations::Error::NotSetUp
         | organizations::Error::NoToken
         | organizations::Error::Directory(directory::Error::Unopened(_)) => &say.down.not_set_up,
@@ -228,16 +220,16 @@ pub(in crate::flow) fn organization(
         NoticeKind::Unavailable,
         StatusCode::SERVICE_UNAVAILABLE,
         NoticeParty::AppOwner,
-        told,
+        text,
     )
 }
 
 pub(in crate::flow) fn unregistered(say: &NoticePhrases, what: Unregistered) -> RefusalWords {
-    let (told, mend) = match what {
+    let (text, mend) = match what {
         Unregistered::Client => (&say.entry.app_unknown, &say.entry.app_unknown_mend),
         Unregistered::RedirectUri => (&say.entry.app_elsewhere, &say.entry.app_elsewhere_mend),
     };
-    RefusalWords::new(NoticeKind::BadRequest, StatusCode::BAD_REQUEST, NoticeParty::AppOwner, told)
+    RefusalWords::new(NoticeKind::BadRequest, StatusCode::BAD_REQUEST, NoticeParty::AppOwner, text)
         .with_remedy(NoticeParty::AppOwner, mend)
 }
 
@@ -290,7 +282,7 @@ pub(in crate::flow) fn bad_callback(say: &NoticePhrases) -> RefusalWords {
 }
 
 pub(in crate::flow) fn upstream(say: &NoticePhrases, error: &upstream::Error) -> RefusalWords {
-    let (kind, status, whose, told) = match error.fault() {
+    let (kind, status, whose, text) = match error.fault() {
         FaultSide::Slow => (
             NoticeKind::Unavailable,
             StatusCode::GATEWAY_TIMEOUT,
@@ -322,7 +314,7 @@ pub(in crate::flow) fn upstream(say: &NoticePhrases, error: &upstream::Error) ->
             &say.down.no_upgrade,
         ),
     };
-    RefusalWords::new(kind, status, whose, told)
+    RefusalWords::new(kind, status, whose, text)
 }
 
 pub(in crate::flow) fn internal(say: &NoticePhrases) -> RefusalWords {

@@ -111,7 +111,7 @@ pub(in crate::flow) async fn posted(
     let text = std::str::from_utf8(&body).map_err(|_| Refusal::BadForm)?;
     let answer = CallbackParameters::read(text).ok_or(Refusal::DuplicateParameter)?;
     let mut query = url::form_urlencoded::Serializer::new(String::new());
-    let told = [
+    let error = [
         ("error", answer.error),
         ("error_description", answer.description),
         ("error_subcode", answer.subcode),
@@ -119,7 +119,7 @@ pub(in crate::flow) async fn posted(
     let parts =
         [("code", answer.code), ("state", answer.state), ("session_state", answer.session_state)]
             .into_iter()
-            .chain(told);
+            .chain(error);
     for (key, value) in parts.filter_map(|(key, value)| Some((key, value?))) {
         query.append_pair(key, &value);
     }

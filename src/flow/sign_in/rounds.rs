@@ -81,10 +81,10 @@ pub(in crate::flow) fn resume_without_cookie(
     Ok(counted(exchange, rounds).filter(|_| lost.origin.elsewhere))
 }
 
-fn with_one_more(exchange: &Exchange<'_>, told: SignInRounds) -> SignInRounds {
+fn with_one_more(exchange: &Exchange<'_>, returned: SignInRounds) -> SignInRounds {
     rounds_in_cookie(exchange)
         .unwrap_or_default()
-        .or(told)
+        .or(returned)
         .count_return(exchange.sidecar.process.clock.now())
 }
 

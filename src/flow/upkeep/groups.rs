@@ -60,18 +60,18 @@ pub(in crate::flow) async fn wait(sidecar: &Sidecar, session: &Arc<Session>) -> 
     let asking = GroupsRequest::of(sidecar, session);
     let deadline = Instant::now() + GROUPS_WAIT;
     loop {
-        let Err(untold) =
+        let Err(unavailable) =
             timeout_at(deadline, asking.request_groups()).await.map_err(|_| Error::Slow)?
         else {
             return Ok(());
         };
         // Another session's refresh token was refused. This session's may work.
-        if untold.by != asking.number() && untold.cause.is_about_refresh_token() {
+        if unavailable.by != asking.number() && unavailable.cause.is_about_refresh_token() {
             continue;
         }
-        let rest = Duration::from_secs(untold.until.saturating_sub(asking.clock.now()).max(1));
+        let rest = Duration::from_secs(unavailable.until.saturating_sub(asking.clock.now()).max(1));
         if Instant::now() + rest >= deadline {
-            return Err(untold.cause);
+            return Err(unavailable.cause);
         }
         sleep(rest).await;
     }
@@ -115,9 +115,9 @@ impl GroupsRequest {
             .ask(self.person(), self.number(), since, || membership(authorities, store, session))
             .await;
         match &outcome {
-            Ok(told) => self.store_groups(told),
-            Err(untold) => {
-                let again = untold.until.max(self.clock.now().saturating_add(1));
+            Ok(known) => self.store_groups(known),
+            Err(unavailable) => {
+                let again = unavailable.until.max(self.clock.now().saturating_add(1));
                 // A failed request does not extend the validity of the known groups.
                 let again =
                     self.session.groups_age().at().map_or(again, |it| again.min(self.too_old(it)));
@@ -128,17 +128,17 @@ impl GroupsRequest {
     }
 
     /// Returns when known groups expire: after two request intervals.
-    fn too_old(&self, told: u64) -> u64 {
-        told.saturating_add(2 * self.entra.every())
+    fn too_old(&self, read_at: u64) -> u64 {
+        read_at.saturating_add(2 * self.entra.every())
     }
 
-    fn store_groups(&self, told: &KnownGroups) {
+    fn store_groups(&self, known: &KnownGroups) {
         if self
             .session
             .set_groups_from_graph(
-                &told.membership,
-                told.at,
-                told.at.saturating_add(self.entra.every()),
+                &known.membership,
+                known.at,
+                known.at.saturating_add(self.entra.every()),
             )
             .is_err()
         {

@@ -217,17 +217,17 @@ impl RecheckRequest {
 
     async fn refresh_with(&self, lease: &mut RecheckLease<'_>) {
         let keeper = self.lease_keeper();
-        let mut told = None;
+        let mut groups = None;
         let outcome = match renewal::check_directory(&self.authorities, &self.session).await {
             Err(cause) => self.take(Err(cause)),
             Ok(()) if lease.refresh_token().is_some() => {
-                let heard = renewal::redeem(&self.authorities, keeper, &self.session, lease).await;
-                told = heard.as_ref().ok().map(|it| it.identity().groups.clone());
-                self.take(heard)
+                let answer = renewal::redeem(&self.authorities, keeper, &self.session, lease).await;
+                groups = answer.as_ref().ok().map(|it| it.identity().groups.clone());
+                self.take(answer)
             }
             Ok(()) => self.note_unavailable(),
         };
-        if let Err(cause) = keeper.finish(&self.session, outcome, told).await {
+        if let Err(cause) = keeper.finish(&self.session, outcome, groups).await {
             tracing::error!(user = self.session.user(), %cause, "cannot store the result of a native client's recheck");
         }
     }
@@ -249,8 +249,8 @@ impl RecheckRequest {
     }
 
     /// Applies the answer to the session.
-    fn take(&self, heard: Result<VerifiedUser, RefusalCause>) -> RecheckOutcome {
-        let outcome = match heard {
+    fn take(&self, answer: Result<VerifiedUser, RefusalCause>) -> RecheckOutcome {
+        let outcome = match answer {
             Ok(fresh) => match self.session.renew(fresh) {
                 Ok(()) => {
                     self.is_fresh();

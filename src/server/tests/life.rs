@@ -95,9 +95,9 @@ async fn a_unix_socket_has_no_address_takes_over_a_dead_one_and_leaves_no_file()
     assert_eq!(std::fs::read(&path).unwrap(), b"precious");
 }
 
-struct Told(Result<(), Vec<String>>);
+struct FixedReadiness(Result<(), Vec<String>>);
 
-impl AdminSource for Told {
+impl AdminSource for FixedReadiness {
     fn ready(&self) -> Result<(), Vec<String>> {
         self.0.clone()
     }
@@ -132,21 +132,21 @@ impl AdminSource for Told {
     }
 }
 
-async fn admin(told: Result<(), Vec<String>>) -> World {
+async fn admin(readiness: Result<(), Vec<String>>) -> World {
     let mut listeners =
         Listener::bind(&ListenAddress::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
     let listener = listeners.pop().unwrap();
     let (address, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
-    let served = tokio::spawn(serve_admin(listener, Told(told), shutdown.clone()));
+    let served = tokio::spawn(serve_admin(listener, FixedReadiness(readiness), shutdown.clone()));
     World { address, shutdown, served }
 }
 
 #[tokio::test]
-async fn the_admin_listener_tells_three_things_and_nothing_else() {
+async fn the_admin_listener_answers_three_paths_and_nothing_else() {
     let world = admin(Ok(())).await;
     let waiting = admin(Err(vec!["Entra was not reached yet".to_owned()])).await;
     let mut stream = world.connect().await;
-    for (asked, status, told) in [
+    for (asked, status, expected) in [
         ("GET /healthz", 200, "\r\n\r\nok\n"),
         ("GET /readyz", 200, "\r\n\r\nready\n"),
         ("GET /metrics", 200, "openmetrics-text"),
@@ -157,7 +157,7 @@ async fn the_admin_listener_tells_three_things_and_nothing_else() {
         stream.write_all(format!("{asked} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).await.unwrap();
         let text = answer(&mut stream).await;
         assert!(
-            text.starts_with(&format!("HTTP/1.1 {status} ")) && text.contains(told),
+            text.starts_with(&format!("HTTP/1.1 {status} ")) && text.contains(expected),
             "{asked}: {text}"
         );
     }
@@ -253,7 +253,7 @@ async fn a_listener_that_others_reach_takes_no_order() {
     let listener =
         Listener::bind(&ListenAddress::Tcp("0.0.0.0:0".parse().unwrap())).unwrap().pop().unwrap();
     let (port, shutdown) = (listener.local_addr().unwrap().port(), CancellationToken::new());
-    let served = tokio::spawn(serve_admin(listener, Told(Ok(())), shutdown.clone()));
+    let served = tokio::spawn(serve_admin(listener, FixedReadiness(Ok(())), shutdown.clone()));
     let world = World { address: ([127, 0, 0, 1], port).into(), shutdown, served };
     let text = order(&world, &format!("{POST}{LOCAL}{JSON}"), USER).await;
     assert!(text.starts_with("HTTP/1.1 403") && text.contains("loopback"), "{text}");

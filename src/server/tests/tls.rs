@@ -118,16 +118,16 @@ async fn a_new_certificate_is_shown_while_old_connections_live_and_a_bad_pair_ke
 #[tokio::test]
 async fn certificates_that_cannot_be_used_at_start_are_named() {
     let files = Files::new();
-    let told = |files: &TlsFiles| ServerCertificates::load(files).unwrap_err().to_string();
+    let error_of = |files: &TlsFiles| ServerCertificates::load(files).unwrap_err().to_string();
     files.spoil();
-    let both = told(&files.files);
+    let both = error_of(&files.files);
     assert!(both.contains("tls.crt") && both.contains("tls.key"), "{both}");
     std::fs::write(&files.files.key, "a secret, but no key").unwrap();
-    let key = told(&files.files);
+    let key = error_of(&files.files);
     assert!(key.contains("tls.key") && !key.contains("a secret"), "{key}");
     std::fs::write(&files.files.certificate, "").unwrap();
-    assert!(told(&files.files).contains("tls.crt: contains no certificate"));
+    assert!(error_of(&files.files).contains("tls.crt: contains no certificate"));
     let missing =
         TlsFiles { certificate: files.directory.path().join("nowhere"), ..files.files.clone() };
-    assert!(told(&missing).contains("nowhere: No such file"));
+    assert!(error_of(&missing).contains("nowhere: No such file"));
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_file_with_many_mistakes_is_told_all_of_them_at_once() {
+fn all_mistakes_of_a_file_are_reported_at_once() {
     let text = r#"
 [server]
 listen = ["127.0.0.1:4180", ":8080"]
@@ -45,8 +45,8 @@ allow = { roles = [], tenants = ["contoso"] }
 [bearer]
 audiences = []
 "#;
-    assert_told(
-        &told(text, &[("CLIENT", "0a0a0a0a-1b1b-2c2c-3d3d-4e4e4e4e4e4e"), ("SHORT", "tooshort")]),
+    assert_report(
+        &report(text, &[("CLIENT", "0a0a0a0a-1b1b-2c2c-3d3d-4e4e4e4e4e4e"), ("SHORT", "tooshort")]),
         r#"
 error: 20 problems in entrada.toml
   server.listen               ":8080" is not an address to listen on
@@ -113,7 +113,7 @@ error: 20 problems in entrada.toml
 }
 
 #[test]
-fn warnings_are_told_and_are_no_obstacle() {
+fn warnings_are_reported_and_are_no_obstacle() {
     let text = format!(
         r#"{SMALL}
 [session]
@@ -134,8 +134,8 @@ allow = {{ groups = ["Staff", "22223333-cccc-4444-dddd-5555eeee6666"] }}
         ("AZURE_FEDERATED_TOKEN_FILE", "/var/run/token"),
     ];
     assert!(read("entrada.toml", &text, &environment(&pairs)).config.is_some());
-    assert_told(
-        &told(&text, &pairs),
+    assert_report(
+        &report(&text, &pairs),
         r#"
 warning: 7 warnings in entrada.toml
   entra.client_secret       both AZURE_FEDERATED_TOKEN_FILE and a client secret are set; the client secret is used
@@ -165,8 +165,8 @@ warning: 7 warnings in entrada.toml
 #[test]
 fn a_file_that_is_no_toml_is_one_problem_without_the_line_that_may_hold_a_secret() {
     let text = format!("[entra]\ntenant = \"contoso.com\"\nclient_secret = {SECRET}\"\n");
-    assert_told(
-        &told(&text, &[]),
+    assert_report(
+        &report(&text, &[]),
         r#"
 error: 1 problem in entrada.toml
   TOML  missing opening quote, expected `"`
@@ -176,7 +176,7 @@ error: 1 problem in entrada.toml
 }
 
 #[test]
-fn what_does_not_fit_together_is_told() {
+fn what_does_not_fit_together_is_reported() {
     let more = r#"
 redirect_path = "/v1/callback"
 [[upstream.route]]
@@ -192,8 +192,8 @@ url = "h2c://api.example"
 path = "/v2/**"
 url = "https://user:hunter2@api.example"
 "#;
-    assert_told(
-        &told_of(more),
+    assert_report(
+        &report_of(more),
         r#"
 error: 6 problems in entrada.toml
   entra.redirect_path  "/v1/callback" is covered by the route "/v1/**"
@@ -215,8 +215,8 @@ error: 6 problems in entrada.toml
                        hint: write only scheme, host and port
 "#,
     );
-    assert_told(
-        &told_of("redirect_path = \"/oauth2/auth/nginx\"\n"),
+    assert_report(
+        &report_of("redirect_path = \"/oauth2/auth/nginx\"\n"),
         r#"
 error: 1 problem in entrada.toml
   entra.redirect_path  "/oauth2/auth/nginx" is already a page of Entrada
@@ -227,7 +227,7 @@ error: 1 problem in entrada.toml
 }
 
 #[test]
-fn a_secret_is_never_told() {
+fn a_secret_is_never_shown() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("secret");
     std::fs::write(&file, format!("{SECRET}\r\n")).unwrap();
@@ -250,33 +250,37 @@ fn a_secret_is_never_told() {
         ("\"\"".to_owned(), "is empty"),
         (format!("\"{SECRET}\"\nclient_id = \"{SECRET}\""), "duplicate key"),
     ] {
-        let told = told(&line(&wrong), &[]);
+        let report = report(&line(&wrong), &[]);
         assert!(
-            told.starts_with("error: 1 problem") && told.contains(what) && !told.contains(SECRET),
-            "{told}"
+            report.starts_with("error: 1 problem")
+                && report.contains(what)
+                && !report.contains(SECRET),
+            "{report}"
         );
     }
-    let told =
-        told(&SMALL.replace("11112222-bbbb-3333-cccc-4444dddd5555", SECRET), &[("CLIENT", SECRET)]);
-    assert!(told.starts_with("error: 1 problem") && !told.contains(SECRET), "{told}");
+    let report = report(
+        &SMALL.replace("11112222-bbbb-3333-cccc-4444dddd5555", SECRET),
+        &[("CLIENT", SECRET)],
+    );
+    assert!(report.starts_with("error: 1 problem") && !report.contains(SECRET), "{report}");
 }
 
 #[test]
 fn a_named_file_must_be_there_and_bounded() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("e.toml");
-    let told = |file: &Path| load(Some(file), &[]).problems.first().unwrap().what.clone();
-    assert!(told(&file).contains("there is no file "));
+    let report = |file: &Path| load(Some(file), &[]).problems.first().unwrap().what.clone();
+    assert!(report(&file).contains("there is no file "));
     std::fs::write(&file, b"\xff").unwrap();
-    assert!(told(&file).contains("it is not UTF-8"));
+    assert!(report(&file).contains("it is not UTF-8"));
     std::fs::write(&file, "#".repeat(MAX_FILE_BYTES + 1)).unwrap();
-    assert!(told(&file).contains("is longer than 1048576 bytes"));
+    assert!(report(&file).contains("is longer than 1048576 bytes"));
     std::fs::write(&file, SMALL).unwrap();
     assert!(load(Some(&file), &environment(&[("CLIENT", SECRET)])).config.is_some());
 }
 
 #[test]
-fn a_file_of_rubbish_is_told_in_part_and_at_once() {
+fn a_file_of_garbage_is_reported_in_part_and_at_once() {
     let keys: String = (0..60_000).map(|it| format!("key{it} = 1\n")).collect();
     let rules = "[[access.rule]]\npath = \"/**\"\nallow = \"anyone\"\n".repeat(20_000);
     for text in [
