@@ -53,14 +53,12 @@ pub enum ResponsibleParty {
 #[serde(rename_all = "kebab-case")]
 pub enum RefusalReaction {
     /// The person may sign in again immediately.
-    #[serde(rename = "again")]
     SignInAgain,
     /// Offers to choose another account.
-    Other,
+    OtherAccount,
     /// Offers to try again later.
     Later,
     /// The problem must be fixed first; then the person may try again.
-    #[serde(rename = "mend")]
     FixNeeded,
 }
 

@@ -34,7 +34,7 @@ pub enum AdminTab {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeoplePage {
     /// The shared content.
-    pub desk: AdminPage,
+    pub admin: AdminPage,
     /// The filter; empty without one.
     pub asked: String,
     /// The people that match.
@@ -64,7 +64,7 @@ pub struct PersonRow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonPage {
     /// The shared content.
-    pub desk: AdminPage,
+    pub admin: AdminPage,
     /// The ID that the form uses for the person.
     pub id: String,
     /// The person as listed.
@@ -98,7 +98,7 @@ pub enum PersonPermissions {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignInsPage {
     /// The shared content.
-    pub desk: AdminPage,
+    pub admin: AdminPage,
     /// Whether only rejected sign-ins are shown.
     pub refused_only: bool,
     /// The sign-ins, newest first.
@@ -139,7 +139,7 @@ pub struct EntraErrorDetail {
     /// The meaning of the code, in English.
     pub about: Option<String>,
     /// The fix that an admin makes and its place, in English.
-    pub mend: Option<String>,
+    pub remedy: Option<String>,
     /// The address of Microsoft's page about the code.
     pub more: Option<String>,
 }
@@ -148,7 +148,7 @@ pub struct EntraErrorDetail {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryPage {
     /// The shared content.
-    pub desk: AdminPage,
+    pub admin: AdminPage,
     /// The changes, newest first.
     pub rows: Vec<HistoryRow>,
     /// The address of the next page, if there are more.
@@ -172,7 +172,7 @@ pub struct HistoryRow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialPage {
     /// The shared content.
-    pub desk: AdminPage,
+    pub admin: AdminPage,
     /// Whether it is defined in the configuration, so that it can be changed only there.
     pub in_file: bool,
     /// The kind of credential: `client-secret`, `certificate` or `federated`; `None` if unknown.
@@ -240,21 +240,21 @@ impl PersonRow {
 impl PeoplePage {
     pub(super) fn context(&self) -> Value {
         let people: Vec<_> = self.people.iter().map(PersonRow::context).collect();
-        let find = self.desk.path("/people");
-        context! { desk => self.desk.context(AdminTab::People), asked => self.asked.as_str(), people, next => self.next.as_deref().and_then(link), find => link(&find) }
+        let find = self.admin.path("/people");
+        context! { admin => self.admin.context(AdminTab::People), asked => self.asked.as_str(), people, next => self.next.as_deref().and_then(link), find => link(&find) }
     }
 }
 
 impl PersonPage {
     pub(super) fn context(&self) -> Value {
-        let path = self.desk.path("/people");
+        let path = self.admin.path("/people");
         let may = match self.may {
             PersonPermissions::Everything => "everything",
             PersonPermissions::Above => "above",
             PersonPermissions::Yourself => "yourself",
         };
         context! {
-            desk => self.desk.context(AdminTab::People),
+            admin => self.admin.context(AdminTab::People),
             id => self.id.as_str(),
             email => self.email.as_deref(),
             role_source => self.role_source,
@@ -273,9 +273,9 @@ impl SignInsPage {
     pub(super) fn context(&self) -> Value {
         let rows: Vec<_> = self.rows.iter().map(SignInRow::context).collect();
         let other =
-            self.desk.path(if self.refused_only { "/sign_ins" } else { "/sign_ins?refused=1" });
+            self.admin.path(if self.refused_only { "/sign_ins" } else { "/sign_ins?refused=1" });
         let next = self.next.as_deref().and_then(link);
-        context! { desk => self.desk.context(AdminTab::SignIns), refused_only => self.refused_only, rows, next, other => link(&other) }
+        context! { admin => self.admin.context(AdminTab::SignIns), refused_only => self.refused_only, rows, next, other => link(&other) }
     }
 }
 
@@ -293,7 +293,7 @@ impl SignInRow {
             refused => word.or(said.map(|it| it.code.as_str())),
             word,
             about => said.and_then(|it| it.about.as_deref()),
-            mend => said.and_then(|it| it.mend.as_deref()),
+            remedy => said.and_then(|it| it.remedy.as_deref()),
             more => said.and_then(|it| link(it.more.as_deref()?)),
             reference => self.reference.as_str(),
         }
@@ -304,7 +304,7 @@ impl HistoryPage {
     pub(super) fn context(&self) -> Value {
         let row = |it: &HistoryRow| context! { at => minute(it.at), by => it.by.as_str(), username => it.username.as_deref(), what => it.what.as_str() };
         let rows: Vec<_> = self.rows.iter().map(row).collect();
-        context! { desk => self.desk.context(AdminTab::History), rows, next => self.next.as_deref().and_then(link) }
+        context! { admin => self.admin.context(AdminTab::History), rows, next => self.next.as_deref().and_then(link) }
     }
 }
 
@@ -312,9 +312,9 @@ impl CredentialPage {
     pub(super) fn context(&self) -> Value {
         let waiting =
             self.waiting.as_ref().map(|it| context! { kind => it.kind, since => minute(it.since), by => it.by.as_str(), refused => it.refused.as_deref() });
-        let path = self.desk.path("/credential");
+        let path = self.admin.path("/credential");
         context! {
-            desk => self.desk.context(AdminTab::Credential),
+            admin => self.admin.context(AdminTab::Credential),
             in_file => self.in_file,
             kind => self.kind,
             ends => self.ends.map(|it| day(it.0)),
@@ -344,7 +344,7 @@ macro_rules! spoilt {
         impl $page {
             pub(super) fn spoilt(&self, $word: impl Fn() -> String, $link: impl Fn() -> String) -> Self {
                 let mut $it = self.clone();
-                $it.desk = AdminPage { organization: $word(), base: $link() };
+                $it.admin = AdminPage { organization: $word(), base: $link() };
                 $change
                 $it
             }
@@ -366,7 +366,7 @@ spoilt! {
         for row in &mut it.rows {
             (row.name, row.reference, row.href) = (word(), word(), Some(link()));
             if let Some(RefusalReason::Entra(said)) = &mut row.refused {
-                *said = EntraErrorDetail { code: word(), about: Some(word()), mend: Some(word()), more: Some(link()) };
+                *said = EntraErrorDetail { code: word(), about: Some(word()), remedy: Some(word()), more: Some(link()) };
             }
         }
     }

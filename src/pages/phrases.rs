@@ -10,7 +10,7 @@ pub struct NoticePhrases {
     /// Names of the parties that can act on a notice.
     pub(super) who: PartyNames,
     /// Labels of the actions that a notice offers.
-    pub(crate) way: ActionLabels,
+    pub(crate) action: ActionLabels,
     /// Advice that ends many notices.
     pub(crate) advice: AdviceText,
     /// Titles of sign-ins that Entra rejected.
@@ -24,7 +24,7 @@ pub struct NoticePhrases {
     /// Texts for services that are unavailable at the moment.
     pub(crate) down: OutagePhrases,
     /// Texts for a sign-in that keeps looping.
-    pub(crate) circle: LoopPhrases,
+    pub(crate) sign_in_loop: LoopPhrases,
 }
 
 /// States the problem and the next step for the person.
@@ -98,15 +98,15 @@ pub(crate) struct NoticeTitles {
 pub(crate) struct SignInPhrases {
     pub(crate) canceled: TitledText,
     pub(crate) passing: TitledText,
-    pub(crate) anew: TitledText,
+    pub(crate) again: TitledText,
     pub(crate) denied: TitledText,
     pub(crate) not_accepted: TitledText,
     pub(crate) bad_answer: TitledText,
     pub(crate) personal: TitledText,
     pub(crate) guest: TitledText,
-    pub(crate) guest_mend: RemedyText,
+    pub(crate) guest_remedy: RemedyText,
     pub(crate) stranger: TitledText,
-    pub(crate) stranger_mend: RemedyText,
+    pub(crate) stranger_remedy: RemedyText,
     pub(crate) no_proof: TitledText,
     pub(crate) unreachable: TitledText,
     pub(crate) nothing_under_way: NoticeText,
@@ -126,9 +126,9 @@ pub(crate) struct EntryPhrases {
     pub(crate) not_known: NoticeText,
     pub(crate) organization_off: NoticeText,
     pub(crate) app_unknown: NoticeText,
-    pub(crate) app_unknown_mend: RemedyText,
+    pub(crate) app_unknown_remedy: RemedyText,
     pub(crate) app_elsewhere: NoticeText,
-    pub(crate) app_elsewhere_mend: RemedyText,
+    pub(crate) app_elsewhere_remedy: RemedyText,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -139,14 +139,14 @@ pub(crate) struct RefusalPhrases {
     pub(crate) unclear_host: NoticeText,
     pub(crate) unclear_end: NoticeText,
     pub(crate) misdirected: NoticeText,
-    pub(crate) misdirected_mend: RemedyText,
+    pub(crate) misdirected_remedy: RemedyText,
     pub(crate) not_found: NoticeText,
     pub(crate) method: NoticeText,
     pub(crate) signed_out: NoticeText,
     pub(crate) session_ended: NoticeText,
     pub(crate) step_up: NoticeText,
     pub(crate) not_proven: NoticeText,
-    pub(crate) not_proven_mend: RemedyText,
+    pub(crate) not_proven_remedy: RemedyText,
     pub(crate) forbidden: NoticeText,
     pub(crate) no_longer_allowed: NoticeText,
     pub(crate) bad_token: NoticeText,
@@ -157,10 +157,10 @@ pub(crate) struct RefusalPhrases {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OutagePhrases {
-    pub(crate) groups_not_agreed: NoticeText,
-    pub(crate) groups_not_told: NoticeText,
+    pub(crate) groups_without_consent: NoticeText,
+    pub(crate) groups_unavailable: NoticeText,
     pub(crate) groups_too_many: NoticeText,
-    pub(crate) groups_too_many_mend: RemedyText,
+    pub(crate) groups_too_many_remedy: RemedyText,
     pub(crate) not_checked: NoticeText,
     pub(crate) not_set_up: NoticeText,
     pub(crate) directory: NoticeText,
@@ -185,7 +185,7 @@ pub(crate) struct LoopPhrases {
     pub(crate) callback: TitledText,
     pub(crate) none: TitledText,
     pub(crate) none_or_clock: TitledText,
-    pub(crate) mend: LoopRemedies,
+    pub(crate) remedy: LoopRemedies,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -97,7 +97,7 @@ fn listed(at: usize) -> PersonRow {
 fn people() -> PeoplePage {
     let next = Some("/oauth2/setup/people?after=tom%40contoso.example".to_owned());
     PeoplePage {
-        desk: admin_page(),
+        admin: admin_page(),
         asked: String::new(),
         people: (0..4).map(listed).collect(),
         next,
@@ -106,7 +106,7 @@ fn people() -> PeoplePage {
 
 fn person() -> PersonPage {
     PersonPage {
-        desk: admin_page(),
+        admin: admin_page(),
         id: "0a1b2c3d-0000-4000-8000-000000000001".to_owned(),
         listed: listed(0),
         email: Some("anton@contoso.example".to_owned()),
@@ -133,7 +133,7 @@ fn sign_ins() -> SignInsPage {
     let not_assigned = EntraErrorDetail {
         code: "AADSTS50105".to_owned(),
         about: Some("The person is known, but not assigned to this app.".to_owned()),
-        mend: Some("Assign the person, or a group they are in. Entra admin center > Enterprise apps > this app > Users and groups".to_owned()),
+        remedy: Some("Assign the person, or a group they are in. Entra admin center > Enterprise apps > this app > Users and groups".to_owned()),
         more: Some("https://login.microsoftonline.com/error?code=50105".to_owned()),
     };
     let denied =
@@ -146,7 +146,7 @@ fn sign_ins() -> SignInsPage {
         seen("", Some(RefusalReason::Entra(denied))),
     ];
     SignInsPage {
-        desk: admin_page(),
+        admin: admin_page(),
         refused_only: false,
         rows,
         next: Some("/oauth2/setup/sign_ins?before=01".to_owned()),
@@ -187,7 +187,7 @@ fn history() -> HistoryPage {
         ),
         changed(90_000, "operator olga", None, "made with the code contoso"),
     ];
-    HistoryPage { desk: admin_page(), rows, next: None }
+    HistoryPage { admin: admin_page(), rows, next: None }
 }
 
 fn credential() -> CredentialPage {
@@ -199,7 +199,7 @@ fn credential() -> CredentialPage {
     };
     let ends = Some((AT + 1_555_200, 18));
     CredentialPage {
-        desk: admin_page(),
+        admin: admin_page(),
         in_file: false,
         kind: Some("client-secret"),
         ends,

@@ -201,7 +201,7 @@ impl SetUpPage {
         match self {
             Self::Steps(_) => "setup_steps.html",
             Self::Invitation(_) => "setup_invitation.html",
-            Self::Message(_) => "setup_told.html",
+            Self::Message(_) => "setup_message.html",
             Self::Trial(_) => "setup_trial.html",
             Self::Sheet(_) => "setup_sheet.html",
         }
@@ -240,7 +240,7 @@ impl SetUpSteps {
     fn context(&self) -> Value {
         let TypedFields { tenant, client_id, ends, secret } = &self.typed;
         let wrong = &self.wrong;
-        let desk = AdminPage {
+        let admin = AdminPage {
             organization: self.head.organization.clone(),
             base: self.head.home.clone(),
         };
@@ -270,7 +270,7 @@ impl SetUpSteps {
             start => self.start.as_str(),
             done => self.done,
             refused => self.refused,
-            desk => desk.context(AdminTab::Setup),
+            admin => admin.context(AdminTab::Setup),
             ..self.head.context()
         }
     }

@@ -137,12 +137,12 @@ fn an_operator_replaces_one_template_and_keeps_the_others() {
 
 #[test]
 fn an_operator_says_things_in_other_words_by_the_code() {
-    let notice = "{% for it in details if it.name == \"Code\" and it.value == \"AADSTS50105\" %}<p>Ask the service desk, extension 1234.</p>{% else %}<h1>{{ title }}</h1>{% endfor %}";
+    let notice = "{% for it in details if it.name == \"Code\" and it.value == \"AADSTS50105\" %}<p>Ask the service admin, extension 1234.</p>{% else %}<h1>{{ title }}</h1>{% endfor %}";
     let (pages, warnings) = with(&[("notice.html", notice)]);
     assert_eq!(warnings, Vec::<String>::new());
     assert_eq!(
         pages.render(&sample("not-assigned"), Language::English),
-        "<p>Ask the service desk, extension 1234.</p>"
+        "<p>Ask the service admin, extension 1234.</p>"
     );
     assert_eq!(
         pages.render(&sample("cancelled"), Language::English),

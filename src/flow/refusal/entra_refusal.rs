@@ -86,12 +86,12 @@ fn outsider(say: &NoticePhrases, invalid: InvalidToken, again: Option<&str>) -> 
     );
     let words = match invalid {
         InvalidToken::Personal => words,
-        InvalidToken::Guest => words.with_remedy(NoticeParty::AppOwner, &say.sign_in.guest_mend),
-        _ => words.with_remedy(NoticeParty::AppOwner, &say.sign_in.stranger_mend),
+        InvalidToken::Guest => words.with_remedy(NoticeParty::AppOwner, &say.sign_in.guest_remedy),
+        _ => words.with_remedy(NoticeParty::AppOwner, &say.sign_in.stranger_remedy),
     };
     match again {
         Some(again) => {
-            words.with(&say.way.other_account, &format!("{again}&prompt=select_account"))
+            words.with(&say.action.other_account, &format!("{again}&prompt=select_account"))
         }
         None => words,
     }
@@ -99,7 +99,7 @@ fn outsider(say: &NoticePhrases, invalid: InvalidToken, again: Option<&str>) -> 
 
 fn offered(say: &NoticePhrases, words: RefusalWords, again: Option<&str>) -> RefusalWords {
     match again {
-        Some(again) => words.with(&say.way.try_again, again),
+        Some(again) => words.with(&say.action.try_again, again),
         None => words,
     }
 }
@@ -132,11 +132,11 @@ fn refused(
     words.remedy = remedy(names, language, refusal, entry);
     if let Some(again) = again {
         words = match entry.map(|it| it.then) {
-            Some(RefusalReaction::Other) => {
-                words.with(&say.way.other_account, &format!("{again}&prompt=select_account"))
+            Some(RefusalReaction::OtherAccount) => {
+                words.with(&say.action.other_account, &format!("{again}&prompt=select_account"))
             }
-            _ if refusal.is_cancelled() => words.with(&say.way.sign_in_again, again),
-            _ => words.with(&say.way.try_again, again),
+            _ if refusal.is_cancelled() => words.with(&say.action.sign_in_again, again),
+            _ => words.with(&say.action.try_again, again),
         };
     }
     words
@@ -231,7 +231,7 @@ fn general<'a>(say: &'a NoticePhrases, refusal: &EntraRefusal) -> ChosenWords<'a
         _ if refusal.is_cancelled() => (&all.canceled, NoticeParty::You),
         _ if refusal.is_passing() => (&all.passing, NoticeParty::Entra),
         "login_required" | "interaction_required" | "consent_required" | "invalid_grant" => {
-            (&all.anew, NoticeParty::You)
+            (&all.again, NoticeParty::You)
         }
         "access_denied" => (&all.denied, NoticeParty::Admin),
         _ => (&all.not_accepted, NoticeParty::AppOwner),

@@ -80,20 +80,20 @@ impl LoopEvidence {
 
     /// Returns the texts of the page.
     pub(in crate::flow) fn words(&self, say: &NoticePhrases, site: &Site) -> RefusalWords {
-        let (cause, circle) = (self.cause(), &say.circle);
+        let (cause, texts) = (self.cause(), &say.sign_in_loop);
         let whose = if cause == LoopCause::Cookie || cause == LoopCause::Host {
             NoticeParty::You
         } else {
             NoticeParty::AppOwner
         };
         let mut words = RefusalWords::under(
-            &circle.title,
+            &texts.title,
             NoticeShape { kind: NoticeKind::Loop, status: StatusCode::BAD_REQUEST, whose },
-            self.text_for(cause, circle),
+            self.text_for(cause, texts),
         );
-        words = words.with_remedy(NoticeParty::AppOwner, self.remedy_for(cause, &circle.mend));
+        words = words.with_remedy(NoticeParty::AppOwner, self.remedy_for(cause, &texts.remedy));
         if cause == LoopCause::Host {
-            words = words.with(&say.way.public_address, &site.origin());
+            words = words.with(&say.action.public_address, &site.origin());
         }
         let seconds = self.ahead.unwrap_or_default().unsigned_abs().to_string();
         let values = [
@@ -117,17 +117,17 @@ impl LoopEvidence {
             .detail("Session", "session", Some(self.session.name()))
     }
 
-    fn text_for<'a>(&self, cause: LoopCause, circle: &'a LoopPhrases) -> &'a TitledText {
+    fn text_for<'a>(&self, cause: LoopCause, texts: &'a LoopPhrases) -> &'a TitledText {
         match cause {
-            LoopCause::Cookie => &circle.cookie,
-            LoopCause::Host => &circle.host,
-            LoopCause::Scheme => &circle.scheme,
-            LoopCause::Clock if self.ahead.is_some_and(|it| it > 0) => &circle.clock_ahead,
-            LoopCause::Clock => &circle.clock_behind,
-            LoopCause::App => &circle.app,
-            LoopCause::Callback => &circle.callback,
-            LoopCause::Unknown if self.ahead.is_some() => &circle.none,
-            LoopCause::Unknown => &circle.none_or_clock,
+            LoopCause::Cookie => &texts.cookie,
+            LoopCause::Host => &texts.host,
+            LoopCause::Scheme => &texts.scheme,
+            LoopCause::Clock if self.ahead.is_some_and(|it| it > 0) => &texts.clock_ahead,
+            LoopCause::Clock => &texts.clock_behind,
+            LoopCause::App => &texts.app,
+            LoopCause::Callback => &texts.callback,
+            LoopCause::Unknown if self.ahead.is_some() => &texts.none,
+            LoopCause::Unknown => &texts.none_or_clock,
         }
     }
 

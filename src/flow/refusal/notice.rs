@@ -105,11 +105,11 @@ impl RefusalWords {
         self
     }
 
-    pub(in crate::flow) fn with_remedy(mut self, reader: NoticeParty, mend: &RemedyText) -> Self {
+    pub(in crate::flow) fn with_remedy(mut self, reader: NoticeParty, text: &RemedyText) -> Self {
         self.remedy = Some(NoticeRemedy {
             reader,
-            what: mend.what.clone(),
-            place: mend.place.clone(),
+            what: text.what.clone(),
+            place: text.place.clone(),
             command: None,
         });
         self
@@ -118,12 +118,12 @@ impl RefusalWords {
     /// Replaces `{name}` with a value in all texts so far.
     pub(in crate::flow) fn fill(mut self, name: &str, value: &str) -> Self {
         let place = format!("{{{name}}}");
-        let mend = self.remedy.as_mut().map(|it| [&mut it.what, &mut it.place]);
+        let remedy = self.remedy.as_mut().map(|it| [&mut it.what, &mut it.place]);
         let label = self.action.as_mut().map(|it| &mut it.label);
         for text in [&mut self.title, &mut self.what]
             .into_iter()
             .chain(&mut self.next)
-            .chain(mend.into_iter().flatten())
+            .chain(remedy.into_iter().flatten())
             .chain(label)
         {
             if text.contains(&place) {

@@ -29,7 +29,7 @@ pub(in crate::flow) fn misdirected(say: &NoticePhrases, origin: &str) -> Refusal
         NoticeParty::AppOwner,
         &say.refused.misdirected,
     )
-    .with_remedy(NoticeParty::AppOwner, &say.refused.misdirected_mend)
+    .with_remedy(NoticeParty::AppOwner, &say.refused.misdirected_remedy)
     .fill("origin", origin)
 }
 
@@ -40,7 +40,7 @@ pub(in crate::flow) fn not_found(say: &NoticePhrases) -> RefusalWords {
         NoticeParty::You,
         &say.refused.not_found,
     )
-    .with(&say.way.start_page, "/")
+    .with(&say.action.start_page, "/")
 }
 
 pub(in crate::flow) fn method(say: &NoticePhrases, allow: &str) -> RefusalWords {
@@ -60,7 +60,7 @@ pub(in crate::flow) fn signed_out(say: &NoticePhrases, start: &str) -> RefusalWo
         NoticeParty::You,
         &say.refused.signed_out,
     )
-    .with(&say.way.sign_in, start)
+    .with(&say.action.sign_in, start)
 }
 
 pub(in crate::flow) fn session_ended(say: &NoticePhrases, start: &str) -> RefusalWords {
@@ -70,7 +70,7 @@ pub(in crate::flow) fn session_ended(say: &NoticePhrases, start: &str) -> Refusa
         NoticeParty::You,
         &say.refused.session_ended,
     )
-    .with(&say.way.sign_in, start)
+    .with(&say.action.sign_in, start)
 }
 
 pub(in crate::flow) fn step_up(say: &NoticePhrases, start: &str, acrs: &[String]) -> RefusalWords {
@@ -80,7 +80,7 @@ pub(in crate::flow) fn step_up(say: &NoticePhrases, start: &str, acrs: &[String]
         NoticeParty::You,
         &say.refused.step_up,
     )
-    .with(&say.way.confirm, start)
+    .with(&say.action.confirm, start)
     .detail("Authentication context", "acrs", Some(&acrs.join(" or ")))
 }
 
@@ -92,8 +92,8 @@ pub(in crate::flow) fn contexts_missing(say: &NoticePhrases, acrs: &[String]) ->
         NoticeParty::Admin,
         &say.refused.not_proven,
     )
-    .with(&say.way.start_page, "/")
-    .with_remedy(NoticeParty::Admin, &say.refused.not_proven_mend)
+    .with(&say.action.start_page, "/")
+    .with_remedy(NoticeParty::Admin, &say.refused.not_proven_remedy)
     .fill("context", &context)
     .detail("Authentication context", "acrs", Some(&context))
 }
@@ -105,7 +105,7 @@ pub(in crate::flow) fn forbidden(say: &NoticePhrases) -> RefusalWords {
         NoticeParty::Admin,
         &say.refused.forbidden,
     )
-    .with(&say.way.start_page, "/")
+    .with(&say.action.start_page, "/")
 }
 
 /// `consent` is the remedy for an admin if the app does not have consent to read groups yet.
@@ -120,11 +120,11 @@ pub(in crate::flow) fn groups_unknown(
     match error {
         it if it.is_consent() => RefusalWords {
             remedy: consent(),
-            ..words(NoticeParty::Admin, &say.down.groups_not_agreed)
+            ..words(NoticeParty::Admin, &say.down.groups_without_consent)
         },
-        it if it.is_outage() => words(NoticeParty::Nobody, &say.down.groups_not_told),
+        it if it.is_outage() => words(NoticeParty::Nobody, &say.down.groups_unavailable),
         _ => words(NoticeParty::AppOwner, &say.down.groups_too_many)
-            .with_remedy(NoticeParty::AppOwner, &say.down.groups_too_many_mend),
+            .with_remedy(NoticeParty::AppOwner, &say.down.groups_too_many_remedy),
     }
 }
 
@@ -203,7 +203,7 @@ pub(in crate::flow) fn not_admitted(
     };
     let other = format!("{again}&prompt=select_account");
     RefusalWords::new(NoticeKind::SignInFailed, StatusCode::FORBIDDEN, whose, text)
-        .with(&say.way.other_account, &other)
+        .with(&say.action.other_account, &other)
 }
 
 pub(in crate::flow) fn organization(
@@ -225,12 +225,12 @@ pub(in crate::flow) fn organization(
 }
 
 pub(in crate::flow) fn unregistered(say: &NoticePhrases, what: Unregistered) -> RefusalWords {
-    let (text, mend) = match what {
-        Unregistered::Client => (&say.entry.app_unknown, &say.entry.app_unknown_mend),
-        Unregistered::RedirectUri => (&say.entry.app_elsewhere, &say.entry.app_elsewhere_mend),
+    let (text, remedy) = match what {
+        Unregistered::Client => (&say.entry.app_unknown, &say.entry.app_unknown_remedy),
+        Unregistered::RedirectUri => (&say.entry.app_elsewhere, &say.entry.app_elsewhere_remedy),
     };
     RefusalWords::new(NoticeKind::BadRequest, StatusCode::BAD_REQUEST, NoticeParty::AppOwner, text)
-        .with_remedy(NoticeParty::AppOwner, mend)
+        .with_remedy(NoticeParty::AppOwner, remedy)
 }
 
 pub(in crate::flow) fn foreign_origin(say: &NoticePhrases) -> RefusalWords {
@@ -249,7 +249,7 @@ pub(in crate::flow) fn cross_site(say: &NoticePhrases) -> RefusalWords {
         NoticeParty::You,
         &say.refused.cross_site,
     )
-    .with(&say.way.start_page, "/")
+    .with(&say.action.start_page, "/")
 }
 
 pub(in crate::flow) fn no_pending_sign_in(say: &NoticePhrases, start: &str) -> RefusalWords {
@@ -259,7 +259,7 @@ pub(in crate::flow) fn no_pending_sign_in(say: &NoticePhrases, start: &str) -> R
         NoticeParty::You,
         &say.sign_in.nothing_under_way,
     )
-    .with(&say.way.sign_in_again, start)
+    .with(&say.action.sign_in_again, start)
 }
 
 pub(in crate::flow) fn app_waits(say: &NoticePhrases) -> RefusalWords {
@@ -278,7 +278,7 @@ pub(in crate::flow) fn bad_callback(say: &NoticePhrases) -> RefusalWords {
         NoticeParty::You,
         &say.sign_in.unreadable,
     )
-    .with(&say.way.start_page, "/")
+    .with(&say.action.start_page, "/")
 }
 
 pub(in crate::flow) fn upstream(say: &NoticePhrases, error: &upstream::Error) -> RefusalWords {

@@ -148,7 +148,7 @@ async fn page(
         )
     };
     Ok(CredentialPage {
-        desk: admin_page(exchange.app, visit),
+        admin: admin_page(exchange.app, visit),
         in_file: organization.source == OrganizationSource::File,
         kind: held.kind.map(CredentialKind::as_str),
         ends: organization.credential_ends.map(|it| (it, days_until(it, now))),

@@ -31,7 +31,11 @@ pub(super) async fn show(
     Ok(shown(
         exchange,
         StatusCode::OK,
-        &Page::History(Box::new(HistoryPage { desk: admin_page(exchange.app, visit), rows, next })),
+        &Page::History(Box::new(HistoryPage {
+            admin: admin_page(exchange.app, visit),
+            rows,
+            next,
+        })),
     ))
 }
 

@@ -61,7 +61,7 @@ async fn all(
         exchange,
         StatusCode::OK,
         &Page::People(Box::new(PeoplePage {
-            desk: admin_page(app, visit),
+            admin: admin_page(app, visit),
             asked: searched,
             people,
             next,
@@ -96,7 +96,7 @@ async fn one(
         _ => PersonPermissions::Above,
     };
     let page = PersonPage {
-        desk: admin_page(exchange.app, visit),
+        admin: admin_page(exchange.app, visit),
         id: found.id.to_string(),
         listed: listed(exchange.app, &found),
         email: found.email.clone(),

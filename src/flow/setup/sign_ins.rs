@@ -48,7 +48,7 @@ pub(super) async fn show(
         exchange,
         StatusCode::OK,
         &Page::SignIns(Box::new(SignInsPage {
-            desk: admin_page(exchange.app, visit),
+            admin: admin_page(exchange.app, visit),
             refused_only,
             rows,
             next,
@@ -80,7 +80,7 @@ fn why(language: Language, names: &RemedyNames, reason: String) -> RefusalReason
     let entry = code.and_then(aadsts::find);
     RefusalReason::Entra(EntraErrorDetail {
         about: entry.map(|it| it.what(language).to_owned()),
-        mend: entry
+        remedy: entry
             .and_then(|it| it.remedy(names, None, language))
             .map(|it| format!("{} {}", it.fix, it.place)),
         more: code.map(|it| format!("https://login.microsoftonline.com/error?code={it}")),
