@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::config::server::ListenAddress;
 use crate::directory::Directory;
 use crate::directory::change::SIGNED_OUT;
-use crate::entra::Entra;
+use crate::entra::EntraRegistration;
 use crate::flow;
 use crate::server::admin::{self, AdminSource};
 use crate::server::tls::{self, ServerCertificates};
@@ -97,7 +97,7 @@ impl Service {
         let (sidecar, mut warnings) = Sidecar::new(config, process)?;
         warnings.extend(too_many_connections(config.server.limits.connections));
         sidecar.entra.keep_fresh();
-        sidecar.process.newest.store(Some(Arc::new(sidecar.authorities())));
+        sidecar.process.newest.store(Some(Arc::new(sidecar.registrations())));
         let watching = watch(&sidecar.process);
         let (sidecar, begun) = (ArcSwap::from_pointee(sidecar), config.clone());
         let admin_token = ArcSwapOption::new(config.server.admin_token.clone().map(Arc::new));
@@ -171,7 +171,7 @@ impl Service {
         sidecar.entra.keep_fresh();
         // While the new sidecar connects to Entra, the old one continues to sign people in.
         let _ = tokio::time::timeout(ENTRA_REACH_TIMEOUT, reached(&sidecar.entra)).await;
-        sidecar.process.newest.store(Some(Arc::new(sidecar.authorities())));
+        sidecar.process.newest.store(Some(Arc::new(sidecar.registrations())));
         self.sidecar.store(Arc::new(sidecar));
         self.admin_token.store(config.server.admin_token.clone().map(Arc::new));
         old.tenants.stop();
@@ -206,7 +206,7 @@ fn watch(process: &Process) -> CancellationToken {
     stop
 }
 
-async fn reached(entra: &Entra) {
+async fn reached(entra: &EntraRegistration) {
     while entra.ready().is_err() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

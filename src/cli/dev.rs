@@ -151,7 +151,7 @@ async fn start_emulator(
     clock: Clock,
     with_companies: bool,
 ) -> Result<Emulator, CommandError> {
-    let options = emulator::Options {
+    let options = emulator::EmulatorOptions {
         clock,
         random: random::system(),
         redirect_uris: vec![format!("{public_url}/oauth2/callback")],
@@ -174,7 +174,7 @@ fn start_demo(
     listener.set_nonblocking(true).map_err(CommandError::new)?;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(CommandError::new)?;
     let address = listener.local_addr().map_err(CommandError::new)?;
-    let options = demo::Options {
+    let options = demo::DemoOptions {
         assertion_header: "x-entrada-assertion".to_owned(),
         jwks_url: format!("{public_url}/oauth2/jwks.json"),
         issuer: public_url.to_owned(),

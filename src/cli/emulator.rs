@@ -4,7 +4,7 @@ use super::run::runtime;
 use super::signals::StopSignals;
 use super::terminal::{CommandError, print_line};
 use crate::base::clock::Clock;
-use crate::emulator::{Emulator, Options};
+use crate::emulator::{Emulator, EmulatorOptions};
 use crate::seal::random;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ async fn serve(arguments: &EmulatorArgs) -> Result<(), CommandError> {
         CommandError::new(format!("cannot listen on 127.0.0.1:{}: {it}", arguments.port))
             .hint("choose another port with --port")
     })?;
-    let options = Options {
+    let options = EmulatorOptions {
         clock: Clock::system(),
         random: random::system(),
         redirect_uris: arguments.redirect_uri.clone(),

@@ -48,7 +48,7 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
 /// The app's configuration for the sign-in in front of it; any app needs the first four fields.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct DemoOptions {
     /// The header that carries the assertion.
     pub assertion_header: String,
     /// The address of the public keys, with http on loopback.
@@ -92,7 +92,7 @@ pub enum Error {
 /// Returns an [`Error`] immediately if it cannot start.
 pub async fn serve(
     listener: TcpListener,
-    options: Options,
+    options: DemoOptions,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     let address = listener.local_addr()?;
@@ -121,7 +121,7 @@ pub async fn serve(
 }
 
 fn furnish(
-    options: Options,
+    options: DemoOptions,
     address: SocketAddr,
     shutdown: CancellationToken,
 ) -> Result<DemoApp, Error> {

@@ -4,7 +4,7 @@ mod live;
 mod phone;
 mod verify;
 
-use super::{Error, Options, serve};
+use super::{DemoOptions, Error, serve};
 use crate::base::clock::Clock;
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
@@ -114,8 +114,8 @@ impl World {
     }
 }
 
-fn options(jwks_url: &str) -> Options {
-    Options {
+fn options(jwks_url: &str) -> DemoOptions {
+    DemoOptions {
         assertion_header: "X-Entrada-Assertion".to_owned(),
         jwks_url: jwks_url.to_owned(),
         issuer: ISSUER.to_owned(),

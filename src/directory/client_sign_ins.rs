@@ -55,7 +55,7 @@ pub enum RedeemError {
 
 /// Result of a code or token that was accepted.
 #[derive(Debug)]
-pub struct RedeemedSignIn {
+pub struct AcceptedClientSignIn {
     /// The sign-in.
     pub sign_in: ClientSignIn,
     /// The next refresh token.
@@ -123,7 +123,7 @@ impl Directory {
         redirect_uri: Option<&str>,
         verifier: &str,
         most: usize,
-    ) -> Result<RedeemedSignIn, RedeemError> {
+    ) -> Result<AcceptedClientSignIn, RedeemError> {
         let (digest, now) = (digest_of(code.expose()), self.clock.now());
         // Reads first, so that guesses do not block writers.
         let known = self
@@ -169,7 +169,7 @@ impl Directory {
         let ended = self.make_room(&mut changes, &row, most).await?;
         changes.commit().await?;
         let client_sign_in = self.live(&row).await?.ok_or(RedeemError::Over)?;
-        Ok(RedeemedSignIn { sign_in: client_sign_in, refresh, ended })
+        Ok(AcceptedClientSignIn { sign_in: client_sign_in, refresh, ended })
     }
 
     /// Ends the person's other sign-ins that exceed the limit.

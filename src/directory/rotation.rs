@@ -5,7 +5,9 @@
 //! missed the response, and receives the same response again.
 
 use super::client_sign_in::ClientSignIn;
-use super::client_sign_ins::{RedeemError, RedeemedSignIn, SELECT_SIGN_IN, digest_of, id_of, time};
+use super::client_sign_ins::{
+    AcceptedClientSignIn, RedeemError, SELECT_SIGN_IN, digest_of, id_of, time,
+};
 use super::database::DatabaseRow;
 use super::error::Error;
 use super::refresh::{self, PresentedToken};
@@ -55,7 +57,7 @@ impl Directory {
         token: &Secret,
         client: &str,
         idle: u64,
-    ) -> Result<RedeemedSignIn, RedeemError> {
+    ) -> Result<AcceptedClientSignIn, RedeemError> {
         let shown = PresentedToken::read(token.expose()).ok_or(RedeemError::Unknown)?;
         for _ in 0..MAX_TRIES {
             let row = self.row_of_sign_in(shown.sign_in).await?.ok_or(RedeemError::Unknown)?;
@@ -63,7 +65,7 @@ impl Directory {
             let client_sign_in = self.live(&row).await?.ok_or(RedeemError::Over)?;
             match worth {
                 TokenState::JustUsed(refresh) => {
-                    return Ok(RedeemedSignIn {
+                    return Ok(AcceptedClientSignIn {
                         sign_in: client_sign_in,
                         refresh,
                         ended: Vec::new(),
@@ -71,7 +73,7 @@ impl Directory {
                 }
                 TokenState::Newest => {
                     if let Some(refresh) = self.next(&row, &shown).await? {
-                        return Ok(RedeemedSignIn {
+                        return Ok(AcceptedClientSignIn {
                             sign_in: client_sign_in,
                             refresh,
                             ended: Vec::new(),

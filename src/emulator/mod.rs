@@ -61,7 +61,7 @@ use crate::base::random::RandomSource;
 const MAX_CONNECTIONS: usize = 512;
 
 /// The settings of the emulator.
-pub struct Options {
+pub struct EmulatorOptions {
     /// The time in tokens.
     pub clock: Clock,
     /// The source of codes, IDs and secrets.
@@ -113,7 +113,7 @@ impl Emulator {
     /// # Errors
     ///
     /// If the address is not loopback, the listener is unusable, or TLS cannot be set up.
-    pub async fn start(listener: TcpListener, options: Options) -> Result<Self, Error> {
+    pub async fn start(listener: TcpListener, options: EmulatorOptions) -> Result<Self, Error> {
         let address = listener.local_addr()?;
         if !address.ip().is_loopback() {
             return Err(Error::NotLoopback(address));
@@ -195,9 +195,16 @@ impl Drop for Emulator {
     }
 }
 
-fn world(options: Options, authority: String) -> EmulatorState {
-    let Options { clock, random, redirect_uris, client_id, client_secret, registrations, .. } =
-        options;
+fn world(options: EmulatorOptions, authority: String) -> EmulatorState {
+    let EmulatorOptions {
+        clock,
+        random,
+        redirect_uris,
+        client_id,
+        client_secret,
+        registrations,
+        ..
+    } = options;
     EmulatorState {
         client_id: client_id.unwrap_or_else(|| guid(&random)),
         client_secret: client_secret.unwrap_or_else(|| random.text::<30>()),

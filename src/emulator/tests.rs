@@ -58,11 +58,11 @@ impl Seen {
     }
 }
 
-fn options() -> Options {
+fn options() -> EmulatorOptions {
     let random = RandomSource::new(|out| {
         aws_lc_rs::rand::SecureRandom::fill(&aws_lc_rs::rand::SystemRandom::new(), out).unwrap();
     });
-    Options {
+    EmulatorOptions {
         clock: Clock::system(),
         random,
         redirect_uris: vec!["http://localhost/back".to_owned()],

@@ -33,6 +33,6 @@ pub mod token;
 pub mod verified;
 
 pub use self::error::Error;
-pub use self::refresh::Refreshed;
-pub use self::registration::Entra;
-pub use self::sign_in::{NotRedeemed, Redeemed};
+pub use self::refresh::RefreshedSignIn;
+pub use self::registration::EntraRegistration;
+pub use self::sign_in::{SignInFailure, VerifiedSignIn};

@@ -4,7 +4,7 @@
 use super::circuit::CircuitTicket;
 use super::error::Error;
 use super::graph::{self, GroupMembership};
-use super::registration::Entra;
+use super::registration::EntraRegistration;
 use super::registration_credentials::CredentialUsed;
 use super::verified::VerifiedUser;
 use super::{metadata, redeem};
@@ -13,7 +13,7 @@ use crate::base::secret::Secret;
 /// The result of a refresh: a new refresh token, which must be stored before anything else, and an
 /// ID token that is not verified yet.
 #[derive(Debug)]
-pub struct Refreshed {
+pub struct RefreshedSignIn {
     /// Replaces the previous refresh token; `None` if Entra issued no new one.
     pub refresh_token: Option<Secret>,
     /// The credential that authenticated the app.
@@ -22,13 +22,13 @@ pub struct Refreshed {
     ticket: CircuitTicket,
 }
 
-impl Entra {
+impl EntraRegistration {
     /// Redeems a refresh token, unless requests to Entra are paused. `verify` verifies the result
     /// after the caller has stored the new refresh token.
     ///
     /// # Errors
     /// `Refused` if Entra refuses the token; the others mean that Entra could not be asked.
-    pub async fn refresh(&self, refresh_token: &Secret) -> Result<Refreshed, Error> {
+    pub async fn refresh(&self, refresh_token: &Secret) -> Result<RefreshedSignIn, Error> {
         let snapshot = self.authority.source.snapshot().await?;
         let (ticket, _place) = self.enter().await?;
         let sender = self.sender();
@@ -39,7 +39,7 @@ impl Entra {
         {
             // The circuit breakers learn the outcome after the verification: an unusable response
             // counts as none.
-            (by, Ok(tokens)) => Ok(Refreshed {
+            (by, Ok(tokens)) => Ok(RefreshedSignIn {
                 refresh_token: tokens.refresh_token,
                 by,
                 id_token: tokens.id_token,
@@ -54,7 +54,7 @@ impl Entra {
     ///
     /// # Errors
     /// `Token` if it breaks a rule; the others mean that it could not be verified.
-    pub async fn verify(&self, refreshed: Refreshed) -> Result<VerifiedUser, Error> {
+    pub async fn verify(&self, refreshed: RefreshedSignIn) -> Result<VerifiedUser, Error> {
         let verified = self.verified(refreshed.id_token, None).await;
         self.count_outcome(refreshed.ticket, verified)
     }

@@ -25,7 +25,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 /// Sign-in with one app registration, for one tenant or for several.
 #[derive(Debug)]
-pub struct Entra {
+pub struct EntraRegistration {
     pub(super) authority: Arc<Authority>,
     /// Whether Entra accepts this registration.
     circuit: CircuitBreaker,
@@ -42,7 +42,7 @@ pub struct Entra {
     pub(super) graph: &'static str,
 }
 
-impl Entra {
+impl EntraRegistration {
     /// Sets up the sign-in from `[entra]`; opens no connection. `authority` is that of the
     /// configured tenant; `custom` lists the claims that are kept as text; `domains` lists the
     /// domains that stand for tenants.

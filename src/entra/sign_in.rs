@@ -3,7 +3,7 @@
 use super::authorize::{self, SignInHints, StartedSignIn};
 use super::error::Error;
 use super::redeem;
-use super::registration::Entra;
+use super::registration::EntraRegistration;
 use super::registration_credentials::CredentialUsed;
 use super::verified::VerifiedUser;
 use crate::base::return_to::LandingUrl;
@@ -11,7 +11,7 @@ use crate::base::secret::Secret;
 
 /// A completed sign-in.
 #[derive(Debug)]
-pub struct Redeemed {
+pub struct VerifiedSignIn {
     /// The person who signed in.
     pub user: VerifiedUser,
     /// Refresh token for later questions to Entra; `None` if it issued none.
@@ -23,14 +23,14 @@ pub struct Redeemed {
 /// A code that could not be redeemed.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
-pub struct NotRedeemed {
+pub struct SignInFailure {
     /// The cause.
     pub error: Error,
     /// The credential that authenticated the app; if it has two, both may have been refused.
     pub by: CredentialUsed,
 }
 
-impl Entra {
+impl EntraRegistration {
     /// Starts a sign-in: PKCE, a nonce, and the address at Entra. The browser returns to
     /// `redirect_uri` with `state`.
     ///
@@ -60,13 +60,13 @@ impl Entra {
         code: &str,
         nonce: &str,
         verifier: &str,
-    ) -> Result<Redeemed, NotRedeemed> {
+    ) -> Result<VerifiedSignIn, SignInFailure> {
         let snapshot = self
             .authority
             .source
             .snapshot()
             .await
-            .map_err(|error| NotRedeemed { error, by: CredentialUsed::Current })?;
+            .map_err(|error| SignInFailure { error, by: CredentialUsed::Current })?;
         let ticket = self.circuits().ticket();
         let sender = self.sender();
         let (by, answer) = self
@@ -83,8 +83,8 @@ impl Entra {
             Ok((self.verified(tokens.id_token, Some(nonce)).await?, tokens.refresh_token))
         };
         match outcome.await {
-            Ok((user, refresh_token)) => Ok(Redeemed { user, refresh_token, by }),
-            Err(error) => Err(NotRedeemed { error, by }),
+            Ok((user, refresh_token)) => Ok(VerifiedSignIn { user, refresh_token, by }),
+            Err(error) => Err(SignInFailure { error, by }),
         }
     }
 

@@ -24,7 +24,7 @@ use crate::base::site::Site;
 use crate::base::string_list::StringList;
 use crate::config;
 use crate::config::entra::{AllowedTenants, TenantConfig};
-use crate::emulator::{Emulator, Options, TokenDefect};
+use crate::emulator::{Emulator, EmulatorOptions, TokenDefect};
 use crate::wire::client::{self, HttpClient};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -46,7 +46,7 @@ struct World {
     browser: HttpClient,
     config: config::entra::EntraConfig,
     tenants: AuthorityRegistry,
-    entra: Arc<Entra>,
+    entra: Arc<EntraRegistration>,
 }
 
 impl World {
@@ -60,7 +60,7 @@ impl World {
     ) -> Self {
         let clock = Clock::system();
         let random = crate::seal::random::system();
-        let options = Options {
+        let options = EmulatorOptions {
             clock: clock.clone(),
             random: random.clone(),
             redirect_uris: Vec::new(),
@@ -102,7 +102,7 @@ impl World {
             random,
         };
         let tenants = AuthorityRegistry::new(host, config.tenant.clone(), Arc::clone(&domains));
-        let entra = Arc::new(Entra::new(&config, tenants.own(), domains, custom));
+        let entra = Arc::new(EntraRegistration::new(&config, tenants.own(), domains, custom));
         Self { emulator, clock, browser, config, tenants, entra }
     }
 
@@ -264,7 +264,7 @@ async fn every_wrong_token_of_the_emulator_is_refused_by_name() {
 async fn what_the_token_endpoint_refuses_is_reported_with_its_code() {
     let world = World::start().await;
     let begun = world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap();
-    let refused = |outcome: Result<Redeemed, Error>| match outcome.unwrap_err() {
+    let refused = |outcome: Result<VerifiedSignIn, Error>| match outcome.unwrap_err() {
         Error::Refused(refusal) => *refusal,
         other => panic!("{other}"),
     };

@@ -314,7 +314,7 @@ allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
         let (Admission::Permitted(permit), _) = admission(&sidecar, "/", &headers).await else {
             panic!("not permitted")
         };
-        sidecar.process.newest.store(Some(Arc::new(sidecar.authorities())));
+        sidecar.process.newest.store(Some(Arc::new(sidecar.registrations())));
         let check = StillPermitted(Arc::clone(&sidecar.process));
         let session = Arc::clone(permit.session().unwrap());
         assert_eq!(check.still_holds(permit.target(), &session, true), Ok(()));

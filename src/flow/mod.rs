@@ -100,12 +100,12 @@ fn respond(
     peer: Peer,
 ) -> impl Future<Output = Response<Body>> + Send {
     let (parts, body) = request.into_parts();
-    let mut arrived = Arrived { sidecar, parts, peer, began: Instant::now(), begun: false };
+    let mut arrived = ArrivedRequest { sidecar, parts, peer, began: Instant::now(), begun: false };
     // The step that needs the body takes it.
     let mut body = Some(body);
     async move {
         arrived.begun = true;
-        let Arrived { sidecar, parts, peer, began, .. } = &mut arrived;
+        let ArrivedRequest { sidecar, parts, peer, began, .. } = &mut arrived;
         let (sidecar, began) = (&**sidecar, *began);
         let app = app(sidecar);
         let mut inbound = match InboundRequest::read(
@@ -168,7 +168,7 @@ fn respond(
 
 /// A request as it arrived. hyper drops its future before the first poll if the end of the
 /// connection arrives together with the request. This type logs it in that case.
-struct Arrived {
+struct ArrivedRequest {
     sidecar: Arc<Sidecar>,
     parts: Parts,
     peer: Peer,
@@ -176,7 +176,7 @@ struct Arrived {
     begun: bool,
 }
 
-impl Drop for Arrived {
+impl Drop for ArrivedRequest {
     fn drop(&mut self) {
         if self.begun {
             return;

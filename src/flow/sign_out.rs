@@ -69,7 +69,7 @@ async fn end(exchange: &Exchange<'_>, rd: Option<&str>) -> Result<Response<Body>
         || LandingUrl::signed_out(&app.site),
         |it| LandingUrl::at(&ReturnTo::parse(it, &app.site), &app.site),
     );
-    let entra = who.as_ref().and_then(|it| sidecar.authorities().known(it.member.as_deref()));
+    let entra = who.as_ref().and_then(|it| sidecar.registrations().known(it.member.as_deref()));
     let at_entra = entra.and_then(|it| it.sign_out_url(&back, hint));
     let mut response = match at_entra {
         Some(url) => reply::redirect(StatusCode::SEE_OTHER, &url)

@@ -1,7 +1,7 @@
 //! Serves one connection, from its first byte to its last.
 
 use super::body::{InFlightRequest, TrackedBody};
-use super::heads::Heads;
+use super::heads::QueuedHeads;
 use super::http2::{StreamExecutor, WatchedConnection};
 use super::sockets::{CountedSocket, Transport};
 use super::state::{ConnectionState, SweeperSignal};
@@ -183,7 +183,7 @@ async fn drive<C: Future>(
             }
             SweeperSignal::Close | SweeperSignal::Nothing => {}
         }
-        let queued = state.heads().map_or(0, Heads::queued);
+        let queued = state.heads().map_or(0, QueuedHeads::queued);
         let polled = http.as_mut().poll(context).map(Some);
         if let Some(streams) = state.streams() {
             streams.settle(!state.is_full());
@@ -283,14 +283,14 @@ impl<H: Handler> Service<Request<Incoming>> for HandlerService<H> {
         }
         let connects = request.method() == Method::CONNECT;
         let (handling, hsts) = (self.handle.clone().handle(request, self.peer), self.hsts.clone());
-        Box::pin(Answer { handling, under_way: Some(under_way), connects, hsts })
+        Box::pin(PendingResponse { handling, under_way: Some(under_way), connects, hsts })
     }
 }
 
 pin_project! {
     /// A response in preparation. Written by hand, because an `async` block that awaits a captured
     /// future reserves space for it twice.
-    struct Answer<F> {
+    struct PendingResponse<F> {
         #[pin]
         handling: F,
         under_way: Option<InFlightRequest>,
@@ -299,7 +299,7 @@ pin_project! {
     }
 }
 
-impl<F: Future<Output = Response<Body>>> Future for Answer<F> {
+impl<F: Future<Output = Response<Body>>> Future for PendingResponse<F> {
     type Output = Result<Response<TrackedBody>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {

@@ -20,12 +20,12 @@ const MOST_EARLY: usize = 256;
 
 /// The waiting heads.
 #[derive(Debug, Default)]
-pub(super) struct Heads(Mutex<Inner>);
+pub(super) struct QueuedHeads(Mutex<HeadCounts>);
 
 #[derive(Debug, Default)]
-struct Inner {
+struct HeadCounts {
     /// The heads in the order in which hyper received them.
-    waiting: VecDeque<Head>,
+    waiting: VecDeque<QueuedHead>,
     /// The size of all waiting heads.
     bytes: u64,
     /// The number of heads that hyper has ever received.
@@ -36,7 +36,7 @@ struct Inner {
 }
 
 #[derive(Debug)]
-struct Head {
+struct QueuedHead {
     stream: Arc<Http2Stream>,
     bytes: u32,
     /// The number of heads before this one.
@@ -45,13 +45,18 @@ struct Head {
     reset_at: Option<u64>,
 }
 
-impl Heads {
+impl QueuedHeads {
     /// Records that hyper receives the response head of a stream. Returns true if more heads wait
     /// than allowed.
     pub(super) fn queues(&self, stream: &Arc<Http2Stream>, bytes: u32) -> bool {
         let mut inner = self.lock();
         let number = inner.queued;
-        inner.waiting.push_back(Head { stream: Arc::clone(stream), bytes, number, reset_at: None });
+        inner.waiting.push_back(QueuedHead {
+            stream: Arc::clone(stream),
+            bytes,
+            number,
+            reset_at: None,
+        });
         inner.queued += 1;
         inner.bytes += u64::from(bytes);
         inner.bytes > MAX_QUEUED_BYTES
@@ -102,17 +107,18 @@ impl Heads {
             }
         }
         let written = inner.written;
-        let is_dropped = |it: &Head| it.reset_at.is_some_and(|at| written - at > MAX_ENCODED_BYTES);
+        let is_dropped =
+            |it: &QueuedHead| it.reset_at.is_some_and(|at| written - at > MAX_ENCODED_BYTES);
         inner.waiting.retain(|it| !(is_dropped(it) || !is_full && it.number < queued_before));
         inner.bytes = inner.waiting.iter().map(|it| u64::from(it.bytes)).sum();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, HeadCounts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inner {
+impl HeadCounts {
     /// Removes the head of a stream. Never removes another stream's head instead: a client can make
     /// h2 send HEADERS of its own.
     fn takes(&mut self, id: u32) -> bool {
@@ -132,18 +138,16 @@ mod tests {
     use super::*;
 
     /// Creates a stream for each of these identifiers, with a head of 1000 bytes.
-    fn with_heads(ids: &[u32]) -> (Heads, Http2Streams) {
-        let (heads, streams) = (Heads::default(), Http2Streams::default());
-        for id in ids {
-            streams.arrives(*id);
-        }
+    fn with_heads(ids: &[u32]) -> (QueuedHeads, Http2Streams) {
+        let (heads, streams) = (QueuedHeads::default(), Http2Streams::default());
+        ids.iter().for_each(|it| streams.arrives(*it));
         for _ in ids {
             heads.queues(&streams.begin(&Arc::default()), 1000);
         }
         (heads, streams)
     }
 
-    fn waiting(heads: &Heads) -> u64 {
+    fn waiting(heads: &QueuedHeads) -> u64 {
         heads.lock().bytes
     }
 

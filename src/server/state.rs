@@ -1,7 +1,7 @@
 //! The state of one connection, updated by the tasks that work on it and read by the sweeper.
 
 use super::coarse_clock::CoarseClock;
-use super::heads::Heads;
+use super::heads::QueuedHeads;
 use super::streams::{Http2Stream, Http2Streams};
 use futures_util::task::AtomicWaker;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -51,7 +51,7 @@ pub(super) struct ConnectionState {
     blocked_at: AtomicU64,
     /// The response heads that wait for the client, with HTTP/2. hyper itself limits those of
     /// HTTP/1.1, because it writes one response at a time.
-    heads: OnceLock<Box<Heads>>,
+    heads: OnceLock<Box<QueuedHeads>>,
     /// The streams, with HTTP/2: bytes may arrive that do not begin a request.
     streams: OnceLock<Arc<Http2Streams>>,
     /// Number of `WebSockets` in HTTP/2 streams, which hyper does not count as requests.
@@ -166,7 +166,7 @@ impl ConnectionState {
     }
 
     /// Returns the waiting response heads, with HTTP/2.
-    pub(super) fn heads(&self) -> Option<&Heads> {
+    pub(super) fn heads(&self) -> Option<&QueuedHeads> {
         self.heads.get().map(|it| &**it)
     }
 

@@ -22,7 +22,7 @@ use crate::config::native::NativeConfig;
 use crate::config::server::ProxyTrust;
 use crate::directory::client_sign_ins::MORE_THAN_PER_PERSON;
 use crate::directory::{self, Directory};
-use crate::entra::Entra;
+use crate::entra::EntraRegistration;
 use crate::entra::authority_registry::AuthorityRegistry;
 use crate::entra::host::AuthorityHost;
 use crate::entra::memberships::MembershipCache;
@@ -40,7 +40,7 @@ use app::App;
 use arc_swap::ArcSwapOption;
 use code_attempts::CodeAttempts;
 use guesses::GuessCounter;
-use organizations::{Authorities, OrganizationRegistry};
+use organizations::{OrganizationRegistry, RegistrationSet};
 use proxies::UntrustedProxies;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -76,8 +76,8 @@ pub struct Process {
     pub detached: Arc<Semaphore>,
     /// Recent responses from Graph about people's groups.
     pub memberships: Arc<MembershipCache>,
-    /// The sign-in of the latest configuration, for tasks that live longer than a request.
-    pub newest: Arc<ArcSwapOption<Authorities>>,
+    /// The registrations of the latest configuration, for tasks that live longer than a request.
+    pub newest: Arc<ArcSwapOption<RegistrationSet>>,
     /// Organizations and their people, if `[directory]` is configured.
     pub directory: Option<Directory>,
     /// Limits guesses of usernames and company codes.
@@ -113,7 +113,7 @@ pub struct Sidecar {
     pub strictness: PathStrictness,
     /// Sign-in with Entra. If there are organizations, no one signs in with it, but it defines the
     /// recheck intervals.
-    pub entra: Arc<Entra>,
+    pub entra: Arc<EntraRegistration>,
     /// What is known of the tenants' Entra, shared by `entra` and all organizations.
     pub tenants: Arc<AuthorityRegistry>,
     /// Sign-in with each organization's own Entra, if there are organizations.
@@ -286,7 +286,7 @@ impl Sidecar {
             };
             Arc::new(OrganizationRegistry::new(directory, defaults))
         });
-        let entra = Entra::new(&config.entra, tenants.own(), domains, custom);
+        let entra = EntraRegistration::new(&config.entra, tenants.own(), domains, custom);
         let asks_entra =
             config.directory.as_ref().is_some_and(|it| it.unknown == UnknownIdentifier::AskEntra);
         let (pages, warnings) = Pages::new(config.pages.templates.as_deref());
@@ -311,9 +311,9 @@ impl Sidecar {
         Ok((sidecar, warnings))
     }
 
-    /// Returns all sign-ins: the one from `[entra]` and those of the organizations.
-    pub fn authorities(&self) -> Authorities {
-        Authorities {
+    /// Returns all registrations: the one from `[entra]` and those of the organizations.
+    pub fn registrations(&self) -> RegistrationSet {
+        RegistrationSet {
             policy: Arc::clone(&self.app.policy),
             entra: Arc::clone(&self.entra),
             organizations: self.organizations.clone(),

@@ -18,7 +18,7 @@ use crate::directory::recent::FinishedSignIn;
 use crate::directory::{self, Directory};
 use crate::entra::authority_registry::AuthorityRegistry;
 use crate::entra::registration_credentials::CredentialUsed;
-use crate::entra::{self, Entra};
+use crate::entra::{self, EntraRegistration};
 use crate::session::lease::LeaseKeeper;
 use crate::session::record::Session;
 use crate::session::store::SessionStore;
@@ -76,14 +76,14 @@ pub struct OrganizationDefaults {
     pub custom: Vec<String>,
 }
 
-/// All sign-ins, and the access rules.
+/// The app registrations that people sign in with, and the access rules.
 #[derive(Clone, Debug)]
-pub struct Authorities {
+pub struct RegistrationSet {
     /// The access rules.
     pub policy: Arc<Policy>,
-    /// The sign-in from `[entra]`.
-    pub entra: Arc<Entra>,
-    /// The sign-ins of the organizations, if there are any.
+    /// The registration from `[entra]`.
+    pub entra: Arc<EntraRegistration>,
+    /// Those of the organizations, if there are any.
     pub organizations: Option<Arc<OrganizationRegistry>>,
 }
 
@@ -101,10 +101,10 @@ pub struct OrganizationRegistry {
 #[derive(Debug)]
 struct RegisteredOrganization {
     by: EntraConnection,
-    entra: Arc<Entra>,
+    entra: Arc<EntraRegistration>,
 }
 
-impl Authorities {
+impl RegistrationSet {
     /// Returns the place that keeps the lease of a session.
     pub fn lease_keeper<'a>(
         &'a self,
@@ -114,11 +114,14 @@ impl Authorities {
         LeaseKeeper::of(session, store, self.organizations.as_ref().map(|it| it.directory()))
     }
 
-    /// Returns the sign-in that a signed-in person belongs to.
+    /// Returns the registration that a signed-in person belongs to.
     ///
     /// # Errors
     /// Why it is not known.
-    pub async fn of(&self, member: Option<&DirectoryMember>) -> Result<Arc<Entra>, Error> {
+    pub async fn of(
+        &self,
+        member: Option<&DirectoryMember>,
+    ) -> Result<Arc<EntraRegistration>, Error> {
         let Some(member) = member else { return Ok(Arc::clone(&self.entra)) };
         let organizations = self.organizations.as_ref().ok_or(Error::NotSetUp)?;
         let organization = organizations
@@ -130,7 +133,7 @@ impl Authorities {
     }
 
     /// The same as `of`, but only if the organization is loaded.
-    pub fn known(&self, member: Option<&DirectoryMember>) -> Option<Arc<Entra>> {
+    pub fn known(&self, member: Option<&DirectoryMember>) -> Option<Arc<EntraRegistration>> {
         let Some(member) = member else { return Some(Arc::clone(&self.entra)) };
         self.organizations
             .as_ref()?
@@ -175,7 +178,10 @@ impl OrganizationRegistry {
     ///
     /// # Errors
     /// Why Entra cannot be asked.
-    pub async fn entra(&self, organization: &Organization) -> Result<Arc<Entra>, Error> {
+    pub async fn entra(
+        &self,
+        organization: &Organization,
+    ) -> Result<Arc<EntraRegistration>, Error> {
         let by = self.directory.connection(organization).await?.ok_or(Error::NotSetUp)?;
         if let Some(known) = self.loaded.get(&organization.id).filter(|it| it.is_by(&by)) {
             return Ok(Arc::clone(&known.entra));
@@ -209,7 +215,7 @@ impl OrganizationRegistry {
     pub async fn credential_used(
         &self,
         organization: Guid,
-        entra: &Arc<Entra>,
+        entra: &Arc<EntraRegistration>,
         by: &CredentialUsed,
     ) {
         let (CredentialUsed::New
@@ -284,8 +290,8 @@ impl OrganizationRegistry {
         &self,
         id: Guid,
         by: EntraConnection,
-        before: Option<&Entra>,
-    ) -> Result<Arc<Entra>, Error> {
+        before: Option<&EntraRegistration>,
+    ) -> Result<Arc<EntraRegistration>, Error> {
         let config = Config {
             tenant: TenantConfig::Id(by.tenant),
             client_id: by.client_id,
@@ -298,7 +304,8 @@ impl OrganizationRegistry {
         };
         let OrganizationDefaults { authorities, custom, .. } = &self.defaults;
         let authority = authorities.of(by.tenant);
-        let entra = Entra::new(&config, authority, Arc::default(), custom.clone()).beside_others();
+        let entra = EntraRegistration::new(&config, authority, Arc::default(), custom.clone())
+            .beside_others();
         let entra = match &by.new {
             Some(new) => match self.credential(&new.proof) {
                 Ok(credential) => entra.with_waiting(credential),

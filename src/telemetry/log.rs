@@ -47,12 +47,12 @@ impl Drop for LogSender {
 /// during a write.
 #[derive(Debug)]
 struct LogQueue {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<WaitingLines>,
     wake: Condvar,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct WaitingLines {
     lines: Vec<u8>,
     /// Number of bytes being written now.
     under_way: usize,
@@ -67,7 +67,7 @@ struct Waiting {
     is_over: bool,
 }
 
-impl Waiting {
+impl WaitingLines {
     fn has_work(&self) -> bool {
         !self.lines.is_empty()
             || !self.flushed.is_empty()
@@ -154,7 +154,7 @@ impl Log {
     /// # Errors
     /// Returns an error if the thread cannot be started.
     pub fn start(config: &TelemetryConfig, to: impl Write + Send + 'static) -> io::Result<Self> {
-        let waiting = Waiting {
+        let waiting = WaitingLines {
             lines: Vec::new(),
             under_way: 0,
             is_idle: false,
@@ -290,11 +290,11 @@ impl LogQueue {
     fn gather(&self) {
         let mut waiting = self.lock();
         waiting.under_way = 0;
-        let keeps_gathering = |it: &mut Waiting| it.flushed.is_empty() && !it.is_over;
+        let keeps_gathering = |it: &mut WaitingLines| it.flushed.is_empty() && !it.is_over;
         drop(self.wake.wait_timeout_while(waiting, WRITE_INTERVAL, keeps_gathering));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, WaitingLines> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

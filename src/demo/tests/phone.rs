@@ -95,7 +95,7 @@ impl Walker {
         };
         tokio::spawn(serve(
             listener,
-            Options { phone: Some(phone), ..options("http://127.0.0.1:9/") },
+            DemoOptions { phone: Some(phone), ..options("http://127.0.0.1:9/") },
             shutdown.clone(),
         ));
         Self { own, cookie: String::new(), language: "en", _shutdown: shutdown.drop_guard() }

@@ -4,7 +4,7 @@ use super::*;
 use crate::directory::admin::{AdminScope, PersonAction};
 use crate::directory::change::OrganizationChange;
 use crate::directory::client_sign_in::NewClientSignIn;
-use crate::directory::client_sign_ins::{RedeemError, RedeemedSignIn};
+use crate::directory::client_sign_ins::{AcceptedClientSignIn, RedeemError};
 use crate::directory::organization::OrganizationState;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -48,7 +48,7 @@ async fn begun(directory: &Directory) -> Secret {
     directory.start_sign_in(new).await.unwrap()
 }
 
-pub(super) async fn signed_in(directory: &Directory) -> RedeemedSignIn {
+pub(super) async fn signed_in(directory: &Directory) -> AcceptedClientSignIn {
     let code = begun(directory).await;
     directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.unwrap()
 }
@@ -57,7 +57,7 @@ pub(super) async fn signed_in(directory: &Directory) -> RedeemedSignIn {
 async fn a_code_is_good_once_for_its_client_its_place_and_its_proof() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
-        let RedeemedSignIn { sign_in, .. } = signed_in(&directory).await;
+        let AcceptedClientSignIn { sign_in, .. } = signed_in(&directory).await;
         let (person, who) = maya(&directory).await;
         let member = sign_in.identity().member.clone().unwrap();
         assert_eq!((member.person, &*member.role, &*member.code), (person.id, "worker", "contoso"));
@@ -105,7 +105,7 @@ async fn a_code_used_twice_ends_what_it_began() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let code = begun(&directory).await;
-        let RedeemedSignIn { sign_in, refresh, .. } =
+        let AcceptedClientSignIn { sign_in, refresh, .. } =
             directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.unwrap();
         assert!(directory.sign_in(sign_in.id).await.unwrap().is_some());
         assert!(matches!(
@@ -144,7 +144,7 @@ async fn of_many_who_redeem_one_code_one_at_most_is_given_tokens_and_nobody_keep
             given.extend(it.await.unwrap());
         }
         assert!(given.len() <= 1, "{}", given.len());
-        for RedeemedSignIn { refresh, .. } in given {
+        for AcceptedClientSignIn { refresh, .. } in given {
             assert!(matches!(one.rotate(&refresh, "phone", IDLE).await, Err(RedeemError::Over)));
         }
     })
@@ -157,7 +157,7 @@ async fn whoever_is_switched_off_or_made_anew_is_signed_out_of_every_client() {
         let directory = ground.open().await;
         let (person, _) = maya(&directory).await;
         let change = |on| PersonChange { on: Some(on), ..PersonChange::default() };
-        let RedeemedSignIn { sign_in, refresh, .. } = signed_in(&directory).await;
+        let AcceptedClientSignIn { sign_in, refresh, .. } = signed_in(&directory).await;
         directory.change_person(&person.username, change(false), "a story").await.unwrap();
         assert!(directory.sign_in(sign_in.id).await.unwrap().is_none());
         directory.change_person(&person.username, change(true), "a story").await.unwrap();
@@ -245,7 +245,7 @@ async fn nothing_that_opens_anything_lies_in_the_table_and_a_row_opens_as_itself
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
         let code = begun(&directory).await;
-        let RedeemedSignIn { sign_in, refresh, .. } = directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.unwrap();
+        let AcceptedClientSignIn { sign_in, refresh, .. } = directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.unwrap();
         let columns = ["code", "salt", "token", "identity", "entra_grant", "challenge"];
         let row = directory.database.row("SELECT code, salt, token, identity, entra_grant, challenge FROM family", Vec::new()).await.unwrap().unwrap();
         for column in columns {
@@ -274,7 +274,7 @@ async fn new_secrets_of_a_reload_seal_what_is_kept_and_the_old_ones_still_open_i
             "another secret of the stories, long enough",
         );
         let before = ground.opened_with(&[old]).await.unwrap();
-        let RedeemedSignIn { sign_in: first, refresh, .. } = signed_in(&before).await;
+        let AcceptedClientSignIn { sign_in: first, refresh, .. } = signed_in(&before).await;
         let keyring = Keyring::new(&[Secret::new(new), Secret::new(old)], &random::system());
         let after = before.sealed_by(&keyring);
         assert!(after.sign_in(first.id).await.unwrap().is_some());

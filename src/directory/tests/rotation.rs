@@ -2,7 +2,7 @@
 
 use super::client_sign_ins::{IDLE, signed_in};
 use super::*;
-use crate::directory::client_sign_ins::{RedeemError, RedeemedSignIn};
+use crate::directory::client_sign_ins::{AcceptedClientSignIn, RedeemError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -54,7 +54,7 @@ async fn a_refresh_token_is_sent_again_for_half_a_minute_and_used_later_ends_all
 async fn what_somebody_makes_up_ends_nothing() {
     on_both(async |ground: Ground| {
         let directory = ground.open().await;
-        let RedeemedSignIn { sign_in, refresh, .. } = signed_in(&directory).await;
+        let AcceptedClientSignIn { sign_in, refresh, .. } = signed_in(&directory).await;
         let newest = directory.rotate(&refresh, "phone", IDLE).await.unwrap().refresh;
         let bytes = URL_SAFE_NO_PAD.decode(refresh.expose()).unwrap();
         for generation in 0_u32..4 {

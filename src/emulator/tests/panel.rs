@@ -7,7 +7,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
-use super::super::{Emulator, Options};
+use super::super::{Emulator, EmulatorOptions};
 use super::{
     Seen, ask, at, begin, id_claims, oid, options, redeem, refused, sign_in, tokens, try_ask,
     verified,
@@ -142,8 +142,9 @@ async fn the_levers_work_while_everything_else_is_down() {
 async fn the_clock_moves_for_whoever_shares_it() {
     let clock = Clock::system();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let emulator =
-        Emulator::start(listener, Options { clock: clock.clone(), ..options() }).await.unwrap();
+    let emulator = Emulator::start(listener, EmulatorOptions { clock: clock.clone(), ..options() })
+        .await
+        .unwrap();
     let code = sign_in(&emulator, "tom").await.sent_back()["code"].clone();
     let before = clock.now();
     order(&emulator, &json!({"move_clock": 7200})).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use super::super::{Emulator, Error, Options};
+use super::super::{Emulator, EmulatorOptions, Error};
 use super::{ask, at, authorize, begin, oid, options};
 
 #[tokio::test]
@@ -49,10 +49,12 @@ async fn tls_is_trusted_through_the_written_authority() {
     use rustls::pki_types::pem::PemObject as _;
     let directory = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let emulator =
-        Emulator::start(listener, Options { tls: Some(directory.path().to_owned()), ..options() })
-            .await
-            .unwrap();
+    let emulator = Emulator::start(
+        listener,
+        EmulatorOptions { tls: Some(directory.path().to_owned()), ..options() },
+    )
+    .await
+    .unwrap();
     let mut roots = rustls::RootCertStore::empty();
     roots
         .add(rustls::pki_types::CertificateDer::from_pem_file(emulator.ca_file().unwrap()).unwrap())

@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::super::tenants::{CONTOSO, FABRIKAM, NORTHWIND, PERSONAL};
-use super::super::{EmulatedRegistration, Emulator, Options, TokenDefect};
+use super::super::{EmulatedRegistration, Emulator, EmulatorOptions, TokenDefect};
 use super::{APP, Seen, VERIFIER, ask, authorize, begin, oid, options, refused, tokens};
 
 async fn document(emulator: &Emulator, rest: &str) -> Value {
@@ -235,7 +235,7 @@ async fn an_app_that_is_registered_in_one_tenant_is_known_there_alone_and_by_its
         client_secret: "the Value".to_owned(),
         secret_id: "44445555-eeee-4666-ffff-7777aaaa8888".to_owned(),
     };
-    let options = Options { registrations: vec![app.clone()], ..options() };
+    let options = EmulatorOptions { registrations: vec![app.clone()], ..options() };
     let emulator = Emulator::start(std::net::TcpListener::bind("127.0.0.1:0").unwrap(), options)
         .await
         .unwrap();

@@ -37,7 +37,7 @@ async fn codes_expire_after_ten_minutes() {
     let clock = Clock::system();
     let emulator = Emulator::start(
         TcpListener::bind("127.0.0.1:0").unwrap(),
-        Options { clock: clock.clone(), ..options() },
+        EmulatorOptions { clock: clock.clone(), ..options() },
     )
     .await
     .unwrap();

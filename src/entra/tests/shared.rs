@@ -8,10 +8,10 @@ impl World {
     }
 
     /// Another registration of the tenant.
-    fn other(&self, change: impl FnOnce(&mut config::entra::EntraConfig)) -> Entra {
+    fn other(&self, change: impl FnOnce(&mut config::entra::EntraConfig)) -> EntraRegistration {
         let mut config = self.config.clone();
         change(&mut config);
-        Entra::new(&config, self.tenants.of(self.tenant()), Arc::default(), Vec::new())
+        EntraRegistration::new(&config, self.tenants.of(self.tenant()), Arc::default(), Vec::new())
     }
 
     async fn refresh_token(&self) -> Secret {
@@ -26,7 +26,7 @@ fn throttled() -> Error {
     Error::Status { endpoint: "token endpoint", status: 429, retry_after: Some(600) }
 }
 
-fn reports(entra: &Entra, answer: Result<(), Error>) {
+fn reports(entra: &EntraRegistration, answer: Result<(), Error>) {
     let _ = entra.count_outcome(entra.circuits().ticket(), answer);
 }
 
@@ -50,7 +50,7 @@ async fn registrations_of_one_tenant_share_its_documents_and_their_refresh() {
 async fn a_domain_shares_the_authority_of_its_tenant_once_it_is_resolved() {
     let domain = TenantConfig::Domain("contoso.example".to_owned());
     let world = World::with(None, |it| it.tenant = domain).await;
-    let is_shared = |it: &Entra| Arc::ptr_eq(&it.authority, &world.entra.authority);
+    let is_shared = |it: &EntraRegistration| Arc::ptr_eq(&it.authority, &world.entra.authority);
     assert!(!is_shared(&world.other(|_| {})));
     world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap();
     assert!(is_shared(&world.other(|_| {})));
@@ -87,14 +87,19 @@ async fn another_configuration_inherits_what_is_known_of_the_tenant() {
     assert!(world.entra.refresh(&refresh_token).await.is_err());
     let host = world.entra.authority.host().clone();
     let tenants = AuthorityRegistry::new(host, TenantConfig::Organizations, Arc::default());
-    let new = Entra::new(&world.config, tenants.of(world.tenant()), Arc::default(), Vec::new());
+    let new = EntraRegistration::new(
+        &world.config,
+        tenants.of(world.tenant()),
+        Arc::default(),
+        Vec::new(),
+    );
     assert!(new.ready().is_err());
     new.inherit(&world.entra);
     assert_eq!(new.ready(), Ok(()));
     assert!(new.backoff_seconds() > 0);
     // Another tenant's state is of no use.
     let other = tenants.of(Guid::from_random([7; 16]));
-    let other = Entra::new(&world.config, other, Arc::default(), Vec::new());
+    let other = EntraRegistration::new(&world.config, other, Arc::default(), Vec::new());
     other.inherit(&world.entra);
     assert!(other.ready().is_err());
     assert_eq!(other.backoff_seconds(), 0);
@@ -123,7 +128,8 @@ async fn a_registration_inherits_the_pause_of_no_other_but_that_of_the_tenant() 
     for change in changes {
         let mut config = world.config.clone();
         change(&mut config);
-        let new = Entra::new(&config, tenants.of(world.tenant()), Arc::default(), Vec::new());
+        let new =
+            EntraRegistration::new(&config, tenants.of(world.tenant()), Arc::default(), Vec::new());
         new.inherit(&world.entra);
         assert_eq!(new.backoff_seconds(), 300);
     }

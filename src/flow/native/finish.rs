@@ -10,7 +10,7 @@ use super::super::sign_in::trail::SignInTrail;
 use super::app_return::{self, RequestingApp};
 use crate::base::identity::Identity;
 use crate::directory::client_sign_in::NewClientSignIn;
-use crate::entra::Redeemed;
+use crate::entra::VerifiedSignIn;
 use crate::session::pending::NativeSignIn;
 use crate::wire::body::Body;
 use http::Response;
@@ -31,7 +31,7 @@ pub(in crate::flow) async fn finish(
     let scope =
         config.client(&native.client).and_then(|it| Some(it.granted(native.scope.as_deref()?)));
     let RedeemedSignIn { place, redeemed, again } = signed_in;
-    let Redeemed { user, refresh_token, .. } = redeemed;
+    let VerifiedSignIn { user, refresh_token, .. } = redeemed;
     trail.is_of(user.identity());
     let (Some(all), Some(member)) =
         (&sidecar.organizations, organization::admit(sidecar, &user, &place, &again).await?)

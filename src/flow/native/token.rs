@@ -11,7 +11,7 @@ use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use crate::bearer::access_token::AccessTokenGrant;
 use crate::config::native::{NativeClient, NativeConfig};
-use crate::directory::client_sign_ins::{RedeemError, RedeemedSignIn};
+use crate::directory::client_sign_ins::{AcceptedClientSignIn, RedeemError};
 use crate::directory::{self, Directory};
 use crate::session::live::SeenSession;
 use crate::sidecar::Sidecar;
@@ -169,7 +169,7 @@ async fn redeem(
     directory: &Directory,
     form: &TokenForm,
     client: &NativeClient,
-) -> Result<RedeemedSignIn, TokenError> {
+) -> Result<AcceptedClientSignIn, TokenError> {
     let code = Secret::new(form.needed("code", "code is missing")?);
     let verifier =
         form.needed("code_verifier", "code_verifier is missing: PKCE with S256 is required")?;
@@ -189,7 +189,7 @@ async fn refresh(
     directory: &Directory,
     form: &TokenForm,
     client: &NativeClient,
-) -> Result<RedeemedSignIn, TokenError> {
+) -> Result<AcceptedClientSignIn, TokenError> {
     let token = Secret::new(form.needed("refresh_token", "refresh_token is missing")?);
     let idle = native.refresh_idle.as_secs();
     let client_sign_in = directory.sign_in_of_token(&token, &client.id, idle).await?;
@@ -241,7 +241,11 @@ fn later(seconds: u64) -> OAuthError {
 /// Returns the scope of the access token: the scopes that were granted at sign-in and are still
 /// listed, limited to the requested ones for a refresh. Returns nothing if no scope was ever
 /// requested.
-fn scope_of(granted: &RedeemedSignIn, form: &TokenForm, client: &NativeClient) -> Option<String> {
+fn scope_of(
+    granted: &AcceptedClientSignIn,
+    form: &TokenForm,
+    client: &NativeClient,
+) -> Option<String> {
     let all = granted.sign_in.scope.as_deref().map(|it| client.granted(it));
     let asked = form.text("scope").filter(|_| form.text("grant_type") == Some("refresh_token"));
     match asked.map(|it| client.granted(it)) {
@@ -258,7 +262,7 @@ fn scope_of(granted: &RedeemedSignIn, form: &TokenForm, client: &NativeClient) -
 
 async fn give(
     sidecar: &Sidecar,
-    RedeemedSignIn { sign_in: client_sign_in, refresh, .. }: &RedeemedSignIn,
+    AcceptedClientSignIn { sign_in: client_sign_in, refresh, .. }: &AcceptedClientSignIn,
     scope: Option<&str>,
     facts: &mut RequestFacts,
 ) -> Result<Response<Body>, OAuthError> {

@@ -6,7 +6,7 @@ use crate::base::language::Language;
 use crate::entra::aadsts::{self, AadstsEntry, RefusalReaction, RemedyNames, ResponsibleParty};
 use crate::entra::failure::EntraRefusal;
 use crate::entra::invalid::InvalidToken;
-use crate::entra::{self, Entra};
+use crate::entra::{self, EntraRegistration};
 use crate::pages::phrases::{NoticePhrases, NoticeText};
 use crate::pages::{NoticeKind, NoticeParty, NoticeRemedy};
 use crate::sidecar::Sidecar;
@@ -18,7 +18,7 @@ use http::StatusCode;
 pub(in crate::flow) fn words(
     sidecar: &Sidecar,
     app: &App,
-    entra: &Entra,
+    entra: &EntraRegistration,
     language: Language,
     error: &entra::Error,
     again: Option<&str>,
@@ -251,7 +251,7 @@ fn party_of(mover: ResponsibleParty) -> NoticeParty {
     }
 }
 
-fn names(app: &App, entra: &Entra) -> RemedyNames {
+fn names(app: &App, entra: &EntraRegistration) -> RemedyNames {
     entra.names(&app.site)
 }
 
@@ -294,7 +294,7 @@ fn shown(found: aadsts::Remedy) -> NoticeRemedy {
 pub(in crate::flow) fn write_down(
     sidecar: &Sidecar,
     app: &App,
-    entra: &Entra,
+    entra: &EntraRegistration,
     error: &entra::Error,
     request_id: &str,
 ) {

@@ -13,7 +13,7 @@ use crate::bearer::access_token::BadAccessToken;
 use crate::config::access::AuthContexts;
 use crate::directory::{self, first_sign_in};
 use crate::entra::invalid::InvalidToken;
-use crate::entra::{self, Entra, graph};
+use crate::entra::{self, EntraRegistration, graph};
 use crate::pages::{AppReturn, IdentifyPage, Page};
 use crate::seal::jwk::KeyDerivationError;
 use crate::sidecar::Sidecar;
@@ -93,7 +93,7 @@ pub(in crate::flow) enum Refusal {
     /// A sign-in cannot begin because Entra is unreachable.
     Entra(entra::Error),
     /// A sign-in returned from Entra and failed; contains the URL to try again.
-    SignIn(entra::Error, String, Arc<Entra>),
+    SignIn(entra::Error, String, Arc<EntraRegistration>),
     /// The typed text leads to no organization; contains the page that asks again.
     Unknown(Box<IdentifyPage>),
     /// Too many wrong attempts from one address; contains the seconds until the next attempt is

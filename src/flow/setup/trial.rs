@@ -13,7 +13,7 @@ use super::steps;
 use crate::base::identity::Identity;
 use crate::directory::first_sign_in::{self, PersonMatch};
 use crate::entra::authorize::SignInHints;
-use crate::entra::{self, Entra};
+use crate::entra::{self, EntraRegistration};
 use crate::pages::setup::{SetUpPage, TrialFailure, TrialPage, TrialPerson};
 use crate::session::pending::{SignInPurpose, SignInTrial};
 use crate::sidecar::organizations::{self, OrganizationRegistry};
@@ -140,7 +140,7 @@ fn claims(who: &Identity) -> Vec<(&'static str, String)> {
 fn failed(
     exchange: &Exchange<'_>,
     visit: &SetUpVisit,
-    entra: &Entra,
+    entra: &EntraRegistration,
     error: &entra::Error,
 ) -> Response<Body> {
     let Exchange { sidecar, app, inbound, .. } = *exchange;

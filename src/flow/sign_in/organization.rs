@@ -14,7 +14,7 @@ use crate::base::return_to::ReturnTo;
 use crate::base::username::Username;
 use crate::directory::organization::{Organization, OrganizationState};
 use crate::directory::{self, first_sign_in};
-use crate::entra::Entra;
+use crate::entra::EntraRegistration;
 use crate::entra::registration_credentials::CredentialUsed;
 use crate::entra::verified::VerifiedUser;
 use crate::pages::{IdentifyPage, LastSignIn};
@@ -55,7 +55,7 @@ pub(in crate::flow) enum OrganizationHint {
 /// Where the person signs in: an organization's Entra, or the Entra of `[entra]` if there are no
 /// organizations.
 pub(in crate::flow) struct SignInPlace {
-    pub(in crate::flow) entra: Arc<Entra>,
+    pub(in crate::flow) entra: Arc<EntraRegistration>,
     pub(in crate::flow) organization: Option<Organization>,
 }
 

@@ -8,7 +8,7 @@ use super::returned::ReturnedSignIn;
 use crate::base::own_path;
 use crate::entra::failure::EntraRefusal;
 use crate::entra::registration_credentials::CredentialUsed;
-use crate::entra::{self, Entra, NotRedeemed, Redeemed};
+use crate::entra::{self, EntraRegistration, SignInFailure, VerifiedSignIn};
 use crate::session::pending::PendingSignIn;
 use crate::sidecar::code_attempts::{CodeAttempt, CodeNotRedeemable, CodeSource, SentCode};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub(in crate::flow) struct RedeemedSignIn {
     /// Where the sign-in began.
     pub(in crate::flow) place: SignInPlace,
     /// The verified result from Entra.
-    pub(in crate::flow) redeemed: Redeemed,
+    pub(in crate::flow) redeemed: VerifiedSignIn,
     /// The URL to try again.
     pub(in crate::flow) again: String,
 }
@@ -59,7 +59,7 @@ pub(in crate::flow) async fn redeem(
             organization::credential_worked(sidecar, &place, redeemed.by.clone());
             Ok(RedeemedSignIn { place, redeemed, again })
         }
-        Err(NotRedeemed { error, by }) => {
+        Err(SignInFailure { error, by }) => {
             // Both credentials were refused. The admin who set the new one can read the reason.
             if let CredentialUsed::CurrentAfterRefusal(_) | CredentialUsed::NewUnreadable = by {
                 organization::credential_worked(sidecar, &place, by);
@@ -73,11 +73,11 @@ pub(in crate::flow) async fn redeem(
 /// whether the code counts as refused. Each client has a limited number of attempts.
 async fn redeem_in_background(
     exchange: &Exchange<'_>,
-    entra: &Arc<Entra>,
+    entra: &Arc<EntraRegistration>,
     code: &str,
     pending: &PendingSignIn,
     attempt: CodeAttempt,
-) -> Result<Result<Redeemed, NotRedeemed>, Refusal> {
+) -> Result<Result<VerifiedSignIn, SignInFailure>, Refusal> {
     let (entra, code, nonce, verifier) =
         (Arc::clone(entra), code.to_owned(), pending.nonce.clone(), pending.verifier.clone());
     let redirect_uri = exchange.app.site.redirect_uri();

@@ -9,7 +9,7 @@ use super::returned::ReturnedSignIn;
 use super::rounds;
 use super::trail::SignInTrail;
 use crate::base::secret::Secret;
-use crate::entra::Redeemed;
+use crate::entra::VerifiedSignIn;
 use crate::session::live::NewSession;
 use crate::session::pending::SessionRequest;
 use crate::session::record::Session;
@@ -65,7 +65,7 @@ async fn start_session(
 ) -> Result<(Secret, Arc<Session>), Refusal> {
     let Exchange { sidecar, .. } = *exchange;
     let RedeemedSignIn { place, redeemed, again } = redeem(exchange, returned).await?;
-    let Redeemed { user, refresh_token, .. } = redeemed;
+    let VerifiedSignIn { user, refresh_token, .. } = redeemed;
     trail.is_of(user.identity());
     let member = organization::admit(sidecar, &user, &place, &again).await?;
     if let Some(member) = &member {

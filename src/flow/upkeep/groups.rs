@@ -3,14 +3,14 @@
 
 use crate::base::clock::Clock;
 use crate::directory;
-use crate::entra::Entra;
+use crate::entra::EntraRegistration;
 use crate::entra::graph::{Error, GraphToken, GroupMembership};
 use crate::entra::memberships::{GroupsSubject, GroupsUnavailable, KnownGroups, MembershipCache};
 use crate::session::lease::LeaseKeeper;
 use crate::session::record::Session;
 use crate::session::standing::{LeaseTurn, RecheckLease};
 use crate::session::store::SessionStore;
-use crate::sidecar::organizations::Authorities;
+use crate::sidecar::organizations::RegistrationSet;
 use crate::sidecar::{Process, Sidecar};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub(in crate::flow) fn follow(sidecar: &Sidecar, session: &Arc<Session>) {
 /// session may have no other requests.
 pub(in crate::flow) fn still_follow(
     process: &Process,
-    newest: &Authorities,
+    newest: &RegistrationSet,
     session: &Arc<Session>,
 ) {
     if let Some(due) = session.groups_age().is_due(|| process.clock.now()) {
@@ -79,8 +79,8 @@ pub(in crate::flow) async fn wait(sidecar: &Sidecar, session: &Arc<Session>) -> 
 
 /// The data that the request to Graph needs, independent of the client's request.
 struct GroupsRequest {
-    entra: Arc<Entra>,
-    authorities: Authorities,
+    entra: Arc<EntraRegistration>,
+    registrations: RegistrationSet,
     store: Arc<SessionStore>,
     memberships: Arc<MembershipCache>,
     clock: Clock,
@@ -89,14 +89,14 @@ struct GroupsRequest {
 
 impl GroupsRequest {
     fn of(sidecar: &Sidecar, session: &Arc<Session>) -> Self {
-        Self::by(&sidecar.process, sidecar.authorities(), session)
+        Self::by(&sidecar.process, sidecar.registrations(), session)
     }
 
-    fn by(process: &Process, authorities: Authorities, session: &Arc<Session>) -> Self {
+    fn by(process: &Process, registrations: RegistrationSet, session: &Arc<Session>) -> Self {
         let (memberships, clock) = (Arc::clone(&process.memberships), process.clock.clone());
         Self {
-            entra: Arc::clone(&authorities.entra),
-            authorities,
+            entra: Arc::clone(&registrations.entra),
+            registrations,
             store: Arc::clone(&process.store),
             memberships,
             clock,
@@ -108,11 +108,11 @@ impl GroupsRequest {
     /// session.
     async fn request_groups(&self) -> Result<(), GroupsUnavailable> {
         let since = self.clock.now().saturating_sub(FRESH_SECONDS);
-        let (authorities, session) = (self.authorities.clone(), Arc::clone(&self.session));
+        let (registrations, session) = (self.registrations.clone(), Arc::clone(&self.session));
         let store = Arc::clone(&self.store);
         let outcome = self
             .memberships
-            .ask(self.person(), self.number(), since, || membership(authorities, store, session))
+            .ask(self.person(), self.number(), since, || membership(registrations, store, session))
             .await;
         match &outcome {
             Ok(known) => self.store_groups(known),
@@ -160,12 +160,12 @@ impl GroupsRequest {
 /// Requests a token with the session's own refresh token, and then the groups from Graph. The lease
 /// is held only until the new refresh token is stored.
 async fn membership(
-    authorities: Authorities,
+    registrations: RegistrationSet,
     store: Arc<SessionStore>,
     session: Arc<Session>,
 ) -> Result<GroupMembership, Error> {
     let member = session.identity().member.clone();
-    let entra = authorities.of(member.as_deref()).await.map_err(|cause| {
+    let entra = registrations.of(member.as_deref()).await.map_err(|cause| {
         tracing::error!(user = session.user(), %cause, "cannot request groups from Microsoft Graph");
         Error::Interrupted
     })?;
@@ -174,7 +174,7 @@ async fn membership(
         tracing::error!(user = session.user(), %cause, "cannot request groups from Microsoft Graph");
         Error::Interrupted
     };
-    let keeper = authorities.lease_keeper(&session, &store);
+    let keeper = registrations.lease_keeper(&session, &store);
     match keeper.wait(&session, &mut lease).await.map_err(silent)? {
         LeaseTurn::Held => {}
         LeaseTurn::Elsewhere => return Err(Error::Interrupted),
@@ -187,7 +187,7 @@ async fn membership(
 }
 
 async fn graph_token(
-    entra: &Entra,
+    entra: &EntraRegistration,
     keeper: LeaseKeeper<'_>,
     session: &Session,
     lease: &mut RecheckLease<'_>,

@@ -6,12 +6,12 @@
 
 use super::effect::{self, DueRecheck, RefusalEffect};
 use super::renewal::{self, RefusalCause};
-use crate::entra::Entra;
+use crate::entra::EntraRegistration;
 use crate::entra::verified::VerifiedUser;
 use crate::session::lease::{LeaseKeeper, RecheckOutcome};
 use crate::session::record::Session;
 use crate::session::standing::{LeaseTurn, RecheckLease};
-use crate::sidecar::organizations::{self, Authorities};
+use crate::sidecar::organizations::{self, RegistrationSet};
 use crate::sidecar::{Process, Sidecar};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,8 +34,8 @@ pub(in crate::flow) struct GraceExpired(pub(in crate::flow) u64);
 #[derive(Clone)]
 struct RecheckRequest {
     /// The Entra of `[entra]`, which sets the recheck interval for all organizations.
-    entra: Arc<Entra>,
-    authorities: Arc<Authorities>,
+    entra: Arc<EntraRegistration>,
+    registrations: Arc<RegistrationSet>,
     process: Arc<Process>,
     session: Arc<Session>,
 }
@@ -82,10 +82,10 @@ pub(in crate::flow) fn still_goes_on(process: &Arc<Process>, session: &Arc<Sessi
     if !session.standing().is_due(process.clock.now()) {
         return true;
     }
-    let Some(authorities) = process.newest.load_full() else { return false };
+    let Some(registrations) = process.newest.load_full() else { return false };
     RecheckRequest {
-        entra: Arc::clone(&authorities.entra),
-        authorities,
+        entra: Arc::clone(&registrations.entra),
+        registrations,
         process: process.clone(),
         session: Arc::clone(session),
     }
@@ -112,7 +112,7 @@ impl RecheckRequest {
     fn of(sidecar: &Sidecar, session: &Arc<Session>) -> Self {
         Self {
             entra: Arc::clone(&sidecar.entra),
-            authorities: Arc::new(sidecar.authorities()),
+            registrations: Arc::new(sidecar.registrations()),
             process: sidecar.process.clone(),
             session: Arc::clone(session),
         }
@@ -143,7 +143,7 @@ impl RecheckRequest {
 
     /// Remaining pause of requests to the Entra that this session belongs to, in seconds.
     fn backoff_seconds(&self) -> u64 {
-        self.authorities.backoff_seconds(self.session.identity().member.as_deref())
+        self.registrations.backoff_seconds(self.session.identity().member.as_deref())
     }
 
     fn closed(&self) -> GraceExpired {
@@ -218,10 +218,11 @@ impl RecheckRequest {
     async fn refresh_with(&self, lease: &mut RecheckLease<'_>) {
         let keeper = self.lease_keeper();
         let mut groups = None;
-        let outcome = match renewal::check_directory(&self.authorities, &self.session).await {
+        let outcome = match renewal::check_directory(&self.registrations, &self.session).await {
             Err(cause) => self.take(Err(cause)),
             Ok(()) if lease.refresh_token().is_some() => {
-                let answer = renewal::redeem(&self.authorities, keeper, &self.session, lease).await;
+                let answer =
+                    renewal::redeem(&self.registrations, keeper, &self.session, lease).await;
                 groups = answer.as_ref().ok().map(|it| it.identity().groups.clone());
                 self.take(answer)
             }
@@ -233,7 +234,7 @@ impl RecheckRequest {
     }
 
     fn lease_keeper(&self) -> LeaseKeeper<'_> {
-        self.authorities.lease_keeper(&self.session, &self.process.store)
+        self.registrations.lease_keeper(&self.session, &self.process.store)
     }
 
     /// Entra issued no refresh token. The session is treated as if Entra were unreachable, until

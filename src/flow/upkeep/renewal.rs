@@ -6,7 +6,7 @@ use crate::entra::verified::VerifiedUser;
 use crate::session::lease::LeaseKeeper;
 use crate::session::record::Session;
 use crate::session::standing::RecheckLease;
-use crate::sidecar::organizations::{self, Authorities};
+use crate::sidecar::organizations::{self, RegistrationSet};
 
 /// Why a session is not renewed.
 #[derive(Debug, thiserror::Error)]
@@ -28,11 +28,12 @@ pub(super) enum RefusalCause {
 /// Checks that the person and the organization are still on in the directory, and updates the
 /// session's role and company code.
 pub(super) async fn check_directory(
-    authorities: &Authorities,
+    registrations: &RegistrationSet,
     session: &Session,
 ) -> Result<(), RefusalCause> {
     let Some(member) = session.identity().member.clone() else { return Ok(()) };
-    let organizations = authorities.organizations.as_ref().ok_or(organizations::Error::NotSetUp)?;
+    let organizations =
+        registrations.organizations.as_ref().ok_or(organizations::Error::NotSetUp)?;
     let now = organizations
         .directory()
         .person_status(member.person)
@@ -51,13 +52,13 @@ pub(super) async fn check_directory(
 /// Redeems the refresh token. The new one is stored before the answer is evaluated, because the old
 /// one may no longer be valid.
 pub(super) async fn redeem(
-    authorities: &Authorities,
+    registrations: &RegistrationSet,
     keeper: LeaseKeeper<'_>,
     session: &Session,
     lease: &mut RecheckLease<'_>,
 ) -> Result<VerifiedUser, RefusalCause> {
     let member = session.identity().member.clone();
-    let entra = authorities.of(member.as_deref()).await?;
+    let entra = registrations.of(member.as_deref()).await?;
     let Some(refresh_token) = lease.refresh_token() else {
         return Err(entra::Error::Answer.into());
     };
@@ -70,7 +71,7 @@ pub(super) async fn redeem(
             .await
             .map_err(organizations::Error::from)?;
     }
-    if let (Some(all), Some(member)) = (&authorities.organizations, &member) {
+    if let (Some(all), Some(member)) = (&registrations.organizations, &member) {
         all.credential_used(member.organization, &entra, &refreshed.by).await;
     }
     Ok(entra.verify(refreshed).await?)

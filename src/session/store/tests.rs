@@ -16,14 +16,14 @@ const MAYA: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee0001";
 const TOM: &str = "00aa00aa-bb11-cc22-dd33-44ee44ee0002";
 
 /// A store with the live sessions of one process.
-struct Ground {
+struct StoreFixture {
     name: &'static str,
     clock: Clock,
     live: Arc<LiveSessions>,
     store: SessionStore,
 }
 
-impl Ground {
+impl StoreFixture {
     fn new(name: &'static str, store: impl FnOnce(Arc<LiveSessions>) -> SessionStore) -> Self {
         let config = SessionConfig {
             secrets: Vec::new(),
@@ -66,8 +66,8 @@ impl Ground {
     }
 }
 
-async fn on_every_store(test: impl AsyncFn(Ground)) {
-    test(Ground::new("memory", SessionStore::memory)).await;
+async fn on_every_store(test: impl AsyncFn(StoreFixture)) {
+    test(StoreFixture::new("memory", SessionStore::memory)).await;
 }
 
 fn person(oid: &str, tid: &str) -> PersonKey {
@@ -76,128 +76,128 @@ fn person(oid: &str, tid: &str) -> PersonKey {
 
 #[tokio::test]
 async fn a_session_is_found_with_its_own_cookie_from_when_it_is_saved() {
-    on_every_store(async |ground: Ground| {
-        let (id, session) = ground.prepared(person(MAYA, HOME), "one");
-        assert!(!ground.lives(&id).await, "{}", ground.name);
-        let cookie = ground.store.save(id, &session).await;
-        let loaded = ground.store.load(cookie.expose()).await.unwrap();
-        assert!(Arc::ptr_eq(&loaded, &session), "{}: it is live already", ground.name);
-        let (other, of_other) = ground.saved(person(MAYA, HOME), "two").await;
-        let loaded = ground.store.load(other.expose()).await.unwrap();
+    on_every_store(async |fixture: StoreFixture| {
+        let (id, session) = fixture.prepared(person(MAYA, HOME), "one");
+        assert!(!fixture.lives(&id).await, "{}", fixture.name);
+        let cookie = fixture.store.save(id, &session).await;
+        let loaded = fixture.store.load(cookie.expose()).await.unwrap();
+        assert!(Arc::ptr_eq(&loaded, &session), "{}: it is live already", fixture.name);
+        let (other, of_other) = fixture.saved(person(MAYA, HOME), "two").await;
+        let loaded = fixture.store.load(other.expose()).await.unwrap();
         assert!(Arc::ptr_eq(&loaded, &of_other) && other.expose() != cookie.expose());
         let mut changed = cookie.expose().to_owned();
         let last = if changed.pop() == Some('A') { 'B' } else { 'A' };
         for wrong in ["", &cookie.expose()[1..], &format!("{changed}{last}"), &"A".repeat(43)] {
-            assert!(ground.store.load(wrong).await.is_none(), "{} {wrong}", ground.name);
-            assert!(ground.store.end(wrong).await.is_none(), "{} {wrong}", ground.name);
+            assert!(fixture.store.load(wrong).await.is_none(), "{} {wrong}", fixture.name);
+            assert!(fixture.store.end(wrong).await.is_none(), "{} {wrong}", fixture.name);
         }
-        assert!(ground.lives(&cookie).await && ground.lives(&other).await);
+        assert!(fixture.lives(&cookie).await && fixture.lives(&other).await);
     })
     .await;
 }
 
 #[tokio::test]
 async fn loading_is_no_use_and_a_session_ends_by_itself() {
-    on_every_store(async |ground: Ground| {
-        let (idle, _) = ground.saved(person(MAYA, HOME), "one").await;
-        let (used, _) = ground.saved(person(TOM, HOME), "two").await;
+    on_every_store(async |fixture: StoreFixture| {
+        let (idle, _) = fixture.saved(person(MAYA, HOME), "one").await;
+        let (used, _) = fixture.saved(person(TOM, HOME), "two").await;
         for _ in 0..2 {
-            ground.clock.shift(301);
-            assert!(ground.live.find(used.expose()).is_some(), "{}", ground.name);
-            ground.store.load(idle.expose()).await;
+            fixture.clock.shift(301);
+            assert!(fixture.live.find(used.expose()).is_some(), "{}", fixture.name);
+            fixture.store.load(idle.expose()).await;
         }
-        assert!(!ground.lives(&idle).await && ground.lives(&used).await, "{}", ground.name);
+        assert!(!fixture.lives(&idle).await && fixture.lives(&used).await, "{}", fixture.name);
         for _ in 0..10 {
-            ground.live.find(used.expose());
-            ground.clock.shift(300);
+            fixture.live.find(used.expose());
+            fixture.clock.shift(300);
         }
-        assert!(!ground.lives(&used).await, "{}: past its lifetime", ground.name);
+        assert!(!fixture.lives(&used).await, "{}: past its lifetime", fixture.name);
     })
     .await;
 }
 
 #[tokio::test]
 async fn an_ended_session_is_never_back() {
-    on_every_store(async |ground: Ground| {
-        let (cookie, session) = ground.saved(person(MAYA, HOME), "one").await;
+    on_every_store(async |fixture: StoreFixture| {
+        let (cookie, session) = fixture.saved(person(MAYA, HOME), "one").await;
         let dependents = session.ended();
         // Saved again, as after a recheck.
-        let cookie = ground.store.save(cookie, &session).await;
-        assert!(ground.lives(&cookie).await && !dependents.is_cancelled(), "{}", ground.name);
-        let ended = ground.store.end(cookie.expose()).await.unwrap();
-        assert!(Arc::ptr_eq(&ended, &session) && dependents.is_cancelled(), "{}", ground.name);
-        assert!(ground.store.end(cookie.expose()).await.is_none(), "{}", ground.name);
+        let cookie = fixture.store.save(cookie, &session).await;
+        assert!(fixture.lives(&cookie).await && !dependents.is_cancelled(), "{}", fixture.name);
+        let ended = fixture.store.end(cookie.expose()).await.unwrap();
+        assert!(Arc::ptr_eq(&ended, &session) && dependents.is_cancelled(), "{}", fixture.name);
+        assert!(fixture.store.end(cookie.expose()).await.is_none(), "{}", fixture.name);
         // A recheck that was under way when the session ended.
         let mut lease = session.standing().lease().await;
-        assert_eq!(ground.store.lease(&session, &mut lease).await, LeaseTurn::Over);
-        ground.store.keep_refresh_token(&session, &mut lease, Secret::new("late")).await;
-        assert_ne!(lease.refresh_token().map(Secret::expose), Some("late"), "{}", ground.name);
-        ground.store.release(&session).await;
+        assert_eq!(fixture.store.lease(&session, &mut lease).await, LeaseTurn::Over);
+        fixture.store.keep_refresh_token(&session, &mut lease, Secret::new("late")).await;
+        assert_ne!(lease.refresh_token().map(Secret::expose), Some("late"), "{}", fixture.name);
+        fixture.store.release(&session).await;
         drop(lease);
-        let cookie = ground.store.save(cookie, &session).await;
-        assert!(!ground.lives(&cookie).await, "{}", ground.name);
+        let cookie = fixture.store.save(cookie, &session).await;
+        assert!(!fixture.lives(&cookie).await, "{}", fixture.name);
     })
     .await;
 }
 
 #[tokio::test]
 async fn sessions_end_by_the_session_at_entra_before_the_first_await() {
-    on_every_store(async |ground: Ground| {
-        let (one, session) = ground.saved(person(MAYA, HOME), "one").await;
-        let (again, _) = ground.saved(person(TOM, HOME), "one").await;
-        let (other, _) = ground.saved(person(MAYA, HOME), "two").await;
-        assert_eq!(ground.store.end_by_sid("on").await, 0, "{}", ground.name);
-        let mut ending = Box::pin(ground.store.end_by_sid("one"));
+    on_every_store(async |fixture: StoreFixture| {
+        let (one, session) = fixture.saved(person(MAYA, HOME), "one").await;
+        let (again, _) = fixture.saved(person(TOM, HOME), "one").await;
+        let (other, _) = fixture.saved(person(MAYA, HOME), "two").await;
+        assert_eq!(fixture.store.end_by_sid("on").await, 0, "{}", fixture.name);
+        let mut ending = Box::pin(fixture.store.end_by_sid("one"));
         let ended = ending.as_mut().now_or_never();
-        assert!(session.is_over(), "{}", ground.name);
+        assert!(session.is_over(), "{}", fixture.name);
         let ended = if let Some(ended) = ended { ended } else { ending.await };
-        assert_eq!(ended, 2, "{}", ground.name);
-        assert!(!ground.lives(&one).await && !ground.lives(&again).await, "{}", ground.name);
-        assert!(ground.lives(&other).await, "{}", ground.name);
-        assert_eq!(ground.store.end_by_sid("one").await, 0, "{}", ground.name);
+        assert_eq!(ended, 2, "{}", fixture.name);
+        assert!(!fixture.lives(&one).await && !fixture.lives(&again).await, "{}", fixture.name);
+        assert!(fixture.lives(&other).await, "{}", fixture.name);
+        assert_eq!(fixture.store.end_by_sid("one").await, 0, "{}", fixture.name);
     })
     .await;
 }
 
 #[tokio::test]
 async fn all_sessions_of_a_person_end_before_the_first_await_and_no_one_elses() {
-    on_every_store(async |ground: Ground| {
-        let (one, session) = ground.saved(person(MAYA, HOME), "one").await;
-        let (again, _) = ground.saved(person(MAYA, HOME), "two").await;
-        let (namesake, _) = ground.saved(person(MAYA, ABROAD), "one").await;
-        let (tom, _) = ground.saved(person(TOM, HOME), "one").await;
-        let mut ending = Box::pin(ground.store.end_by_person(person(MAYA, HOME)));
+    on_every_store(async |fixture: StoreFixture| {
+        let (one, session) = fixture.saved(person(MAYA, HOME), "one").await;
+        let (again, _) = fixture.saved(person(MAYA, HOME), "two").await;
+        let (namesake, _) = fixture.saved(person(MAYA, ABROAD), "one").await;
+        let (tom, _) = fixture.saved(person(TOM, HOME), "one").await;
+        let mut ending = Box::pin(fixture.store.end_by_person(person(MAYA, HOME)));
         let ended = ending.as_mut().now_or_never();
-        assert!(session.is_over(), "{}", ground.name);
+        assert!(session.is_over(), "{}", fixture.name);
         let ended = if let Some(ended) = ended { ended } else { ending.await };
-        assert_eq!(ended, 2, "{}", ground.name);
-        assert!(!ground.lives(&one).await && !ground.lives(&again).await, "{}", ground.name);
-        assert!(ground.lives(&namesake).await && ground.lives(&tom).await, "{}", ground.name);
-        assert_eq!(ground.store.end_by_person(person(MAYA, HOME)).await, 0, "{}", ground.name);
-        let (back, _) = ground.saved(person(MAYA, HOME), "one").await;
-        assert!(ground.lives(&back).await, "{}: signed in again", ground.name);
+        assert_eq!(ended, 2, "{}", fixture.name);
+        assert!(!fixture.lives(&one).await && !fixture.lives(&again).await, "{}", fixture.name);
+        assert!(fixture.lives(&namesake).await && fixture.lives(&tom).await, "{}", fixture.name);
+        assert_eq!(fixture.store.end_by_person(person(MAYA, HOME)).await, 0, "{}", fixture.name);
+        let (back, _) = fixture.saved(person(MAYA, HOME), "one").await;
+        assert!(fixture.lives(&back).await, "{}: signed in again", fixture.name);
     })
     .await;
 }
 
 #[tokio::test]
 async fn one_at_a_time_has_the_lease_with_the_newest_refresh_token() {
-    on_every_store(async |ground: Ground| {
-        let (_, session) = ground.saved(person(MAYA, HOME), "one").await;
-        let (_, other) = ground.saved(person(MAYA, HOME), "two").await;
+    on_every_store(async |fixture: StoreFixture| {
+        let (_, session) = fixture.saved(person(MAYA, HOME), "one").await;
+        let (_, other) = fixture.saved(person(MAYA, HOME), "two").await;
         let mut lease = session.standing().lease().await;
-        assert_eq!(ground.store.lease(&session, &mut lease).await, LeaseTurn::Held);
+        assert_eq!(fixture.store.lease(&session, &mut lease).await, LeaseTurn::Held);
         let first = lease.refresh_token().map(Secret::expose);
-        assert_eq!(first, Some("the first token"), "{}", ground.name);
-        let mut next = Box::pin(ground.leased(&session));
-        assert!(next.as_mut().now_or_never().is_none(), "{}: the lease is taken", ground.name);
+        assert_eq!(first, Some("the first token"), "{}", fixture.name);
+        let mut next = Box::pin(fixture.leased(&session));
+        assert!(next.as_mut().now_or_never().is_none(), "{}: the lease is taken", fixture.name);
         let token = Some("the first token".to_owned());
-        assert_eq!(ground.leased(&other).await, (LeaseTurn::Held, token), "{}", ground.name);
-        ground.store.keep_refresh_token(&session, &mut lease, Secret::new("the next token")).await;
-        ground.store.release(&session).await;
+        assert_eq!(fixture.leased(&other).await, (LeaseTurn::Held, token), "{}", fixture.name);
+        fixture.store.keep_refresh_token(&session, &mut lease, Secret::new("the next token")).await;
+        fixture.store.release(&session).await;
         drop(lease);
         let token = Some("the next token".to_owned());
-        assert_eq!(next.await, (LeaseTurn::Held, token), "{}", ground.name);
+        assert_eq!(next.await, (LeaseTurn::Held, token), "{}", fixture.name);
     })
     .await;
 }

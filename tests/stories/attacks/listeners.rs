@@ -3,7 +3,7 @@
 use super::{BOTH, HttpVersion, ask, authority};
 use crate::world::raw::{self, talk};
 use crate::world::{World, WorldPlan};
-use entrada::emulator::{Emulator, Error, Options};
+use entrada::emulator::{Emulator, EmulatorOptions, Error};
 use entrada::seal::random;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -14,7 +14,7 @@ use std::net::TcpListener;
 async fn the_emulator_is_seen_from_this_machine_only() {
     for address in ["0.0.0.0:0", "[::]:0"] {
         let Ok(listener) = TcpListener::bind(address) else { continue };
-        let options = Options {
+        let options = EmulatorOptions {
             clock: entrada::base::clock::Clock::system(),
             random: random::system(),
             redirect_uris: Vec::new(),

@@ -4,7 +4,7 @@ use super::command;
 use crate::outside;
 use crate::world::{CLIENT_ID, CLIENT_SECRET};
 use entrada::base::clock::Clock;
-use entrada::emulator::{Emulator, Options};
+use entrada::emulator::{Emulator, EmulatorOptions};
 use entrada::seal::random;
 use std::net::TcpListener;
 use std::path::Path;
@@ -41,7 +41,7 @@ async fn emulator(name: &str) -> Emulator {
     // The emulator makes the directory itself.
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
-    let options = Options {
+    let options = EmulatorOptions {
         clock: Clock::system(),
         random: random::system(),
         redirect_uris: vec![REDIRECT_URI.to_owned()],

@@ -14,7 +14,7 @@ use browser::TestBrowser;
 use echo::EchoApp;
 use entrada::base::clock::Clock;
 use entrada::config;
-use entrada::emulator::{Emulator, Options};
+use entrada::emulator::{Emulator, EmulatorOptions};
 use entrada::seal::random;
 use entrada::service::{BoundListener, Service};
 use entrada::sidecar::{Process, Sidecar};
@@ -72,7 +72,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let public_url =
             plan.public_url.clone().unwrap_or_else(|| format!("http://localhost:{port}"));
-        let options = Options {
+        let options = EmulatorOptions {
             clock: clock.clone(),
             random: random::system(),
             redirect_uris: vec![
