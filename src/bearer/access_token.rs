@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 
 /// RFC 9068 section 2.1.
 const ACCESS_TOKEN_TYPE: &str = "at+jwt";
-const KEY_PURPOSE: &str = "native, access token ES256";
+const ACCESS_TOKEN_KEY_PURPOSE: &str = "native, access token ES256";
 /// Maximum length of a token, in bytes. Longer ones are rejected unread.
-const MAX_TOKEN_BYTES: usize = 4096;
+const MAX_ACCESS_TOKEN_BYTES: usize = 4096;
 /// How far the clock of another replica may be ahead, in seconds.
 const MAX_REPLICA_SKEW_SECONDS: u64 = 60;
 
@@ -117,7 +117,7 @@ impl AccessTokens {
         clock: Clock,
         random: RandomSource,
     ) -> Result<Self, KeyDerivationError> {
-        let keys = SigningKeys::of(keyring, KEY_PURPOSE)?;
+        let keys = SigningKeys::of(keyring, ACCESS_TOKEN_KEY_PURPOSE)?;
         let heads =
             keys.heads(ACCESS_TOKEN_TYPE).map(|it| URL_SAFE_NO_PAD.encode(it) + ".").collect();
         Ok(Self {
@@ -193,7 +193,7 @@ impl AccessTokens {
             .heads
             .iter()
             .position(|it| token.starts_with(it.as_str()))
-            .filter(|_| token.len() <= MAX_TOKEN_BYTES)
+            .filter(|_| token.len() <= MAX_ACCESS_TOKEN_BYTES)
             .ok_or(BadAccessToken::Invalid)?;
         let (signed, signature) = token.rsplit_once('.').ok_or(BadAccessToken::Invalid)?;
         let (_, claims) = signed.split_once('.').ok_or(BadAccessToken::Invalid)?;

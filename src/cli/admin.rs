@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Maximum time without data.
 const ADMIN_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum size of a response, in bytes.
-const MAX_ANSWER_BYTES: u64 = 64 * 1024;
+const MAX_ADMIN_ANSWER_BYTES: u64 = 64 * 1024;
 
 /// Sends a request that asks the connection to close, and reads the answer.
 pub(super) fn send(listen: &ListenAddress, request: &str) -> Result<String, CommandError> {
@@ -42,7 +42,7 @@ pub(super) fn send(listen: &ListenAddress, request: &str) -> Result<String, Comm
 fn exchange(mut stream: impl Read + Write, request: &str) -> io::Result<String> {
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
-    stream.take(MAX_ANSWER_BYTES).read_to_end(&mut answer)?;
+    stream.take(MAX_ADMIN_ANSWER_BYTES).read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 

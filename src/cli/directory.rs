@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 /// The longest secret that is read, in bytes.
 ///
 /// One more than the maximum, so that a longer file is reported and not cut.
-const MAX_SECRET_BYTES: u64 = 16 * 1024 + 1;
+const SECRET_READ_LIMIT_BYTES: u64 = 16 * 1024 + 1;
 
 /// Which installation, and for whom the answer is.
 #[derive(Debug, clap::Args)]
@@ -211,9 +211,10 @@ pub(super) fn certificate(
 fn secret_text(what: &str, path: &Path) -> Result<Secret, CommandError> {
     let mut text = zeroize::Zeroizing::new(String::new());
     let read = if path == Path::new("-") {
-        std::io::stdin().lock().take(MAX_SECRET_BYTES).read_to_string(&mut text)
+        std::io::stdin().lock().take(SECRET_READ_LIMIT_BYTES).read_to_string(&mut text)
     } else {
-        std::fs::File::open(path).and_then(|it| it.take(MAX_SECRET_BYTES).read_to_string(&mut text))
+        std::fs::File::open(path)
+            .and_then(|it| it.take(SECRET_READ_LIMIT_BYTES).read_to_string(&mut text))
     };
     read.map_err(|it| {
         CommandError::new(format!("cannot read the {what} file {}: {it}", path.display()))

@@ -137,9 +137,9 @@ fn text(path: &Path) -> Result<Zeroizing<String>, InvalidValue> {
         |why: &dyn std::fmt::Display| InvalidValue::new(format!("{shown} cannot be read: {why}"));
     let mut text = Zeroizing::new(String::new());
     // One byte more, so that a text that is too long is reported, not cut.
-    let most = u64::try_from(MAX_PEM_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let limit = u64::try_from(MAX_PEM_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     std::fs::File::open(path)
-        .and_then(|it| it.take(most).read_to_string(&mut text))
+        .and_then(|it| it.take(limit).read_to_string(&mut text))
         .map_err(|it| refused(&it))?;
     Ok(text)
 }

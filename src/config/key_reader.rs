@@ -255,10 +255,10 @@ impl<'a> KeyReader<'_, 'a> {
         }
         let within = |text: &str| {
             let value = duration::parse(text)?;
-            let (least, most) = (duration::spell(*range.start()), duration::spell(*range.end()));
+            let (min, max) = (duration::spell(*range.start()), duration::spell(*range.end()));
             let complaint = || {
                 InvalidValue::new(format!("{} is out of range", quote(text)))
-                    .hint(format!("choose from \"{least}\" to \"{most}\""))
+                    .hint(format!("choose from \"{min}\" to \"{max}\""))
             };
             if range.contains(&value) { Ok(value) } else { Err(complaint()) }
         };

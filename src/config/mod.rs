@@ -55,7 +55,7 @@ use toml::de::DeTable;
 pub type Outcome = ReadOutcome<Config>;
 
 /// Maximum size of the configuration file, in bytes.
-pub const MAX_FILE_BYTES: usize = 1024 * 1024;
+pub const MAX_CONFIG_FILE_BYTES: usize = 1024 * 1024;
 
 /// The file that is read if no path is given and it exists.
 const DEFAULT_FILE: &str = "entrada.toml";
@@ -79,9 +79,9 @@ pub fn load(path: Option<&Path>, environment: &[(String, String)]) -> Outcome {
 
 /// Reads a text and the environment. `name` stands for the file in messages about the whole file.
 pub fn read(name: &str, text: &str, environment: &[(String, String)]) -> Outcome {
-    if text.len() > MAX_FILE_BYTES {
+    if text.len() > MAX_CONFIG_FILE_BYTES {
         return ReadOutcome::refused(whole_file(format!(
-            "{name} is longer than {MAX_FILE_BYTES} bytes"
+            "{name} is longer than {MAX_CONFIG_FILE_BYTES} bytes"
         )));
     }
     match DeTable::parse(text) {
@@ -127,8 +127,8 @@ fn text_of(file: &Path) -> Result<String, Problem> {
         ..whole_file(format!("there is no file {}", file.display()))
     };
     let mut bytes = Vec::new();
-    let most = u64::try_from(MAX_FILE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    std::fs::File::open(file).and_then(|it| it.take(most).read_to_end(&mut bytes)).map_err(
+    let limit = u64::try_from(MAX_CONFIG_FILE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    std::fs::File::open(file).and_then(|it| it.take(limit).read_to_end(&mut bytes)).map_err(
         |it| match it.kind() {
             std::io::ErrorKind::NotFound => missing(),
             _ => refused(&it),

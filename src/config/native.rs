@@ -72,7 +72,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 pub const MAX_SCOPE_BYTES: usize = 256;
 
 /// Maximum number of clients; more than that would not be the app's own.
-const MAX_CLIENTS: usize = 100;
+const MAX_NATIVE_CLIENTS: usize = 100;
 
 pub(super) fn read(section: &ConfigSection<'_>, has_directory: bool) -> Option<NativeConfig> {
     let names = ["access_token", "refresh_idle", "lifetime"];
@@ -90,7 +90,7 @@ pub(super) fn read(section: &ConfigSection<'_>, has_directory: bool) -> Option<N
     let lifetime = section
         .key("lifetime", "Maximum lifetime of a sign-in; after that, the client must sign in again")
         .duration(90 * DAY, Duration::from_hours(1)..=365 * DAY);
-    let clients = section.each("client", MAX_CLIENTS, client);
+    let clients = section.each("client", MAX_NATIVE_CLIENTS, client);
     if !written {
         return None;
     }

@@ -61,8 +61,8 @@ fn property(key: &ConfigKey, keys: &[ConfigKey]) -> Value {
 fn description(key: &ConfigKey) -> String {
     let mut sentences = vec![key.about.to_owned()];
     if let ValueType::Duration(range) = &key.accepts {
-        let (least, most) = (duration::spell(*range.start()), duration::spell(*range.end()));
-        sentences.push(format!("From `{least}` to `{most}`"));
+        let (min, max) = (duration::spell(*range.start()), duration::spell(*range.end()));
+        sentences.push(format!("From `{min}` to `{max}`"));
     }
     sentences.extend(key.variable.as_ref().map(|it| format!("Environment: `{it}`")));
     sentences.retain(|it| !it.is_empty());
@@ -79,8 +79,8 @@ fn values(key: &ConfigKey, keys: &[ConfigKey]) -> Value {
     let inner = || table(&key.name, keys);
     match &key.accepts {
         ValueType::Table => inner(),
-        ValueType::Tables { most } => {
-            json!({ "type": "array", "items": inner(), "maxItems": most })
+        ValueType::Tables { max_tables } => {
+            json!({ "type": "array", "items": inner(), "maxItems": max_tables })
         }
         ValueType::WordOrTables(words) => json!({ "anyOf": [
             { "enum": words },

@@ -93,14 +93,14 @@ impl<'a> ConfigSection<'a> {
         inner.all(read)
     }
 
-    /// Reads each table of an array: `[[access.rule]]`. More than `most` are rejected.
+    /// Reads each table of an array: `[[access.rule]]`. More than `max_tables` are rejected.
     pub(super) fn each<T>(
         &self,
         name: &'static str,
-        most: usize,
+        max_tables: usize,
         read: impl Fn(&Self) -> T,
     ) -> Vec<T> {
-        self.know(name, KeyDescription::table(ValueType::Tables { most }), false);
+        self.know(name, KeyDescription::table(ValueType::Tables { max_tables }), false);
         let (tables, at) = match self.written_value(name) {
             None => return Vec::new(),
             Some((DeValue::Array(tables), at)) => (tables, at),
@@ -112,17 +112,17 @@ impl<'a> ConfigSection<'a> {
                 return Vec::new();
             }
         };
-        if tables.len() > most {
+        if tables.len() > max_tables {
             self.complain(
                 &self.spot(name, at),
                 InvalidValue::new(format!(
-                    "{} entries are too many; the maximum is {most}",
+                    "{} entries are too many; the maximum is {max_tables}",
                     tables.len()
                 )),
             );
         }
         let one = |it: &'a Spanned<DeValue<'a>>| self.table(name, it, &read);
-        tables.iter().take(most).filter_map(one).collect()
+        tables.iter().take(max_tables).filter_map(one).collect()
     }
 
     /// Reads a value that must be a table and that only the file can set.

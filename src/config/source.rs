@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Maximum number of problems, and of warnings, that are reported: a garbage file could have any
 /// number.
-const MAX_PROBLEMS: usize = 100;
+const MAX_REPORTED_PROBLEMS: usize = 100;
 
 /// Prefix of every Entrada variable.
 const VARIABLE_PREFIX: &str = "ENTRADA_";
@@ -103,7 +103,7 @@ impl<'a> ConfigSource<'a> {
     /// keys are known.
     pub(super) fn unknown(&self, section: &str, name: &str, is_table: bool, offset: usize) {
         let mut findings = self.findings.borrow_mut();
-        if findings.unknown.len() < MAX_PROBLEMS {
+        if findings.unknown.len() < MAX_REPORTED_PROBLEMS {
             findings.unknown.push(UnknownKey {
                 section: section.to_owned(),
                 name: name.to_owned(),
@@ -116,7 +116,7 @@ impl<'a> ConfigSource<'a> {
     pub(super) fn complain(&self, spot: &LocatedKey, complaint: InvalidValue) {
         let problem = self.problem(spot, complaint);
         let mut findings = self.findings.borrow_mut();
-        if findings.problems.len() < MAX_PROBLEMS {
+        if findings.problems.len() < MAX_REPORTED_PROBLEMS {
             findings.problems.push(problem);
         }
     }
@@ -124,7 +124,7 @@ impl<'a> ConfigSource<'a> {
     pub(super) fn warn(&self, spot: &LocatedKey, complaint: InvalidValue) {
         let warning = self.problem(spot, complaint);
         let mut findings = self.findings.borrow_mut();
-        if findings.warnings.len() < MAX_PROBLEMS {
+        if findings.warnings.len() < MAX_REPORTED_PROBLEMS {
             findings.warnings.push(warning);
         }
     }

@@ -100,7 +100,7 @@ pub(super) struct UpstreamDraft {
 }
 
 /// Maximum number of routes; each request searches them in order.
-const MAX_ROUTES: usize = 1000;
+const MAX_UPSTREAM_ROUTES: usize = 1000;
 
 pub(super) fn read(section: &ConfigSection<'_>) -> UpstreamDraft {
     let destination = section
@@ -131,7 +131,7 @@ pub(super) fn read(section: &ConfigSection<'_>) -> UpstreamDraft {
             "Maximum time until the response starts; streams and WebSockets are not limited by it",
         )
         .duration(Duration::from_mins(1), least..=Duration::from_hours(1));
-    let written = section.each("route", MAX_ROUTES, route);
+    let written = section.each("route", MAX_UPSTREAM_ROUTES, route);
     refuse_twins(section, &written);
     let routes = longest_first(&written);
     let upstream = destination.clone().map(|it| UpstreamConfig {

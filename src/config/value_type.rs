@@ -8,9 +8,9 @@ use std::time::Duration;
 pub(super) enum ValueType {
     /// A table of further keys.
     Table,
-    /// An array of tables, with at most `most` entries.
+    /// An array of tables, with at most `max_tables` entries.
     Tables {
-        most: usize,
+        max_tables: usize,
     },
     /// One of these words, a table of further keys, or a list of such tables.
     WordOrTables(Vec<&'static str>),

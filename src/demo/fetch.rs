@@ -13,7 +13,7 @@ use tokio::time::timeout;
 /// Maximum time for one request.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum size of a response, in bytes.
-const MAX_ANSWER_BYTES: usize = 64 * 1024;
+const MAX_FETCHED_BYTES: usize = 64 * 1024;
 
 /// An address on this machine.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ pub(super) enum FetchError {
     Connect(#[from] std::io::Error),
     #[error("the exchange broke off")]
     Http(#[from] hyper::Error),
-    #[error("the answer is larger than {MAX_ANSWER_BYTES} bytes, or broke off")]
+    #[error("the answer is larger than {MAX_FETCHED_BYTES} bytes, or broke off")]
     Body,
 }
 
@@ -99,7 +99,7 @@ impl LocalAddress {
         request.headers_mut().extend(HeaderValue::from_str(&self.host).ok().map(|it| (HOST, it)));
         let exchange = async {
             let (head, body) = sender.send_request(request).await?.into_parts();
-            let body = Limited::new(body, MAX_ANSWER_BYTES)
+            let body = Limited::new(body, MAX_FETCHED_BYTES)
                 .collect()
                 .await
                 .map_err(|_| FetchError::Body)?;

@@ -40,11 +40,11 @@ use tokio_util::sync::CancellationToken;
 use verify::ExpectedAssertion;
 
 /// Maximum number of concurrent connections.
-const MAX_CONNECTIONS: usize = 1024;
+const MAX_DEMO_CONNECTIONS: usize = 1024;
 /// Maximum size of a header section, in bytes.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
+const MAX_REQUEST_HEAD_BYTES: usize = 64 * 1024;
 /// Time for a connection to finish its current work after the shutdown begins.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
+const DEMO_SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
 /// The app's configuration for the sign-in in front of it; any app needs the first four fields.
 #[derive(Clone, Debug)]
@@ -100,7 +100,7 @@ pub async fn serve(
         return Err(Error::NotLoopback(address));
     }
     let app = Arc::new(furnish(options, address, shutdown.clone())?);
-    let seats = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let seats = Arc::new(Semaphore::new(MAX_DEMO_CONNECTIONS));
     loop {
         let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return Ok(()) };
         let stream = tokio::select! {
@@ -154,7 +154,7 @@ async fn connection(app: Arc<DemoApp>, stream: TcpStream, shutdown: Cancellation
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(None)
-        .max_buf_size(MAX_HEAD_BYTES)
+        .max_buf_size(MAX_REQUEST_HEAD_BYTES)
         .max_headers(200);
     server
         .http2()
@@ -168,5 +168,5 @@ async fn connection(app: Arc<DemoApp>, stream: TcpStream, shutdown: Cancellation
         _ = connection.as_mut() => return,
         () = shutdown.cancelled() => connection.as_mut().graceful_shutdown(),
     }
-    let _ = tokio::time::timeout(SHUTDOWN_GRACE, connection).await;
+    let _ = tokio::time::timeout(DEMO_SHUTDOWN_GRACE, connection).await;
 }

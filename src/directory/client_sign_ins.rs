@@ -19,11 +19,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::HashSet;
 
 /// Lifetime of a code, in seconds.
-const CODE_LIFETIME_SECONDS: u64 = 60;
+const NATIVE_CODE_LIFETIME_SECONDS: u64 = 60;
 /// Maximum length of a redirect URI, in bytes.
-const MAX_ADDRESS_BYTES: usize = 2000;
+const MAX_STORED_REDIRECT_URI_BYTES: usize = 2000;
 /// Time after which ended rows are deleted, in seconds.
-const ENDED_RETENTION_SECONDS: u64 = 30 * 86_400;
+const ENDED_SIGN_IN_RETENTION_SECONDS: u64 = 30 * 86_400;
 
 /// History text for a sign-in that ended to make room for a newer one.
 pub const MORE_THAN_PER_PERSON: &str =
@@ -76,7 +76,7 @@ impl Directory {
         plain("client", Some(new.client))?;
         plain("challenge", Some(new.challenge))?;
         plain("scope", new.scope)?;
-        if new.redirect_uri.len() > MAX_ADDRESS_BYTES {
+        if new.redirect_uri.len() > MAX_STORED_REDIRECT_URI_BYTES {
             return Err(Error::NotPlain("redirect URI"));
         }
         let (id, now) = (self.new_id(), self.clock.now());
@@ -92,7 +92,7 @@ impl Directory {
             new.person.to_string().into(),
             new.organization.to_string().into(),
             digest_of(code.expose()).into(),
-            now.saturating_add(CODE_LIFETIME_SECONDS).into(),
+            now.saturating_add(NATIVE_CODE_LIFETIME_SECONDS).into(),
             self.random.text::<32>().into(),
             now.into(),
             new.lifetime.into(),
@@ -104,7 +104,7 @@ impl Directory {
         let mut changes = self.database.begin_transaction().await?;
         changes.run(sql, values).await?;
         if self.is_cleanup_due(64) {
-            let old = now.saturating_sub(ENDED_RETENTION_SECONDS);
+            let old = now.saturating_sub(ENDED_SIGN_IN_RETENTION_SECONDS);
             changes.run("DELETE FROM family WHERE ends < $1", vec![old.into()]).await?;
         }
         changes.commit().await?;
@@ -112,7 +112,7 @@ impl Directory {
     }
 
     /// Redeems a code. If it is redeemed twice at the same time, the sign-in ends. Afterwards the
-    /// person has at most `most` live sign-ins: those that were unused for the longest time end.
+    /// person has at most `max_per_person` live sign-ins: those that were unused for the longest time end.
     ///
     /// # Errors
     /// Why the code is rejected; its sign-in has ended then.
@@ -122,7 +122,7 @@ impl Directory {
         client: &str,
         redirect_uri: Option<&str>,
         verifier: &str,
-        most: usize,
+        max_per_person: usize,
     ) -> Result<AcceptedClientSignIn, RedeemError> {
         let (digest, now) = (digest_of(code.expose()), self.clock.now());
         // Reads first, so that guesses do not block writers.
@@ -166,7 +166,7 @@ impl Directory {
         let refresh = refresh::first(&self.seals, id, &salt).ok_or(Error::NotSealed)?;
         let values = vec![id.to_string().into(), digest_of(refresh.expose()).into()];
         changes.run("UPDATE family SET generation = 1, token = $2 WHERE id = $1", values).await?;
-        let ended = self.make_room(&mut changes, &row, most).await?;
+        let ended = self.make_room(&mut changes, &row, max_per_person).await?;
         changes.commit().await?;
         let client_sign_in = self.live(&row).await?.ok_or(RedeemError::Over)?;
         Ok(AcceptedClientSignIn { sign_in: client_sign_in, refresh, ended })
@@ -177,7 +177,7 @@ impl Directory {
         &self,
         changes: &mut Transaction,
         newest: &DatabaseRow,
-        most: usize,
+        max_per_person: usize,
     ) -> Result<Vec<Guid>, Error> {
         let sql = format!(
             "{SELECT_SIGN_IN} WHERE person = $1 AND id <> $2 AND code_used IS NOT NULL AND ended IS NULL AND ends > $3 ORDER BY seen, id"
@@ -185,7 +185,7 @@ impl Directory {
         let values =
             vec![newest.text("person")?.into(), newest.text("id")?.into(), self.clock.now().into()];
         let others = changes.rows(sqlx::AssertSqlSafe(sql), values).await?;
-        let too_many = (others.len() + 1).saturating_sub(most.max(1));
+        let too_many = (others.len() + 1).saturating_sub(max_per_person.max(1));
         let mut out = Vec::with_capacity(too_many);
         for row in others.iter().take(too_many) {
             self.end(changes, row, MORE_THAN_PER_PERSON).await?;

@@ -19,7 +19,7 @@ use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 
 /// Maximum length of a refusal's reason, in bytes.
-const MAX_REASON_BYTES: usize = 40;
+const MAX_REFUSAL_REASON_BYTES: usize = 40;
 
 /// Where a new credential is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +143,7 @@ impl Directory {
         new: &NewCredential,
         reason: &str,
     ) -> Result<(), Error> {
-        if new.refused.as_deref() == Some(reason) || reason.len() > MAX_REASON_BYTES {
+        if new.refused.as_deref() == Some(reason) || reason.len() > MAX_REFUSAL_REASON_BYTES {
             return Ok(());
         }
         let mut changes = self.database.begin_transaction().await?;

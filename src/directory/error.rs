@@ -4,13 +4,13 @@ use crate::base::company_code::CompanyCode;
 use crate::base::username::Username;
 
 /// Maximum length of a name or address, in bytes.
-const MAX_TEXT_BYTES: usize = 320;
+const MAX_PLAIN_TEXT_BYTES: usize = 320;
 
 /// Refuses a text that is too long for a name or an address, or contains control characters; `None`
 /// is accepted.
 pub(super) fn plain(what: &'static str, text: Option<&str>) -> Result<(), Error> {
     let refused =
-        text.is_some_and(|it| it.len() > MAX_TEXT_BYTES || it.chars().any(char::is_control));
+        text.is_some_and(|it| it.len() > MAX_PLAIN_TEXT_BYTES || it.chars().any(char::is_control));
     if refused { Err(Error::NotPlain(what)) } else { Ok(()) }
 }
 
@@ -53,7 +53,7 @@ pub enum Error {
     DomainInUse(String, i64),
     /// A name or an address that no page can show: longer than 320 bytes, or with control
     /// characters.
-    #[error("the {0} is longer than {MAX_TEXT_BYTES} bytes or contains control characters")]
+    #[error("the {0} is longer than {MAX_PLAIN_TEXT_BYTES} bytes or contains control characters")]
     NotPlain(&'static str),
     /// The role is not in `[directory] roles`.
     #[error("{0:?} is not one of [directory] roles")]

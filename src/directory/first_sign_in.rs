@@ -19,10 +19,10 @@ use crate::entra::verified::VerifiedUser;
 
 /// Maximum number of attempts if another process creates the same row first. Each time, one more
 /// row can be found.
-const MAX_TRIES: u32 = 8;
+const MAX_FIRST_SIGN_IN_TRIES: u32 = 8;
 
 /// Maximum length of a stored name, in characters.
-const MAX_NAME_CHARS: usize = 200;
+const MAX_PERSON_NAME_CHARS: usize = 200;
 
 /// How an account was matched with a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl Directory {
             });
         }
         check_admissible(who, &organization)?;
-        for _ in 0..MAX_TRIES {
+        for _ in 0..MAX_FIRST_SIGN_IN_TRIES {
             match self.try_to_admit(who, &organization).await {
                 Ok(Some(person)) => return Ok(person),
                 // Another process was first: search again.
@@ -262,10 +262,9 @@ impl Directory {
         organization: &Organization,
     ) -> Result<Person, Error> {
         let (role, role_source) = self.role_now(&person, who, organization);
-        let name: Option<String> = who
-            .name
-            .as_deref()
-            .map(|it| it.chars().filter(|it| !it.is_control()).take(MAX_NAME_CHARS).collect());
+        let name: Option<String> = who.name.as_deref().map(|it| {
+            it.chars().filter(|it| !it.is_control()).take(MAX_PERSON_NAME_CHARS).collect()
+        });
         let mut email = who.email.as_deref().map(str::to_lowercase);
         if let Some(address) = &email
             && !self.may_own_address(changes, address, organization).await?

@@ -30,7 +30,7 @@ pub struct HistoryEntry {
 
 impl Directory {
     /// Returns the changes to an organization and its people, newest first: those before `before`,
-    /// and at most `most`.
+    /// and at most `limit`.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -38,10 +38,10 @@ impl Directory {
         &self,
         organization: Guid,
         before: Option<Guid>,
-        most: u32,
+        limit: u32,
     ) -> Result<Vec<HistoryEntry>, Error> {
         let mut values: Vec<SqlValue> =
-            vec![organization.to_string().into(), i64::from(most).into()];
+            vec![organization.to_string().into(), i64::from(limit).into()];
         let mut sql = "SELECT a.id, a.at, a.actor, a.person, a.what, p.username, b.username AS by_username FROM audit a \
                        LEFT JOIN person p ON p.id = a.person AND p.organization = a.organization \
                        LEFT JOIN person b ON a.actor LIKE 'person %' AND b.id = SUBSTR(a.actor, 8) AND b.organization = a.organization \

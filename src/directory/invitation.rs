@@ -21,7 +21,7 @@ pub const LINK_LIFETIME_SECONDS: u64 = 86_400;
 /// Duration of the visit that a link starts, in seconds.
 pub const VISIT_LIFETIME_SECONDS: u64 = 2 * 3600;
 /// Maximum length of a token that is examined, in bytes.
-const MAX_TOKEN_BYTES: usize = 64;
+pub const MAX_INVITATION_TOKEN_BYTES: usize = 64;
 
 /// A new link.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl Directory {
     /// # Errors
     /// Why the link starts no visit.
     pub async fn accept(&self, token: &Secret) -> Result<Invitation, InvitationError> {
-        if token.expose().len() > MAX_TOKEN_BYTES {
+        if token.expose().len() > MAX_INVITATION_TOKEN_BYTES {
             return Err(InvitationError::Unknown);
         }
         let (digest, now) = (digest_of(token.expose()), self.clock.now());

@@ -17,8 +17,8 @@ pub const MAX_ROWS_PER_OUTCOME: u16 = 500;
 /// Number of rows that a process writes between deletions of old rows.
 pub const ROWS_BETWEEN_CLEANUPS: u16 = 16;
 /// Maximum length of a stored name and of a stored reason, in characters.
-const MAX_NAME_CHARS: usize = 128;
-const MAX_REASON_CHARS: usize = 40;
+const MAX_RECORDED_NAME_CHARS: usize = 128;
+const MAX_RECORDED_REASON_CHARS: usize = 40;
 
 /// A finished sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,10 +73,10 @@ impl Directory {
             self.clock.now().into(),
             it.organization.to_string().into(),
             it.person.map(|it| it.to_string()).into(),
-            it.name.as_deref().map(|it| plain(it, MAX_NAME_CHARS)).into(),
+            it.name.as_deref().map(|it| plain(it, MAX_RECORDED_NAME_CHARS)).into(),
             outcome.into(),
-            it.refused.as_deref().map(|it| plain(it, MAX_REASON_CHARS)).into(),
-            plain(&it.reference, MAX_REASON_CHARS).into(),
+            it.refused.as_deref().map(|it| plain(it, MAX_RECORDED_REASON_CHARS)).into(),
+            plain(&it.reference, MAX_RECORDED_REASON_CHARS).into(),
         ];
         let mut changes = self.database.begin_transaction().await?;
         let sql = "INSERT INTO sign_in (id, at, organization, person, name, outcome, reason, reference) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -152,6 +152,6 @@ fn of_row(row: &DatabaseRow) -> Result<RecentSignIn, Error> {
     })
 }
 
-fn plain(text: &str, most: usize) -> String {
-    text.chars().filter(|it| !it.is_control()).take(most).collect()
+fn plain(text: &str, max_chars: usize) -> String {
+    text.chars().filter(|it| !it.is_control()).take(max_chars).collect()
 }

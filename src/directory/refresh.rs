@@ -12,8 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// Number of bytes: sign-in, counter and secret; and the length of their base64url text.
-const TOKEN_BYTES: usize = 16 + 4 + 32;
-const TOKEN_CHARS: usize = 70;
+const REFRESH_TOKEN_BYTES: usize = 16 + 4 + 32;
+const REFRESH_TOKEN_CHARS: usize = 70;
 
 /// A refresh token from a client; nothing in it is trusted yet.
 #[derive(Debug)]
@@ -25,10 +25,11 @@ pub(super) struct PresentedToken {
 
 impl PresentedToken {
     pub(super) fn read(text: &str) -> Option<Self> {
-        if text.len() != TOKEN_CHARS {
+        if text.len() != REFRESH_TOKEN_CHARS {
             return None;
         }
-        let bytes: [u8; TOKEN_BYTES] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+        let bytes: [u8; REFRESH_TOKEN_BYTES] =
+            URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
         let (client_sign_in, rest) = bytes.split_first_chunk::<16>()?;
         let (generation, secret) = rest.split_first_chunk::<4>()?;
         Some(Self {

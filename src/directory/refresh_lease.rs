@@ -10,7 +10,7 @@ use crate::base::identity::Identity;
 use crate::base::secret::Secret;
 
 /// Seconds for which a process holds the right to ask Entra before another process may acquire it.
-const LEASE_SECONDS: u64 = 60;
+const REFRESH_LEASE_SECONDS: u64 = 60;
 
 /// State of a sign-in immediately before a question to Entra.
 #[derive(Debug)]
@@ -32,8 +32,11 @@ impl Directory {
     pub async fn lease_refresh(&self, id: Guid) -> Result<RefreshLease, Error> {
         let now = self.clock.now();
         let mut changes = self.database.begin_transaction().await?;
-        let values =
-            vec![id.to_string().into(), now.into(), now.saturating_add(LEASE_SECONDS).into()];
+        let values = vec![
+            id.to_string().into(),
+            now.into(),
+            now.saturating_add(REFRESH_LEASE_SECONDS).into(),
+        ];
         let turn = changes.run("UPDATE family SET asking = $3 WHERE id = $1 AND asking <= $2 AND ended IS NULL AND ends > $2", values).await? == 1;
         let sql = format!("{SELECT_SIGN_IN} WHERE id = $1 AND ended IS NULL AND ends > $2");
         let row =

@@ -16,10 +16,10 @@ use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 
 /// Time in which the same response is repeated, in seconds.
-const REPEAT_SECONDS: u64 = 30;
+const SAME_RESPONSE_SECONDS: u64 = 30;
 
 /// Maximum number of attempts if another request uses the same token first.
-const MAX_TRIES: u32 = 4;
+const MAX_ROTATION_TRIES: u32 = 4;
 
 /// Result of the check of a token.
 enum TokenState {
@@ -59,7 +59,7 @@ impl Directory {
         idle: u64,
     ) -> Result<AcceptedClientSignIn, RedeemError> {
         let shown = PresentedToken::read(token.expose()).ok_or(RedeemError::Unknown)?;
-        for _ in 0..MAX_TRIES {
+        for _ in 0..MAX_ROTATION_TRIES {
             let row = self.row_of_sign_in(shown.sign_in).await?.ok_or(RedeemError::Unknown)?;
             let worth = self.judge(&row, &shown, token, client, idle).await?;
             let client_sign_in = self.live(&row).await?.ok_or(RedeemError::Over)?;
@@ -152,7 +152,9 @@ impl Directory {
         }
         let rotated =
             row.maybe_number("rotated")?.and_then(|it| u64::try_from(it).ok()).unwrap_or_default();
-        if row.maybe_text("previous")? == digest && now <= rotated.saturating_add(REPEAT_SECONDS) {
+        if row.maybe_text("previous")? == digest
+            && now <= rotated.saturating_add(SAME_RESPONSE_SECONDS)
+        {
             return self
                 .repeated_answer(row, id)?
                 .map(TokenState::JustUsed)

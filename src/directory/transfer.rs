@@ -22,10 +22,10 @@ const ROWS_PER_TRANSACTION: usize = 1000;
 const ROWS_PER_STATEMENT: usize = 50;
 
 /// People per page of an export.
-pub const PEOPLE_PER_PAGE: u32 = 1000;
+pub const EXPORTED_PEOPLE_PER_PAGE: u32 = 1000;
 
 /// Maximum number of attempts for a batch.
-const MAX_TRIES: u32 = 5;
+const MAX_TRANSACTION_TRIES: u32 = 5;
 
 /// Maximum number of errors in the report; further errors are only counted.
 const MAX_REPORTED_ERRORS: usize = 1000;
@@ -117,7 +117,7 @@ impl Directory {
         out.write_all(&csv_head()).map_err(broken)?;
         let mut count = 0;
         let mut asked =
-            PeopleQuery { organization, limit: PEOPLE_PER_PAGE, ..PeopleQuery::default() };
+            PeopleQuery { organization, limit: EXPORTED_PEOPLE_PER_PAGE, ..PeopleQuery::default() };
         loop {
             let people = self.people(&asked).await?;
             out.write_all(&csv_lines(&people)).map_err(broken)?;
@@ -185,7 +185,7 @@ impl Directory {
         by: &str,
         outcome: &mut ImportReport,
     ) -> Result<(), Error> {
-        for _ in 1..MAX_TRIES {
+        for _ in 1..MAX_TRANSACTION_TRIES {
             match self.try_to_take_in(organization, &batch, by, outcome).await {
                 Err(Error::Twice) => {}
                 other => return other,

@@ -18,7 +18,7 @@ const BACKDATED_SECONDS: u64 = 300;
 /// Lifetime of tokens, in seconds from now.
 pub(super) const TOKEN_LIFETIME_SECONDS: u64 = 3600;
 /// Maximum number of groups listed in a JWT.
-const MAX_GROUPS: usize = 200;
+const MAX_GROUPS_PER_TOKEN: usize = 200;
 /// The object ID of a person who is not in the picker.
 const ANOTHER_OBJECT_ID: &str = "00aa00aa-bb11-4c22-8d33-44ee44eeffff";
 /// An ID that is not assigned.
@@ -90,7 +90,7 @@ fn id_claims(
     if !person.roles.is_empty() {
         put("roles", json!(person.roles));
     }
-    if person.groups.len() > MAX_GROUPS {
+    if person.groups.len() > MAX_GROUPS_PER_TOKEN {
         put("_claim_names", json!({"groups": "src1"}));
         let endpoint = format!(
             "https://graph.windows.net/{}/users/{}/getMemberObjects",

@@ -58,7 +58,7 @@ use crate::base::clock::Clock;
 use crate::base::random::RandomSource;
 
 /// Maximum number of concurrent connections.
-const MAX_CONNECTIONS: usize = 512;
+const MAX_EMULATOR_CONNECTIONS: usize = 512;
 
 /// The settings of the emulator.
 pub struct EmulatorOptions {
@@ -232,7 +232,7 @@ async fn accept(
     acceptor: Option<TlsAcceptor>,
     stop: CancellationToken,
 ) {
-    let places = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
+    let places = Arc::new(tokio::sync::Semaphore::new(MAX_EMULATOR_CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {

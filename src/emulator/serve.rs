@@ -20,9 +20,9 @@ use super::web::{self, AbortedConnection, EmulatorReply, EmulatorRequest};
 use super::{authorize, discovery, graph, keys, page, panel, sign_out, token};
 
 /// Maximum size of a body, in bytes.
-const MAX_BODY_BYTES: usize = 64 * 1024;
+const MAX_REQUEST_BODY_BYTES: usize = 64 * 1024;
 /// Maximum size of a header section, in bytes.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
+const MAX_REQUEST_HEAD_BYTES: usize = 64 * 1024;
 /// Maximum time for a client to send its header section.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -38,7 +38,7 @@ where
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MAX_HEAD_BYTES)
+        .max_buf_size(MAX_REQUEST_HEAD_BYTES)
         .max_headers(100);
     // A broken connection is not an error of the emulator.
     let _ = http.serve_connection(TokioIo::new(stream), service).await;
@@ -152,7 +152,7 @@ async fn read(
         if !(is_form || is_json && takes_json(head.uri.path())) {
             return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "A form is needed."));
         }
-        let body = Limited::new(body, MAX_BODY_BYTES).collect().await;
+        let body = Limited::new(body, MAX_REQUEST_BODY_BYTES).collect().await;
         body.map_err(|_| (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large or broke off."))?
             .to_bytes()
     } else {

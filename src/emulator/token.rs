@@ -22,7 +22,7 @@ use super::token_response::{for_the_app, tokens};
 use super::web::{self, AbortedConnection, EmulatorReply, EmulatorRequest};
 
 /// Lifetime of a code, in seconds.
-const CODE_LIFETIME_SECONDS: u64 = 600;
+const ENTRA_CODE_LIFETIME_SECONDS: u64 = 600;
 /// Lifetime of a refresh token, in seconds.
 const REFRESH_TOKEN_LIFETIME_SECONDS: u64 = 90 * 86_400;
 
@@ -164,7 +164,7 @@ fn redeem(
     let (born, grant) = grant.ok_or_else(|| {
         invalid_grant(70_000, "The provided value for the 'code' parameter is not valid.")
     })?;
-    if world.clock.now() > born.saturating_add(CODE_LIFETIME_SECONDS) {
+    if world.clock.now() > born.saturating_add(ENTRA_CODE_LIFETIME_SECONDS) {
         return Err(invalid_grant(
             70_008,
             "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive \

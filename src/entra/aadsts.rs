@@ -287,8 +287,12 @@ mod tests {
 
     #[test]
     fn every_code_says_what_happened_and_what_to_do_in_sentences_that_are_not_too_long() {
-        let sentence = |code: u32, text: &str, most: usize| {
-            assert!(text.len() >= 8 && text.len() <= most, "{code}: {} bytes: {text}", text.len());
+        let sentence = |code: u32, text: &str, max_bytes: usize| {
+            assert!(
+                text.len() >= 8 && text.len() <= max_bytes,
+                "{code}: {} bytes: {text}",
+                text.len()
+            );
             assert!(
                 text.ends_with('.')
                     && text.trim() == text

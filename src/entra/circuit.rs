@@ -16,7 +16,7 @@ const FIRST_PAUSE_MS: u64 = 1000;
 /// Maximum pause, in milliseconds.
 const MAX_PAUSE_MS: u64 = 60_000;
 /// Maximum pause that a `Retry-After` can request, in seconds.
-const MAX_RETRY_AFTER_SECONDS: u64 = 3600;
+const MAX_TOKEN_RETRY_AFTER_SECONDS: u64 = 3600;
 /// Time until another probe may be sent, in milliseconds; longer than the client waits for a
 /// response.
 const PROBE_TIMEOUT_MS: u64 = 15_000;
@@ -190,7 +190,7 @@ impl CircuitBreaker {
             (state.since, state.until) = (now, now.saturating_add(pause));
         }
         if let Some(seconds) = failure.retry_after {
-            let wait = seconds.min(MAX_RETRY_AFTER_SECONDS) * 1000;
+            let wait = seconds.min(MAX_TOKEN_RETRY_AFTER_SECONDS) * 1000;
             state.asked = state.asked.max(now.saturating_add(wait));
             state.until = state.until.max(state.asked);
         }

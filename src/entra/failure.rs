@@ -8,7 +8,7 @@ use std::fmt;
 /// Maximum length of a description that is read, in bytes.
 const MAX_DESCRIPTION_BYTES: usize = 8 * 1024;
 /// Maximum length of a claims challenge, in bytes: it becomes part of a URL.
-const MAX_CLAIMS_BYTES: usize = 2 * 1024;
+const MAX_CLAIMS_CHALLENGE_BYTES: usize = 2 * 1024;
 
 /// A refusal from Entra. It contains only validated, harmless text, because anyone can forge one at
 /// the callback.
@@ -147,7 +147,8 @@ fn is_plain(text: &str) -> bool {
 /// Serializes the challenge again, so that it is exactly one JSON object.
 fn challenge(text: &str) -> Option<Box<str>> {
     let object: serde_json::Map<String, Value> =
-        serde_json::from_str(Some(text).filter(|it| it.len() <= MAX_CLAIMS_BYTES)?).ok()?;
+        serde_json::from_str(Some(text).filter(|it| it.len() <= MAX_CLAIMS_CHALLENGE_BYTES)?)
+            .ok()?;
     serde_json::to_string(&object).ok().map(Into::into)
 }
 

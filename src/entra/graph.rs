@@ -23,13 +23,13 @@ pub const GRAPH_PERMISSION: &str = "User.Read";
 /// include directory roles and distribution lists.
 const GROUPS_QUERY: &str = r#"{"securityEnabledOnly": true}"#;
 /// Maximum number of pages that are read; Graph usually returns 100 IDs on a page.
-const MAX_PAGES: usize = 120;
+const MAX_GROUP_PAGES: usize = 120;
 /// Maximum number of IDs that are read; the same limit as in Graph.
-const MAX_GROUPS: usize = 11_000;
+const MAX_GROUPS_PER_PERSON: usize = 11_000;
 /// Timeout for all pages together.
 const GROUPS_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest `Retry-After` that is honored, in seconds.
-const MAX_RETRY_AFTER_SECONDS: u64 = 120;
+const MAX_GRAPH_RETRY_AFTER_SECONDS: u64 = 120;
 
 /// All groups of a person at one moment. Created only in this module, from Graph's response to that
 /// person's token: it is the only way to give a session groups from Graph.
@@ -83,7 +83,9 @@ pub enum Error {
     #[error("the response from Microsoft Graph links to another host")]
     Elsewhere,
     /// More groups or pages than the limits allow.
-    #[error("Microsoft Graph sent more than {MAX_GROUPS} groups or {MAX_PAGES} pages")]
+    #[error(
+        "Microsoft Graph sent more than {MAX_GROUPS_PER_PERSON} groups or {MAX_GROUP_PAGES} pages"
+    )]
     TooMany,
     /// All pages together took too long, or longer than a request waits.
     #[error("Microsoft Graph did not return the groups in time")]
@@ -115,7 +117,7 @@ impl Error {
         match self {
             Self::Busy { rest, .. } => *rest,
             Self::Token(super::error::Error::Status { retry_after, .. }) => {
-                retry_after.map(|it| it.min(MAX_RETRY_AFTER_SECONDS))
+                retry_after.map(|it| it.min(MAX_GRAPH_RETRY_AFTER_SECONDS))
             }
             Self::Token(super::error::Error::Resting(seconds)) => Some(*seconds),
             _ => None,
@@ -191,7 +193,7 @@ async fn pages(client: &HttpClient, base: &str, access: &Secret) -> Result<Strin
     let mut ids = Vec::new();
     let mut page =
         request(client, Method::POST, &format!("{base}/v1.0/me/getMemberObjects"), access).await?;
-    for _ in 1..MAX_PAGES {
+    for _ in 1..MAX_GROUP_PAGES {
         take(&mut ids, &page.value)?;
         let Some(next) = page.next else { return Ok(ids.into_iter().collect()) };
         let next = at_home(&next, &home).ok_or(Error::Elsewhere)?;
@@ -213,7 +215,7 @@ fn take(ids: &mut Vec<String>, page: &[String]) -> Result<(), Error> {
     for id in page {
         ids.push(Guid::parse(id).ok_or(Error::Answer)?.to_string());
     }
-    if ids.len() > MAX_GROUPS { Err(Error::TooMany) } else { Ok(()) }
+    if ids.len() > MAX_GROUPS_PER_PERSON { Err(Error::TooMany) } else { Ok(()) }
 }
 
 /// Accepts only links to the same host, so that no other host receives the token.
@@ -258,7 +260,7 @@ async fn request(
 /// `Retry-After` in seconds (RFC 9110 section 10.2.3); Graph sends no date.
 fn rest(headers: &HeaderMap) -> Option<u64> {
     let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(seconds.min(MAX_RETRY_AFTER_SECONDS))
+    Some(seconds.min(MAX_GRAPH_RETRY_AFTER_SECONDS))
 }
 
 #[cfg(test)]
@@ -294,8 +296,8 @@ mod tests {
         take(&mut ids, &[id(1)]).unwrap();
         assert_eq!(ids, ["0a1b2c3d-0000-4000-8000-000000000001"]);
         assert_eq!(take(&mut ids, &["Admins".to_owned()]), Err(Error::Answer));
-        let all: Vec<_> = (0..=MAX_GROUPS).map(id).collect();
-        assert_eq!(take(&mut Vec::new(), &all[..MAX_GROUPS]), Ok(()));
+        let all: Vec<_> = (0..=MAX_GROUPS_PER_PERSON).map(id).collect();
+        assert_eq!(take(&mut Vec::new(), &all[..MAX_GROUPS_PER_PERSON]), Ok(()));
         assert_eq!(take(&mut Vec::new(), &all), Err(Error::TooMany));
     }
 
@@ -306,7 +308,7 @@ mod tests {
         };
         assert_eq!(
             (of("3"), of("999999"), of("Wed, 25 Nov 2026 00:00:00 GMT"), of("-1")),
-            (Some(3), Some(MAX_RETRY_AFTER_SECONDS), None, None)
+            (Some(3), Some(MAX_GRAPH_RETRY_AFTER_SECONDS), None, None)
         );
     }
 }

@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Maximum document size, in bytes.
-const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
+const MAX_KEY_SET_BYTES: usize = 1024 * 1024;
 /// Maximum number of keys in one document; Entra publishes 6 to 14.
 const MAX_KEYS_PER_DOCUMENT: usize = 64;
 /// Maximum number of keys that are kept, over all documents of a day.
@@ -21,7 +21,7 @@ const MAX_KNOWN_KEYS: usize = 256;
 /// hours, because Entra's servers do not always agree.
 const KEY_RETENTION_SECONDS: u64 = 24 * 3600;
 /// Maximum length of a member, in characters: a modulus of 8192 bits has 1366.
-const MAX_MEMBER_CHARS: usize = 2048;
+const MAX_KEY_MEMBER_CHARS: usize = 2048;
 /// Minimum and maximum size of the modulus, in bytes.
 const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 
@@ -126,7 +126,7 @@ struct KeyEntry {
 /// # Errors
 /// `BadKeys` if no usable key remains.
 pub fn read(bytes: &[u8]) -> Result<Vec<VerificationKey>, BadKeys> {
-    if bytes.len() > MAX_DOCUMENT_BYTES {
+    if bytes.len() > MAX_KEY_SET_BYTES {
         return Err(BadKeys::TooLarge);
     }
     let document: KeyDocument = serde_json::from_slice(bytes).map_err(|_| BadKeys::Malformed)?;
@@ -173,7 +173,7 @@ impl KeyEntry {
 }
 
 fn text(value: &Value) -> Option<&str> {
-    value.as_str().filter(|it| (1..=MAX_MEMBER_CHARS).contains(&it.len()))
+    value.as_str().filter(|it| (1..=MAX_KEY_MEMBER_CHARS).contains(&it.len()))
 }
 
 /// Decodes `Base64urlUInt` (RFC 7518 section 2), without leading zeros.

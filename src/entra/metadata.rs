@@ -9,7 +9,7 @@ use serde::Deserialize;
 use url::Url;
 
 /// Maximum document size, in bytes; Entra's has 2 KiB.
-const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
+const MAX_METADATA_BYTES: usize = 256 * 1024;
 
 /// Maximum length of a region's name, in bytes; Entra's have two or three.
 const MAX_REGION_BYTES: usize = 16;
@@ -105,7 +105,7 @@ pub fn read(
     authority: &str,
     tenant: &TenantConfig,
 ) -> Result<EntraMetadata, BadMetadata> {
-    if bytes.len() > MAX_DOCUMENT_BYTES {
+    if bytes.len() > MAX_METADATA_BYTES {
         return Err(BadMetadata::TooLarge);
     }
     let document: DiscoveryDocument =
@@ -429,7 +429,7 @@ mod tests {
         assert_eq!(read(b"<html>", PUBLIC, &tenant()).unwrap_err(), BadMetadata::Malformed);
         assert_eq!(read(b"{}", PUBLIC, &tenant()).unwrap_err(), BadMetadata::Malformed);
         assert_eq!(
-            read(&vec![b' '; MAX_DOCUMENT_BYTES + 1], PUBLIC, &tenant()).unwrap_err(),
+            read(&vec![b' '; MAX_METADATA_BYTES + 1], PUBLIC, &tenant()).unwrap_err(),
             BadMetadata::TooLarge
         );
     }

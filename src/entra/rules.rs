@@ -17,9 +17,9 @@ const LEEWAY_SECONDS: u64 = 60;
 /// is one.
 const MAX_TOKEN_LIFETIME_SECONDS: u64 = 2 * 24 * 3600;
 /// Maximum length of a person's text claims, in bytes; longer ones are omitted.
-const MAX_TEXT_BYTES: usize = 1024;
+const MAX_TEXT_CLAIM_BYTES: usize = 1024;
 /// Maximum length of `login_hint` and of custom claims, in bytes.
-const MAX_CLAIM_BYTES: usize = 4096;
+const MAX_OPAQUE_CLAIM_BYTES: usize = 4096;
 
 /// The values that a token must match.
 #[derive(Debug)]
@@ -172,10 +172,10 @@ fn person(
     now: u64,
     custom: &[String],
 ) -> Result<Identity, InvalidToken> {
-    let text = |name: &str, most: usize| {
-        claims.text(name).filter(|it| (1..=most).contains(&it.len())).map(Box::from)
+    let text = |name: &str, max_bytes: usize| {
+        claims.text(name).filter(|it| (1..=max_bytes).contains(&it.len())).map(Box::from)
     };
-    let email = text("email", MAX_TEXT_BYTES);
+    let email = text("email", MAX_TEXT_CLAIM_BYTES);
     let verified = claims
         .claim("xms_edov")
         .is_some_and(|it| *it == true || *it == 1 || it == "1" || it == "true");
@@ -189,14 +189,14 @@ fn person(
         oid,
         tid,
         guest: false,
-        name: text("name", MAX_TEXT_BYTES),
-        preferred_username: text("preferred_username", MAX_TEXT_BYTES),
+        name: text("name", MAX_TEXT_CLAIM_BYTES),
+        preferred_username: text("preferred_username", MAX_TEXT_CLAIM_BYTES),
         email_verified: verified && email.is_some(),
         email,
         roles: list(claims.claim("roles"))?,
         groups: groups(claims)?,
-        entra_sid: text("sid", MAX_TEXT_BYTES),
-        login_hint: text("login_hint", MAX_CLAIM_BYTES),
+        entra_sid: text("sid", MAX_TEXT_CLAIM_BYTES),
+        login_hint: text("login_hint", MAX_OPAQUE_CLAIM_BYTES),
         acrs: list(claims.claim("acrs"))?,
         auth_time: auth_time.unwrap_or(iat),
         has_auth_time: auth_time.is_some(),
@@ -242,7 +242,7 @@ fn plain(value: &Value) -> Option<String> {
             .join(","),
         one => scalar(one)?,
     };
-    (1..=MAX_CLAIM_BYTES).contains(&text.len()).then_some(text)
+    (1..=MAX_OPAQUE_CLAIM_BYTES).contains(&text.len()).then_some(text)
 }
 
 fn scalar(value: &Value) -> Option<String> {

@@ -217,14 +217,14 @@ impl EntraSource {
     /// Returns the time until the next attempt. Jitter keeps replicas from asking at the same time.
     fn pause(&self, failures: u32) -> Duration {
         let jitter = u64::from(u16::from_be_bytes(self.host.random.bytes()));
-        let most = if self.known().is_some() {
+        let max_pause = if self.known().is_some() {
             MAX_RETRY_PAUSE_SECONDS
         } else {
             MAX_STARTUP_PAUSE_SECONDS
         };
         let (seconds, spread) = match failures {
             0 => (REFRESH_INTERVAL_SECONDS, 10),
-            _ => (2_u64.saturating_pow(failures - 1).min(most), 2),
+            _ => (2_u64.saturating_pow(failures - 1).min(max_pause), 2),
         };
         let millis = seconds * 1000;
         Duration::from_millis(

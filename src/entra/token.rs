@@ -14,9 +14,9 @@ use std::collections::HashSet;
 use std::fmt;
 
 /// Maximum token size, in bytes; a token with 200 groups has 12 KiB.
-const MAX_TOKEN_BYTES: usize = 64 * 1024;
+const MAX_ENTRA_TOKEN_BYTES: usize = 64 * 1024;
 /// Maximum header size, in base64url characters.
-const MAX_HEADER_BYTES: usize = 8 * 1024;
+const MAX_TOKEN_HEADER_BYTES: usize = 8 * 1024;
 /// Maximum length of a `kid`, in bytes; Entra's have 27.
 const MAX_KID_BYTES: usize = 256;
 
@@ -37,13 +37,13 @@ pub struct TokenClaims(Map<String, Value>);
 /// # Errors
 /// `InvalidToken` says why the token cannot be verified at all.
 pub fn parse(bytes: &[u8]) -> Result<UnverifiedToken<'_>, InvalidToken> {
-    if bytes.len() > MAX_TOKEN_BYTES {
+    if bytes.len() > MAX_ENTRA_TOKEN_BYTES {
         return Err(InvalidToken::TooLarge);
     }
     let text = std::str::from_utf8(bytes).map_err(|_| InvalidToken::Malformed)?;
     let (signed, signature) = text.rsplit_once('.').ok_or(InvalidToken::Malformed)?;
     let (header, payload) = signed.split_once('.').ok_or(InvalidToken::Malformed)?;
-    if header.len() > MAX_HEADER_BYTES || payload.contains('.') {
+    if header.len() > MAX_TOKEN_HEADER_BYTES || payload.contains('.') {
         return Err(InvalidToken::Malformed);
     }
     let kid = judge(&object(header)?)?;

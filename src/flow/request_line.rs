@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 /// Maximum logged length of a path or a cause, in bytes.
-const MAX_WRITTEN_BYTES: usize = 1024;
+const MAX_LOGGED_TEXT_BYTES: usize = 1024;
 
 /// The logged values of a request, parsed or not.
 pub(super) struct RequestLine<'a> {
@@ -70,7 +70,7 @@ impl<'a> RequestLine<'a> {
             request_id: self.reference,
             method: self.method,
             path: cut(self.path),
-            path_bytes: (self.path.len() > MAX_WRITTEN_BYTES).then_some(self.path.len()),
+            path_bytes: (self.path.len() > MAX_LOGGED_TEXT_BYTES).then_some(self.path.len()),
             status,
             route: self.route,
             rule: self.rule,
@@ -83,5 +83,5 @@ impl<'a> RequestLine<'a> {
 }
 
 fn cut(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(MAX_WRITTEN_BYTES)).unwrap_or(text)
+    text.get(..text.floor_char_boundary(MAX_LOGGED_TEXT_BYTES)).unwrap_or(text)
 }

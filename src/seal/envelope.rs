@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 const ENVELOPE_VERSION: u8 = 1;
-const HEAD_BYTES: usize = 1 + NONCE_LEN;
+const ENVELOPE_HEAD_BYTES: usize = 1 + NONCE_LEN;
 
 /// Maximum length of a sealed text that is opened, in bytes.
 pub const MAX_SEALED_BYTES: usize = 16 * 1024;
@@ -39,7 +39,7 @@ impl Envelope {
         let key = self.keys.first()?;
         key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), bound(name), &mut sealed)
             .ok()?;
-        let mut out = Vec::with_capacity(HEAD_BYTES + sealed.len());
+        let mut out = Vec::with_capacity(ENVELOPE_HEAD_BYTES + sealed.len());
         out.push(ENVELOPE_VERSION);
         out.extend_from_slice(&nonce);
         out.extend_from_slice(&sealed);
@@ -53,7 +53,7 @@ impl Envelope {
             return None;
         }
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let (head, sealed) = bytes.split_at_checked(HEAD_BYTES)?;
+        let (head, sealed) = bytes.split_at_checked(ENVELOPE_HEAD_BYTES)?;
         let (version, nonce) = head.split_first()?;
         if *version != ENVELOPE_VERSION {
             return None;

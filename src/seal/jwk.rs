@@ -11,7 +11,7 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-const KEY_PURPOSE: &str = "assertion ES256";
+const ASSERTION_KEY_PURPOSE: &str = "assertion ES256";
 
 /// Signs with the key from the newest secret; publishes the keys from all secrets.
 pub struct SigningKeys {
@@ -43,7 +43,7 @@ impl SigningKeys {
     /// Returns `KeyDerivationError` if AWS-LC rejects a key, which does not happen for any derived
     /// number.
     pub fn new(keyring: &Keyring) -> Result<Self, KeyDerivationError> {
-        Self::of(keyring, KEY_PURPOSE)
+        Self::of(keyring, ASSERTION_KEY_PURPOSE)
     }
 
     /// Derives the keys for another purpose: a signature for one purpose is not accepted for

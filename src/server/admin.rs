@@ -26,12 +26,13 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Maximum number of connections to the admin listener.
-const MAX_CONNECTIONS: usize = 64;
+const MAX_ADMIN_CONNECTIONS: usize = 64;
 
 // These connections, together with the refused ones of both kinds of listeners, leave a quarter of
 // the reserve.
-const _: () =
-    assert!((MAX_CONNECTIONS + 2 * MAX_REFUSED_CONNECTIONS) as u64 <= RESERVED_HANDLES / 4 * 3);
+const _: () = assert!(
+    (MAX_ADMIN_CONNECTIONS + 2 * MAX_REFUSED_CONNECTIONS) as u64 <= RESERVED_HANDLES / 4 * 3
+);
 
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
@@ -73,7 +74,7 @@ pub async fn serve_admin(listener: Listener, source: impl AdminSource, over: Can
     let limits = ServerLimits {
         header_bytes: 16 * 1024,
         header_timeout: Duration::from_secs(5),
-        connections: MAX_CONNECTIONS,
+        connections: MAX_ADMIN_CONNECTIONS,
         streams: 16,
         ..ServerLimits::default()
     };

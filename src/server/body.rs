@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 pub(super) const MAX_PART_BYTES: usize = 16 * 1024;
 
 /// Overhead of each header field in addition to its name and value, in bytes.
-const FIELD_BYTES: usize = 32;
+const FIELD_OVERHEAD_BYTES: usize = 32;
 
 /// A request that is in progress until this value is dropped.
 #[derive(Debug)]
@@ -86,9 +86,10 @@ impl Drop for InFlightRequest {
 /// Returns the approximate size of a queued head, as RFC 9113 section 10.5.1 counts it. Every
 /// response has a `:status`.
 fn head_bytes(headers: &HeaderMap) -> u32 {
-    let fields =
-        headers.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_BYTES);
-    u32::try_from(fields.sum::<usize>() + ":status".len() + "200".len() + FIELD_BYTES)
+    let fields = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD_BYTES);
+    u32::try_from(fields.sum::<usize>() + ":status".len() + "200".len() + FIELD_OVERHEAD_BYTES)
         .unwrap_or(u32::MAX)
 }
 

@@ -2,7 +2,7 @@
 //! stored.
 
 /// Length of a frame header, in bytes.
-const HEADER_BYTES: usize = 9;
+const FRAME_HEADER_BYTES: usize = 9;
 /// The flag on DATA and HEADERS that the stream ends with this frame (RFC 9113 sections 6.1 and
 /// 6.2).
 const END_STREAM: u8 = 1;
@@ -34,7 +34,7 @@ pub(super) struct Frame {
 /// The position in a stream of frames.
 #[derive(Debug)]
 pub(super) struct FrameReader {
-    header: [u8; HEADER_BYTES],
+    header: [u8; FRAME_HEADER_BYTES],
     /// Number of header bytes received so far.
     filled: usize,
     /// Number of bytes to skip before the next header.
@@ -46,7 +46,7 @@ pub(super) struct FrameReader {
 impl FrameReader {
     /// Creates a reader for a stream whose first frame begins after `skip` bytes.
     pub(super) fn after(skip: usize) -> Self {
-        Self { header: [0; HEADER_BYTES], filled: 0, skip, partial: None }
+        Self { header: [0; FRAME_HEADER_BYTES], filled: 0, skip, partial: None }
     }
 
     /// Reads more bytes and reports every frame whose header is complete. HEADERS and CONTINUATION
@@ -62,14 +62,14 @@ impl FrameReader {
             {
                 report(frame);
             }
-            let wanted = (HEADER_BYTES - self.filled).min(bytes.len());
+            let wanted = (FRAME_HEADER_BYTES - self.filled).min(bytes.len());
             let (part, rest) = bytes.split_at_checked(wanted).unwrap_or((bytes, &[]));
             if let Some(to) = self.header.get_mut(self.filled..self.filled + part.len()) {
                 to.copy_from_slice(part);
             }
             self.filled += part.len();
             bytes = rest;
-            if self.filled == HEADER_BYTES {
+            if self.filled == FRAME_HEADER_BYTES {
                 let frame = Frame::parse(self.header);
                 (self.filled, self.skip) = (0, frame.length);
                 if frame.length > 0
@@ -85,7 +85,7 @@ impl FrameReader {
 }
 
 impl Frame {
-    fn parse([a, b, c, kind, flags, stream @ ..]: [u8; HEADER_BYTES]) -> Self {
+    fn parse([a, b, c, kind, flags, stream @ ..]: [u8; FRAME_HEADER_BYTES]) -> Self {
         let kind = match kind {
             0 => FrameKind::Data,
             1 => FrameKind::Headers,

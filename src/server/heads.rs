@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Maximum size of the response heads that wait for one client, in bytes, for all its requests
 /// together.
-const MAX_QUEUED_BYTES: u64 = 1024 * 1024;
+const MAX_QUEUED_HEAD_BYTES: u64 = 1024 * 1024;
 /// More than h2 ever holds in encoded form, in bytes. The head of a reset stream may be part of
 /// that data; after that many bytes were sent, h2 has dropped it.
-const MAX_ENCODED_BYTES: u64 = 256 * 1024;
+const MAX_ENCODED_HEAD_BYTES: u64 = 256 * 1024;
 /// Maximum number of streams whose HEADERS were sent before their identifier was assigned. Streams
 /// of trailers remain in the list until newer ones replace them.
-const MOST_EARLY: usize = 256;
+const MAX_EARLY_STREAMS: usize = 256;
 
 /// The waiting heads.
 #[derive(Debug, Default)]
@@ -59,7 +59,7 @@ impl QueuedHeads {
         });
         inner.queued += 1;
         inner.bytes += u64::from(bytes);
-        inner.bytes > MAX_QUEUED_BYTES
+        inner.bytes > MAX_QUEUED_HEAD_BYTES
     }
 
     /// Returns the number of heads that hyper has ever received.
@@ -71,7 +71,7 @@ impl QueuedHeads {
     pub(super) fn is_sent(&self, id: u32) {
         let mut inner = self.lock();
         if !inner.takes(id) {
-            if inner.early.len() == MOST_EARLY {
+            if inner.early.len() == MAX_EARLY_STREAMS {
                 inner.early.pop_front();
             }
             inner.early.push_back(id);
@@ -108,7 +108,7 @@ impl QueuedHeads {
         }
         let written = inner.written;
         let is_dropped =
-            |it: &QueuedHead| it.reset_at.is_some_and(|at| written - at > MAX_ENCODED_BYTES);
+            |it: &QueuedHead| it.reset_at.is_some_and(|at| written - at > MAX_ENCODED_HEAD_BYTES);
         inner.waiting.retain(|it| !(is_dropped(it) || !is_full && it.number < queued_before));
         inner.bytes = inner.waiting.iter().map(|it| u64::from(it.bytes)).sum();
     }

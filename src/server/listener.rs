@@ -167,9 +167,9 @@ fn identity(path: &Path) -> io::Result<FileIdentity> {
 /// Returns all sockets of `LISTEN_FDS` (`sd_listen_fds(3)`). They can be taken only once: a second
 /// owner would close them while the first uses them.
 fn systemd() -> io::Result<Vec<Listener>> {
-    static TAKEN: AtomicBool = AtomicBool::new(false);
+    static ARE_SOCKETS_TAKEN: AtomicBool = AtomicBool::new(false);
     let none = |why: &str| io::Error::new(io::ErrorKind::NotFound, why.to_owned());
-    if TAKEN.swap(true, Ordering::Relaxed) {
+    if ARE_SOCKETS_TAKEN.swap(true, Ordering::Relaxed) {
         return Err(none("another listener already uses the systemd sockets"));
     }
     let mut handed = listenfd::ListenFd::from_env();

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Maximum length of a request, in bytes. A request contains two names.
-const MAX_REQUEST_BYTES: usize = 4 * 1024;
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_REVOKE_REQUEST_BYTES: usize = 4 * 1024;
+const REVOKE_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a request is rejected.
 #[derive(Debug, thiserror::Error)]
@@ -73,10 +73,12 @@ pub(super) async fn revoke(
 }
 
 async fn ended(follow: impl RevokeHandler, body: Incoming) -> Result<EndedSessions, RevokeError> {
-    let body =
-        tokio::time::timeout(REQUEST_TIMEOUT, Limited::new(body, MAX_REQUEST_BYTES).collect())
-            .await
-            .map_err(|_| RevokeError::Order)?;
+    let body = tokio::time::timeout(
+        REVOKE_REQUEST_TIMEOUT,
+        Limited::new(body, MAX_REVOKE_REQUEST_BYTES).collect(),
+    )
+    .await
+    .map_err(|_| RevokeError::Order)?;
     let order: RevokeRequest =
         serde_json::from_slice(&body.map_err(|_| RevokeError::Order)?.to_bytes())
             .map_err(|_| RevokeError::Order)?;

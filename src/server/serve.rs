@@ -29,7 +29,7 @@ cache-control: no-store\r\nconnection: close\r\n\r\nToo many connections. Try ag
 /// Pause after an accept error, which is usually a temporary lack of file handles.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long connections may take to end after the deadline.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
+const GRACE_AFTER_DEADLINE: Duration = Duration::from_secs(1);
 
 /// The settings of a server.
 #[derive(Clone, Debug)]
@@ -194,7 +194,7 @@ impl<H: Handler> SharedState<H> {
             self.tasks.wait().await;
             tunnels.wait().await;
         };
-        if tokio::time::timeout(SHUTDOWN_GRACE, ended).await.is_err() {
+        if tokio::time::timeout(GRACE_AFTER_DEADLINE, ended).await.is_err() {
             tracing::warn!(
                 connections = self.tasks.len(),
                 "closed connections that did not finish in time"

@@ -14,8 +14,8 @@ use crate::directory::{Directory, Error};
 use std::time::Duration;
 
 /// Maximum number of checks whether another process has finished, and the time between two.
-const MAX_POLLS: u32 = 40;
-const POLL_INTERVAL: Duration = Duration::from_millis(100);
+const MAX_LEASE_POLLS: u32 = 40;
+const LEASE_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The place that keeps a session's lease, with its refresh token.
 #[derive(Clone, Copy, Debug)]
@@ -87,9 +87,9 @@ impl<'a> LeaseKeeper<'a> {
         session: &Session,
         lease: &mut RecheckLease<'_>,
     ) -> Result<LeaseTurn, Error> {
-        for _ in 0..MAX_POLLS {
+        for _ in 0..MAX_LEASE_POLLS {
             match self.lease(session, lease).await? {
-                LeaseTurn::Elsewhere => tokio::time::sleep(POLL_INTERVAL).await,
+                LeaseTurn::Elsewhere => tokio::time::sleep(LEASE_POLL_INTERVAL).await,
                 turn => return Ok(turn),
             }
         }

@@ -26,8 +26,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Length of a session ID in bytes (256 bits), and of its base64url text.
-const ID_BYTES: usize = 32;
-const ID_CHARS: usize = 43;
+const SESSION_ID_BYTES: usize = 32;
+const SESSION_ID_CHARS: usize = 43;
 
 type SessionKey = [u8; 32];
 
@@ -42,8 +42,8 @@ pub struct LiveSessions {
     lifetime: u64,
     /// `[session] per_person`.
     max_per_person: usize,
-    /// `None` if one person may have all sessions.
-    per_person: Option<usize>,
+    /// Whether that is less than the capacity. Otherwise one person may have all sessions.
+    is_limited_per_person: bool,
     /// Sign-ins on native clients that their person displaced: ended here, not yet in their rows.
     displaced_sign_ins: Mutex<HashSet<Guid>>,
 }
@@ -107,16 +107,14 @@ impl LiveSessions {
             lifetime: config.lifetime.as_secs(),
             max_per_person: usize::try_from(config.per_person).unwrap_or(usize::MAX),
             displaced_sign_ins: Mutex::default(),
-            per_person: usize::try_from(config.per_person)
-                .ok()
-                .filter(|_| config.per_person < config.capacity),
+            is_limited_per_person: config.per_person < config.capacity,
         }
     }
 
     /// Makes a session with a new ID, which is sent to the browser and not kept here. The session is
     /// live when its store has saved it.
     pub fn prepare(&self, new: NewSession<'_>) -> (Secret, Arc<Session>) {
-        let id = URL_SAFE_NO_PAD.encode(self.random.bytes::<ID_BYTES>());
+        let id = URL_SAFE_NO_PAD.encode(self.random.bytes::<SESSION_ID_BYTES>());
         let identity = Identity { member: new.member.map(Arc::new), ..new.user.into_identity() };
         let session_state = new
             .session_state
@@ -161,10 +159,16 @@ impl LiveSessions {
     /// session ends permanently: if it were started again from its row, it would displace another
     /// one at its next request, and the two would alternate forever.
     fn make_room(&self, newest: &Arc<Session>) {
-        let (who, Some(most)) = (newest.identity(), self.per_person) else { return };
+        if !self.is_limited_per_person {
+            return;
+        }
+        let who = newest.identity();
         let mut own = self.index.by_object(who.oid);
         own.retain(|it| it.identity().tid == who.tid && !Arc::ptr_eq(it, newest));
-        let Some(too_many) = (own.len() + 1).checked_sub(most).filter(|it| *it > 0) else { return };
+        let too_many = (own.len() + 1).saturating_sub(self.max_per_person);
+        if too_many == 0 {
+            return;
+        }
         own.sort_by_key(|it| (it.last_seen(), it.started_at()));
         own.truncate(too_many);
         self.displaced().extend(own.iter().filter_map(|it| it.via.client_sign_in()));
@@ -203,7 +207,7 @@ impl LiveSessions {
     }
 
     /// `[session] per_person`: maximum number of live sign-ins per person.
-    pub fn most_of_person(&self) -> usize {
+    pub fn max_per_person(&self) -> usize {
         self.max_per_person
     }
 
@@ -382,7 +386,7 @@ impl LiveSessions {
 }
 
 fn read(id: &str) -> Option<SessionKey> {
-    (id.len() == ID_CHARS).then(|| key(id))
+    (id.len() == SESSION_ID_CHARS).then(|| key(id))
 }
 
 /// Cannot equal the digest of a cookie, because the input has another length.

@@ -4,7 +4,7 @@ use crate::base::guid::Guid;
 
 /// Maximum length of a sign-in name, in bytes: Entra allows 113 characters
 /// (`learn:/userprincipalname`).
-const MAX_NAME_BYTES: usize = 512;
+const MAX_SIGN_IN_NAME_BYTES: usize = 512;
 
 /// Identifies a person with the object ID in the tenant, never with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,7 +75,7 @@ impl PersonSelector {
         let tenant =
             tenant.map(|it| Guid::parse(it).ok_or(BadPersonSelector::Tenant)).transpose()?;
         let name = || {
-            (user.len() <= MAX_NAME_BYTES
+            (user.len() <= MAX_SIGN_IN_NAME_BYTES
                 && user.contains('@')
                 && !user.chars().any(|it| it.is_control() || it.is_whitespace()))
             .then(|| PersonName::Name(user.into()))
@@ -112,7 +112,7 @@ mod tests {
             "*",
             "ma ya@contoso.com",
             "maya@contoso.com\n",
-            &format!("{}@x", "a".repeat(MAX_NAME_BYTES)),
+            &format!("{}@x", "a".repeat(MAX_SIGN_IN_NAME_BYTES)),
         ] {
             assert_eq!(PersonSelector::parse(user, None), Err(BadPersonSelector::User), "{user:?}");
         }

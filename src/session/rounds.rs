@@ -9,7 +9,7 @@ pub const MAX_ROUNDS: u32 = 3;
 pub const MAX_STARTED_SIGN_INS: u32 = 20;
 
 /// Time in which rounds are counted, in seconds.
-pub const WINDOW_SECONDS: u64 = 60;
+pub const ROUNDS_WINDOW_SECONDS: u64 = 60;
 
 /// The counters and their start time; sealed in the state and in a cookie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl SignInRounds {
     }
 
     fn within_window(self, now: u64) -> Self {
-        if now >= self.since.saturating_add(WINDOW_SECONDS) {
+        if now >= self.since.saturating_add(ROUNDS_WINDOW_SECONDS) {
             Self { since: now, ..Self::default() }
         } else {
             self

@@ -27,19 +27,19 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// Maximum number of refused codes from one client in `WINDOW_SECONDS`; also the maximum number of
+/// Maximum number of refused codes from one client in `WRONG_CODE_WINDOW_SECONDS`; also the maximum number of
 /// its codes that are redeemed at the same time.
 const MAX_WRONG_CODES: usize = 30;
 
 /// Time in which refused codes are counted, in seconds.
-const WINDOW_SECONDS: u64 = 60;
+const WRONG_CODE_WINDOW_SECONDS: u64 = 60;
 
 /// Maximum number of one client's codes that wait for its other codes.
 const MAX_WAITING_CODES: usize = 256;
 
 /// Maximum time that a code waits for other codes from the same client: as long as a token request
 /// may take.
-const MAX_WAIT: Duration = Duration::from_secs(10);
+const MAX_CODE_WAIT: Duration = Duration::from_secs(10);
 
 /// Maximum number of refused codes that are remembered. One client can add `MAX_WRONG_CODES` in
 /// each window, so many clients are needed to displace the others' codes; those then cost one more
@@ -47,7 +47,7 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 const MAX_REFUSED_CODES: u64 = 4096;
 
 /// How long a refused code is remembered, in seconds: as long as codes are valid at Entra.
-const CODE_LIFETIME_SECONDS: u64 = 10 * 60;
+const ENTRA_CODE_LIFETIME_SECONDS: u64 = 10 * 60;
 
 /// Maximum number of clients that are remembered.
 const MAX_COUNTED_CLIENTS: u64 = 100_000;
@@ -124,7 +124,7 @@ pub struct CodeAttempt {
 impl CodeAttempts {
     /// Creates a counter without refused codes.
     pub fn new(clock: Clock) -> Self {
-        let idle = Duration::from_secs(2 * WINDOW_SECONDS);
+        let idle = Duration::from_secs(2 * WRONG_CODE_WINDOW_SECONDS);
         Self {
             windows: Cache::builder()
                 .max_capacity(MAX_COUNTED_CLIENTS)
@@ -134,7 +134,7 @@ impl CodeAttempts {
             refused: Cache::builder()
                 .max_capacity(MAX_REFUSED_CODES)
                 .eviction_policy(EvictionPolicy::lru())
-                .time_to_live(Duration::from_secs(CODE_LIFETIME_SECONDS))
+                .time_to_live(Duration::from_secs(ENTRA_CODE_LIFETIME_SECONDS))
                 .build(),
             digest_key: RandomState::new(),
             clock,
@@ -156,10 +156,13 @@ impl CodeAttempts {
         let window = self.window(source);
         let waited = async {
             let _waiting = window.waiting.try_acquire().ok()?;
-            timeout(MAX_WAIT, Arc::clone(&window.attempts).acquire_owned()).await.ok()?.ok()
+            timeout(MAX_CODE_WAIT, Arc::clone(&window.attempts).acquire_owned()).await.ok()?.ok()
         };
-        let rest =
-            || WINDOW_SECONDS.saturating_sub(self.clock.now().abs_diff(window.started_at)).max(1);
+        let rest = || {
+            WRONG_CODE_WINDOW_SECONDS
+                .saturating_sub(self.clock.now().abs_diff(window.started_at))
+                .max(1)
+        };
         let Some(permit) = waited.await else { return Err(CodeNotRedeemable::Waits(rest())) };
         // It may have been refused meanwhile. The permit returns to the window.
         self.check_not_refused(digest)?;
@@ -185,7 +188,7 @@ impl CodeAttempts {
             .windows
             .get_with(source, || Arc::new(Mutex::new(Arc::new(AttemptWindow::new(now)))));
         let mut window = entry.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.abs_diff(window.started_at) >= WINDOW_SECONDS {
+        if now.abs_diff(window.started_at) >= WRONG_CODE_WINDOW_SECONDS {
             *window = Arc::new(AttemptWindow::new(now));
         }
         Arc::clone(&window)
@@ -202,7 +205,7 @@ fn source_by_network(from: CodeSource) -> CodeSource {
 impl RefusedCode {
     /// Whether the code could still be valid if Entra had not refused it.
     fn may_be_valid(&self, now: u64) -> bool {
-        now.abs_diff(self.at) < CODE_LIFETIME_SECONDS
+        now.abs_diff(self.at) < ENTRA_CODE_LIFETIME_SECONDS
     }
 }
 
@@ -318,7 +321,7 @@ mod tests {
         assert_eq!(all(false).await.iter().flatten().count(), MAX_WRONG_CODES);
         assert!(matches!(
             attempts.start(HERE, sent("one more")).await,
-            Err(CodeNotRedeemable::Waits(1..=WINDOW_SECONDS))
+            Err(CodeNotRedeemable::Waits(1..=WRONG_CODE_WINDOW_SECONDS))
         ));
         let person = CodeSource::Person(Guid::PERSONAL, Guid::PERSONAL);
         for other in [

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Interval between checks whether a new day has begun.
-const CHECK_INTERVAL: Duration = Duration::from_hours(1);
+const EXPIRY_CHECK_INTERVAL: Duration = Duration::from_hours(1);
 
 /// Logs a warning for each expiring credential once a day until `stop`; `own` returns the expiry of
 /// the credential in `[entra]`.
@@ -21,7 +21,7 @@ pub async fn warn(
 ) {
     let (mut warned, mut pause) = (None, Duration::ZERO);
     while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
-        pause = CHECK_INTERVAL;
+        pause = EXPIRY_CHECK_INTERVAL;
         let now = clock.now();
         if warned == Some(now / SECONDS_PER_DAY) {
             continue;

@@ -17,7 +17,7 @@ use std::time::Duration;
 pub const MAX_WRONG_GUESSES: u32 = 30;
 
 /// Time in which wrong guesses are counted, in seconds.
-const WINDOW_SECONDS: u64 = 60;
+const GUESS_WINDOW_SECONDS: u64 = 60;
 
 /// Maximum number of clients that are remembered, counted once for each of `RequestSource`.
 const MAX_COUNTED_CLIENTS: u64 = 100_000;
@@ -62,7 +62,7 @@ impl GuessCounter {
     /// evicted for a new one. The cache's default policy would drop the new one if the others are
     /// counted more often, and a new client could guess without a limit.
     fn with_capacity(clients: u64, clock: Clock) -> Self {
-        let idle = Duration::from_secs(2 * WINDOW_SECONDS);
+        let idle = Duration::from_secs(2 * GUESS_WINDOW_SECONDS);
         let seen = Cache::builder()
             .max_capacity(clients)
             .eviction_policy(EvictionPolicy::lru())
@@ -84,7 +84,8 @@ impl GuessCounter {
         let count = self.counts.get(&key(from))?;
         let (since, wrong) = *count.lock().unwrap_or_else(PoisonError::into_inner);
         let passed = self.clock.now().abs_diff(since);
-        (wrong >= MAX_WRONG_GUESSES && passed < WINDOW_SECONDS).then(|| WINDOW_SECONDS - passed)
+        (wrong >= MAX_WRONG_GUESSES && passed < GUESS_WINDOW_SECONDS)
+            .then(|| GUESS_WINDOW_SECONDS - passed)
     }
 
     /// Counts a wrong guess before its answer is sent.
@@ -101,12 +102,12 @@ impl GuessCounter {
         let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
         let (since, wrong) = *count;
         let passed = now.abs_diff(since);
-        if passed >= WINDOW_SECONDS {
+        if passed >= GUESS_WINDOW_SECONDS {
             *count = (now, 1);
         } else if wrong < MAX_WRONG_GUESSES {
             *count = (since, wrong + 1);
         } else {
-            return Err(WINDOW_SECONDS - passed);
+            return Err(GUESS_WINDOW_SECONDS - passed);
         }
         Ok(())
     }
@@ -202,7 +203,7 @@ mod tests {
         assert!(
             guesses
                 .waits(ip("2001:db8::ffff"))
-                .is_some_and(|it| (1..=WINDOW_SECONDS).contains(&it))
+                .is_some_and(|it| (1..=GUESS_WINDOW_SECONDS).contains(&it))
         );
         assert_eq!(
             (

@@ -48,7 +48,7 @@ use tokio_util::task::TaskTracker;
 
 /// Maximum number of requests that wait for the database although their clients may have
 /// disconnected: anyone can send them.
-const MAX_DETACHED: usize = 1024;
+const MAX_DETACHED_REQUESTS: usize = 1024;
 
 /// State that outlives a reload: sessions, metrics, and the key of a process without a configured
 /// secret.
@@ -170,7 +170,7 @@ impl Process {
         Self {
             memberships: Arc::new(MembershipCache::new(clock.clone(), background.clone())),
             background,
-            detached: Arc::new(Semaphore::new(MAX_DETACHED)),
+            detached: Arc::new(Semaphore::new(MAX_DETACHED_REQUESTS)),
             store: Arc::new(SessionStore::memory(Arc::clone(&live))),
             live,
             ids: Arc::new(RequestIds::new(&random)),

@@ -32,7 +32,7 @@ use tokio::sync::Semaphore;
 const MAX_LOADED_ORGANIZATIONS: u64 = 2000;
 
 /// Time after which an unused organization is unloaded.
-const IDLE_TIMEOUT: Duration = Duration::from_hours(24);
+const ORGANIZATION_IDLE_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// Maximum number of sign-ins that wait to be recorded.
 const MAX_WAITING_WRITES: usize = 256;
@@ -158,7 +158,7 @@ impl OrganizationRegistry {
             loaded: Cache::builder()
                 .max_capacity(MAX_LOADED_ORGANIZATIONS)
                 .eviction_policy(EvictionPolicy::lru())
-                .time_to_idle(IDLE_TIMEOUT)
+                .time_to_idle(ORGANIZATION_IDLE_TIMEOUT)
                 .build(),
             writing: Semaphore::new(MAX_WAITING_WRITES),
         }

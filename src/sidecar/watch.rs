@@ -32,7 +32,7 @@ const LOOKBACK_SECONDS: u64 = 300;
 
 /// Seconds after which a change is applied once more: a sign-in that was admitted immediately
 /// before has its session by then.
-const REPEAT_SECONDS: u64 = 5;
+const SECOND_APPLICATION_SECONDS: u64 = 5;
 
 /// The task of one process that follows the directory.
 #[derive(Debug)]
@@ -162,9 +162,9 @@ impl DirectoryWatch {
     }
 
     fn is_news(&self, it: &DirectoryChange, now: u64) -> bool {
-        self.seen
-            .get(&it.id)
-            .is_none_or(|it| !it.again && now >= it.followed.saturating_add(REPEAT_SECONDS))
+        self.seen.get(&it.id).is_none_or(|it| {
+            !it.again && now >= it.followed.saturating_add(SECOND_APPLICATION_SECONDS)
+        })
     }
 
     /// Returns the time up to which a signed-out person's sessions end: according to the other

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 /// Maximum number of bytes in lines that wait for the writer, including those being written now.
 /// Beyond it, lines are dropped and counted, because no request waits for a disk or a pipe.
-const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
+const MAX_QUEUED_LOG_BYTES: usize = 4 * 1024 * 1024;
 
 /// Maximum length of a line, in bytes; a longer line is cut.
-const MAX_LINE_BYTES: usize = 16 * 1024;
+const MAX_LOG_LINE_BYTES: usize = 16 * 1024;
 
 /// Time that the writer lets lines gather after a write. Waking it for each line would cost more
 /// than the line.
@@ -221,9 +221,9 @@ impl Log {
     }
 
     fn send(&self, mut line: Vec<u8>) {
-        if line.len() >= MAX_LINE_BYTES {
+        if line.len() >= MAX_LOG_LINE_BYTES {
             // Cuts at the first byte of a character (UTF-8).
-            let end = (0..MAX_LINE_BYTES)
+            let end = (0..MAX_LOG_LINE_BYTES)
                 .rev()
                 .find(|it| line.get(*it).is_some_and(|it| it & 0xc0 != 0x80));
             line.truncate(end.unwrap_or_default());
@@ -236,7 +236,7 @@ impl Log {
 impl LogQueue {
     fn push(&self, line: &[u8]) {
         let mut waiting = self.lock();
-        if waiting.lines.len() + waiting.under_way + line.len() > MAX_QUEUED_BYTES {
+        if waiting.lines.len() + waiting.under_way + line.len() > MAX_QUEUED_LOG_BYTES {
             waiting.dropped += 1;
             return;
         }
@@ -394,9 +394,9 @@ mod tests {
         let (line, count) = (vec![b'x'; 4000], 5000);
         // That this returns shows that no request waits: the reader only continues afterwards.
         (0..count).for_each(|_| log.send(line.clone()));
-        let kept = MAX_QUEUED_BYTES / 4001;
+        let kept = MAX_QUEUED_LOG_BYTES / 4001;
         assert_eq!(log.dropped(), count - kept as u64);
-        assert!(log.sender.0.lock().lines.capacity() <= 2 * MAX_QUEUED_BYTES);
+        assert!(log.sender.0.lock().lines.capacity() <= 2 * MAX_QUEUED_LOG_BYTES);
         release.send(()).unwrap();
         log.finish();
         log.finish();
@@ -432,13 +432,13 @@ mod tests {
             Reader(written),
         )
         .unwrap();
-        log.send("€".repeat(MAX_LINE_BYTES).into_bytes());
+        log.send("€".repeat(MAX_LOG_LINE_BYTES).into_bytes());
         log.finish();
         drop(log);
         let text = String::from_utf8(read.iter().flatten().collect()).unwrap();
         assert!(
-            text.len() <= MAX_LINE_BYTES
-                && text.len() > MAX_LINE_BYTES - 4
+            text.len() <= MAX_LOG_LINE_BYTES
+                && text.len() > MAX_LOG_LINE_BYTES - 4
                 && text.ends_with("€\n"),
             "{}",
             text.len()

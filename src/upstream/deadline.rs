@@ -1,7 +1,7 @@
 //! Limits the app's response time without a timer for each request.
 
 use super::error::Error;
-use super::held_permit::{CHECK_EVERY, UnderWay};
+use super::held_permit::{PERMIT_CHECK_INTERVAL, UnderWay};
 use super::request_body::BodyProgress;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -36,7 +36,7 @@ impl ConnectionTimer {
 pub(super) struct RequestDeadline<'a> {
     started_at: Instant,
     until: Instant,
-    /// The observer that is notified every `CHECK_EVERY` while the request is in progress, and the
+    /// The observer that is notified every `PERMIT_CHECK_INTERVAL` while the request is in progress, and the
     /// number of notifications due so far. Kept small, because it is moved with every request.
     told: Option<&'a dyn UnderWay>,
     told_times: u32,
@@ -113,7 +113,7 @@ impl<'a> RequestDeadline<'a> {
     /// Returns when the next action is due, unless the response comes first.
     fn next(&self) -> Instant {
         if self.told.is_some() {
-            self.until.min(self.started_at + CHECK_EVERY * (self.told_times + 1))
+            self.until.min(self.started_at + PERMIT_CHECK_INTERVAL * (self.told_times + 1))
         } else {
             self.until
         }
@@ -121,7 +121,8 @@ impl<'a> RequestDeadline<'a> {
 
     fn goes_on(&mut self) -> Result<(), Error> {
         let now = Instant::now();
-        let due = now.duration_since(self.started_at).as_millis() / CHECK_EVERY.as_millis();
+        let due =
+            now.duration_since(self.started_at).as_millis() / PERMIT_CHECK_INTERVAL.as_millis();
         if let Some(told) = self.told
             && due > u128::from(self.told_times)
         {

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// How often a permit is checked again. Shorter responses are sent whole: a session may end between
 /// the request head and the response head, and a short response that breaks off would look like an
 /// error.
-pub(super) const CHECK_EVERY: Duration = Duration::from_secs(1);
+pub(super) const PERMIT_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The most common reason for an early end, for the log.
 const SESSION_ENDED: &str = "its session ended";
@@ -88,7 +88,7 @@ impl<C: PermitCheck> HeldPermit<C> {
 
     /// Whether the session ended while the app was preparing a slow response.
     pub(super) fn expired_before_answer(&self, began: Instant) -> bool {
-        let is_late = self.session_is_over() && began.elapsed() >= CHECK_EVERY;
+        let is_late = self.session_is_over() && began.elapsed() >= PERMIT_CHECK_INTERVAL;
         if is_late {
             self.log_end("withheld", SESSION_ENDED);
         }
@@ -102,7 +102,7 @@ impl<C: PermitCheck> HeldPermit<C> {
         }
         let now = Instant::now();
         let since = *self.checked_at.get_or_insert(now);
-        now.duration_since(since) < CHECK_EVERY || self.still_holds()
+        now.duration_since(since) < PERMIT_CHECK_INTERVAL || self.still_holds()
     }
 
     /// Checks whether the transfer may continue.

@@ -25,7 +25,7 @@ const CONNECTION_DIVISOR: usize = 8;
 /// Part that requests of one address may use.
 const CLIENT_DIVISOR: usize = 2;
 /// What each of them may use in any case: a browser requests several things at once.
-const MIN_SHARE: usize = 8;
+const MIN_CONNECTIONS_PER_SHARE: usize = 8;
 
 /// Number of counters for connections. At most `CONNECTION_DIVISOR` of them are at their limit.
 const CONNECTION_COUNTERS: usize = 4096;
@@ -82,7 +82,7 @@ impl HeldShare {
 
 impl AppShares {
     fn of(connections: usize) -> Self {
-        let share = |divisor: usize| (connections / divisor).max(MIN_SHARE);
+        let share = |divisor: usize| (connections / divisor).max(MIN_CONNECTIONS_PER_SHARE);
         Self {
             connections: ShareTable::new(CONNECTION_COUNTERS, share(CONNECTION_DIVISOR)),
             clients: ShareTable::new(CLIENT_COUNTERS, share(CLIENT_DIVISOR)),

@@ -1,6 +1,6 @@
 //! Limits how long a body may stall, with periodic checks meanwhile.
 
-use super::held_permit::{CHECK_EVERY, HeldPermit, PermitCheck};
+use super::held_permit::{HeldPermit, PERMIT_CHECK_INTERVAL, PermitCheck};
 use pin_project_lite::pin_project;
 use std::future::Future as _;
 use std::pin::Pin;
@@ -35,13 +35,13 @@ impl Stall {
     }
 
     /// Waits for as long as the time limit and the permit allow. The permit is checked at the
-    /// interval `CHECK_EVERY`.
+    /// interval `PERMIT_CHECK_INTERVAL`.
     pub(super) fn poll_while_permitted<C: PermitCheck>(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         held: &mut Option<HeldPermit<C>>,
     ) -> Poll<EndedWait> {
-        let every = held.as_ref().map(|_| CHECK_EVERY);
+        let every = held.as_ref().map(|_| PERMIT_CHECK_INTERVAL);
         loop {
             if ready!(self.as_mut().poll_every(context, every)) {
                 return Poll::Ready(EndedWait::TimedOut);

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use http::header::WWW_AUTHENTICATE;
 
 /// Maximum length of a line that is read, in bytes; real challenges are far shorter.
-const MAX_LINE_BYTES: usize = 8 * 1024;
+const MAX_CHALLENGE_BYTES: usize = 8 * 1024;
 
 const BLANK_CHARS: [char; 2] = [' ', '\t'];
 /// Characters that may separate two list entries.
@@ -34,7 +34,8 @@ impl Challenge {
 /// All challenges of a response, in order. A line is read up to the point where it stops being a
 /// list of challenges.
 pub fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
-    let lines = headers.get_all(WWW_AUTHENTICATE).iter().filter(|it| it.len() <= MAX_LINE_BYTES);
+    let lines =
+        headers.get_all(WWW_AUTHENTICATE).iter().filter(|it| it.len() <= MAX_CHALLENGE_BYTES);
     lines.filter_map(|it| it.to_str().ok()).flat_map(read).collect()
 }
 
@@ -173,7 +174,7 @@ mod tests {
         headers.append(WWW_AUTHENTICATE, "Negotiate".parse().unwrap());
         headers.append(
             WWW_AUTHENTICATE,
-            format!("Bearer a=\"{}\"", "x".repeat(MAX_LINE_BYTES)).parse().unwrap(),
+            format!("Bearer a=\"{}\"", "x".repeat(MAX_CHALLENGE_BYTES)).parse().unwrap(),
         );
         headers.append(WWW_AUTHENTICATE, "Bearer b=1".parse().unwrap());
         assert_eq!(challenges(&headers).len(), 2);

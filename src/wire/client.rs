@@ -21,12 +21,12 @@ use std::time::Duration;
 /// Maximum time to establish a TCP connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum time until the response is complete, including the connection.
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum size of a response body, in bytes.
-const MAX_BODY_BYTES: usize = 1024 * 1024;
+const MAX_RESPONSE_BODY_BYTES: usize = 1024 * 1024;
 /// Maximum idle time of a connection that is used again: after it, the other end may have closed
 /// the connection, and a code cannot be sent twice.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+const POOLED_CONNECTION_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 type DirectClient = HttpsConnector<HttpConnector>;
 type TunneledClient = HttpsConnector<Tunnel<DirectClient>>;
@@ -69,13 +69,13 @@ pub enum Error {
     #[error("{0}")]
     Connect(String),
     /// The response did not arrive in time.
-    #[error("no answer within {} s", TOTAL_TIMEOUT.as_secs())]
+    #[error("no answer within {} s", RESPONSE_TIMEOUT.as_secs())]
     Timeout,
     /// The connection broke off; the text is the cause.
     #[error("the connection failed: {0}")]
     Broken(String),
     /// The response is larger than 1 MiB.
-    #[error("the answer is larger than {MAX_BODY_BYTES} bytes")]
+    #[error("the answer is larger than {MAX_RESPONSE_BODY_BYTES} bytes")]
     TooLarge,
 }
 
@@ -144,11 +144,13 @@ impl HttpClient {
                 if it.is_connect() { Error::Connect(chain(&it)) } else { Error::Broken(chain(&it)) }
             })?
             .into_parts();
-            let body =
-                Limited::new(body, MAX_BODY_BYTES).collect().await.map_err(|it| broken(&*it))?;
+            let body = Limited::new(body, MAX_RESPONSE_BODY_BYTES)
+                .collect()
+                .await
+                .map_err(|it| broken(&*it))?;
             Ok(Response::from_parts(head, body.to_bytes()))
         };
-        tokio::time::timeout(TOTAL_TIMEOUT, exchange).await.map_err(|_| Error::Timeout)?
+        tokio::time::timeout(RESPONSE_TIMEOUT, exchange).await.map_err(|_| Error::Timeout)?
     }
 }
 
@@ -193,7 +195,10 @@ fn tcp() -> HttpConnector {
 
 fn pool() -> legacy::Builder {
     let mut builder = legacy::Client::builder(TokioExecutor::new());
-    builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_TIMEOUT).pool_max_idle_per_host(4);
+    builder
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(POOLED_CONNECTION_IDLE_TIMEOUT)
+        .pool_max_idle_per_host(4);
     builder
 }
 
@@ -272,7 +277,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_past_the_limit_is_refused_with_and_without_a_length() {
-        let body = vec![b'x'; MAX_BODY_BYTES + 1];
+        let body = vec![b'x'; MAX_RESPONSE_BODY_BYTES + 1];
         for length in [format!("content-length: {}\r\n", body.len()), String::new()] {
             let answer = [format!("HTTP/1.1 200 OK\r\n{length}\r\n").as_bytes(), &body].concat();
             let (port, _) = one(answer).await;

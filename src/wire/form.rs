@@ -11,7 +11,7 @@ const MAX_FORM_BYTES: usize = 16 * 1024;
 
 /// Maximum number of fields: each name is compared with those before it, and thousands of short
 /// ones would keep a core busy.
-const MAX_FIELDS: usize = 64;
+const MAX_FORM_FIELDS: usize = 64;
 
 /// Maximum time to receive a form.
 const FORM_TIMEOUT: Duration = Duration::from_secs(10);
@@ -63,7 +63,7 @@ impl FormFields {
             if out.iter().any(|it| it.0 == name) {
                 return Err(Error::Twice);
             }
-            if out.len() == MAX_FIELDS {
+            if out.len() == MAX_FORM_FIELDS {
                 return Err(Error::Broken);
             }
             out.push((name.into_owned(), Zeroizing::new(value.into_owned())));
@@ -110,8 +110,11 @@ mod tests {
     fn a_form_of_very_many_names_is_none() {
         let names =
             |count: usize| (0..count).map(|it| format!("n{it}=")).collect::<Vec<_>>().join("&");
-        assert!(FormFields::parse(names(MAX_FIELDS).as_bytes()).is_ok());
-        assert_eq!(FormFields::parse(names(MAX_FIELDS + 1).as_bytes()).err(), Some(Error::Broken));
+        assert!(FormFields::parse(names(MAX_FORM_FIELDS).as_bytes()).is_ok());
+        assert_eq!(
+            FormFields::parse(names(MAX_FORM_FIELDS + 1).as_bytes()).err(),
+            Some(Error::Broken)
+        );
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub struct AccessConfig {
 }
 
 /// Maximum number of rules; each request searches them in order.
-const MAX_RULES: usize = 1000;
+const MAX_ACCESS_RULES: usize = 1000;
 
 /// The words that `allow` accepts; tables are read separately.
 #[derive(Clone, Copy, Debug, Default)]
@@ -75,15 +75,11 @@ pub(super) fn read(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> A
         .key("default", "Who has access to paths that no rule matches")
         .choice(&ALLOW_WORDS)
         .into();
-    let rules: Vec<_> =
-        section.each("rule", MAX_RULES, |it| rule(it, people)).into_iter().flatten().collect();
-    let origins = section
-        .key(
-            "origins",
-            "Origins in addition to that of `public_url` whose pages may open WebSockets with a \
-             person's session",
-        )
-        .list(&[], origin);
+    let rules: Vec<_> = section
+        .each("rule", MAX_ACCESS_RULES, |it| rule(it, people))
+        .into_iter()
+        .flatten()
+        .collect();
     coverage::refuse_covered(section, &rules);
     coverage::warn_of_spellings(section, &rules, &default);
     AccessConfig {

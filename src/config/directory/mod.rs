@@ -72,7 +72,7 @@ pub enum UnknownIdentifier {
 }
 
 /// Maximum number of organizations in the file; more of them belong in the database.
-const MAX_ORGANIZATIONS: usize = 1000;
+const MAX_FILE_ORGANIZATIONS: usize = 1000;
 
 const UNKNOWN_VALUES: [(&str, UnknownIdentifier); 2] =
     [("say", UnknownIdentifier::Say), ("ask-entra", UnknownIdentifier::AskEntra)];
@@ -81,8 +81,11 @@ const UNKNOWN_VALUES: [(&str, UnknownIdentifier); 2] =
 /// `[session] secrets` are written.
 pub(super) fn read(root: &ConfigSection<'_>, sealed: bool) -> (bool, Option<DirectoryConfig>) {
     let mut directory = root.inner("directory", section);
-    let drafts: Vec<_> =
-        root.each("organization", MAX_ORGANIZATIONS, organization).into_iter().flatten().collect();
+    let drafts: Vec<_> = root
+        .each("organization", MAX_FILE_ORGANIZATIONS, organization)
+        .into_iter()
+        .flatten()
+        .collect();
     if let (false, Some(first)) = (directory.written, drafts.first()) {
         root.complain(
             &first.code.spot,

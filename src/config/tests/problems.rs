@@ -273,7 +273,7 @@ fn a_named_file_must_be_there_and_bounded() {
     assert!(report(&file).contains("there is no file "));
     std::fs::write(&file, b"\xff").unwrap();
     assert!(report(&file).contains("it is not UTF-8"));
-    std::fs::write(&file, "#".repeat(MAX_FILE_BYTES + 1)).unwrap();
+    std::fs::write(&file, "#".repeat(MAX_CONFIG_FILE_BYTES + 1)).unwrap();
     assert!(report(&file).contains("is longer than 1048576 bytes"));
     std::fs::write(&file, SMALL).unwrap();
     assert!(load(Some(&file), &environment(&[("CLIENT", SECRET)])).config.is_some());

@@ -27,7 +27,7 @@ use visit::{PhoneBuild, PhoneVisit};
 /// Maximum number of stored walks; beyond it, the oldest is removed.
 const MAX_PHONE_VISITS: usize = 32;
 /// Maximum size of a form, in bytes.
-const MAX_FORM_BYTES: usize = 4096;
+const MAX_PHONE_FORM_BYTES: usize = 4096;
 /// The cookie that distinguishes walks.
 const PHONE_COOKIE: &str = "phone";
 
@@ -174,7 +174,7 @@ fn visit_id(headers: &HeaderMap) -> Option<&str> {
 
 /// Reads the form in which the person typed into the app.
 async fn typed(body: Incoming) -> String {
-    let bytes = Limited::new(body, MAX_FORM_BYTES)
+    let bytes = Limited::new(body, MAX_PHONE_FORM_BYTES)
         .collect()
         .await
         .map(http_body_util::Collected::to_bytes)

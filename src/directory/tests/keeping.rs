@@ -18,8 +18,8 @@ fn sign_in(organization: &Organization, at: usize, refused: Option<&str>) -> Fin
     }
 }
 
-fn all(most: u32) -> RecentSignInQuery {
-    RecentSignInQuery { before: None, refused_only: false, limit: most }
+fn all(limit: u32) -> RecentSignInQuery {
+    RecentSignInQuery { before: None, refused_only: false, limit }
 }
 
 #[tokio::test]

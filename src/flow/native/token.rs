@@ -173,9 +173,10 @@ async fn redeem(
     let code = Secret::new(form.needed("code", "code is missing")?);
     let verifier =
         form.needed("code_verifier", "code_verifier is missing: PKCE with S256 is required")?;
-    let most = sidecar.process.live.most_of_person();
-    let granted =
-        directory.redeem_code(&code, &client.id, form.text("redirect_uri"), verifier, most).await?;
+    let max_per_person = sidecar.process.live.max_per_person();
+    let granted = directory
+        .redeem_code(&code, &client.id, form.text("redirect_uri"), verifier, max_per_person)
+        .await?;
     // Other processes learn of it from the history.
     granted.ended.iter().for_each(|it| sidecar.process.live.end_client_sign_in(*it));
     Ok(granted)

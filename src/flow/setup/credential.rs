@@ -23,7 +23,7 @@ use crate::wire::form::FormFields;
 use http::{Response, StatusCode};
 
 /// The actions that the page can report as done.
-const DONE_VALUES: [&str; 3] = ["waits", "set", "taken_back"];
+const DONE_CREDENTIAL_ACTIONS: [&str; 3] = ["waits", "set", "taken_back"];
 
 /// Shows the state of the credential.
 pub(super) async fn show(
@@ -36,7 +36,7 @@ pub(super) async fn show(
         exchange,
         StatusCode::OK,
         &Page::Credential(Box::new(CredentialPage {
-            done: done(exchange.inbound, DONE_VALUES),
+            done: done(exchange.inbound, DONE_CREDENTIAL_ACTIONS),
             ..page
         })),
     ))

@@ -6,7 +6,7 @@ use super::super::refusal::Refusal;
 use super::frame::{self, SetUpMessage};
 use super::gate::{self, SetUpVisit};
 use crate::base::secret::Secret;
-use crate::directory::invitation::InvitationError;
+use crate::directory::invitation::{InvitationError, MAX_INVITATION_TOKEN_BYTES};
 use crate::pages::setup::{InvitationPage, SetUpPage};
 use crate::sidecar::guesses::{GuessingClient, RequestSource};
 use crate::sidecar::organizations::OrganizationRegistry;
@@ -16,9 +16,6 @@ use crate::wire::reply;
 use http::header::SET_COOKIE;
 use http::{Response, StatusCode};
 
-/// Maximum length of a token that is passed on, in bytes.
-const MAX_TOKEN_BYTES: usize = 64;
-
 /// `GET /setup/invitation?token=`: shows the button. The token is not looked up, so that the
 /// response does not reveal which links exist.
 pub(super) fn confirm_page(exchange: &Exchange<'_>) -> Response<Body> {
@@ -27,7 +24,7 @@ pub(super) fn confirm_page(exchange: &Exchange<'_>) -> Response<Body> {
         .filter(|it| it.0 == "token")
         .map(|it| it.1.into_owned());
     let plain = |it: &String| {
-        (1..=MAX_TOKEN_BYTES).contains(&it.len())
+        (1..=MAX_INVITATION_TOKEN_BYTES).contains(&it.len())
             && it.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_'))
     };
     match (all.next().filter(plain), all.next()) {

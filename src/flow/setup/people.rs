@@ -20,7 +20,7 @@ use crate::wire::form::FormFields;
 use http::{Response, StatusCode};
 
 /// Number of people on one page.
-const PEOPLE_PER_PAGE: usize = 25;
+const LISTED_PEOPLE_PER_PAGE: usize = 25;
 /// Maximum length of a search text, in characters.
 const MAX_SEARCH_CHARS: usize = 128;
 
@@ -51,9 +51,9 @@ async fn all(
         organization: Some(visit.organization().id),
         prefix: begins,
         after,
-        limit: one_more(PEOPLE_PER_PAGE),
+        limit: one_more(LISTED_PEOPLE_PER_PAGE),
     };
-    let (found, last) = rows(directory.people(&wanted).await?, PEOPLE_PER_PAGE);
+    let (found, last) = rows(directory.people(&wanted).await?, LISTED_PEOPLE_PER_PAGE);
     let next =
         last.map(|it| address(app, "people", &[("q", &searched), ("after", it.username.as_str())]));
     let people = found.iter().map(|it| listed(app, it)).collect();
@@ -104,7 +104,7 @@ async fn one(
         created: found.created,
         roles,
         may,
-        done: done(exchange.inbound, DONE_VALUES),
+        done: done(exchange.inbound, DONE_PERSON_ACTIONS),
     };
     Ok(shown(exchange, StatusCode::OK, &Page::OnePerson(Box::new(page))))
 }
@@ -125,7 +125,7 @@ fn listed(app: &App, it: &Person) -> PersonRow {
 }
 
 /// The actions that the page can report as done.
-const DONE_VALUES: [&str; 4] = ["role", "on", "off", "sign_out"];
+const DONE_PERSON_ACTIONS: [&str; 4] = ["role", "on", "off", "sign_out"];
 
 /// Performs the action of a form and shows the person's new state.
 pub(super) async fn change(

@@ -16,7 +16,7 @@ use crate::wire::body::Body;
 use http::{Response, StatusCode};
 
 /// The actions that the URL can report as done.
-const DONE_VALUES: [&str; 3] = ["saved", "moved", "on"];
+const DONE_STEP_ACTIONS: [&str; 3] = ["saved", "moved", "on"];
 
 /// `GET /setup`: shows the steps.
 pub(super) async fn page(
@@ -25,7 +25,7 @@ pub(super) async fn page(
     visit: &SetUpVisit,
 ) -> Result<Response<Body>, Refusal> {
     let query = exchange.inbound.target.query().unwrap_or_default();
-    let done = DONE_VALUES.into_iter().find(|it| {
+    let done = DONE_STEP_ACTIONS.into_iter().find(|it| {
         url::form_urlencoded::parse(query.as_bytes())
             .any(|(name, value)| name == "done" && value == *it)
     });

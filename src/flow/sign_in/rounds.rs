@@ -4,7 +4,7 @@
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
 use super::super::refusal::loops::{LoopEvidence, SessionCookieState};
-use crate::session::rounds::{SignInAim, SignInOrigin, SignInRounds, WINDOW_SECONDS};
+use crate::session::rounds::{ROUNDS_WINDOW_SECONDS, SignInAim, SignInOrigin, SignInRounds};
 use crate::sidecar::Sidecar;
 use crate::wire::cookies::{self, CookieMatch};
 use crate::wire::forwarded::why_http;
@@ -57,7 +57,7 @@ fn rounds_in_cookie(exchange: &Exchange<'_>) -> Option<SignInRounds> {
 pub(super) fn counted(exchange: &Exchange<'_>, rounds: SignInRounds) -> Option<HeaderValue> {
     let Exchange { sidecar, app, .. } = *exchange;
     let name = app.names.rounds();
-    app.names.set(&name, &sidecar.rounds.seal(&name, &rounds.write())?, Some(WINDOW_SECONDS))
+    app.names.set(&name, &sidecar.rounds.seal(&name, &rounds.write())?, Some(ROUNDS_WINDOW_SECONDS))
 }
 
 /// Returns the cookie that counts one more return with `state`.

@@ -8,7 +8,7 @@ use super::begin::{self, SignInStart};
 use crate::config::access::is_context;
 use crate::session::pending::{SessionRequest, SignInPurpose};
 use crate::session::record::Session;
-use crate::session::rounds::WINDOW_SECONDS;
+use crate::session::rounds::ROUNDS_WINDOW_SECONDS;
 use crate::wire::body::Body;
 use crate::wire::challenge::challenges;
 use crate::wire::inbound::{CallerKind, InboundRequest};
@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 /// Maximum length of `claims` in an app's challenge, in bytes of its base64: it becomes part of a
 /// URL.
-const MAX_CLAIMS_BYTES: usize = 4 * 1024;
+const MAX_APP_CLAIMS_BYTES: usize = 4 * 1024;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -56,8 +56,8 @@ pub(in crate::flow) async fn challenged(
         facts.cause = Some("cannot read the app's claims challenge".to_owned());
         return Ok(response);
     };
-    let is_recent =
-        exchange.sidecar.process.clock.now() < session.started_at().saturating_add(WINDOW_SECONDS);
+    let is_recent = exchange.sidecar.process.clock.now()
+        < session.started_at().saturating_add(ROUNDS_WINDOW_SECONDS);
     if is_recent && session.answered() == Some(&asked.mark) {
         facts.cause = Some("the app repeats a claims challenge that was just satisfied".to_owned());
         return Ok(response);
@@ -101,7 +101,7 @@ struct StepUpRequest {
 impl StepUpRequest {
     /// Reads a JSON object in base64 or base64url, with or without padding.
     fn read(said: &str) -> Option<Self> {
-        if said.len() > MAX_CLAIMS_BYTES {
+        if said.len() > MAX_APP_CLAIMS_BYTES {
             return None;
         }
         let json = BASE64.decode(said.replace('-', "+").replace('_', "/")).ok()?;
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_is_no_object_or_too_long_is_no_challenge() {
-        let long = format!(r#"{{"id_token":{{"x":"{}"}}}}"#, "x".repeat(MAX_CLAIMS_BYTES));
+        let long = format!(r#"{{"id_token":{{"x":"{}"}}}}"#, "x".repeat(MAX_APP_CLAIMS_BYTES));
         for json in [
             "",
             "[]",

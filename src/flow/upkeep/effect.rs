@@ -4,7 +4,7 @@ use super::renewal::RefusalCause;
 use crate::entra::refresh_failure::{self, RefreshFailure};
 
 /// Maximum wait that Entra may request for one session, in seconds.
-const MAX_RETRY_AFTER_SECONDS: u64 = 3600;
+const MAX_RECHECK_RETRY_AFTER_SECONDS: u64 = 3600;
 
 /// How a request for a session is served while a recheck is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl RefusalEffect {
                 RefreshFailure::InteractionRequired { claims } => Self::SignInRequired { claims },
                 RefreshFailure::Later { retry_after, ours } => Self::Continues {
                     rest_seconds: backoff_seconds
-                        .max(retry_after.unwrap_or(0).min(MAX_RETRY_AFTER_SECONDS)),
+                        .max(retry_after.unwrap_or(0).min(MAX_RECHECK_RETRY_AFTER_SECONDS)),
                     ours,
                 },
             },

@@ -18,11 +18,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 /// How long an answer is shared by all requests about the same person, in seconds; the shortest
 /// `recheck` has the same length. New sign-ins receive new groups.
-const FRESH_SECONDS: u64 = 60;
+const GROUPS_REUSE_SECONDS: u64 = 60;
 /// How long a request that cannot be judged without groups waits.
 const GROUPS_WAIT: Duration = Duration::from_secs(10);
 /// How long a background request keeps others from starting for the same session, in seconds.
-const BACKGROUND_TURN_SECONDS: u64 = 60;
+const BACKGROUND_REQUEST_SECONDS: u64 = 60;
 
 /// Requests the groups in the background if they are due. Costs one comparison if they are not.
 pub(in crate::flow) fn follow(sidecar: &Sidecar, session: &Arc<Session>) {
@@ -50,7 +50,7 @@ fn start_in_background(asking: GroupsRequest, process: &Process, due: u64) {
     if session.groups_age().at().is_some_and(|it| now >= asking.too_old(it)) {
         session.forget_groups();
     }
-    if session.groups_age().take(due, now.saturating_add(BACKGROUND_TURN_SECONDS)) {
+    if session.groups_age().take(due, now.saturating_add(BACKGROUND_REQUEST_SECONDS)) {
         process.background.spawn(async move { drop(asking.request_groups().await) });
     }
 }
@@ -107,7 +107,7 @@ impl GroupsRequest {
     /// Requests the groups, or waits for a request that is already running, and updates the
     /// session.
     async fn request_groups(&self) -> Result<(), GroupsUnavailable> {
-        let since = self.clock.now().saturating_sub(FRESH_SECONDS);
+        let since = self.clock.now().saturating_sub(GROUPS_REUSE_SECONDS);
         let (registrations, session) = (self.registrations.clone(), Arc::clone(&self.session));
         let store = Arc::clone(&self.store);
         let outcome = self

@@ -21,9 +21,9 @@ const RECHECK_WAIT: Duration = Duration::from_secs(5);
 /// Approximate time until the next attempt after one without an answer, in seconds.
 const RETRY_SECONDS: u64 = 30;
 /// How long another process may take to ask about the same sign-in, in seconds.
-const LEASE_SECONDS: u64 = 5;
+const OTHER_PROCESS_SECONDS: u64 = 5;
 /// How long an answer is reused for explicit requests (`POST /session/refresh`), in seconds.
-const FRESH_SECONDS: u64 = 60;
+const ANSWER_REUSE_SECONDS: u64 = 60;
 
 /// Entra was unreachable for longer than the grace period; contains the seconds until the next
 /// attempt.
@@ -132,7 +132,7 @@ impl RecheckRequest {
     }
 
     fn has_fresh_answer(&self) -> bool {
-        self.now().saturating_sub(self.session.standing().answered()) < FRESH_SECONDS
+        self.now().saturating_sub(self.session.standing().answered()) < ANSWER_REUSE_SECONDS
     }
 
     /// Whether there is a refresh token. If the lease is in use at the moment, there is one.
@@ -204,7 +204,7 @@ impl RecheckRequest {
         match self.lease_keeper().lease(&self.session, &mut lease).await {
             Ok(LeaseTurn::Held) => self.refresh_with(&mut lease).await,
             // Another process is asking with the same Entra refresh token.
-            Ok(LeaseTurn::Elsewhere) => self.put_off(LEASE_SECONDS),
+            Ok(LeaseTurn::Elsewhere) => self.put_off(OTHER_PROCESS_SECONDS),
             Ok(LeaseTurn::Over) => {
                 self.take(Err(RefusalCause::SignedOut));
             }
@@ -303,8 +303,8 @@ impl RecheckRequest {
         self.session.standing().set_due_in(now, wait.min(self.deadline().saturating_sub(now)));
     }
 
-    /// Returns a random value from 0 to `most`.
-    fn jitter(&self, most: u64) -> u64 {
-        most * u64::from(u16::from_be_bytes(self.process.random.bytes())) / u64::from(u16::MAX)
+    /// Returns a random value from 0 to `max`.
+    fn jitter(&self, max: u64) -> u64 {
+        max * u64::from(u16::from_be_bytes(self.process.random.bytes())) / u64::from(u16::MAX)
     }
 }

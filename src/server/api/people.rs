@@ -10,7 +10,7 @@ use crate::directory::organization::Organization;
 use crate::directory::people::PeopleQuery;
 use crate::directory::people_csv::{csv_head, csv_lines};
 use crate::directory::person::Person;
-use crate::directory::transfer::PEOPLE_PER_PAGE;
+use crate::directory::transfer::EXPORTED_PEOPLE_PER_PAGE;
 use crate::directory::{Directory, Error, organization_json};
 use crate::wire::body::{Body, BoxError};
 use crate::wire::reply;
@@ -169,7 +169,8 @@ pub(super) async fn import(
 
 /// Exports people as a file, page by page as the client reads it.
 pub(super) fn export(directory: Directory, organization: Option<Guid>) -> Response<Body> {
-    let first = PeopleQuery { organization, limit: PEOPLE_PER_PAGE, ..PeopleQuery::default() };
+    let first =
+        PeopleQuery { organization, limit: EXPORTED_PEOPLE_PER_PAGE, ..PeopleQuery::default() };
     let pages = stream::try_unfold(
         (directory, Some(first), csv_head()),
         |(directory, asked, mut text)| async move {
@@ -178,7 +179,7 @@ pub(super) fn export(directory: Directory, organization: Option<Guid>) -> Respon
             text.extend(csv_lines(&people));
             let next = people
                 .last()
-                .filter(|_| u32::try_from(people.len()) == Ok(PEOPLE_PER_PAGE))
+                .filter(|_| u32::try_from(people.len()) == Ok(EXPORTED_PEOPLE_PER_PAGE))
                 .map(|person| {
                     asked.after = Some(person.username.clone());
                     asked

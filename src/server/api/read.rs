@@ -40,15 +40,15 @@ async fn whole(
     parts: &Parts,
     body: Incoming,
     kind: &'static str,
-    most: usize,
+    max_bytes: usize,
     time: Duration,
 ) -> Result<Bytes, ApiError> {
     if !is_of_type(parts, kind) {
         return Err(ApiError::Type(kind));
     }
-    match tokio::time::timeout(time, Limited::new(body, most).collect()).await {
+    match tokio::time::timeout(time, Limited::new(body, max_bytes).collect()).await {
         Err(_) => Err(ApiError::TooSlow),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::TooLong(most)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::TooLong(max_bytes)),
         Ok(Err(_)) => Err(ApiError::Body("it is incomplete".to_owned())),
         Ok(Ok(it)) => Ok(it.to_bytes()),
     }
