@@ -1,6 +1,6 @@
 //! `entrada check`, and the reading that every command begins with.
 
-use super::terminal::{CommandError, complain, print_line};
+use super::terminal::{CommandError, print_line, print_to_stderr};
 use crate::base::calendar::days_if_expiring;
 use crate::base::clock::Clock;
 use crate::base::credential::ClientCredential;
@@ -13,9 +13,7 @@ pub(super) fn run(path: Option<&Path>) -> Result<(), CommandError> {
     report(&outcome, path);
     let name = if outcome.from_file { name(path) } else { "the environment".to_owned() };
     let config = outcome.config.ok_or_else(CommandError::already_reported)?;
-    for warning in ending(&config, Clock::system().now()) {
-        complain(&warning);
-    }
+    ending(&config, Clock::system().now()).iter().for_each(|it| print_to_stderr(it));
     print_line(&format!("{name} is valid"));
     Ok(())
 }
@@ -63,10 +61,10 @@ pub(super) fn read_quietly(path: Option<&Path>) -> Result<Config, CommandError> 
 fn report(outcome: &Outcome, path: Option<&Path>) {
     let text = config::problem::print(outcome, &name(path));
     if !text.is_empty() {
-        complain(text.trim_end());
+        print_to_stderr(text.trim_end());
     }
     if outcome.config.is_none() && !outcome.from_file {
-        complain(
+        print_to_stderr(
             "hint: there is no entrada.toml here; create one, or name another file with --config",
         );
     }

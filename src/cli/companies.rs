@@ -83,7 +83,10 @@ pub(super) fn registrations() -> Vec<EmulatedRegistration> {
 
 /// Creates missing companies and keeps changed ones. Returns the set-up link of the one that is not
 /// set up yet.
-pub(super) async fn settle(directory: &Directory, site: &Site) -> Result<Option<String>, Error> {
+pub(super) async fn create_companies(
+    directory: &Directory,
+    site: &Site,
+) -> Result<Option<String>, Error> {
     for company in &COMPANIES {
         let Some(code) = CompanyCode::parse(company.code) else { continue };
         if directory.organization(&code).await?.is_some() {

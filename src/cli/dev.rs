@@ -100,9 +100,9 @@ async fn serve(arguments: &DevArgs) -> Result<(), CommandError> {
         .await
         .map_err(CommandError::new)?;
     let link = match &process.directory {
-        Some(directory) => {
-            companies::settle(directory, &config.server.site).await.map_err(CommandError::new)?
-        }
+        Some(directory) => companies::create_companies(directory, &config.server.site)
+            .await
+            .map_err(CommandError::new)?,
         None => None,
     };
     let service = start(&config, process)?;

@@ -2,7 +2,7 @@
 
 use super::directory::{self, CommonArgs, actor, failure, open, print_result};
 use super::table::{lines, or_dash, pairs, time};
-use super::terminal::{CommandError, complain, print_line};
+use super::terminal::{CommandError, print_line, print_to_stderr};
 use crate::base::company_code::CompanyCode;
 use crate::base::username::Username;
 use crate::directory::change::{NewPerson, PersonChange};
@@ -257,7 +257,10 @@ fn list(arguments: &ListPeopleArgs) -> Result<(), CommandError> {
         if let Some(last) = people.last().filter(|_| {
             !arguments.common.json && u32::try_from(people.len()) == Ok(arguments.limit)
         }) {
-            complain(&format!("hint: there may be more; show them with --after {}", last.username));
+            print_to_stderr(&format!(
+                "hint: there may be more; show them with --after {}",
+                last.username
+            ));
         }
         Ok(())
     })
@@ -277,7 +280,7 @@ fn import(arguments: &ImportArgs) -> Result<(), CommandError> {
         let progress = |done: u64| {
             if done / 10_000 > reported {
                 reported = done / 10_000;
-                complain(&format!("{done} lines"));
+                print_to_stderr(&format!("{done} lines"));
             }
         };
         let file = std::io::BufReader::new(file);
@@ -285,10 +288,10 @@ fn import(arguments: &ImportArgs) -> Result<(), CommandError> {
             cannot(&arguments.file, &error).hint("run it again to continue from there")
         })
     })?;
-    summed_up(arguments, &outcome)
+    print_summary(arguments, &outcome)
 }
 
-fn summed_up(arguments: &ImportArgs, outcome: &ImportReport) -> Result<(), CommandError> {
+fn print_summary(arguments: &ImportArgs, outcome: &ImportReport) -> Result<(), CommandError> {
     let ImportReport { made, changed, unchanged, errors: wrong, left_out } = outcome;
     let errors: Vec<_> = wrong.iter().map(|it| json!({ "line": it.0, "why": it.1 })).collect();
     let all = json!({ "made": made, "changed": changed, "unchanged": unchanged, "left_out": left_out, "errors": errors });
@@ -298,17 +301,20 @@ fn summed_up(arguments: &ImportArgs, outcome: &ImportReport) -> Result<(), Comma
     if *left_out == 0 {
         return Ok(());
     }
-    complain(&format!("error: {left_out} lines of {} were skipped", arguments.file.display()));
+    print_to_stderr(&format!(
+        "error: {left_out} lines of {} were skipped",
+        arguments.file.display()
+    ));
     for (line, why) in wrong {
-        complain(&format!("  {}:{line}  {why}", arguments.file.display()));
+        print_to_stderr(&format!("  {}:{line}  {why}", arguments.file.display()));
     }
     if u64::try_from(wrong.len()).is_ok_and(|it| it < *left_out) {
-        complain(&format!(
+        print_to_stderr(&format!(
             "  and {} more",
             left_out - u64::try_from(wrong.len()).unwrap_or_default()
         ));
     }
-    complain(
+    print_to_stderr(
         "hint: fix those lines and run it again; people who were already imported do not change",
     );
     Err(CommandError::already_reported())

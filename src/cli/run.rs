@@ -2,7 +2,7 @@
 
 use super::check::{environment, name, read};
 use super::signals::StopSignals;
-use super::terminal::{CommandError, complain};
+use super::terminal::{CommandError, print_to_stderr};
 use crate::base::clock::Clock;
 use crate::config::problem::{ConfigLocation, Problem};
 use crate::config::server::ListenAddress;
@@ -88,9 +88,7 @@ fn warn_of_unopened(service: &Service) {
 /// Starts the service; prints warnings.
 pub(super) fn start(config: &Config, process: Process) -> Result<Arc<Service>, CommandError> {
     let (service, warnings) = Service::start(config, process).map_err(CommandError::new)?;
-    for warning in &warnings {
-        complain(&format!("warning: {warning}"));
-    }
+    warnings.iter().for_each(|it| print_to_stderr(&format!("warning: {it}")));
     Ok(service)
 }
 

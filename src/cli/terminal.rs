@@ -40,7 +40,7 @@ impl Display for CommandError {
 /// Prints the error and returns its exit code.
 pub(super) fn fail(failure: &CommandError) -> ExitCode {
     if !failure.already_reported {
-        complain(&failure.to_string());
+        print_to_stderr(&failure.to_string());
     }
     ExitCode::FAILURE
 }
@@ -51,6 +51,6 @@ pub(super) fn print_line(text: &str) {
 }
 
 /// A line on standard error.
-pub(super) fn complain(text: &str) {
+pub(super) fn print_to_stderr(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

@@ -41,7 +41,7 @@ pub(super) fn read(
                 tls(table, "A certificate that the registration knows, instead of a client secret"),
             )
         }),
-        section.spot_of("certificate"),
+        section.locate("certificate"),
     );
     let by_secret = key().is_present(ValueType::Secret);
     let (token_is_written, token) = section.inner("federated_token", |table| {
@@ -69,8 +69,8 @@ pub(super) fn read(
     let mut written = written.into_iter().filter(|it| it.0).map(|it| it.1);
     let (first, second) = (written.next(), written.next());
     if let (Some(first), Some(second)) = (first, second) {
-        section.complain(
-            &section.spot_of(second),
+        section.add_problem(
+            &section.locate(second),
             InvalidValue::new(format!("cannot be combined with {first}")).hint(WHICH),
         );
     }
@@ -95,12 +95,12 @@ pub(super) fn read(
         && of_entra
         && section.variable("AZURE_FEDERATED_TOKEN_FILE").is_some()
     {
-        let complaint = InvalidValue::new(
+        let invalid = InvalidValue::new(
             "both AZURE_FEDERATED_TOKEN_FILE and a client secret are set; the client secret is used",
         );
         section.warn(
-            &section.spot_of("client_secret"),
-            complaint.hint("write federated_token = { file = \"...\" }, or unset the secret"),
+            &section.locate("client_secret"),
+            invalid.hint("write federated_token = { file = \"...\" }, or unset the secret"),
         );
     }
     credential
@@ -108,7 +108,7 @@ pub(super) fn read(
 
 fn certificate(
     section: &ConfigSection<'_>,
-    spot: &LocatedKey,
+    place: &LocatedKey,
     TlsFiles { certificate, key }: &TlsFiles,
 ) -> Option<ClientCertificate> {
     let read = text(certificate).and_then(|certificate| Ok((certificate, text(key)?)));
@@ -117,15 +117,15 @@ fn certificate(
         ClientCertificate::parse(&both)
             .map_err(|it| InvalidValue::new(it.to_string()).hint(it.hint()))
     });
-    parsed.map_err(|it| section.complain(spot, it)).ok()
+    parsed.map_err(|it| section.add_problem(place, it)).ok()
 }
 
 /// A Secret ID is not a secret, although the portal shows it right next to one.
 fn is_value(section: &ConfigSection<'_>, secret: LocatedValue<Secret>) -> Option<Secret> {
     if Guid::parse(secret.value.expose()).is_some() {
-        let complaint = InvalidValue::new("this is a Secret ID, not a secret")
+        let invalid = InvalidValue::new("this is a Secret ID, not a secret")
             .hint("copy the Value, not the Secret ID; it is shown only once, so create a new secret if you no longer have it");
-        section.complain(&secret.spot, complaint);
+        section.add_problem(&secret.place, invalid);
         return None;
     }
     Some(secret.value)

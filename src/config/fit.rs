@@ -40,21 +40,21 @@ fn redirect_is_free(
         .is_some_and(|name| name.is_empty() || RESERVED.iter().any(|it| is_at_or_below(name, it)))
         || is_at_or_below(path, "/.auth")
     {
-        let complaint = InvalidValue::new(format!("{} is already a page of Entrada", quote(path)));
-        written.complain(
-            &redirect.spot,
-            complaint.hint(format!("choose an unused path, like {}/callback", site.prefix())),
+        let invalid = InvalidValue::new(format!("{} is already a page of Entrada", quote(path)));
+        written.add_problem(
+            &redirect.place,
+            invalid.hint(format!("choose an unused path, like {}/callback", site.prefix())),
         );
     }
     if let Some(route) = upstream.paths.iter().find(|it| it.value.matches(path)) {
-        let complaint = InvalidValue::new(format!(
+        let invalid = InvalidValue::new(format!(
             "{} is covered by the route {}",
             quote(path),
             quote(&route.value.to_string())
         ));
-        written.complain(
-            &redirect.spot,
-            complaint.hint(format!(
+        written.add_problem(
+            &redirect.place,
+            invalid.hint(format!(
                 "choose a path that no route covers, like {}/callback",
                 site.prefix()
             )),
@@ -71,11 +71,11 @@ fn check_route_prefixes(
         let pattern = it.value.to_string();
         let path = pattern.trim_end_matches("/**");
         if site.is_ours(path) {
-            let complaint =
+            let invalid =
                 InvalidValue::new(format!("{} is handled by Entrada itself", quote(path)));
-            written.complain(
-                &it.spot,
-                complaint.hint("choose another [server] prefix, or another path for the app"),
+            written.add_problem(
+                &it.place,
+                invalid.hint("choose another [server] prefix, or another path for the app"),
             );
         }
     }
@@ -89,9 +89,9 @@ fn no_loop(
 ) {
     let ours = server.listen.iter().chain(&server.admin_listen);
     if ours.map(|it| &it.value).any(|it| leads_to(&to.value, it)) {
-        let complaint = InvalidValue::new("is an address that Entrada listens on")
+        let invalid = InvalidValue::new("is an address that Entrada listens on")
             .hint("write the app's address, with a port other than those of [server] listen and admin_listen");
-        written.complain(&to.spot, complaint);
+        written.add_problem(&to.place, invalid);
     }
 }
 

@@ -114,8 +114,8 @@ pub(super) fn read(section: &ConfigSection<'_>, origin: Option<&str>) -> Headers
     for it in &custom {
         let folded = fold(it.value.0.as_str());
         if names.contains(&folded) {
-            section.complain(
-                &it.spot,
+            section.add_problem(
+                &it.place,
                 InvalidValue::new("this header already has another meaning")
                     .hint("use each header name once; \"_\" counts as \"-\""),
             );
@@ -183,13 +183,13 @@ fn custom(section: &ConfigSection<'_>) -> Vec<LocatedValue<(HeaderName, String)>
     else {
         return Vec::new();
     };
-    let spot = |key: &str, offset| LocatedKey {
+    let place = |key: &str, offset| LocatedKey {
         key: format!("headers.custom.{key}"),
         at: ValueLocation::Offset(offset),
     };
     let DeValue::Table(table) = value.get_ref() else {
-        section.complain(
-            &section.spot_of("custom"),
+        section.add_problem(
+            &section.locate("custom"),
             unexpected("a table", value.get_ref())
                 .hint("write { \"X-Employee-Id\" = \"employeeid\" }"),
         );
@@ -202,11 +202,11 @@ fn custom(section: &ConfigSection<'_>) -> Vec<LocatedValue<(HeaderName, String)>
             _ => Err(InvalidValue::new("expected the name of a claim")
                 .hint("write { \"X-Employee-Id\" = \"employeeid\" }")),
         });
-        let spot = spot(&plain(name_text), name.span().start);
+        let place = place(&plain(name_text), name.span().start);
         value
-            .map_err(|it| section.complain(&spot, it))
+            .map_err(|it| section.add_problem(&place, it))
             .ok()
-            .map(|value| LocatedValue { value, spot })
+            .map(|value| LocatedValue { value, place })
     };
     table.iter().filter_map(one).collect()
 }

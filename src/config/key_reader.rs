@@ -123,7 +123,7 @@ impl<'a> KeyReader<'_, 'a> {
             }
             None => Some(LocatedValue {
                 value: read(default).ok()?,
-                spot: self.section.spot_of(self.name),
+                place: self.section.locate(self.name),
             }),
         }
     }
@@ -171,24 +171,24 @@ impl<'a> KeyReader<'_, 'a> {
             let one = |text: &&str| {
                 Some(LocatedValue {
                     value: read(text).ok()?,
-                    spot: self.section.spot_of(self.name),
+                    place: self.section.locate(self.name),
                 })
             };
             return default.iter().map(one).collect();
         };
-        let spot = |at| self.section.spot(self.name, at);
+        let place = |at| self.section.located_key(self.name, at);
         let entries: Vec<_> = match entry.raw {
             RawValue::Variable(text) => {
                 let parts = text.split(',').map(str::trim).filter(|it| !it.is_empty());
                 parts
-                    .map(|it| RawEntry { raw: RawValue::Variable(it), spot: entry.spot.clone() })
+                    .map(|it| RawEntry { raw: RawValue::Variable(it), place: entry.place.clone() })
                     .collect()
             }
             RawValue::File(DeValue::Array(values)) => values
                 .iter()
                 .map(|it| RawEntry {
                     raw: RawValue::File(it.get_ref()),
-                    spot: spot(ValueLocation::Offset(it.span().start)),
+                    place: place(ValueLocation::Offset(it.span().start)),
                 })
                 .collect(),
             RawValue::File(_) => vec![entry],
@@ -201,7 +201,7 @@ impl<'a> KeyReader<'_, 'a> {
         let Some(entry) = self.find(Some(default.to_string()), ValueType::Flag) else {
             return default;
         };
-        let complaint = match entry.raw {
+        let invalid = match entry.raw {
             RawValue::File(DeValue::Boolean(value)) => return *value,
             RawValue::Variable("true") => return true,
             RawValue::Variable("false") => return false,
@@ -210,7 +210,7 @@ impl<'a> KeyReader<'_, 'a> {
                 InvalidValue::new(format!("{} is neither true nor false", quote(text)))
             }
         };
-        self.section.complain(&entry.spot, complaint);
+        self.section.add_problem(&entry.place, invalid);
         default
     }
 
@@ -224,19 +224,19 @@ impl<'a> KeyReader<'_, 'a> {
             }
             RawValue::Variable(text) => text.parse().ok(),
             RawValue::File(other) => {
-                self.section.complain(&entry.spot, unexpected("a whole number", other));
+                self.section.add_problem(&entry.place, unexpected("a whole number", other));
                 return default;
             }
         };
         if let Some(number) = number.filter(|it| range.contains(it)) {
             return number;
         }
-        let complaint = InvalidValue::new("is out of range").hint(format!(
+        let invalid = InvalidValue::new("is out of range").hint(format!(
             "choose a whole number from {} to {}",
             range.start(),
             range.end()
         ));
-        self.section.complain(&entry.spot, complaint);
+        self.section.add_problem(&entry.place, invalid);
         default
     }
 
@@ -246,8 +246,8 @@ impl<'a> KeyReader<'_, 'a> {
             (format!("\"{}\"", duration::spell(default)), ValueType::Duration(range.clone()));
         let Some(entry) = self.find(Some(spelled), accepts) else { return default };
         if let RawValue::File(number @ DeValue::Integer(_)) = entry.raw {
-            self.section.complain(
-                &entry.spot,
+            self.section.add_problem(
+                &entry.place,
                 unexpected("a duration", number)
                     .hint("write a number and a unit in quotes, like \"30s\""),
             );
@@ -256,11 +256,11 @@ impl<'a> KeyReader<'_, 'a> {
         let within = |text: &str| {
             let value = duration::parse(text)?;
             let (min, max) = (duration::spell(*range.start()), duration::spell(*range.end()));
-            let complaint = || {
+            let invalid = || {
                 InvalidValue::new(format!("{} is out of range", quote(text)))
                     .hint(format!("choose from \"{min}\" to \"{max}\""))
             };
-            if range.contains(&value) { Ok(value) } else { Err(complaint()) }
+            if range.contains(&value) { Ok(value) } else { Err(invalid()) }
         };
         self.as_text(&entry)
             .and_then(|text| self.judge(text, entry, within))
@@ -318,8 +318,8 @@ impl<'a> KeyReader<'_, 'a> {
         let (section, name) = (self.section, self.name);
         let value = Self { needed: true, ..self }.of_file(accepts);
         if value.is_none() {
-            let complaint = InvalidValue::new("is missing").hint(hint);
-            section.complain(&section.spot_of(name), complaint);
+            let invalid = InvalidValue::new("is missing").hint(hint);
+            section.add_problem(&section.locate(name), invalid);
         }
         value
     }
@@ -347,7 +347,7 @@ impl<'a> KeyReader<'_, 'a> {
             RawValue::Variable(text) => Some(text),
             RawValue::File(DeValue::String(text)) => Some(text),
             RawValue::File(other) => {
-                self.section.complain(&entry.spot, unexpected("text in quotes", other));
+                self.section.add_problem(&entry.place, unexpected("text in quotes", other));
                 None
             }
         }
@@ -360,9 +360,9 @@ impl<'a> KeyReader<'_, 'a> {
         read: impl Fn(&str) -> Result<T, InvalidValue>,
     ) -> Option<LocatedValue<T>> {
         match read(text) {
-            Ok(value) => Some(LocatedValue { value, spot: entry.spot }),
-            Err(complaint) => {
-                self.section.complain(&entry.spot, complaint);
+            Ok(value) => Some(LocatedValue { value, place: entry.place }),
+            Err(invalid) => {
+                self.section.add_problem(&entry.place, invalid);
                 None
             }
         }
@@ -373,8 +373,8 @@ impl<'a> KeyReader<'_, 'a> {
         if self.needed {
             let alias = self.alias.map(|it| format!(" or {it}")).unwrap_or_default();
             let hint = format!("set {} in {}{alias}", self.name, self.section.place_of(self.name));
-            self.section.complain(
-                &self.section.spot_of(self.name),
+            self.section.add_problem(
+                &self.section.locate(self.name),
                 InvalidValue::new("is missing").hint(hint),
             );
         }
@@ -384,15 +384,15 @@ impl<'a> KeyReader<'_, 'a> {
 /// Parses one of a closed set of words.
 pub(super) fn choose<T: Copy>(text: &str, words: &[(&'static str, T)]) -> Result<T, InvalidValue> {
     let known = || words.iter().map(|it| it.0);
-    let complaint = || {
-        let complaint = InvalidValue::new(format!("{} is not a valid value", quote(text)));
+    let invalid = || {
+        let invalid = InvalidValue::new(format!("{} is not a valid value", quote(text)));
         match nearest(text, known()) {
-            Some(meant) => complaint.hint(format!("did you mean \"{meant}\"?")),
-            None => complaint.hint(format!(
+            Some(meant) => invalid.hint(format!("did you mean \"{meant}\"?")),
+            None => invalid.hint(format!(
                 "write {}",
                 known().map(|it| format!("\"{it}\"")).collect::<Vec<_>>().join(" or ")
             )),
         }
     };
-    words.iter().find(|it| it.0 == text).map(|it| it.1).ok_or_else(complaint)
+    words.iter().find(|it| it.0 == text).map(|it| it.1).ok_or_else(invalid)
 }

@@ -76,7 +76,7 @@ const MAX_NATIVE_CLIENTS: usize = 100;
 
 pub(super) fn read(section: &ConfigSection<'_>, has_directory: bool) -> Option<NativeConfig> {
     let names = ["access_token", "refresh_idle", "lifetime"];
-    let written = !matches!(section.spot_of_table().at, ValueLocation::Nowhere)
+    let written = !matches!(section.locate_table().at, ValueLocation::Nowhere)
         || names.iter().any(|it| section.is_written(it));
     let access_token = section
         .key("access_token", "Lifetime of an access token")
@@ -95,19 +95,19 @@ pub(super) fn read(section: &ConfigSection<'_>, has_directory: bool) -> Option<N
         return None;
     }
     if !has_directory {
-        let complaint = InvalidValue::new("needs [directory]")
+        let invalid = InvalidValue::new("needs [directory]")
             .hint("add [directory] with a database, which stores the sign-ins of native clients");
-        section.complain(&section.spot_of_table(), complaint);
+        section.add_problem(&section.locate_table(), invalid);
     }
     if clients.is_empty() {
-        let complaint = InvalidValue::new("has no client, so it cannot be used")
+        let invalid = InvalidValue::new("has no client, so it cannot be used")
             .hint("add [[native.client]] with id, name and redirect_uris");
-        section.complain(&section.spot_of_table(), complaint);
+        section.add_problem(&section.locate_table(), invalid);
     }
     if refresh_idle > lifetime {
-        let complaint = InvalidValue::new("is longer than lifetime, so it would have no effect")
+        let invalid = InvalidValue::new("is longer than lifetime, so it would have no effect")
             .hint("choose at most lifetime");
-        section.complain(&section.spot_of("refresh_idle"), complaint);
+        section.add_problem(&section.locate("refresh_idle"), invalid);
     }
     let clients: Vec<_> = clients.into_iter().flatten().collect();
     report_duplicates(section, &clients);
@@ -133,8 +133,8 @@ fn client(section: &ConfigSection<'_>) -> Option<LocatedValue<NativeClient>> {
         .needed()
         .whole_list(&[], redirect_uri);
     if section.is_empty_list("redirect_uris") {
-        section.complain(
-            &section.spot_of("redirect_uris"),
+        section.add_problem(
+            &section.locate("redirect_uris"),
             InvalidValue::new("is empty")
                 .hint("write at least one address, like [\"com.example.app:/signed-in\"]"),
         );
@@ -146,13 +146,13 @@ fn client(section: &ConfigSection<'_>) -> Option<LocatedValue<NativeClient>> {
         .map(|it| it.value)
         .collect();
     if scopes.iter().map(|it| it.len() + 1).sum::<usize>() > MAX_SCOPE_BYTES + 1 {
-        let complaint = InvalidValue::new(format!(
+        let invalid = InvalidValue::new(format!(
             "has more than {MAX_SCOPE_BYTES} bytes, so no client could request all of it"
         ));
         section
-            .complain(&section.spot_of("scopes"), complaint.hint("list fewer or shorter scopes"));
+            .add_problem(&section.locate("scopes"), invalid.hint("list fewer or shorter scopes"));
     }
-    let (LocatedValue { value: id, spot }, name) = (id?, name?.value);
+    let (LocatedValue { value: id, place }, name) = (id?, name?.value);
     Some(LocatedValue {
         value: NativeClient {
             id,
@@ -160,19 +160,19 @@ fn client(section: &ConfigSection<'_>) -> Option<LocatedValue<NativeClient>> {
             redirect_uris: uris?.into_iter().map(|it| it.value).collect(),
             scopes,
         },
-        spot,
+        place,
     })
 }
 
 fn report_duplicates(section: &ConfigSection<'_>, clients: &[LocatedValue<NativeClient>]) {
     for (at, it) in clients.iter().enumerate() {
         if clients.iter().take(at).any(|other| other.value.id == it.value.id) {
-            let complaint = InvalidValue::new(format!(
+            let invalid = InvalidValue::new(format!(
                 "{} already belongs to another client",
                 quote(&it.value.id)
             ))
             .hint("give each client its own");
-            section.complain(&it.spot, complaint);
+            section.add_problem(&it.place, invalid);
         }
     }
 }

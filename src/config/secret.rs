@@ -23,7 +23,7 @@ impl<'a> KeyReader<'_, 'a> {
             self.miss();
             return None;
         };
-        self.one_secret(entry.raw, entry.spot)
+        self.one_secret(entry.raw, entry.place)
     }
 
     /// Reads a list of secrets; the environment separates them with commas.
@@ -34,7 +34,7 @@ impl<'a> KeyReader<'_, 'a> {
                 let one = |it: &'a toml::Spanned<DeValue<'a>>| {
                     self.one_secret(
                         RawValue::File(it.get_ref()),
-                        self.section.spot(self.name, ValueLocation::Offset(it.span().start)),
+                        self.section.located_key(self.name, ValueLocation::Offset(it.span().start)),
                     )
                 };
                 values.iter().filter_map(one).collect()
@@ -42,14 +42,14 @@ impl<'a> KeyReader<'_, 'a> {
             RawValue::Variable(text) => {
                 let parts = text.split(',').map(str::trim).filter(|it| !it.is_empty());
                 parts
-                    .filter_map(|it| self.one_secret(RawValue::Variable(it), entry.spot.clone()))
+                    .filter_map(|it| self.one_secret(RawValue::Variable(it), entry.place.clone()))
                     .collect()
             }
-            raw @ RawValue::File(_) => self.one_secret(raw, entry.spot).into_iter().collect(),
+            raw @ RawValue::File(_) => self.one_secret(raw, entry.place).into_iter().collect(),
         }
     }
 
-    fn one_secret(&self, raw: RawValue<'a>, spot: LocatedKey) -> Option<LocatedValue<Secret>> {
+    fn one_secret(&self, raw: RawValue<'a>, place: LocatedKey) -> Option<LocatedValue<Secret>> {
         let secret = match raw {
             RawValue::Variable(text) => Ok(Secret::new(text)),
             RawValue::File(DeValue::String(text)) if text.is_empty() => {
@@ -57,7 +57,7 @@ impl<'a> KeyReader<'_, 'a> {
             }
             RawValue::File(DeValue::String(text)) => {
                 self.section.warn(
-                    &spot,
+                    &place,
                     InvalidValue::new("the file contains a secret")
                         .hint(format!("{SECRET_FORMS}, so that the file can be shared")),
                 );
@@ -67,9 +67,9 @@ impl<'a> KeyReader<'_, 'a> {
             RawValue::File(other) => Err(unexpected("a secret", other).hint(SECRET_FORMS)),
         };
         match secret {
-            Ok(value) => Some(LocatedValue { value, spot }),
-            Err(complaint) => {
-                self.section.complain(&spot, complaint);
+            Ok(value) => Some(LocatedValue { value, place }),
+            Err(invalid) => {
+                self.section.add_problem(&place, invalid);
                 None
             }
         }

@@ -24,14 +24,14 @@ pub(super) struct ConfigSection<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct LocatedValue<T> {
     pub(super) value: T,
-    pub(super) spot: LocatedKey,
+    pub(super) place: LocatedKey,
 }
 
 /// A value as it is written.
 #[derive(Debug)]
 pub(super) struct RawEntry<'a> {
     pub(super) raw: RawValue<'a>,
-    pub(super) spot: LocatedKey,
+    pub(super) place: LocatedKey,
 }
 
 impl RawEntry<'_> {
@@ -88,7 +88,9 @@ impl<'a> ConfigSection<'a> {
         match self.written_value(name) {
             None => {}
             Some((DeValue::Table(table), at)) => (inner.table, inner.at) = (Some(table), at),
-            Some((other, at)) => self.complain(&self.spot(name, at), unexpected("a table", other)),
+            Some((other, at)) => {
+                self.add_problem(&self.located_key(name, at), unexpected("a table", other))
+            }
         }
         inner.all(read)
     }
@@ -105,16 +107,16 @@ impl<'a> ConfigSection<'a> {
             None => return Vec::new(),
             Some((DeValue::Array(tables), at)) => (tables, at),
             Some((other, at)) => {
-                self.complain(
-                    &self.spot(name, at),
+                self.add_problem(
+                    &self.located_key(name, at),
                     unexpected(&format!("[[{}]]", join(&self.name, name)), other),
                 );
                 return Vec::new();
             }
         };
         if tables.len() > max_tables {
-            self.complain(
-                &self.spot(name, at),
+            self.add_problem(
+                &self.located_key(name, at),
                 InvalidValue::new(format!(
                     "{} entries are too many; the maximum is {max_tables}",
                     tables.len()
@@ -140,7 +142,7 @@ impl<'a> ConfigSection<'a> {
                 Some(inner.all(read))
             }
             other => {
-                self.complain(&self.spot(name, at), unexpected("a table", other));
+                self.add_problem(&self.located_key(name, at), unexpected("a table", other));
                 None
             }
         }
@@ -197,14 +199,14 @@ impl<'a> ConfigSection<'a> {
             let raw = RawValue::Variable(self.written.variable(variable)?);
             Some(RawEntry {
                 raw,
-                spot: self.spot(name, ValueLocation::Variable(variable.to_owned())),
+                place: self.located_key(name, ValueLocation::Variable(variable.to_owned())),
             })
         };
         let ours = if self.variables { from(&ours) } else { None };
         let file = || {
             self.written_value(name).map(|(value, at)| RawEntry {
                 raw: RawValue::File(value),
-                spot: self.spot(name, at),
+                place: self.located_key(name, at),
             })
         };
         ours.or_else(file).or_else(|| from(alias?))
@@ -248,20 +250,20 @@ impl<'a> ConfigSection<'a> {
     }
 
     /// A key of this table and the place where it is written.
-    pub(super) fn spot(&self, name: &str, at: ValueLocation) -> LocatedKey {
+    pub(super) fn located_key(&self, name: &str, at: ValueLocation) -> LocatedKey {
         LocatedKey { key: join(&self.name, name), at }
     }
 
     /// The place of a key's value, or, if it is not written, of its table.
-    pub(super) fn spot_of(&self, name: &str) -> LocatedKey {
+    pub(super) fn locate(&self, name: &str) -> LocatedKey {
         let variable = Some(variable_of(&join(&self.name, name)))
             .filter(|it| self.variables && self.written.variable(it).is_some());
         let file = || self.written_value(name).map_or_else(|| self.at.clone(), |it| it.1);
-        self.spot(name, variable.map_or_else(file, ValueLocation::Variable))
+        self.located_key(name, variable.map_or_else(file, ValueLocation::Variable))
     }
 
     /// The name and place of this table.
-    pub(super) fn spot_of_table(&self) -> LocatedKey {
+    pub(super) fn locate_table(&self) -> LocatedKey {
         LocatedKey { key: self.name.clone(), at: self.at.clone() }
     }
 
@@ -280,12 +282,12 @@ impl<'a> ConfigSection<'a> {
         }
     }
 
-    pub(super) fn complain(&self, spot: &LocatedKey, complaint: InvalidValue) {
-        self.written.complain(spot, complaint);
+    pub(super) fn add_problem(&self, place: &LocatedKey, invalid: InvalidValue) {
+        self.written.add_problem(place, invalid);
     }
 
-    pub(super) fn warn(&self, spot: &LocatedKey, complaint: InvalidValue) {
-        self.written.warn(spot, complaint);
+    pub(super) fn warn(&self, place: &LocatedKey, invalid: InvalidValue) {
+        self.written.warn(place, invalid);
     }
 }
 

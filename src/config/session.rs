@@ -62,9 +62,9 @@ pub(super) fn read(section: &ConfigSection<'_>) -> SessionConfig {
             .number(100, 1..=10_000_000),
     };
     if session.idle > session.lifetime {
-        let complaint = InvalidValue::new("is longer than lifetime, so it would have no effect")
+        let invalid = InvalidValue::new("is longer than lifetime, so it would have no effect")
             .hint("choose at most lifetime");
-        section.complain(&section.spot_of("idle"), complaint);
+        section.add_problem(&section.locate("idle"), invalid);
     }
     session
 }
@@ -74,10 +74,10 @@ fn secrets(section: &ConfigSection<'_>) -> Vec<Secret> {
         if secret.value.expose().len() >= MIN_SECRET_BYTES {
             return Some(secret.value);
         }
-        let complaint =
+        let invalid =
             InvalidValue::new(format!("a secret has fewer than {MIN_SECRET_BYTES} bytes"))
                 .hint("entrada secret prints a good one");
-        section.complain(&secret.spot, complaint);
+        section.add_problem(&secret.place, invalid);
         None
     };
     section

@@ -113,24 +113,24 @@ impl<'a> ConfigSource<'a> {
         }
     }
 
-    pub(super) fn complain(&self, spot: &LocatedKey, complaint: InvalidValue) {
-        let problem = self.problem(spot, complaint);
+    pub(super) fn add_problem(&self, place: &LocatedKey, invalid: InvalidValue) {
+        let problem = self.problem(place, invalid);
         let mut findings = self.findings.borrow_mut();
         if findings.problems.len() < MAX_REPORTED_PROBLEMS {
             findings.problems.push(problem);
         }
     }
 
-    pub(super) fn warn(&self, spot: &LocatedKey, complaint: InvalidValue) {
-        let warning = self.problem(spot, complaint);
+    pub(super) fn warn(&self, place: &LocatedKey, invalid: InvalidValue) {
+        let warning = self.problem(place, invalid);
         let mut findings = self.findings.borrow_mut();
         if findings.warnings.len() < MAX_REPORTED_PROBLEMS {
             findings.warnings.push(warning);
         }
     }
 
-    fn problem(&self, spot: &LocatedKey, InvalidValue { what, hint }: InvalidValue) -> Problem {
-        let place = match (&spot.at, &self.lines) {
+    fn problem(&self, place: &LocatedKey, InvalidValue { what, hint }: InvalidValue) -> Problem {
+        let location = match (&place.at, &self.lines) {
             (ValueLocation::Offset(offset), Some(lines)) => {
                 let (line, column) = lines.line_and_column(*offset);
                 ConfigLocation::Line { line, column }
@@ -138,7 +138,7 @@ impl<'a> ConfigSource<'a> {
             (ValueLocation::Variable(name), _) => ConfigLocation::Variable(name.clone()),
             _ => ConfigLocation::Whole,
         };
-        Problem { key: spot.key.clone(), place, what, hint }
+        Problem { key: place.key.clone(), place: location, what, hint }
     }
 
     /// All keys and tables that were read, sorted by name.
@@ -150,12 +150,12 @@ impl<'a> ConfigSource<'a> {
     pub(super) fn judge<T>(self, config: Option<T>) -> ReadOutcome<T> {
         let unknown = std::mem::take(&mut self.findings.borrow_mut().unknown);
         for it in unknown {
-            let complaint = unknown_key(&self.findings.borrow().keys, &it);
-            let spot = LocatedKey {
+            let invalid = unknown_key(&self.findings.borrow().keys, &it);
+            let place = LocatedKey {
                 key: join(&it.section, &plain(&it.name)),
                 at: ValueLocation::Offset(it.offset),
             };
-            self.complain(&spot, complaint);
+            self.add_problem(&place, invalid);
         }
         self.warn_of_variables();
         let Findings { problems, warnings, .. } = self.findings.into_inner();
@@ -182,12 +182,12 @@ impl<'a> ConfigSource<'a> {
             let meant = nearest(name.strip_prefix(VARIABLE_PREFIX).unwrap_or_default(), known)
                 .map(|it| format!("did you mean {VARIABLE_PREFIX}{it}?"));
             drop(findings);
-            let spot = LocatedKey {
+            let place = LocatedKey {
                 key: "environment".to_owned(),
                 at: ValueLocation::Variable(name.to_owned()),
             };
             self.warn(
-                &spot,
+                &place,
                 InvalidValue {
                     what: "this variable does not belong to a key".to_owned(),
                     hint: meant,
@@ -222,16 +222,16 @@ fn unknown_key(keys: &BTreeMap<String, ConfigKey>, unknown: &UnknownKey) -> Inva
     let all: Vec<_> = keys.keys().map(|it| parts(it)).collect();
     let here: Vec<_> =
         all.iter().filter(|it| it.0 == unknown.section).map(|it| it.1.as_str()).collect();
-    let complaint = InvalidValue::new(if unknown.is_table {
+    let invalid = InvalidValue::new(if unknown.is_table {
         "is not a known section"
     } else {
         "is not a known key"
     });
     if let Some(meant) = nearest(&unknown.name, here.iter().copied()) {
-        return complaint.hint(format!("did you mean {}?", join(&unknown.section, meant)));
+        return invalid.hint(format!("did you mean {}?", join(&unknown.section, meant)));
     }
     if let Some((section, name)) = all.iter().find(|it| it.1 == unknown.name && !it.0.is_empty()) {
-        return complaint.hint(format!("{name} belongs under [{section}]"));
+        return invalid.hint(format!("{name} belongs under [{section}]"));
     }
-    complaint.hint(format!("valid here: {}", here.join(", ")))
+    invalid.hint(format!("valid here: {}", here.join(", ")))
 }

@@ -182,7 +182,8 @@ fn refuse_twins(section: &ConfigSection<'_>, routes: &[WrittenRoute]) {
     let mut seen = std::collections::HashSet::new();
     for path in routes.iter().filter_map(|it| it.0.as_ref()) {
         if !seen.insert(path.value.to_string()) {
-            section.complain(&path.spot, InvalidValue::new("another route already has this path"));
+            section
+                .add_problem(&path.place, InvalidValue::new("another route already has this path"));
         }
     }
 }

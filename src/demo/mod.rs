@@ -99,10 +99,10 @@ pub async fn serve(
     if !address.ip().is_loopback() {
         return Err(Error::NotLoopback(address));
     }
-    let app = Arc::new(furnish(options, address, shutdown.clone())?);
-    let seats = Arc::new(Semaphore::new(MAX_DEMO_CONNECTIONS));
+    let app = Arc::new(build(options, address, shutdown.clone())?);
+    let permits = Arc::new(Semaphore::new(MAX_DEMO_CONNECTIONS));
     loop {
-        let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return Ok(()) };
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return Ok(()) };
         let stream = tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
             accepted = listener.accept() => accepted,
@@ -115,12 +115,12 @@ pub async fn serve(
         let (app, shutdown) = (Arc::clone(&app), shutdown.clone());
         tokio::spawn(async move {
             connection(app, stream, shutdown).await;
-            drop(seat);
+            drop(permit);
         });
     }
 }
 
-fn furnish(
+fn build(
     options: DemoOptions,
     address: SocketAddr,
     shutdown: CancellationToken,

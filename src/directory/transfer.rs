@@ -94,11 +94,12 @@ impl Directory {
             }
             done += 1;
             if batch.len() == ROWS_PER_TRANSACTION {
-                self.take_in(organization, std::mem::take(&mut batch), by, &mut outcome).await?;
+                self.import_rows(organization, std::mem::take(&mut batch), by, &mut outcome)
+                    .await?;
                 progress(done);
             }
         }
-        self.take_in(organization, batch, by, &mut outcome).await?;
+        self.import_rows(organization, batch, by, &mut outcome).await?;
         progress(done);
         outcome.errors.sort();
         Ok(outcome)
@@ -178,7 +179,7 @@ impl Directory {
 
     /// Imports one batch in a transaction. If another process creates one of its people in the
     /// meantime, the batch is repeated, and finds that person.
-    async fn take_in(
+    async fn import_rows(
         &self,
         organization: &Organization,
         batch: Vec<CsvLine>,
@@ -186,15 +187,15 @@ impl Directory {
         outcome: &mut ImportReport,
     ) -> Result<(), Error> {
         for _ in 1..MAX_TRANSACTION_TRIES {
-            match self.try_to_take_in(organization, &batch, by, outcome).await {
+            match self.try_to_import_rows(organization, &batch, by, outcome).await {
                 Err(Error::Twice) => {}
                 other => return other,
             }
         }
-        self.try_to_take_in(organization, &batch, by, outcome).await
+        self.try_to_import_rows(organization, &batch, by, outcome).await
     }
 
-    async fn try_to_take_in(
+    async fn try_to_import_rows(
         &self,
         organization: &Organization,
         batch: &[CsvLine],

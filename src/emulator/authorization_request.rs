@@ -9,24 +9,24 @@ use super::web::EmulatorRequest;
 
 /// Runs the checks whose failure must never lead to a redirect.
 pub(super) fn read(
-    world: &EmulatorState,
+    state: &EmulatorState,
     tenant: TenantAddress,
-    asking: &EmulatorRequest,
+    request: &EmulatorRequest,
     correlation: &str,
 ) -> Result<AuthorizationRequest, EmulatedRefusal> {
-    let client = asking.value("client_id").ok_or_else(|| EmulatedRefusal::missing("client_id"))?;
-    let known = world.client_at(tenant, client).ok_or_else(|| unknown_client(client))?;
-    let redirect = asking.value("redirect_uri").ok_or_else(|| {
+    let client = request.value("client_id").ok_or_else(|| EmulatedRefusal::missing("client_id"))?;
+    let known = state.client_at(tenant, client).ok_or_else(|| unknown_client(client))?;
+    let redirect = request.value("redirect_uri").ok_or_else(|| {
         EmulatedRefusal::new(900_971, "invalid_request", "No reply address provided.")
     })?;
-    if !world.knows_redirect(redirect) {
+    if !state.knows_redirect(redirect) {
         let text = format!(
             "The redirect URI '{redirect}' specified in the request does not match the redirect URIs configured for the application '{client}'. \
 Make sure the redirect URI sent in the request matches one added to your application in the Azure portal."
         );
         return Err(EmulatedRefusal::new(50_011, "invalid_request", text));
     }
-    let owned = |name: &str| asking.value(name).map(str::to_owned);
+    let owned = |name: &str| request.value(name).map(str::to_owned);
     Ok(AuthorizationRequest {
         tenant: tenant.segment(),
         client: known.id.to_owned(),
@@ -35,9 +35,9 @@ Make sure the redirect URI sent in the request matches one added to your applica
         nonce: owned("nonce"),
         scope: owned("scope").unwrap_or_default(),
         challenge: owned("code_challenge"),
-        form_post: asking.value("response_mode") == Some("form_post"),
+        form_post: request.value("response_mode") == Some("form_post"),
         correlation: correlation.to_owned(),
-        acrs: asking.value("claims").map(contexts).unwrap_or_default(),
+        acrs: request.value("claims").map(contexts).unwrap_or_default(),
         consenting: None,
     })
 }
@@ -63,8 +63,8 @@ fn contexts(claims: &str) -> Vec<String> {
 }
 
 /// Runs the checks whose failure is reported to the app.
-pub(super) fn check(asking: &EmulatorRequest) -> Result<(), EmulatedRefusal> {
-    match asking.value("response_type") {
+pub(super) fn check(request: &EmulatorRequest) -> Result<(), EmulatedRefusal> {
+    match request.value("response_type") {
         Some("code") => {}
         None => return Err(EmulatedRefusal::missing("response_type")),
         Some(other) => {
@@ -72,10 +72,10 @@ pub(super) fn check(asking: &EmulatorRequest) -> Result<(), EmulatedRefusal> {
             return Err(EmulatedRefusal::new(700_054, "unsupported_response_type", text));
         }
     }
-    if asking.value("scope").is_none() {
+    if request.value("scope").is_none() {
         return Err(EmulatedRefusal::missing("scope"));
     }
-    if !matches!(asking.value("response_mode"), None | Some("query" | "form_post")) {
+    if !matches!(request.value("response_mode"), None | Some("query" | "form_post")) {
         return Err(EmulatedRefusal::new(
             90_023,
             "invalid_request",
@@ -83,12 +83,12 @@ pub(super) fn check(asking: &EmulatorRequest) -> Result<(), EmulatedRefusal> {
         ));
     }
     if !matches!(
-        asking.value("prompt"),
+        request.value("prompt"),
         None | Some("none" | "login" | "select_account" | "consent")
     ) {
         return Err(EmulatedRefusal::new(90_023, "invalid_request", "Unsupported 'prompt' value."));
     }
-    if asking
+    if request
         .value("claims")
         .is_some_and(|it| !serde_json::from_str(it).is_ok_and(|it: Value| it.is_object()))
     {
@@ -98,8 +98,8 @@ pub(super) fn check(asking: &EmulatorRequest) -> Result<(), EmulatedRefusal> {
             "The 'claims' parameter is no JSON object.",
         ));
     }
-    if asking.value("code_challenge").is_some()
-        && asking.value("code_challenge_method") != Some("S256")
+    if request.value("code_challenge").is_some()
+        && request.value("code_challenge_method") != Some("S256")
     {
         return Err(EmulatedRefusal::new(
             9_002_313,
@@ -108,7 +108,7 @@ pub(super) fn check(asking: &EmulatorRequest) -> Result<(), EmulatedRefusal> {
         ));
     }
     // RFC 7636 section 4.2: a SHA-256 digest in base64url is 43 characters long.
-    if asking.value("code_challenge").is_some_and(|it| it.len() != 43) {
+    if request.value("code_challenge").is_some_and(|it| it.len() != 43) {
         return Err(EmulatedRefusal::new(
             501_491,
             "invalid_request",
@@ -119,9 +119,9 @@ pub(super) fn check(asking: &EmulatorRequest) -> Result<(), EmulatedRefusal> {
 }
 
 /// Returns the client's own ID for the request if it sent one, which Entra adopts too.
-pub(super) fn correlation(world: &EmulatorState, asking: &EmulatorRequest) -> String {
-    let sent = asking.value("client-request-id").or_else(|| asking.header("client-request-id"));
-    sent.filter(|it| is_guid(it)).map_or_else(|| world.guid(), str::to_owned)
+pub(super) fn correlation(state: &EmulatorState, request: &EmulatorRequest) -> String {
+    let sent = request.value("client-request-id").or_else(|| request.header("client-request-id"));
+    sent.filter(|it| is_guid(it)).map_or_else(|| state.guid(), str::to_owned)
 }
 
 /// Returns the refusal for an unregistered client (AADSTS700016).

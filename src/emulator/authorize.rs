@@ -18,33 +18,33 @@ const MAX_PAGE_AGE_SECONDS: u64 = 3600;
 
 /// Answers an authorization request (`OpenID` Connect Core section 3.1.2.1).
 pub(super) fn authorize(
-    world: &EmulatorState,
+    state: &EmulatorState,
     tenant: TenantAddress,
-    asking: &EmulatorRequest,
+    request: &EmulatorRequest,
 ) -> EmulatorReply {
-    let correlation = correlation(world, asking);
-    let asked = match read(world, tenant, asking, &correlation) {
+    let correlation = correlation(state, request);
+    let asked = match read(state, tenant, request, &correlation) {
         Ok(asked) => asked,
-        Err(refusal) => return page::refusal(&refusal.at(world, &correlation)),
+        Err(refusal) => return page::refusal(&refusal.at(state, &correlation)),
     };
-    if let Err(refusal) = check(asking) {
-        return send_error(&asked, &refusal.at(world, &correlation));
+    if let Err(refusal) = check(request) {
+        return send_error(&asked, &refusal.at(state, &correlation));
     }
-    let prompt = asking.value("prompt").unwrap_or_default();
-    let hint = asking.value("login_hint");
-    let session = asking.session().and_then(|id| world.signed_in(id));
-    let known = session.as_ref().and_then(|who| Some((who, world.person(&who.oid)?)));
+    let prompt = request.value("prompt").unwrap_or_default();
+    let hint = request.value("login_hint");
+    let session = request.session().and_then(|id| state.signed_in(id));
+    let known = session.as_ref().and_then(|who| Some((who, state.person(&who.oid)?)));
     let silent = known.filter(|(_, person)| {
         hint.is_none_or(|hint| is_named(person, hint))
-            && seen_from(world, tenant, person).is_ok_and(|it| it.oid == person.oid)
+            && seen_from(state, tenant, person).is_ok_and(|it| it.oid == person.oid)
     });
     match (prompt, silent) {
-        ("none", Some((who, person))) => silently(world, &asked, who, &person),
-        ("none", None) => send_error(&asked, &not_signed_in().at(world, &correlation)),
-        ("", Some((who, person))) if hint.is_some() && trouble(world, &person).is_none() => {
-            code(world, &asked, who)
+        ("none", Some((who, person))) => silently(state, &asked, who, &person),
+        ("none", None) => send_error(&asked, &not_signed_in().at(state, &correlation)),
+        ("", Some((who, person))) if hint.is_some() && trouble(state, &person).is_none() => {
+            code(state, &asked, who)
         }
-        _ => pick(world, tenant, asked, hint),
+        _ => pick(state, tenant, asked, hint),
     }
 }
 
@@ -61,20 +61,20 @@ fn is_named(person: &EmulatedPerson, hint: &str) -> bool {
 }
 
 fn pick(
-    world: &EmulatorState,
+    state: &EmulatorState,
     tenant: TenantAddress,
     asked: AuthorizationRequest,
     hint: Option<&str>,
 ) -> EmulatorReply {
-    let transaction = world.random.text::<24>();
-    world.requests.put(transaction.clone(), world.clock.now(), asked);
+    let transaction = state.random.text::<24>();
+    state.requests.put(transaction.clone(), state.clock.now(), asked);
     let action = format!("/{}/pick", tenant.segment());
     let first = |person: &&EmulatedPerson| hint.is_some_and(|hint| is_named(person, hint));
     // A guest is a different object with the same name in the home tenant; the picker shows that
     // object there.
     let home = tenant.home().map(|it| it.id);
-    let here = world.people.iter().filter(|it| home.is_none() || it.home_tenant.as_deref() != home);
-    let here = here.chain(world.abroad.iter().filter(|it| home == Some(&it.tenant)));
+    let here = state.people.iter().filter(|it| home.is_none() || it.home_tenant.as_deref() != home);
+    let here = here.chain(state.guests_at_home.iter().filter(|it| home == Some(&it.tenant)));
     // People in the requested tenant come before the others.
     let own = |person: &&EmulatedPerson| home.is_none_or(|home| person.tenant == home);
     let people = || here.clone();
@@ -82,26 +82,26 @@ fn pick(
         .filter(|it| !first(it) && own(it))
         .chain(people().filter(|it| !first(it) && !own(it)));
     let people = people().filter(first).chain(rest);
-    page::picker(&action, &transaction, people, &world.of_codes)
+    page::picker(&action, &transaction, people, &state.of_codes)
 }
 
 /// Handles the form from the picker or the consent page.
 pub(super) fn picked(
-    world: &EmulatorState,
+    state: &EmulatorState,
     tenant: TenantAddress,
-    asking: &EmulatorRequest,
+    request: &EmulatorRequest,
     tls: bool,
 ) -> EmulatorReply {
-    if !asking.is_own() {
+    if !request.is_own() {
         return page::notice(
             StatusCode::FORBIDDEN,
             "Refused",
             "This form did not come from a page of the emulator.",
         );
     }
-    let taken = asking.form.value("transaction").and_then(|id| world.requests.take(id));
+    let taken = request.form.value("transaction").and_then(|id| state.requests.take(id));
     let Some((_, asked)) =
-        taken.filter(|(born, _)| world.clock.now() <= born.saturating_add(MAX_PAGE_AGE_SECONDS))
+        taken.filter(|(born, _)| state.clock.now() <= born.saturating_add(MAX_PAGE_AGE_SECONDS))
     else {
         return page::notice(
             StatusCode::BAD_REQUEST,
@@ -109,50 +109,50 @@ pub(super) fn picked(
             "This page is no longer valid. Go back to the app and sign in again.",
         );
     };
-    if asking.form.value("cancel").is_some() {
+    if request.form.value("cancel").is_some() {
         return send(
             &asked,
             vec![("error", "access_denied".to_owned()), ("error_subcode", "cancel".to_owned())],
         );
     }
-    let agreed = asked.consenting.is_some() && asking.form.value("consent") == Some("yes");
+    let agreed = asked.consenting.is_some() && request.form.value("consent") == Some("yes");
     if asked.consenting.is_some() && !agreed {
-        return declined(world, &asked);
+        return declined(state, &asked);
     }
-    let oid = asked.consenting.as_deref().or_else(|| asking.form.value("person"));
-    let Some(person) = oid.and_then(|oid| world.person(oid)) else {
+    let oid = asked.consenting.as_deref().or_else(|| request.form.value("person"));
+    let Some(person) = oid.and_then(|oid| state.person(oid)) else {
         return page::notice(
             StatusCode::BAD_REQUEST,
             "Account not found",
             "There is no such account.",
         );
     };
-    let person = match seen_from(world, tenant, &person) {
+    let person = match seen_from(state, tenant, &person) {
         Ok(person) => person,
-        Err(refusal) => return page::refusal(&refusal.at(world, &asked.correlation)),
+        Err(refusal) => return page::refusal(&refusal.at(state, &asked.correlation)),
     };
-    match trouble(world, &person) {
+    match trouble(state, &person) {
         Some(SignInObstacle::MustConsent) if !agreed => {
-            let transaction = world.random.text::<24>();
+            let transaction = state.random.text::<24>();
             let reply = page::consent(
                 &format!("/{}/pick", tenant.segment()),
                 &transaction,
                 &person,
                 &asked.scope,
             );
-            world.requests.put(
+            state.requests.put(
                 transaction,
-                world.clock.now(),
+                state.clock.now(),
                 AuthorizationRequest { consenting: Some(person.oid.clone()), ..asked },
             );
             reply
         }
-        Some(SignInObstacle::MustConsent) | None => sign_in(world, asking, &asked, &person, tls),
+        Some(SignInObstacle::MustConsent) | None => sign_in(state, request, &asked, &person, tls),
         Some(SignInObstacle::Code(code)) => {
-            sign_in_of_code(world, asking, &asked, &person, code, tls)
+            sign_in_of_code(state, request, &asked, &person, code, tls)
         }
         Some(trouble) => {
-            page::refusal(&refusal_for(world, trouble, &person).at(world, &asked.correlation))
+            page::refusal(&refusal_for(state, trouble, &person).at(state, &asked.correlation))
         }
     }
 }
@@ -162,13 +162,13 @@ pub(super) fn picked(
 /// A guest who does not name the tenant signs in at home (`learn:/v2-oauth2-auth-code-flow`); a
 /// person without an object in the tenant is refused.
 fn seen_from(
-    world: &EmulatorState,
+    state: &EmulatorState,
     tenant: TenantAddress,
     person: &EmulatedPerson,
 ) -> Result<EmulatedPerson, EmulatedRefusal> {
     let is_personal = person.tenant == PERSONAL.id;
     let at_home = || {
-        world.abroad.iter().find(|it| {
+        state.guests_at_home.iter().find(|it| {
             Some(&it.tenant) == person.home_tenant.as_ref() && it.user_name == person.user_name
         })
     };
@@ -200,66 +200,66 @@ The account needs to be added as an external user in the tenant first. Sign out 
 
 /// Signs in a person who stands for an error code: the sign-in ends at the stage of this code.
 fn sign_in_of_code(
-    world: &EmulatorState,
-    asking: &EmulatorRequest,
+    state: &EmulatorState,
+    request: &EmulatorRequest,
     asked: &AuthorizationRequest,
     person: &EmulatedPerson,
     code: u32,
     tls: bool,
 ) -> EmulatorReply {
     let refusal =
-        refusal_for(world, SignInObstacle::Code(code), person).at(world, &asked.correlation);
+        refusal_for(state, SignInObstacle::Code(code), person).at(state, &asked.correlation);
     match refusals::of(code).map(|it| it.stage) {
         Some(RefusalStage::Page) => page::refusal(&refusal),
-        Some(RefusalStage::Token) => sign_in(world, asking, asked, person, tls),
+        Some(RefusalStage::Token) => sign_in(state, request, asked, person, tls),
         Some(RefusalStage::Callback) | None => send_error(asked, &refusal),
     }
 }
 
 /// Returns the current obstacle between this person and the app.
-fn trouble(world: &EmulatorState, person: &EmulatedPerson) -> Option<SignInObstacle> {
-    let disabled = world.control.changed.of(&person.oid).disabled;
+fn trouble(state: &EmulatorState, person: &EmulatedPerson) -> Option<SignInObstacle> {
+    let disabled = state.control.changed.of(&person.oid).disabled;
     if disabled { Some(SignInObstacle::Disabled) } else { person.trouble }
 }
 
 fn sign_in(
-    world: &EmulatorState,
-    asking: &EmulatorRequest,
+    state: &EmulatorState,
+    request: &EmulatorRequest,
     asked: &AuthorizationRequest,
     person: &EmulatedPerson,
     tls: bool,
 ) -> EmulatorReply {
-    if let Some(old) = asking.session() {
-        world.sessions.take(old);
+    if let Some(old) = request.session() {
+        state.sessions.take(old);
     }
     let who = EmulatorSession {
         oid: person.oid.clone(),
-        sid: world.guid(),
-        round: world.control.changed.of(&person.oid).revoked,
+        sid: state.guid(),
+        round: state.control.changed.of(&person.oid).revoked,
     };
-    let id = world.random.text::<32>();
-    world.sessions.put(id.clone(), world.clock.now(), who.clone());
-    web::with_session(code(world, asked, &who), Some(&id), tls)
+    let id = state.random.text::<32>();
+    state.sessions.put(id.clone(), state.clock.now(), who.clone());
+    web::with_session(code(state, asked, &who), Some(&id), tls)
 }
 
-fn declined(world: &EmulatorState, asked: &AuthorizationRequest) -> EmulatorReply {
+fn declined(state: &EmulatorState, asked: &AuthorizationRequest) -> EmulatorReply {
     let refusal = EmulatedRefusal::new(
         65_004,
         "access_denied",
         "User declined to consent to access the app.",
     )
-    .at(world, &asked.correlation);
+    .at(state, &asked.correlation);
     let mut pairs = error_pairs(&refusal);
     pairs.push(("admin_consent", "True".to_owned()));
     send(asked, pairs)
 }
 
 fn refusal_for(
-    world: &EmulatorState,
+    state: &EmulatorState,
     trouble: SignInObstacle,
     person: &EmulatedPerson,
 ) -> EmulatedRefusal {
-    let client = &world.client_id;
+    let client = &state.client_id;
     match trouble {
         SignInObstacle::NotAssigned => {
             let text = format!(
@@ -297,28 +297,28 @@ request for this user and resource."
 
 /// Completes a `prompt=none` request from a signed-in person.
 fn silently(
-    world: &EmulatorState,
+    state: &EmulatorState,
     asked: &AuthorizationRequest,
     who: &EmulatorSession,
     person: &EmulatedPerson,
 ) -> EmulatorReply {
-    match trouble(world, person) {
+    match trouble(state, person) {
         Some(trouble) => {
-            send_error(asked, &refusal_for(world, trouble, person).at(world, &asked.correlation))
+            send_error(asked, &refusal_for(state, trouble, person).at(state, &asked.correlation))
         }
-        None => code(world, asked, who),
+        None => code(state, asked, who),
     }
 }
 
 fn code(
-    world: &EmulatorState,
+    state: &EmulatorState,
     asked: &AuthorizationRequest,
     who: &EmulatorSession,
 ) -> EmulatorReply {
-    let code = format!("1.{}", world.random.text::<160>());
-    world.codes.put(
+    let code = format!("1.{}", state.random.text::<160>());
+    state.codes.put(
         code.clone(),
-        world.clock.now(),
+        state.clock.now(),
         IssuedGrant { request: asked.clone(), session: who.clone(), used: false },
     );
     send_with_session(asked, vec![("code", code)], Some(&who.sid))

@@ -37,30 +37,30 @@ pub(super) fn opaque_hint(person: &EmulatedPerson) -> String {
     )
 }
 
-fn envelope(world: &EmulatorState, tenant: &str, audience: &str) -> Map<String, Value> {
-    let now = world.clock.now();
+fn envelope(state: &EmulatorState, tenant: &str, audience: &str) -> Map<String, Value> {
+    let now = state.clock.now();
     let mut claims = Map::new();
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
     put("aud", audience.into());
-    put("iss", format!("{}/{tenant}/v2.0", world.authority).into());
+    put("iss", format!("{}/{tenant}/v2.0", state.authority).into());
     put("iat", now.saturating_sub(BACKDATED_SECONDS).into());
     put("nbf", now.saturating_sub(BACKDATED_SECONDS).into());
     put("exp", (now + TOKEN_LIFETIME_SECONDS).into());
-    put("aio", format!("AXQAi/8IAAAA{}", world.random.text::<32>()).into());
-    put("rh", format!("1.AXQA{}", world.random.text::<24>()).into());
-    put("uti", world.random.text::<16>().into());
+    put("aio", format!("AXQAi/8IAAAA{}", state.random.text::<32>()).into());
+    put("rh", format!("1.AXQA{}", state.random.text::<24>()).into());
+    put("uti", state.random.text::<16>().into());
     put("ver", "2.0".into());
     put("tid", tenant.into());
     claims
 }
 
 fn id_claims(
-    world: &EmulatorState,
+    state: &EmulatorState,
     person: &EmulatedPerson,
     grant: &IssuedGrant,
 ) -> Map<String, Value> {
     let client = &grant.request.client;
-    let mut claims = envelope(world, &person.tenant, client);
+    let mut claims = envelope(state, &person.tenant, client);
     let has = |scope: &str| grant.request.scope.split(' ').any(|it| it == scope);
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
     put("sub", subject(client, &person.oid).into());
@@ -125,15 +125,15 @@ impl KeyRing<'_> {
 
 /// Returns the ID token, with the next defect that a test requested.
 pub(super) fn id_token(
-    world: &EmulatorState,
+    state: &EmulatorState,
     ring: &KeyRing<'_>,
     person: &EmulatedPerson,
     grant: &IssuedGrant,
 ) -> Result<String, BadKey> {
-    let mut claims = id_claims(world, person, grant);
+    let mut claims = id_claims(state, person, grant);
     let key = ring.of(person)?;
-    let Some(wrong) = world.control.next_wrong() else { return key.jwt(&claims.into()) };
-    falsify(world, &mut claims, wrong);
+    let Some(wrong) = state.control.next_wrong() else { return key.jwt(&claims.into()) };
+    apply_defect(state, &mut claims, wrong);
     let claims = Value::Object(claims).to_string();
     match wrong {
         TokenDefect::AlgNone => Ok(format!(
@@ -159,7 +159,7 @@ pub(super) fn id_token(
         }
         TokenDefect::PersonalKey => ring.personal()?.signed(ring.personal()?.kid(), &claims),
         TokenDefect::GovernmentKey => ring.government()?.signed(ring.government()?.kid(), &claims),
-        TokenDefect::UnknownKid => key.signed(&world.random.text::<20>(), &claims),
+        TokenDefect::UnknownKid => key.signed(&state.random.text::<20>(), &claims),
         TokenDefect::Twice => {
             key.signed(key.kid(), &claims.replacen('{', &format!("{{\"tid\":\"{UNKNOWN_ID}\","), 1))
         }
@@ -167,8 +167,8 @@ pub(super) fn id_token(
     }
 }
 
-fn falsify(world: &EmulatorState, claims: &mut Map<String, Value>, wrong: TokenDefect) {
-    let now = world.clock.now();
+fn apply_defect(state: &EmulatorState, claims: &mut Map<String, Value>, wrong: TokenDefect) {
+    let now = state.clock.now();
     let tenant = claims.get("tid").and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
     match wrong {
@@ -179,11 +179,11 @@ fn falsify(world: &EmulatorState, claims: &mut Map<String, Value>, wrong: TokenD
         TokenDefect::NotYet => put("nbf", (now + 600).into()),
         TokenDefect::Tid => put("tid", UNKNOWN_ID.into()),
         TokenDefect::Stranger => {
-            put("iss", format!("{}/{UNKNOWN_ID}/v2.0", world.authority).into());
+            put("iss", format!("{}/{UNKNOWN_ID}/v2.0", state.authority).into());
             put("tid", UNKNOWN_ID.into())
         }
         TokenDefect::Person => {
-            put("sub", subject(&world.client_id, ANOTHER_OBJECT_ID).into());
+            put("sub", subject(&state.client_id, ANOTHER_OBJECT_ID).into());
             put("oid", ANOTHER_OBJECT_ID.into())
         }
         TokenDefect::ProvedLongAgo => put("auth_time", now.saturating_sub(3600).into()),
@@ -201,14 +201,14 @@ fn falsify(world: &EmulatorState, claims: &mut Map<String, Value>, wrong: TokenD
 
 /// Returns an access token for a person and this resource.
 pub(super) fn access_token(
-    world: &EmulatorState,
+    state: &EmulatorState,
     ring: &KeyRing<'_>,
     person: &EmulatedPerson,
     client: &str,
     resource: &ResourceScopes,
     scope: &str,
 ) -> Result<String, BadKey> {
-    let mut claims = envelope(world, &person.tenant, &resource.audience);
+    let mut claims = envelope(state, &person.tenant, &resource.audience);
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
     put("azp", client.into());
     put("azpacr", "1".into());
@@ -222,19 +222,19 @@ pub(super) fn access_token(
 /// Returns an access token for the app itself (RFC 6749 section 4.4), with exactly the members
 /// observed from Entra.
 pub(super) fn app_token(
-    world: &EmulatorState,
+    state: &EmulatorState,
     ring: &KeyRing<'_>,
     tenant: &str,
     client: &str,
     audience: &str,
 ) -> Result<String, BadKey> {
     let principal = "11aa11aa-bb11-4c22-8d33-44ee44ee44ee";
-    let mut claims = envelope(world, tenant, audience);
+    let mut claims = envelope(state, tenant, audience);
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
     put("azp", client.into());
     put("azpacr", "1".into());
     put("oid", principal.into());
     put("sub", principal.into());
-    put("xms_ftd", world.random.text::<24>().into());
+    put("xms_ftd", state.random.text::<24>().into());
     ring.public.jwt(&Value::Object(claims))
 }

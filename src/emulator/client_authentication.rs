@@ -16,11 +16,11 @@ use super::web::EmulatorRequest;
 /// Returns the registered app that sends the request, authenticated with its secret or an
 /// assertion.
 pub(super) fn client<'a>(
-    world: &'a EmulatorState,
+    state: &'a EmulatorState,
     tenant: TenantAddress,
-    asking: &EmulatorRequest,
+    request: &EmulatorRequest,
 ) -> Result<&'a str, EmulatedRefusal> {
-    let (id, secret) = credentials(asking);
+    let (id, secret) = credentials(request);
     let id = id.ok_or_else(|| EmulatedRefusal::missing("client_id"))?;
     if id == "00000000-0000-0000-0000-000000000000" {
         return Err(EmulatedRefusal::new(
@@ -29,13 +29,13 @@ pub(super) fn client<'a>(
             format!("{id} is not a valid application identifier."),
         ));
     }
-    let known = world.client_at(tenant, &id).ok_or_else(|| unknown_client(&id))?;
-    if let (None, Some(assertion)) = (&secret, asking.form.value("client_assertion")) {
-        let endpoint = format!("{}/{}/oauth2/v2.0/token", world.authority, tenant.segment());
+    let known = state.client_at(tenant, &id).ok_or_else(|| unknown_client(&id))?;
+    if let (None, Some(assertion)) = (&secret, request.form.value("client_assertion")) {
+        let endpoint = format!("{}/{}/oauth2/v2.0/token", state.authority, tenant.segment());
         let judge =
-            AssertionCheck { client: known.id, endpoint: &endpoint, now: world.clock.now() };
-        let judged = world.control.assertions.judge(
-            asking.form.value("client_assertion_type"),
+            AssertionCheck { client: known.id, endpoint: &endpoint, now: state.clock.now() };
+        let judged = state.control.assertions.judge(
+            request.form.value("client_assertion_type"),
             assertion,
             &judge,
         );
@@ -50,7 +50,7 @@ pub(super) fn client<'a>(
     let brought = if is_guid(&secret) {
         SecretCheck::Wrong
     } else {
-        world.control.secrets.of(&secret, known.secret)
+        state.control.secrets.of(&secret, known.secret)
     };
     if brought == SecretCheck::Expired {
         let text = format!(
@@ -70,10 +70,10 @@ secret added to app '{id}'."
 
 /// Returns the client's ID and secret: from the form, or else from the `Authorization` header (RFC
 /// 6749 section 2.3.1).
-fn credentials(asking: &EmulatorRequest) -> (Option<String>, Option<String>) {
-    let owned = |name: &str| asking.form.value(name).map(str::to_owned);
+fn credentials(request: &EmulatorRequest) -> (Option<String>, Option<String>) {
+    let owned = |name: &str| request.form.value(name).map(str::to_owned);
     let basic =
-        asking.header("authorization").and_then(|it| it.strip_prefix("Basic ").map(str::trim));
+        request.header("authorization").and_then(|it| it.strip_prefix("Basic ").map(str::trim));
     let Some(pair) =
         basic.and_then(|it| STANDARD.decode(it).ok()).and_then(|it| String::from_utf8(it).ok())
     else {

@@ -81,8 +81,8 @@ impl ControlRequest {
     }
 
     /// Carries out the request.
-    pub(super) async fn carry_out(&self, world: &EmulatorState) -> Result<(), BadControlRequest> {
-        let control = &world.control;
+    pub(super) async fn carry_out(&self, state: &EmulatorState) -> Result<(), BadControlRequest> {
+        let control = &state.control;
         match self.lever {
             "rotate_keys" if !control.rotate_keys().await => return Err(BadControlRequest::Key),
             "rotate_keys" => {}
@@ -97,28 +97,28 @@ impl ControlRequest {
                     .ok_or(BadControlRequest::Value("wrong"))?
                     .1,
             ),
-            "move_clock" => world
+            "move_clock" => state
                 .clock
                 .shift(self.value.parse().map_err(|_| BadControlRequest::Value("move_clock"))?),
             "front_channel_url" => {
                 control.front_channel_url(Some(self.value.as_str()).filter(|it| !it.is_empty()));
             }
-            "token" | "graph" => self.fault(world)?,
+            "token" | "graph" => self.fault(state)?,
             "refuse_token" => control.refuse_next_token(self.refused()?),
-            _ => self.apply_to_person(world)?,
+            _ => self.apply_to_person(state)?,
         }
         Ok(())
     }
 
-    fn apply_to_person(&self, world: &EmulatorState) -> Result<(), BadControlRequest> {
-        let control = &world.control;
+    fn apply_to_person(&self, state: &EmulatorState) -> Result<(), BadControlRequest> {
+        let control = &state.control;
         let named = match self.lever {
             "roles" | "groups" | "refuse_refresh" => {
                 self.more.get("person").ok_or(BadControlRequest::Person)?
             }
             _ => &self.value,
         };
-        let everybody = || world.people.iter().chain(&world.of_codes).chain(&world.abroad);
+        let everybody = || state.people.iter().chain(&state.of_codes).chain(&state.guests_at_home);
         let oid = everybody()
             .find(|it| it.oid == *named || it.user_name.eq_ignore_ascii_case(named))
             .map(|it| it.oid.as_str())
@@ -149,7 +149,7 @@ impl ControlRequest {
         Ok(())
     }
 
-    fn fault(&self, world: &EmulatorState) -> Result<(), BadControlRequest> {
+    fn fault(&self, state: &EmulatorState) -> Result<(), BadControlRequest> {
         let calls = self
             .more
             .get("calls")
@@ -162,13 +162,13 @@ impl ControlRequest {
             .transpose()
             .map_err(|_| BadControlRequest::Value("seconds"))?;
         match (self.lever, self.value.as_str()) {
-            ("token", "none") => world.control.clear_token_answer(),
-            ("token", name) => world.control.token_answer(
+            ("token", "none") => state.control.clear_token_answer(),
+            ("token", name) => state.control.token_answer(
                 TokenFault::named(name, seconds).ok_or(BadControlRequest::Value("the fault"))?,
                 calls,
             ),
-            (_, "none") => world.control.clear_graph(),
-            (_, name) => world.control.graph(
+            (_, "none") => state.control.clear_graph(),
+            (_, name) => state.control.graph(
                 GraphFault::named(name, seconds).ok_or(BadControlRequest::Value("the fault"))?,
                 calls,
             ),

@@ -30,8 +30,8 @@ const CLAIMS: [&str; 19] = [
 
 /// Returns the version 2.0 metadata (`OpenID` Connect Discovery 1.0 section 3), with exactly Entra's
 /// members.
-pub(super) fn metadata(world: &EmulatorState, tenant: TenantAddress) -> Value {
-    let base = format!("{}/{}", world.authority, tenant.segment());
+pub(super) fn metadata(state: &EmulatorState, tenant: TenantAddress) -> Value {
+    let base = format!("{}/{}", state.authority, tenant.segment());
     json!({
         "token_endpoint": format!("{base}/oauth2/v2.0/token"),
         "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
@@ -41,9 +41,9 @@ pub(super) fn metadata(world: &EmulatorState, tenant: TenantAddress) -> Value {
         "id_token_signing_alg_values_supported": ["RS256"],
         "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
-        "issuer": issuer(&world.authority, tenant.home()),
+        "issuer": issuer(&state.authority, tenant.home()),
         "request_uri_parameter_supported": false,
-        "userinfo_endpoint": format!("{}/oidc/userinfo", world.authority),
+        "userinfo_endpoint": format!("{}/oidc/userinfo", state.authority),
         "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
         "device_authorization_endpoint": format!("{base}/oauth2/v2.0/devicecode"),
         "http_logout_supported": true,
@@ -54,14 +54,14 @@ pub(super) fn metadata(world: &EmulatorState, tenant: TenantAddress) -> Value {
         "tenant_region_scope": region(tenant),
         "cloud_instance_name": "microsoftonline.com",
         "cloud_graph_host_name": "graph.windows.net",
-        "msgraph_host": host(world),
+        "msgraph_host": host(state),
         "rbac_url": "https://pas.windows.net"
     })
 }
 
 /// Returns the version 1.0 metadata, which leads to the issuer and the keys of version 1.0 tokens.
-pub(super) fn first_metadata(world: &EmulatorState, tenant: TenantAddress) -> Value {
-    let base = format!("{}/{}", world.authority, tenant.segment());
+pub(super) fn first_metadata(state: &EmulatorState, tenant: TenantAddress) -> Value {
+    let base = format!("{}/{}", state.authority, tenant.segment());
     json!({
         "token_endpoint": format!("{base}/oauth2/token"),
         "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
@@ -71,7 +71,7 @@ pub(super) fn first_metadata(world: &EmulatorState, tenant: TenantAddress) -> Va
         "id_token_signing_alg_values_supported": ["RS256"],
         "response_types_supported": ["code", "id_token", "code id_token", "token id_token", "token"],
         "scopes_supported": ["openid"],
-        "issuer": first_issuer(&world.authority, tenant.home()),
+        "issuer": first_issuer(&state.authority, tenant.home()),
         "microsoft_multi_refresh_token": true,
         "authorization_endpoint": format!("{base}/oauth2/authorize"),
         "http_logout_supported": true,
@@ -83,7 +83,7 @@ pub(super) fn first_metadata(world: &EmulatorState, tenant: TenantAddress) -> Va
         "tenant_region_scope": region(tenant),
         "cloud_instance_name": "microsoftonline.com",
         "cloud_graph_host_name": "graph.windows.net",
-        "msgraph_host": host(world),
+        "msgraph_host": host(state),
         "rbac_url": "https://pas.windows.net"
     })
 }
@@ -94,8 +94,8 @@ fn region(tenant: TenantAddress) -> Option<&'static str> {
 }
 
 /// Returns the host of Graph. The emulator also acts as Graph, so that nothing leaves this machine.
-fn host(world: &EmulatorState) -> &str {
-    world.authority.split_once("://").map_or("", |(_, host)| host)
+fn host(state: &EmulatorState) -> &str {
+    state.authority.split_once("://").map_or("", |(_, host)| host)
 }
 
 /// Returns the published keys: the work accounts' keys with the issuer template, and on /common
@@ -103,14 +103,14 @@ fn host(world: &EmulatorState) -> &str {
 ///
 /// The version 1.0 set has the same keys without their issuers.
 pub(super) fn keys(
-    world: &EmulatorState,
+    state: &EmulatorState,
     tenant: TenantAddress,
     work: &KeySet,
     others: Option<&OtherKeys>,
     first_version: bool,
 ) -> Value {
-    let template = issuer(&world.authority, None);
-    let personal = issuer(&world.authority, Some(&PERSONAL));
+    let template = issuer(&state.authority, None);
+    let personal = issuer(&state.authority, Some(&PERSONAL));
     let mut keys: Vec<Value> = Vec::new();
     let name = |issuer: &String| (!first_version).then(|| issuer.clone());
     if tenant.home() != Some(&PERSONAL) {
@@ -127,8 +127,8 @@ pub(super) fn keys(
 }
 
 /// Returns the response to instance discovery; the emulator's own host is the only name in it.
-pub(super) fn instance(world: &EmulatorState, asked: Option<&str>) -> Value {
-    let host = host(world);
+pub(super) fn instance(state: &EmulatorState, asked: Option<&str>) -> Value {
+    let host = host(state);
     let asked = asked.and_then(|it| url::Url::parse(it).ok());
     let tenant = asked
         .as_ref()
@@ -136,7 +136,7 @@ pub(super) fn instance(world: &EmulatorState, asked: Option<&str>) -> Value {
         .and_then(TenantAddress::read)
         .map_or("common", TenantAddress::segment);
     json!({
-        "tenant_discovery_endpoint": format!("{}/{tenant}/v2.0/.well-known/openid-configuration", world.authority),
+        "tenant_discovery_endpoint": format!("{}/{tenant}/v2.0/.well-known/openid-configuration", state.authority),
         "api-version": "1.1",
         "metadata": [{"preferred_network": host, "preferred_cache": host, "aliases": [host]}]
     })

@@ -23,15 +23,15 @@ const SUFFICIENT_PERMISSIONS: [&str; 5] =
 
 /// Answers a request to Graph.
 pub(super) async fn graph(
-    world: &EmulatorState,
+    state: &EmulatorState,
     path: &str,
-    asking: &EmulatorRequest,
+    request: &EmulatorRequest,
 ) -> EmulatorReply {
-    let fault = world.control.graph_faults.next();
+    let fault = state.control.graph_faults.next();
     match fault {
         Some(GraphFault::Down) => {
             return error(
-                world,
+                state,
                 StatusCode::SERVICE_UNAVAILABLE,
                 "ServiceUnavailable",
                 "The service is unavailable.",
@@ -39,7 +39,7 @@ pub(super) async fn graph(
         }
         Some(GraphFault::TooMany(seconds)) => {
             let mut reply = error(
-                world,
+                state,
                 StatusCode::TOO_MANY_REQUESTS,
                 "TooManyRequests",
                 "Too many requests from identifier under category throttle.",
@@ -47,7 +47,7 @@ pub(super) async fn graph(
             reply.headers_mut().extend(seconds.map(|it| (RETRY_AFTER, HeaderValue::from(it))));
             return reply;
         }
-        Some(GraphFault::Forbidden) => return denied(world),
+        Some(GraphFault::Forbidden) => return denied(state),
         Some(GraphFault::Garbage) => {
             return web::reply(
                 StatusCode::OK,
@@ -58,23 +58,23 @@ pub(super) async fn graph(
         Some(GraphFault::Slow(millis)) => tokio::time::sleep(Duration::from_millis(millis)).await,
         Some(GraphFault::ForeignLink | GraphFault::Endless) | None => {}
     }
-    member_objects(world, path, asking, fault)
+    member_objects(state, path, request, fault)
 }
 
 fn member_objects(
-    world: &EmulatorState,
+    state: &EmulatorState,
     path: &str,
-    asking: &EmulatorRequest,
+    request: &EmulatorRequest,
     fault: Option<GraphFault>,
 ) -> EmulatorReply {
-    let Some(grant) = bearer(world, asking) else { return unknown_token(world) };
+    let Some(grant) = bearer(state, request) else { return unknown_token(state) };
     let asked = path.strip_prefix(GRAPH_ROOT).and_then(|it| it.strip_suffix("/getMemberObjects"));
-    let is_method = matches!(asking.method, Method::GET | Method::POST);
+    let is_method = matches!(request.method, Method::GET | Method::POST);
     let whose = match (asked, &grant.oid) {
         (Some("me"), Some(oid)) => Some(oid.as_str()),
         (Some("me"), None) => {
             return error(
-                world,
+                state,
                 StatusCode::BAD_REQUEST,
                 "BadRequest",
                 "/me request is only valid with delegated authentication flow.",
@@ -85,18 +85,18 @@ fn member_objects(
     };
     let (Some(whose), true) = (whose, is_method) else {
         return error(
-            world,
+            state,
             StatusCode::NOT_FOUND,
             "ResourceNotFound",
             "Resource not found for the segment.",
         );
     };
     if grant.oid.as_deref().is_some_and(|it| it != whose) || !is_enough(&grant) {
-        return denied(world);
+        return denied(state);
     }
-    let Some(person) = world.person(whose) else {
+    let Some(person) = state.person(whose) else {
         return error(
-            world,
+            state,
             StatusCode::NOT_FOUND,
             "Request_ResourceNotFound",
             &format!("Resource '{whose}' does not exist."),
@@ -104,14 +104,14 @@ fn member_objects(
     };
     if person.tenant == PERSONAL.id {
         return error(
-            world,
+            state,
             StatusCode::BAD_REQUEST,
             "BadRequest",
             "This API is not supported for MSA accounts",
         );
     }
-    match first(world, asking, &person) {
-        Ok(from) => page(world, path, &person, from, fault),
+    match first(state, request, &person) {
+        Ok(from) => page(state, path, &person, from, fault),
         Err(reply) => *reply,
     }
 }
@@ -119,15 +119,15 @@ fn member_objects(
 /// Returns the index of the first group on the page: 0 for a new request, later for a followed
 /// link.
 fn first(
-    world: &EmulatorState,
-    asking: &EmulatorRequest,
+    state: &EmulatorState,
+    request: &EmulatorRequest,
     person: &EmulatedPerson,
 ) -> Result<usize, Box<EmulatorReply>> {
-    if let Some(token) = asking.query.value("$skiptoken") {
-        let page = world.pages.get(token).map(|(_, page)| page).filter(|it| it.oid == person.oid);
+    if let Some(token) = request.query.value("$skiptoken") {
+        let page = state.pages.get(token).map(|(_, page)| page).filter(|it| it.oid == person.oid);
         let unknown = || {
             Box::new(error(
-                world,
+                state,
                 StatusCode::BAD_REQUEST,
                 "Directory_ExpiredPageToken",
                 "The specified page token value has expired.",
@@ -135,38 +135,38 @@ fn first(
         };
         return page.map(|it| it.from).ok_or_else(unknown);
     }
-    let said: Value = serde_json::from_slice(&asking.body).unwrap_or_default();
-    if asking.method != Method::POST
+    let said: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    if request.method != Method::POST
         || !said.get("securityEnabledOnly").is_some_and(Value::is_boolean)
     {
         let text = "A value must be provided for parameter 'securityEnabledOnly'.";
-        return Err(Box::new(error(world, StatusCode::BAD_REQUEST, "BadRequest", text)));
+        return Err(Box::new(error(state, StatusCode::BAD_REQUEST, "BadRequest", text)));
     }
     Ok(0)
 }
 
 fn page(
-    world: &EmulatorState,
+    state: &EmulatorState,
     path: &str,
     person: &EmulatedPerson,
     from: usize,
     fault: Option<GraphFault>,
 ) -> EmulatorReply {
-    let size = world.control.page_size();
+    let size = state.control.page_size();
     let value: Vec<&String> = person.groups.iter().skip(from).take(size).collect();
     let next = from + value.len();
     let root = match fault {
         Some(GraphFault::ForeignLink) => Some("https://graph.example"),
-        Some(GraphFault::Endless) => Some(world.authority.as_str()),
-        _ => (next < person.groups.len()).then_some(world.authority.as_str()),
+        Some(GraphFault::Endless) => Some(state.authority.as_str()),
+        _ => (next < person.groups.len()).then_some(state.authority.as_str()),
     };
-    let mut body = json!({"@odata.context": format!("{}/v1.0/$metadata#Collection(Edm.String)", world.authority), "value": value});
+    let mut body = json!({"@odata.context": format!("{}/v1.0/$metadata#Collection(Edm.String)", state.authority), "value": value});
     if let (Some(root), Some(members)) = (root, body.as_object_mut()) {
-        let token = world.random.text::<24>();
+        let token = state.random.text::<24>();
         let from = if fault == Some(GraphFault::Endless) { 0 } else { next };
-        world.pages.put(
+        state.pages.put(
             token.clone(),
-            world.clock.now(),
+            state.clock.now(),
             GraphPage { oid: person.oid.clone(), from },
         );
         members.insert(
@@ -177,10 +177,10 @@ fn page(
     web::json(StatusCode::OK, &body)
 }
 
-fn bearer(world: &EmulatorState, asking: &EmulatorRequest) -> Option<GraphPermissions> {
-    let token = asking.header("authorization").and_then(|it| it.strip_prefix("Bearer "))?;
-    let (_, grant) = world.graph_grants.get(&GraphPermissions::key(token))?;
-    (world.clock.now() < grant.until).then_some(grant)
+fn bearer(state: &EmulatorState, request: &EmulatorRequest) -> Option<GraphPermissions> {
+    let token = request.header("authorization").and_then(|it| it.strip_prefix("Bearer "))?;
+    let (_, grant) = state.graph_grants.get(&GraphPermissions::key(token))?;
+    (state.clock.now() < grant.until).then_some(grant)
 }
 
 /// Returns whether the grant is sufficient. An app has the permissions that its admin granted; a
@@ -191,25 +191,25 @@ fn is_enough(grant: &GraphPermissions) -> bool {
         || grant.permissions.iter().any(|it| SUFFICIENT_PERMISSIONS.contains(&it.as_str()))
 }
 
-fn denied(world: &EmulatorState) -> EmulatorReply {
+fn denied(state: &EmulatorState) -> EmulatorReply {
     error(
-        world,
+        state,
         StatusCode::FORBIDDEN,
         "Authorization_RequestDenied",
         "Insufficient privileges to complete the operation.",
     )
 }
 
-fn unknown_token(world: &EmulatorState) -> EmulatorReply {
+fn unknown_token(state: &EmulatorState) -> EmulatorReply {
     let mut reply = error(
-        world,
+        state,
         StatusCode::UNAUTHORIZED,
         "InvalidAuthenticationToken",
         "Access token validation failure.",
     );
     let challenge = format!(
         "Bearer realm=\"\", authorization_uri=\"{}/common/oauth2/authorize\", client_id=\"{}\"",
-        world.authority, GRAPH
+        state.authority, GRAPH
     );
     reply
         .headers_mut()
@@ -217,7 +217,7 @@ fn unknown_token(world: &EmulatorState) -> EmulatorReply {
     reply
 }
 
-fn error(world: &EmulatorState, status: StatusCode, code: &str, message: &str) -> EmulatorReply {
-    let inner = json!({"date": timestamp(world.clock.now()), "request-id": world.guid(), "client-request-id": world.guid()});
+fn error(state: &EmulatorState, status: StatusCode, code: &str, message: &str) -> EmulatorReply {
+    let inner = json!({"date": timestamp(state.clock.now()), "request-id": state.guid(), "client-request-id": state.guid()});
     web::json(status, &json!({"error": {"code": code, "message": message, "innerError": inner}}))
 }

@@ -101,7 +101,7 @@ pub enum Error {
 
 /// A running emulator; it stops when dropped.
 pub struct Emulator {
-    world: Arc<EmulatorState>,
+    state: Arc<EmulatorState>,
     ca_file: Option<PathBuf>,
     stop: CancellationToken,
 }
@@ -128,23 +128,23 @@ impl Emulator {
         };
         let scheme = if acceptor.is_some() { "https" } else { "http" };
         let place = options.host.clone().unwrap_or_else(|| address.to_string());
-        let world = Arc::new(world(options, format!("{scheme}://{place}")));
+        let state = Arc::new(initial_state(options, format!("{scheme}://{place}")));
         let stop = CancellationToken::new();
-        let first = Arc::clone(&world);
+        let first = Arc::clone(&state);
         tokio::spawn(async move { first.control.rotate_keys().await });
         tokio::spawn(stop.clone().run_until_cancelled_owned(accept(
             listener,
-            Arc::clone(&world),
+            Arc::clone(&state),
             acceptor,
             stop.clone(),
         )));
-        Ok(Self { world, ca_file, stop })
+        Ok(Self { state, ca_file, stop })
     }
 
     /// Returns the scheme, address and port without a trailing slash, `http://127.0.0.1:PORT`, or
     /// the configured name.
     pub fn authority(&self) -> String {
-        self.world.authority.clone()
+        self.state.authority.clone()
     }
 
     /// Returns the GUID of the emulated tenant in which the app is registered.
@@ -154,23 +154,23 @@ impl Emulator {
 
     /// Returns the registered client ID.
     pub fn client_id(&self) -> &str {
-        &self.world.client_id
+        &self.state.client_id
     }
 
     /// Returns the registered client secret.
     pub fn client_secret(&self) -> &str {
-        &self.world.client_secret
+        &self.state.client_secret
     }
 
     /// Returns all people in the picker except those in `error_people`.
     pub fn people(&self) -> &[EmulatedPerson] {
-        &self.world.people
+        &self.state.people
     }
 
     /// Returns one person for each AADSTS code that Entra may respond with, such as
     /// `aadsts50105@contoso.example`; they are in a collapsed part of the picker.
     pub fn error_people(&self) -> &[EmulatedPerson] {
-        &self.world.of_codes
+        &self.state.of_codes
     }
 
     /// Returns the file with the temporary authority's certificate, if TLS is served.
@@ -180,7 +180,7 @@ impl Emulator {
 
     /// Returns the controls and counters for tests.
     pub fn control(&self) -> &EmulatorControl {
-        &self.world.control
+        &self.state.control
     }
 
     /// Ends all connections and stops listening.
@@ -195,7 +195,7 @@ impl Drop for Emulator {
     }
 }
 
-fn world(options: EmulatorOptions, authority: String) -> EmulatorState {
+fn initial_state(options: EmulatorOptions, authority: String) -> EmulatorState {
     let EmulatorOptions {
         clock,
         random,
@@ -211,7 +211,7 @@ fn world(options: EmulatorOptions, authority: String) -> EmulatorState {
         control: EmulatorControl::new(clock.clone()),
         people: people::all_people(&registrations),
         of_codes: people::of_codes(),
-        abroad: people::guests_at_home(),
+        guests_at_home: people::guests_at_home(),
         requests: BoundedTable::new(),
         sessions: BoundedTable::new(),
         codes: BoundedTable::new(),
@@ -228,7 +228,7 @@ fn world(options: EmulatorOptions, authority: String) -> EmulatorState {
 
 async fn accept(
     listener: tokio::net::TcpListener,
-    world: Arc<EmulatorState>,
+    state: Arc<EmulatorState>,
     acceptor: Option<TlsAcceptor>,
     stop: CancellationToken,
 ) {
@@ -240,17 +240,17 @@ async fn accept(
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let (world, acceptor) = (Arc::clone(&world), acceptor.clone());
+        let (state, acceptor) = (Arc::clone(&state), acceptor.clone());
         let served = async move {
             match acceptor {
                 Some(acceptor) => {
                     if let Ok(Ok(stream)) =
                         tokio::time::timeout(Duration::from_secs(10), acceptor.accept(stream)).await
                     {
-                        serve::connection(world, stream, true).await;
+                        serve::connection(state, stream, true).await;
                     }
                 }
-                None => serve::connection(world, stream, false).await,
+                None => serve::connection(state, stream, false).await,
             }
             drop(place);
         };

@@ -21,19 +21,19 @@ pub(super) const PANEL: &str = "/";
 pub(super) const CONTROL: &str = "/control";
 
 /// Serves the panel and handles its forms.
-pub(super) async fn panel(world: &EmulatorState, asking: &EmulatorRequest) -> EmulatorReply {
-    if asking.method != Method::POST {
-        return page::panel(&body(world));
+pub(super) async fn panel(state: &EmulatorState, request: &EmulatorRequest) -> EmulatorReply {
+    if request.method != Method::POST {
+        return page::panel(&body(state));
     }
-    if !asking.is_own() {
+    if !request.is_own() {
         return page::notice(
             StatusCode::FORBIDDEN,
             "Refused",
             "This form did not come from a page of the emulator.",
         );
     }
-    let done = match ControlRequest::of_form(&asking.form) {
-        Ok(order) => order.carry_out(world).await,
+    let done = match ControlRequest::of_form(&request.form) {
+        Ok(order) => order.carry_out(state).await,
         Err(error) => Err(error),
     };
     match done {
@@ -44,44 +44,44 @@ pub(super) async fn panel(world: &EmulatorState, asking: &EmulatorRequest) -> Em
 
 /// Returns the state and accepts changes, both as JSON. Every request from a page of another site
 /// is refused.
-pub(super) async fn control(world: &EmulatorState, asking: &EmulatorRequest) -> EmulatorReply {
-    if asking.is_foreign() {
+pub(super) async fn control(state: &EmulatorState, request: &EmulatorRequest) -> EmulatorReply {
+    if request.is_foreign() {
         return refused(StatusCode::FORBIDDEN, "another site sent this request");
     }
-    if asking.method == Method::POST {
-        if !asking.header("content-type").is_some_and(|it| it.starts_with("application/json")) {
+    if request.method == Method::POST {
+        if !request.header("content-type").is_some_and(|it| it.starts_with("application/json")) {
             return refused(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "the content type must be application/json",
             );
         }
-        let done = match ControlRequest::of_json(&asking.body) {
-            Ok(order) => order.carry_out(world).await,
+        let done = match ControlRequest::of_json(&request.body) {
+            Ok(order) => order.carry_out(state).await,
             Err(error) => Err(error),
         };
         if let Err(error) = done {
             return refused(StatusCode::BAD_REQUEST, &error.to_string());
         }
-    } else if !matches!(asking.method, Method::GET | Method::HEAD) {
+    } else if !matches!(request.method, Method::GET | Method::HEAD) {
         return refused(
             StatusCode::METHOD_NOT_ALLOWED,
             "method not allowed; use GET, HEAD or POST",
         );
     }
-    web::json(StatusCode::OK, &state(world))
+    web::json(StatusCode::OK, &state_json(state))
 }
 
 fn refused(status: StatusCode, why: &str) -> EmulatorReply {
     web::json(status, &json!({"error": why}))
 }
 
-fn state(world: &EmulatorState) -> Value {
-    let control = &world.control;
-    let people: Vec<Value> = world.people.iter().map(|it| person_json(world, it)).collect();
+fn state_json(state: &EmulatorState) -> Value {
+    let control = &state.control;
+    let people: Vec<Value> = state.people.iter().map(|it| person_json(state, it)).collect();
     json!({
-        "authority": world.authority,
-        "client_id": world.client_id,
-        "time": world.clock.now(),
+        "authority": state.authority,
+        "client_id": state.client_id,
+        "time": state.clock.now(),
         "down": control.is_down(),
         "slow": control.delay(),
         "single_use_refresh": control.is_single_use(),
@@ -103,27 +103,27 @@ fn state(world: &EmulatorState) -> Value {
     })
 }
 
-fn person_json(world: &EmulatorState, person: &EmulatedPerson) -> Value {
-    let change = world.control.changed.of(&person.oid);
-    let person = world.control.changed.applied(person);
+fn person_json(state: &EmulatorState, person: &EmulatedPerson) -> Value {
+    let change = state.control.changed.of(&person.oid);
+    let person = state.control.changed.applied(person);
     json!({"oid": person.oid, "user_name": person.user_name, "tenant": person.tenant, "roles": person.roles, "groups": person.groups.len(),
         "disabled": change.disabled, "revoked": change.revoked, "refused": change.refused})
 }
 
-fn body(world: &EmulatorState) -> String {
+fn body(state: &EmulatorState) -> String {
     let mut out = String::from(
         "<p>This emulates Microsoft Entra for sign-ins on this machine. Changes take effect with the next request.</p>",
     );
-    out.push_str(&figures(world));
-    out.push_str(&registrations(world));
+    out.push_str(&figures(state));
+    out.push_str(&registrations(state));
     out.push_str("<h2>People</h2>");
-    for person in &world.people {
-        out.push_str(&of_person(world, person));
+    for person in &state.people {
+        out.push_str(&of_person(state, person));
     }
     out.push_str("<h2>Entra</h2>");
-    out.push_str(&of_entra(world));
+    out.push_str(&of_entra(state));
     out.push_str("<h2>Token endpoint</h2>");
-    out.push_str(&of_tokens(world));
+    out.push_str(&of_tokens(state));
     out.push_str("<h2>Graph</h2>");
     let calls = number("calls", "Calls, or nothing for all", "");
     let seconds = number("seconds", "Seconds (for too-many and slow)", "");
@@ -134,16 +134,16 @@ fn body(world: &EmulatorState) -> String {
     ));
     out.push_str(&form(
         "graph_page",
-        &number("value", "Groups per page", &world.control.page_size().to_string()),
+        &number("value", "Groups per page", &state.control.page_size().to_string()),
         "Set",
     ));
     out
 }
 
 /// Returns the values that an admin copies from the admin center to set up a sign-in.
-fn registrations(world: &EmulatorState) -> String {
+fn registrations(state: &EmulatorState) -> String {
     let mut out = String::new();
-    for it in &world.registrations {
+    for it in &state.registrations {
         let domain = TenantAddress::read(&it.tenant)
             .and_then(TenantAddress::home)
             .map_or("a tenant", |it| it.domain);
@@ -161,12 +161,12 @@ fn registrations(world: &EmulatorState) -> String {
     out
 }
 
-fn figures(world: &EmulatorState) -> String {
-    let control = &world.control;
+fn figures(state: &EmulatorState) -> String {
+    let control = &state.control;
     format!(
         "<dl><dt>Time</dt><dd>{}</dd><dt>Calls</dt><dd>{} in total: {} to authorize, {} to token ({} codes, {} refresh tokens), {} to Graph</dd>\
 <dt>Reused refresh tokens</dt><dd>{}</dd></dl>",
-        timestamp(world.clock.now()),
+        timestamp(state.clock.now()),
         control.calls(),
         control.authorize_calls(),
         control.token_calls(),
@@ -177,9 +177,9 @@ fn figures(world: &EmulatorState) -> String {
     )
 }
 
-fn of_person(world: &EmulatorState, person: &EmulatedPerson) -> String {
-    let change = world.control.changed.of(&person.oid);
-    let person = world.control.changed.applied(person);
+fn of_person(state: &EmulatorState, person: &EmulatedPerson) -> String {
+    let change = state.control.changed.of(&person.oid);
+    let person = state.control.changed.applied(person);
     let oid = escape(&person.oid);
     let whose = hidden("person", &oid);
     let this = hidden("value", &oid);
@@ -221,8 +221,8 @@ fn of_person(world: &EmulatorState, person: &EmulatedPerson) -> String {
     out + "</details>"
 }
 
-fn of_entra(world: &EmulatorState) -> String {
-    let control = &world.control;
+fn of_entra(state: &EmulatorState) -> String {
+    let control = &state.control;
     let truth = |now: bool| hidden("value", if now { "false" } else { "true" });
     let front = control.front_channel().unwrap_or_default();
     [
@@ -260,8 +260,8 @@ fn of_entra(world: &EmulatorState) -> String {
     .concat()
 }
 
-fn of_tokens(world: &EmulatorState) -> String {
-    let single = world.control.is_single_use();
+fn of_tokens(state: &EmulatorState) -> String {
+    let single = state.control.is_single_use();
     let calls = number("calls", "Calls, or nothing for all", "");
     let seconds = number("seconds", "Seconds (for too-many)", "");
     let refusal = number("value", "AADSTS code", "53003")

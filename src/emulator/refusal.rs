@@ -89,19 +89,19 @@ impl EmulatedRefusal {
     }
 
     /// Adds the IDs and the time.
-    pub(super) fn at(self, world: &EmulatorState, correlation: &str) -> TracedRefusal {
+    pub(super) fn at(self, state: &EmulatorState, correlation: &str) -> TracedRefusal {
         TracedRefusal {
-            trace: world.guid(),
+            trace: state.guid(),
             correlation: correlation.to_owned(),
-            time: timestamp(world.clock.now()),
-            uri: error_uri(world, self.code),
+            time: timestamp(state.clock.now()),
+            uri: error_uri(state, self.code),
             refusal: self,
         }
     }
 }
 
-fn error_uri(world: &EmulatorState, code: u32) -> Option<String> {
-    (!WITHOUT_PAGE.contains(&code)).then(|| format!("{}/error?code={code}", world.authority))
+fn error_uri(state: &EmulatorState, code: u32) -> Option<String> {
+    (!WITHOUT_PAGE.contains(&code)).then(|| format!("{}/error?code={code}", state.authority))
 }
 
 /// A refusal with its IDs.

@@ -27,13 +27,13 @@ const MAX_REQUEST_HEAD_BYTES: usize = 64 * 1024;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves one connection until it ends.
-pub(super) async fn connection<S>(world: Arc<EmulatorState>, stream: S, tls: bool)
+pub(super) async fn connection<S>(state: Arc<EmulatorState>, stream: S, tls: bool)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |request| {
-        let world = Arc::clone(&world);
-        async move { answer(&world, request, tls).await }
+        let state = Arc::clone(&state);
+        async move { answer(&state, request, tls).await }
     });
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -45,7 +45,7 @@ where
 }
 
 async fn answer(
-    world: &EmulatorState,
+    state: &EmulatorState,
     request: Request<Incoming>,
     tls: bool,
 ) -> Result<EmulatorReply, AbortedConnection> {
@@ -53,34 +53,34 @@ async fn answer(
         let is_panel = path == panel::PANEL;
         // The control panel and API also work while Entra is down or slow, and their calls are not
         // counted as calls to Entra.
-        return Ok(match read(world, request, tls).await {
-            Ok(asking) if is_panel => panel::panel(world, &asking).await,
-            Ok(asking) => panel::control(world, &asking).await,
+        return Ok(match read(state, request, tls).await {
+            Ok(request) if is_panel => panel::panel(state, &request).await,
+            Ok(request) => panel::control(state, &request).await,
             Err((status, text)) => web::reply(status, "text/plain; charset=utf-8", text),
         });
     }
-    let delay = world.control.delay();
+    let delay = state.control.delay();
     if delay > 0 {
         tokio::time::sleep(Duration::from_millis(delay)).await;
     }
     let path = request.uri().path().to_owned();
-    count_call(world, &path);
-    let asking = read(world, request, tls).await;
-    if let ("oauth2/v2.0/token", Ok(asking)) = (endpoint(&path), &asking) {
-        token::count_grant_type(world, asking);
+    count_call(state, &path);
+    let request = read(state, request, tls).await;
+    if let ("oauth2/v2.0/token", Ok(request)) = (endpoint(&path), &request) {
+        token::count_grant_type(state, request);
     }
-    if world.control.is_down() {
+    if state.control.is_down() {
         return Ok(web::reply(
             StatusCode::SERVICE_UNAVAILABLE,
             "text/html; charset=utf-8",
             "<p>The service is unavailable.</p>",
         ));
     }
-    let mut reply = match asking {
-        Ok(asking) => route(world, &path, &asking, tls).await?,
+    let mut reply = match request {
+        Ok(request) => route(state, &path, &request, tls).await?,
         Err((status, text)) => web::reply(status, "text/plain; charset=utf-8", text),
     };
-    if let Ok(id) = HeaderValue::from_str(&world.guid()) {
+    if let Ok(id) = HeaderValue::from_str(&state.guid()) {
         reply.headers_mut().insert("x-ms-request-id", id);
     }
     Ok(reply)
@@ -91,8 +91,8 @@ fn endpoint(path: &str) -> &str {
     path.split_once('/').and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, rest)| rest)
 }
 
-fn count_call(world: &EmulatorState, path: &str) {
-    let counters = &world.control.counters;
+fn count_call(state: &EmulatorState, path: &str) {
+    let counters = &state.control.counters;
     count(&counters.all);
     if path.starts_with(graph::GRAPH_ROOT) {
         count(&counters.graph);
@@ -123,7 +123,7 @@ fn takes_json(path: &str) -> bool {
 }
 
 async fn read(
-    world: &EmulatorState,
+    state: &EmulatorState,
     request: Request<Incoming>,
     tls: bool,
 ) -> Result<EmulatorRequest, (StatusCode, &'static str)> {
@@ -133,7 +133,7 @@ async fn read(
         return Err((StatusCode::BAD_REQUEST, "Exactly one Host header is needed."));
     };
     let is_ours =
-        is_loopback_host(host) || world.authority.split_once("://").is_some_and(|it| it.1 == host);
+        is_loopback_host(host) || state.authority.split_once("://").is_some_and(|it| it.1 == host);
     if !is_ours || head.uri.authority().is_some_and(|it| it.as_str() != host) {
         return Err((
             StatusCode::MISDIRECTED_REQUEST,
@@ -169,26 +169,26 @@ async fn read(
 }
 
 async fn route(
-    world: &EmulatorState,
+    state: &EmulatorState,
     path: &str,
-    asking: &EmulatorRequest,
+    request: &EmulatorRequest,
     tls: bool,
 ) -> Result<EmulatorReply, AbortedConnection> {
     if path.starts_with(graph::GRAPH_ROOT) {
-        return Ok(graph::graph(world, path, asking).await);
+        return Ok(graph::graph(state, path, request).await);
     }
-    match (endpoint(path), &asking.method, TenantAddress::of(path)) {
+    match (endpoint(path), &request.method, TenantAddress::of(path)) {
         ("oauth2/v2.0/token", &Method::POST, Some(tenant)) => {
-            token::token(world, tenant, asking).await
+            token::token(state, tenant, request).await
         }
-        _ => Ok(page_or_document(world, path, asking, tls).await),
+        _ => Ok(page_or_document(state, path, request, tls).await),
     }
 }
 
 async fn page_or_document(
-    world: &EmulatorState,
+    state: &EmulatorState,
     path: &str,
-    asking: &EmulatorRequest,
+    request: &EmulatorRequest,
     tls: bool,
 ) -> EmulatorReply {
     let Some((segment, rest)) = path.strip_prefix('/').and_then(|it| it.split_once('/')) else {
@@ -200,30 +200,30 @@ async fn page_or_document(
     };
     if (segment, rest) == ("common", "discovery/instance") {
         return web::public_json(&discovery::instance(
-            world,
-            asking.query.value("authorization_endpoint"),
+            state,
+            request.query.value("authorization_endpoint"),
         ));
     }
     let Some(tenant) = TenantAddress::read(segment) else {
-        return unknown_tenant(world, segment, rest, asking);
+        return unknown_tenant(state, segment, rest, request);
     };
-    let reading = matches!(asking.method, Method::GET | Method::HEAD);
-    match (rest, reading, asking.method == Method::POST) {
+    let reading = matches!(request.method, Method::GET | Method::HEAD);
+    match (rest, reading, request.method == Method::POST) {
         ("v2.0/.well-known/openid-configuration", true, _) => {
-            web::public_json(&discovery::metadata(world, tenant))
+            web::public_json(&discovery::metadata(state, tenant))
         }
         (".well-known/openid-configuration", true, _) => {
-            web::public_json(&discovery::first_metadata(world, tenant))
+            web::public_json(&discovery::first_metadata(state, tenant))
         }
-        ("discovery/v2.0/keys", true, _) => published(world, tenant, false).await,
-        ("discovery/keys", true, _) => published(world, tenant, true).await,
+        ("discovery/v2.0/keys", true, _) => published(state, tenant, false).await,
+        ("discovery/keys", true, _) => published(state, tenant, true).await,
         ("oauth2/v2.0/authorize", true, _) | ("oauth2/v2.0/authorize", _, true) => {
-            authorize::authorize(world, tenant, asking)
+            authorize::authorize(state, tenant, request)
         }
         ("oauth2/v2.0/logout", true, _) | ("oauth2/v2.0/logout", _, true) => {
-            sign_out::logout(world, asking, tls)
+            sign_out::logout(state, request, tls)
         }
-        ("pick", _, true) => authorize::picked(world, tenant, asking, tls),
+        ("pick", _, true) => authorize::picked(state, tenant, request, tls),
         _ => page::notice(
             StatusCode::NOT_FOUND,
             "Page not found",
@@ -233,13 +233,13 @@ async fn page_or_document(
 }
 
 async fn published(
-    world: &EmulatorState,
+    state: &EmulatorState,
     tenant: TenantAddress,
     first_version: bool,
 ) -> EmulatorReply {
-    let work = world.control.keys().await;
+    let work = state.control.keys().await;
     let has_others = matches!(tenant, TenantAddress::Common) || tenant.home() == Some(&PERSONAL);
-    let others = if has_others { keys::others(world.clock.now()).await } else { None };
+    let others = if has_others { keys::others(state.clock.now()).await } else { None };
     if work.is_empty() || (has_others && others.is_none()) {
         return web::reply(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -247,14 +247,14 @@ async fn published(
             "<p>There is no signing key.</p>",
         );
     }
-    web::public_json(&discovery::keys(world, tenant, &work, others.as_deref(), first_version))
+    web::public_json(&discovery::keys(state, tenant, &work, others.as_deref(), first_version))
 }
 
 fn unknown_tenant(
-    world: &EmulatorState,
+    state: &EmulatorState,
     segment: &str,
     rest: &str,
-    asking: &EmulatorRequest,
+    request: &EmulatorRequest,
 ) -> EmulatorReply {
     let text = format!(
         "Tenant '{segment}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your \
@@ -268,6 +268,6 @@ subscription administrator, this may happen if there are no active subscriptions
         );
         EmulatedRefusal::new(900_023, "invalid_request", text)
     };
-    let traced = refusal.at(world, &correlation(world, asking));
+    let traced = refusal.at(state, &correlation(state, request));
     if rest == "oauth2/v2.0/authorize" { page::refusal(&traced) } else { traced.json() }
 }

@@ -12,17 +12,17 @@ use super::web::{self, EmulatorReply, EmulatorRequest};
 ///
 /// If a front-channel URL is registered, a page loads it in a frame first, as Entra's does, and a
 /// link on that page continues.
-pub(super) fn logout(world: &EmulatorState, asking: &EmulatorRequest, tls: bool) -> EmulatorReply {
-    let session = asking.session().and_then(|id| Some((id, world.sessions.get(id)?.1)));
-    let hinted = asking.value("logout_hint");
+pub(super) fn logout(state: &EmulatorState, request: &EmulatorRequest, tls: bool) -> EmulatorReply {
+    let session = request.session().and_then(|id| Some((id, state.sessions.get(id)?.1)));
+    let hinted = request.value("logout_hint");
     let meant = session.filter(|(_, who)| {
-        hinted.is_none_or(|hint| world.person(&who.oid).is_some_and(|it| opaque_hint(&it) == hint))
+        hinted.is_none_or(|hint| state.person(&who.oid).is_some_and(|it| opaque_hint(&it) == hint))
     });
-    let onward = asking
+    let onward = request
         .value("post_logout_redirect_uri")
-        .filter(|it| world.knows_origin(it))
-        .and_then(|it| onward(it, asking.value("state")));
-    let frame = meant.as_ref().and_then(|(_, who)| front_channel(world, &who.sid));
+        .filter(|it| state.knows_origin(it))
+        .and_then(|it| onward(it, request.value("state")));
+    let frame = meant.as_ref().and_then(|(_, who)| front_channel(state, &who.sid));
     let reply = match (frame, onward) {
         (Some(frame), onward) => page::signing_out(&frame, onward.as_ref()),
         (None, Some(onward)) => web::redirect(onward.as_str()),
@@ -33,7 +33,7 @@ pub(super) fn logout(world: &EmulatorState, asking: &EmulatorRequest, tls: bool)
         ),
     };
     let Some((id, _)) = meant else { return reply };
-    world.sessions.take(id);
+    state.sessions.take(id);
     web::with_session(reply, None, tls)
 }
 
@@ -47,8 +47,8 @@ fn onward(uri: &str, state: Option<&str>) -> Option<Url> {
 
 /// Returns the app's address for the notification: with `sid` and without `iss`, which Entra never
 /// sends.
-fn front_channel(world: &EmulatorState, sid: &str) -> Option<Url> {
-    let mut url = Url::parse(&world.control.front_channel()?).ok()?;
+fn front_channel(state: &EmulatorState, sid: &str) -> Option<Url> {
+    let mut url = Url::parse(&state.control.front_channel()?).ok()?;
     url.query_pairs_mut().append_pair("sid", sid);
     Some(url)
 }

@@ -109,7 +109,7 @@ pub(super) struct EmulatorState {
     pub(super) people: Vec<EmulatedPerson>,
     pub(super) of_codes: Vec<EmulatedPerson>,
     /// Guests as objects in their home tenants.
-    pub(super) abroad: Vec<EmulatedPerson>,
+    pub(super) guests_at_home: Vec<EmulatedPerson>,
     pub(super) control: EmulatorControl,
     pub(super) requests: BoundedTable<AuthorizationRequest>,
     pub(super) sessions: BoundedTable<EmulatorSession>,
@@ -155,7 +155,7 @@ impl EmulatorState {
         self.people
             .iter()
             .chain(&self.of_codes)
-            .chain(&self.abroad)
+            .chain(&self.guests_at_home)
             .find(|it| it.oid == oid)
             .map(|it| self.control.changed.applied(it))
     }

@@ -28,12 +28,12 @@ const REFRESH_TOKEN_LIFETIME_SECONDS: u64 = 90 * 86_400;
 
 /// Answers a token request (RFC 6749 section 3.2).
 pub(super) async fn token(
-    world: &EmulatorState,
+    state: &EmulatorState,
     tenant: TenantAddress,
-    asking: &EmulatorRequest,
+    request: &EmulatorRequest,
 ) -> Result<EmulatorReply, AbortedConnection> {
-    let fault = world.control.token_faults.next();
-    let keys = world.control.keys().await;
+    let fault = state.control.token_faults.next();
+    let keys = state.control.keys().await;
     let Some(key) = keys.first() else {
         return Ok(web::reply(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -42,29 +42,29 @@ pub(super) async fn token(
         ));
     };
     let others =
-        if needs_others(world, asking) { keys::others(world.clock.now()).await } else { None };
+        if needs_others(state, request) { keys::others(state.clock.now()).await } else { None };
     let ring = KeyRing { public: key, others: others.as_deref() };
-    let Some(fault) = fault else { return Ok(answered(world, tenant, asking, &ring)) };
+    let Some(fault) = fault else { return Ok(answered(state, tenant, request, &ring)) };
     if fault.is_after() {
-        answered(world, tenant, asking, &ring);
+        answered(state, tenant, request, &ring);
     }
-    faulty(world, &correlation(world, asking), fault).await
+    faulty(state, &correlation(state, request), fault).await
 }
 
 /// Returns whether a key from another family must sign.
-fn needs_others(world: &EmulatorState, asking: &EmulatorRequest) -> bool {
-    let code = asking.form.value("code").and_then(|it| world.codes.get(it));
-    let grant = code.or_else(|| world.refresh.get(asking.form.value("refresh_token")?));
+fn needs_others(state: &EmulatorState, request: &EmulatorRequest) -> bool {
+    let code = request.form.value("code").and_then(|it| state.codes.get(it));
+    let grant = code.or_else(|| state.refresh.get(request.form.value("refresh_token")?));
     let is_personal = grant
-        .and_then(|(_, it)| world.person(&it.session.oid))
+        .and_then(|(_, it)| state.person(&it.session.oid))
         .is_some_and(|it| it.tenant == PERSONAL.id);
-    is_personal || world.control.is_next_token_of_another_family()
+    is_personal || state.control.is_next_token_of_another_family()
 }
 
 /// Counts the call under its grant type.
-pub(super) fn count_grant_type(world: &EmulatorState, asking: &EmulatorRequest) {
-    let counters = &world.control.counters;
-    match asking.form.value("grant_type") {
+pub(super) fn count_grant_type(state: &EmulatorState, request: &EmulatorRequest) {
+    let counters = &state.control.counters;
+    match request.form.value("grant_type") {
         Some("authorization_code") => count(&counters.codes),
         Some("refresh_token") => count(&counters.refresh),
         Some("client_credentials") => count(&counters.app),
@@ -73,7 +73,7 @@ pub(super) fn count_grant_type(world: &EmulatorState, asking: &EmulatorRequest) 
 }
 
 async fn faulty(
-    world: &EmulatorState,
+    state: &EmulatorState,
     correlation: &str,
     fault: TokenFault,
 ) -> Result<EmulatorReply, AbortedConnection> {
@@ -81,7 +81,7 @@ async fn faulty(
         TokenFault::TooMany(seconds) => {
             let text = "The server has terminated an operation because it encountered a client request rate which was too high.";
             let mut reply = EmulatedRefusal::new(90_055, "temporarily_unavailable", text)
-                .at(world, correlation)
+                .at(state, correlation)
                 .json();
             *reply.status_mut() = StatusCode::TOO_MANY_REQUESTS;
             reply.headers_mut().extend(seconds.map(|it| (RETRY_AFTER, HeaderValue::from(it))));
@@ -106,29 +106,29 @@ async fn faulty(
 }
 
 fn answered(
-    world: &EmulatorState,
+    state: &EmulatorState,
     tenant: TenantAddress,
-    asking: &EmulatorRequest,
+    request: &EmulatorRequest,
     ring: &KeyRing<'_>,
 ) -> EmulatorReply {
-    match answer(world, tenant, asking, ring) {
+    match answer(state, tenant, request, ring) {
         Ok(body) => web::json(StatusCode::OK, &body),
-        Err(refusal) => refusal.at(world, &correlation(world, asking)).json(),
+        Err(refusal) => refusal.at(state, &correlation(state, request)).json(),
     }
 }
 
 fn answer(
-    world: &EmulatorState,
+    state: &EmulatorState,
     tenant: TenantAddress,
-    asking: &EmulatorRequest,
+    request: &EmulatorRequest,
     ring: &KeyRing<'_>,
 ) -> Result<Value, EmulatedRefusal> {
-    if asking.header("origin").is_some() {
+    if request.header("origin").is_some() {
         let text = "Tokens issued for the 'Single-Page Application' client-type may only be redeemed via cross-origin requests.";
         return Err(EmulatedRefusal::new(9_002_326, "invalid_request", text));
     }
     let grant =
-        asking.form.value("grant_type").ok_or_else(|| EmulatedRefusal::missing("grant_type"))?;
+        request.form.value("grant_type").ok_or_else(|| EmulatedRefusal::missing("grant_type"))?;
     if !matches!(grant, "authorization_code" | "refresh_token" | "client_credentials") {
         return Err(EmulatedRefusal::new(
             70_003,
@@ -136,35 +136,35 @@ fn answer(
             format!("The app requested an unsupported grant type '{grant}'."),
         ));
     }
-    let client = client(world, tenant, asking)?;
-    if let Some(refused) = world.control.next_refused() {
+    let client = client(state, tenant, request)?;
+    if let Some(refused) = state.control.next_refused() {
         return Err(EmulatedRefusal::written(refused));
     }
     match grant {
-        "authorization_code" => redeem(world, tenant, client, asking, ring),
-        "refresh_token" => refresh(world, client, asking, ring),
-        _ => for_the_app(world, tenant, client, asking, ring),
+        "authorization_code" => redeem(state, tenant, client, request, ring),
+        "refresh_token" => refresh(state, client, request, ring),
+        _ => for_the_app(state, tenant, client, request, ring),
     }
 }
 
 fn redeem(
-    world: &EmulatorState,
+    state: &EmulatorState,
     tenant: TenantAddress,
     client: &str,
-    asking: &EmulatorRequest,
+    request: &EmulatorRequest,
     ring: &KeyRing<'_>,
 ) -> Result<Value, EmulatedRefusal> {
-    let code = asking.form.value("code").ok_or_else(|| EmulatedRefusal::missing("code"))?;
-    let redirect = asking
+    let code = request.form.value("code").ok_or_else(|| EmulatedRefusal::missing("code"))?;
+    let redirect = request
         .form
         .value("redirect_uri")
         .ok_or_else(|| EmulatedRefusal::missing("redirect_uri"))?;
-    let verifier = asking.form.value("code_verifier");
-    let grant = world.codes.get(code).filter(|(_, it)| it.request.client == client);
+    let verifier = request.form.value("code_verifier");
+    let grant = state.codes.get(code).filter(|(_, it)| it.request.client == client);
     let (born, grant) = grant.ok_or_else(|| {
         invalid_grant(70_000, "The provided value for the 'code' parameter is not valid.")
     })?;
-    if world.clock.now() > born.saturating_add(ENTRA_CODE_LIFETIME_SECONDS) {
+    if state.clock.now() > born.saturating_add(ENTRA_CODE_LIFETIME_SECONDS) {
         return Err(invalid_grant(
             70_008,
             "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive \
@@ -182,16 +182,16 @@ authorization request for this user and resource.",
         ));
     }
     check_pkce(&grant, verifier)?;
-    allowed(world, &grant.session)?;
-    if let Some(refusal) = refused_by_nature(world, &grant.session.oid) {
+    allowed(state, &grant.session)?;
+    if let Some(refusal) = refused_by_nature(state, &grant.session.oid) {
         return Err(refusal);
     }
-    if world.codes.update(code, |it| it.used = true).is_none_or(|(_, old)| old.used) {
+    if state.codes.update(code, |it| it.used = true).is_none_or(|(_, old)| old.used) {
         let text = "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.";
         return Err(invalid_grant(54_005, text));
     }
-    let scope = asking.form.value("scope").unwrap_or(&grant.request.scope).to_owned();
-    tokens(world, asking, ring, &grant, &scope)
+    let scope = request.form.value("scope").unwrap_or(&grant.request.scope).to_owned();
+    tokens(state, request, ring, &grant, &scope)
 }
 
 /// Checks that the verifier matches the challenge (RFC 7636 section 4.6).
@@ -226,12 +226,12 @@ fn invalid_grant(code: u32, text: &str) -> EmulatedRefusal {
 }
 
 fn refresh(
-    world: &EmulatorState,
+    state: &EmulatorState,
     client: &str,
-    asking: &EmulatorRequest,
+    request: &EmulatorRequest,
     ring: &KeyRing<'_>,
 ) -> Result<Value, EmulatedRefusal> {
-    let token = asking
+    let token = request
         .form
         .value("refresh_token")
         .ok_or_else(|| EmulatedRefusal::missing("refresh_token"))?;
@@ -239,23 +239,23 @@ fn refresh(
         invalid_grant(9_002_313, "Invalid request. Request is malformed or invalid.")
             .finer("bad_token")
     };
-    let (born, mut grant) = world
+    let (born, mut grant) = state
         .refresh
         .get(token)
         .filter(|(_, it)| it.request.client == client)
         .ok_or_else(unknown)?;
-    if world.clock.now() > born.saturating_add(REFRESH_TOKEN_LIFETIME_SECONDS) {
+    if state.clock.now() > born.saturating_add(REFRESH_TOKEN_LIFETIME_SECONDS) {
         let text = "The refresh token has expired due to inactivity. The token was issued and was inactive for 90.00:00:00.";
         return Err(invalid_grant(700_082, text).finer("token_expired"));
     }
-    allowed(world, &grant.session)?;
-    if let Some(refusal) = refused_by_code(world, &grant.session.oid) {
+    allowed(state, &grant.session)?;
+    if let Some(refusal) = refused_by_code(state, &grant.session.oid) {
         return Err(refusal);
     }
-    let used = world.refresh.update(token, |it| it.used = true).is_none_or(|(_, old)| old.used);
+    let used = state.refresh.update(token, |it| it.used = true).is_none_or(|(_, old)| old.used);
     if used {
-        count(&world.control.counters.reused);
-        if world.control.is_single_use() {
+        count(&state.control.counters.reused);
+        if state.control.is_single_use() {
             return Err(invalid_grant(
                 70_000,
                 "The refresh token was redeemed before, and here it is good for once.",
@@ -267,29 +267,29 @@ fn refresh(
     // request.
     grant.request.nonce = None;
     grant.request.acrs = Vec::new();
-    let scope = asking.form.value("scope").unwrap_or(&grant.request.scope).to_owned();
-    tokens(world, asking, ring, &grant, &scope)
+    let scope = request.form.value("scope").unwrap_or(&grant.request.scope).to_owned();
+    tokens(state, request, ring, &grant, &scope)
 }
 
 /// Checks the changes to this person since the grant.
-fn allowed(world: &EmulatorState, who: &EmulatorSession) -> Result<(), EmulatedRefusal> {
-    let change = world.control.changed.of(&who.oid);
+fn allowed(state: &EmulatorState, who: &EmulatorSession) -> Result<(), EmulatedRefusal> {
+    let change = state.control.changed.of(&who.oid);
     if change.disabled {
         return Err(invalid_grant(50_057, "The user account is disabled."));
     }
-    if !world.is_good(who) {
+    if !state.is_good(who) {
         let text = "The provided grant has expired due to it being revoked, a fresh auth token is needed. The user might have changed or reset their password.";
         return Err(invalid_grant(50_173, text));
     }
     Ok(())
 }
 
-fn refused_by_code(world: &EmulatorState, oid: &str) -> Option<EmulatedRefusal> {
-    world.control.changed.of(oid).refused.and_then(refusals::of).map(EmulatedRefusal::at_token)
+fn refused_by_code(state: &EmulatorState, oid: &str) -> Option<EmulatedRefusal> {
+    state.control.changed.of(oid).refused.and_then(refusals::of).map(EmulatedRefusal::at_token)
 }
 
 /// Returns the refusal for a person whose code appears at this stage.
-fn refused_by_nature(world: &EmulatorState, oid: &str) -> Option<EmulatedRefusal> {
-    let SignInObstacle::Code(code) = world.person(oid)?.trouble? else { return None };
+fn refused_by_nature(state: &EmulatorState, oid: &str) -> Option<EmulatedRefusal> {
+    let SignInObstacle::Code(code) = state.person(oid)?.trouble? else { return None };
     refusals::of(code).filter(|it| it.stage == RefusalStage::Token).map(EmulatedRefusal::at_token)
 }

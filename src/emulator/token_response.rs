@@ -13,14 +13,14 @@ use super::web::EmulatorRequest;
 
 /// Returns the tokens for a person's grant, for these scopes.
 pub(super) fn tokens(
-    world: &EmulatorState,
-    asking: &EmulatorRequest,
+    state: &EmulatorState,
+    request: &EmulatorRequest,
     ring: &KeyRing<'_>,
     grant: &IssuedGrant,
     scope: &str,
 ) -> Result<Value, EmulatedRefusal> {
     let gone = "The user account does not exist in the directory.";
-    let person = world
+    let person = state
         .person(&grant.session.oid)
         .ok_or_else(|| EmulatedRefusal::new(50_034, "invalid_grant", gone))?;
     let has = |wanted: &str| scope.split(' ').any(|it| it == wanted);
@@ -37,9 +37,9 @@ pub(super) fn tokens(
             format!("The scope '{scope}' is not valid: it names more than one resource."),
         )
     };
-    let resource = ResourceScopes::read(&world.authority, scope).ok_or_else(two)?;
+    let resource = ResourceScopes::read(&state.authority, scope).ok_or_else(two)?;
     let access = claims::access_token(
-        world,
+        state,
         ring,
         &person,
         &grant.request.client,
@@ -47,26 +47,26 @@ pub(super) fn tokens(
         &permissions(&resource, &listed),
     )
     .map_err(|_| no_token())?;
-    granted(world, &access, Some(&person.oid), &resource);
+    granted(state, &access, Some(&person.oid), &resource);
     let mut body = json!({"token_type": "Bearer", "scope": listed, "expires_in": claims::TOKEN_LIFETIME_SECONDS, "ext_expires_in": claims::TOKEN_LIFETIME_SECONDS, "access_token": access});
     let Some(members) = body.as_object_mut() else { return Err(no_token()) };
     if has("offline_access") {
-        let refresh = format!("1.{}", world.random.text::<200>());
+        let refresh = format!("1.{}", state.random.text::<200>());
         // It stays valid for everything granted at the sign-in, not only for the scopes requested
         // now.
         let asked = AuthorizationRequest { nonce: None, acrs: Vec::new(), ..grant.request.clone() };
-        world.refresh.put(
+        state.refresh.put(
             refresh.clone(),
-            world.clock.now(),
+            state.clock.now(),
             IssuedGrant { request: asked, session: grant.session.clone(), used: false },
         );
         members.insert("refresh_token".to_owned(), refresh.into());
     }
     if has("openid") {
-        let token = claims::id_token(world, ring, &person, &meant).map_err(|_| no_token())?;
+        let token = claims::id_token(state, ring, &person, &meant).map_err(|_| no_token())?;
         members.insert("id_token".to_owned(), token.into());
     }
-    if asking.form.value("client_info") == Some("1") {
+    if request.form.value("client_info") == Some("1") {
         let info = json!({"uid": person.oid, "utid": person.tenant}).to_string();
         members.insert("client_info".to_owned(), URL_SAFE_NO_PAD.encode(info).into());
     }
@@ -75,10 +75,10 @@ pub(super) fn tokens(
 
 /// Returns the access token for the app itself (RFC 6749 section 4.4).
 pub(super) fn for_the_app(
-    world: &EmulatorState,
+    state: &EmulatorState,
     tenant: TenantAddress,
     client: &str,
-    asking: &EmulatorRequest,
+    request: &EmulatorRequest,
     ring: &KeyRing<'_>,
 ) -> Result<Value, EmulatedRefusal> {
     let TenantAddress::One(home) = tenant else {
@@ -88,7 +88,7 @@ pub(super) fn for_the_app(
             "The grant type is not supported over the /common or /consumers endpoints.",
         ));
     };
-    let scope = asking.form.value("scope").ok_or_else(|| EmulatedRefusal::missing("scope"))?;
+    let scope = request.form.value("scope").ok_or_else(|| EmulatedRefusal::missing("scope"))?;
     let Some(audience) = scope.strip_suffix("/.default") else {
         let text = format!(
             "The provided value for scope {scope} is not valid. Client credential flows must have a scope value with /.default suffixed to the \
@@ -97,12 +97,12 @@ resource identifier (application ID URI)."
         return Err(EmulatedRefusal::new(1_002_012, "invalid_scope", text));
     };
     let resource = ResourceScopes {
-        audience: named(&world.authority, audience).to_owned(),
+        audience: named(&state.authority, audience).to_owned(),
         permissions: Vec::new(),
     };
-    let access = claims::app_token(world, ring, home.id, client, &resource.audience)
+    let access = claims::app_token(state, ring, home.id, client, &resource.audience)
         .map_err(|_| no_token())?;
-    granted(world, &access, None, &resource);
+    granted(state, &access, None, &resource);
     Ok(
         json!({"token_type": "Bearer", "expires_in": claims::TOKEN_LIFETIME_SECONDS, "ext_expires_in": claims::TOKEN_LIFETIME_SECONDS, "access_token": access}),
     )
@@ -115,15 +115,15 @@ fn permissions(resource: &ResourceScopes, listed: &str) -> String {
 }
 
 /// Records the permissions of a token for Graph.
-fn granted(world: &EmulatorState, access: &str, oid: Option<&str>, resource: &ResourceScopes) {
+fn granted(state: &EmulatorState, access: &str, oid: Option<&str>, resource: &ResourceScopes) {
     if resource.audience == GRAPH {
-        let now = world.clock.now();
+        let now = state.clock.now();
         let grant = GraphPermissions {
             oid: oid.map(str::to_owned),
             permissions: resource.permissions.clone(),
             until: now + claims::TOKEN_LIFETIME_SECONDS,
         };
-        world.graph_grants.put(GraphPermissions::key(access), now, grant);
+        state.graph_grants.put(GraphPermissions::key(access), now, grant);
     }
 }
 

@@ -127,13 +127,13 @@ impl PermitCheck for StillPermitted {
         used: bool,
     ) -> Result<(), &'static str> {
         let newest = self.0.newest.load_full().ok_or(NOT_ALLOWED)?;
-        if !self.0.live.still_goes_on(session, used) {
+        if !self.0.live.is_still_live(session, used) {
             return Err("its session ended");
         }
-        if !recheck::still_goes_on(&self.0, session) {
+        if !recheck::is_still_confirmed(&self.0, session) {
             return Err("Entra has not answered for longer than entra.recheck_grace");
         }
-        groups::still_follow(&self.0, &newest, session);
+        groups::request_if_due_for_long_response(&self.0, &newest, session);
         match newest.policy.judge(target.clone(), Some(Arc::clone(session))).verdict {
             Verdict::Permitted(_) => Ok(()),
             Verdict::GroupsUnknown => Err("its groups are no longer known"),

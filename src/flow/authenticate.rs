@@ -19,7 +19,7 @@ impl<'a> Exchange<'a> {
             && let Some(token) = bearer.token(self.headers)?
         {
             let session = bearer::authenticate(sidecar, bearer, token).await?;
-            groups::follow(sidecar, &session);
+            groups::request_if_due(sidecar, &session);
             return Ok(Some(session));
         }
         Ok(self.authenticate_by_cookie().await?)
@@ -39,11 +39,11 @@ impl<'a> Exchange<'a> {
         };
         let session = match seen {
             Some(SeenSession { session, is_due: true }) => {
-                Box::pin(recheck::attend(sidecar, session)).await?
+                Box::pin(recheck::start_or_wait(sidecar, session)).await?
             }
             seen => seen.map(|it| it.session),
         };
-        Ok(session.inspect(|it| groups::follow(sidecar, it)))
+        Ok(session.inspect(|it| groups::request_if_due(sidecar, it)))
     }
 
     /// Starts the background work for a new session: its rechecks, the request for its groups, and
@@ -51,7 +51,7 @@ impl<'a> Exchange<'a> {
     pub(super) fn session_started(&self, session: &Arc<Session>) {
         self.sidecar.process.end_displaced_sign_ins();
         recheck::start_in_background(self.sidecar, session);
-        groups::follow(self.sidecar, session);
+        groups::request_if_due(self.sidecar, session);
     }
 
     /// Returns the session of the cookie, also if this process does not have it yet. Does not count

@@ -52,7 +52,7 @@ pub(super) async fn authenticate(
         None => Box::pin(look_up(sidecar, bearer, token)).await?,
     };
     if seen.is_due {
-        return Box::pin(recheck::attend(sidecar, seen.session))
+        return Box::pin(recheck::start_or_wait(sidecar, seen.session))
             .await?
             .ok_or(BearerError::Token(BadAccessToken::Over));
     }

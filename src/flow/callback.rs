@@ -64,7 +64,7 @@ pub(super) async fn callback(
     let mut response = outcome.unwrap_or_else(|refusal| {
         facts.cause = Some(refusal.cause());
         if let Refusal::SignIn(error, _, entra) = &refusal {
-            entra_refusal::write_down(sidecar, app, entra, error, inbound.reference());
+            entra_refusal::record_refusal(sidecar, app, entra, error, inbound.reference());
         }
         let refusal = match back {
             // These refusals have their own page, which continues the app's sign-in.

@@ -138,16 +138,19 @@ impl IdentityHeaderWriter {
         attached: &Arc<Box<Attachment>>,
         at: usize,
     ) -> Result<(), KeyDerivationError> {
-        let block = block(attached).ok_or(KeyDerivationError)?;
-        let (slot, audience) =
-            block.further.get(at).zip(self.route_audiences.get(at)).ok_or(KeyDerivationError)?;
+        let person_headers = person_headers(attached).ok_or(KeyDerivationError)?;
+        let (slot, audience) = person_headers
+            .further
+            .get(at)
+            .zip(self.route_audiences.get(at))
+            .ok_or(KeyDerivationError)?;
         if slot.get().is_some() {
             return Ok(());
         }
         let _one_at_a_time = self.minted.lock().unwrap_or_else(PoisonError::into_inner);
         if slot.get().is_none() {
-            let lists = self.selected_lists(&block.about);
-            let assertion = self.sign(session, &block.about, &lists, audience)?;
+            let lists = self.selected_lists(&person_headers.about);
+            let assertion = self.sign(session, &person_headers.about, &lists, audience)?;
             slot.get_or_init(|| assertion);
         }
         Ok(())
@@ -208,7 +211,7 @@ impl IdentityHeaderWriter {
         attached: &'a Arc<Box<Attachment>>,
         about: &Arc<Identity>,
     ) -> Option<&'a PersonHeaders> {
-        block(attached)
+        person_headers(attached)
             .filter(|it| Arc::ptr_eq(&it.names, &self.names) && Arc::ptr_eq(&it.about, about))
     }
 
@@ -256,7 +259,7 @@ impl IdentityHeaderWriter {
             let still = session
                 .attached()
                 .as_ref()
-                .and_then(|it| block(it))
+                .and_then(|it| person_headers(it))
                 .is_some_and(|it| it.minted == at);
             if still {
                 session.detach();
@@ -265,7 +268,7 @@ impl IdentityHeaderWriter {
     }
 }
 
-fn block(attached: &Arc<Box<Attachment>>) -> Option<&PersonHeaders> {
+fn person_headers(attached: &Arc<Box<Attachment>>) -> Option<&PersonHeaders> {
     let attached: &Attachment = attached.as_ref().as_ref();
     attached.downcast_ref()
 }
@@ -296,22 +299,22 @@ impl IdentityHeaders {
     /// Hop-by-hop headers must have been removed before.
     pub fn apply(&self, headers: &mut HeaderMap) {
         self.names.owned.strip(headers);
-        let Some(block) = self.block() else { return };
+        let Some(person_headers) = self.person_headers() else { return };
         for names in self.names.path.chunks(HEADERS_PER_SET) {
-            for (name, value) in names.iter().zip(block.values.iter()) {
+            for (name, value) in names.iter().zip(person_headers.values.iter()) {
                 if let Some(value) = value {
                     headers.insert(name.clone(), value.clone());
                 }
             }
         }
         for ((name, _), value) in
-            self.names.custom.iter().zip(block.values.iter().skip(HEADERS_PER_SET))
+            self.names.custom.iter().zip(person_headers.values.iter().skip(HEADERS_PER_SET))
         {
             if let Some(value) = value {
                 headers.insert(name.clone(), value.clone());
             }
         }
-        if let Some(assertion) = self.assertion(block) {
+        if let Some(assertion) = self.assertion(person_headers) {
             headers.insert(self.names.assertion.clone(), assertion.clone());
         }
     }
@@ -321,27 +324,27 @@ impl IdentityHeaders {
     /// client's header.
     pub fn answer(&self, headers: &mut HeaderMap) {
         const EMPTY_VALUE: HeaderValue = HeaderValue::from_static("");
-        let block = self.block();
+        let person_headers = self.person_headers();
         let names = self.names.answer.iter().chain(self.names.custom.iter().map(|it| &it.0));
         for (at, name) in names.enumerate() {
-            let value = block.and_then(|it| it.values.get(at)?.clone());
+            let value = person_headers.and_then(|it| it.values.get(at)?.clone());
             headers.insert(name.clone(), value.unwrap_or(EMPTY_VALUE));
         }
         headers.insert(
             self.names.assertion.clone(),
-            block.and_then(|it| self.assertion(it)).cloned().unwrap_or(EMPTY_VALUE),
+            person_headers.and_then(|it| self.assertion(it)).cloned().unwrap_or(EMPTY_VALUE),
         );
     }
 
     /// Returns the assertion for the audience of the target's route, and for no other audience.
-    fn assertion<'a>(&self, block: &'a PersonHeaders) -> Option<&'a HeaderValue> {
+    fn assertion<'a>(&self, person_headers: &'a PersonHeaders) -> Option<&'a HeaderValue> {
         match self.audience {
-            None => Some(&block.assertion),
-            Some(at) => block.further.get(at)?.get(),
+            None => Some(&person_headers.assertion),
+            Some(at) => person_headers.further.get(at)?.get(),
         }
     }
 
-    fn block(&self) -> Option<&PersonHeaders> {
-        block(self.attached.as_ref()?)
+    fn person_headers(&self) -> Option<&PersonHeaders> {
+        person_headers(self.attached.as_ref()?)
     }
 }

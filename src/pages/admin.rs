@@ -339,10 +339,10 @@ fn day(seconds: i64) -> String {
 }
 
 /// Replaces every text with another one, for tests of templates.
-macro_rules! spoilt {
+macro_rules! with_hostile_text {
     ($($page:ident: |$it:ident, $word:ident, $link:ident| $change:block)*) => {$(
         impl $page {
-            pub(super) fn spoilt(&self, $word: impl Fn() -> String, $link: impl Fn() -> String) -> Self {
+            pub(super) fn with_hostile_text(&self, $word: impl Fn() -> String, $link: impl Fn() -> String) -> Self {
                 let mut $it = self.clone();
                 $it.admin = AdminPage { organization: $word(), base: $link() };
                 $change
@@ -352,7 +352,7 @@ macro_rules! spoilt {
     )*};
 }
 
-spoilt! {
+with_hostile_text! {
     PeoplePage: |it, word, link| {
         (it.asked, it.next) = (word(), Some(link()));
         it.people.iter_mut().for_each(|it| it.make_hostile(&word, &link));

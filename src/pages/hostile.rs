@@ -44,11 +44,11 @@ pub(super) fn make_hostile(page: &Page) -> Page {
         }),
         Page::SetUp(it) => Page::SetUp(Box::new(make_setup_hostile(it))),
         Page::SignedOut { .. } => Page::SignedOut { sign_in: link() },
-        Page::People(it) => Page::People(Box::new(it.spoilt(word, link))),
-        Page::OnePerson(it) => Page::OnePerson(Box::new(it.spoilt(word, link))),
-        Page::SignIns(it) => Page::SignIns(Box::new(it.spoilt(word, link))),
-        Page::History(it) => Page::History(Box::new(it.spoilt(word, link))),
-        Page::Credential(it) => Page::Credential(Box::new(it.spoilt(word, link))),
+        Page::People(it) => Page::People(Box::new(it.with_hostile_text(word, link))),
+        Page::OnePerson(it) => Page::OnePerson(Box::new(it.with_hostile_text(word, link))),
+        Page::SignIns(it) => Page::SignIns(Box::new(it.with_hostile_text(word, link))),
+        Page::History(it) => Page::History(Box::new(it.with_hostile_text(word, link))),
+        Page::Credential(it) => Page::Credential(Box::new(it.with_hostile_text(word, link))),
         Page::ConfirmSignOut { .. } => Page::ConfirmSignOut { action: link(), rd: link() },
         Page::NativeConfirm(_) => {
             Page::NativeConfirm(NativeConfirmPage { action: link(), app: word(), site: word() })

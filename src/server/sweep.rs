@@ -35,7 +35,7 @@ pub(super) enum ServerPhase {
 /// old, and clients must not be cut off early.
 #[derive(Clone, Copy, Debug)]
 struct SweepBounds {
-    grain: u64,
+    tick: u64,
     header: u64,
     idle: u64,
     body: u64,
@@ -44,10 +44,10 @@ struct SweepBounds {
 }
 
 impl SweepBounds {
-    fn new(limits: &ServerLimits, grain: Duration) -> Self {
-        let bound = |it: Duration| milliseconds(it.saturating_add(grain));
+    fn new(limits: &ServerLimits, tick: Duration) -> Self {
+        let bound = |it: Duration| milliseconds(it.saturating_add(tick));
         Self {
-            grain: milliseconds(grain),
+            tick: milliseconds(tick),
             header: bound(limits.header_timeout),
             idle: bound(limits.idle_timeout),
             body: bound(limits.body_timeout),
@@ -111,17 +111,17 @@ impl ConnectionRegistry {
 
     /// Checks the connections for as long as the task lives.
     pub(super) async fn sweep(self: Arc<Self>, limits: ServerLimits) {
-        let grain = grain(&limits);
+        let tick = tick(&limits);
         let limit = limits.connections.min(handles::max_connections());
         let mut sweeper = Sweeper {
-            bounds: SweepBounds::new(&limits, grain),
+            bounds: SweepBounds::new(&limits, tick),
             limit,
             watched: Vec::new(),
             logged: 0,
         };
         let (mut passed, mut last, mut phase) =
             (Duration::ZERO, Instant::now(), self.phase.subscribe());
-        let mut ticks = tokio::time::interval(grain);
+        let mut ticks = tokio::time::interval(tick);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -129,25 +129,25 @@ impl ConnectionRegistry {
                 // The sender belongs to `self`, so it is still alive.
                 _ = phase.changed() => {}
             }
-            passed += counted(last.elapsed(), grain);
+            passed += counted(last.elapsed(), tick);
             last = Instant::now();
             self.clock.set(milliseconds(passed));
             let now = *phase.borrow_and_update();
-            sweeper.look(&self, now);
+            sweeper.sweep_once(&self, now);
         }
     }
 }
 
 /// Returns the tick: short enough for the shortest limit, between 20 ms and half a second.
-fn grain(limits: &ServerLimits) -> Duration {
+fn tick(limits: &ServerLimits) -> Duration {
     let shortest = limits.header_timeout.min(limits.idle_timeout).min(limits.body_timeout);
     (shortest / 8).clamp(Duration::from_millis(20), Duration::from_millis(500))
 }
 
 /// Time in which this process did not run, because the machine slept or was busy, does not count
 /// against clients: their data may be waiting unread.
-fn counted(elapsed: Duration, grain: Duration) -> Duration {
-    elapsed.min(grain * 4)
+fn counted(elapsed: Duration, tick: Duration) -> Duration {
+    elapsed.min(tick * 4)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -163,13 +163,13 @@ struct Sweeper {
 }
 
 impl Sweeper {
-    fn look(&mut self, registry: &ConnectionRegistry, phase: ServerPhase) {
+    fn sweep_once(&mut self, registry: &ConnectionRegistry, phase: ServerPhase) {
         let now = registry.clock.now();
         let newcomers = std::mem::take(&mut *lock(&registry.newcomers));
         self.watched
             .extend(newcomers.into_iter().map(|state| SweptConnection { state, closing: None }));
         let bounds = self.bounds;
-        self.watched.retain_mut(|it| it.look(now, &bounds, phase));
+        self.watched.retain_mut(|it| it.check(now, &bounds, phase));
         // Releases memory after a peak in connections.
         if self.watched.len() < self.watched.capacity() / 4 {
             self.watched.shrink_to(self.watched.len() * 2);
@@ -211,7 +211,7 @@ enum SweepVerdict {
 
 impl SweptConnection {
     /// Checks a connection. Returns false if it no longer needs to be watched.
-    fn look(&mut self, now: u64, bounds: &SweepBounds, phase: ServerPhase) -> bool {
+    fn check(&mut self, now: u64, bounds: &SweepBounds, phase: ServerPhase) -> bool {
         let Some(state) = self.state.upgrade().filter(|it| !it.forgotten()) else { return false };
         let seen = state.seen();
         // A tunnel may be silent for longer than a body. A socket that accepts no bytes blocks
@@ -252,7 +252,7 @@ impl SweptConnection {
         {
             return;
         }
-        let still = now.saturating_sub(closing_since.max(seen.written_at)) >= 2 * bounds.grain;
+        let still = now.saturating_sub(closing_since.max(seen.written_at)) >= 2 * bounds.tick;
         if still || now.saturating_sub(closing_since) >= bounds.header {
             state.drop_now();
         }
@@ -345,7 +345,7 @@ mod tests {
     #[test]
     fn a_full_socket_ends_a_connection_unless_data_passes_either_way() {
         let bounds = SweepBounds {
-            grain: 100,
+            tick: 100,
             header: 1000,
             idle: 1000,
             body: 1000,
@@ -372,8 +372,8 @@ mod tests {
 
     #[test]
     fn time_in_which_nothing_ran_is_held_against_nobody() {
-        let grain = Duration::from_millis(500);
-        assert_eq!(counted(Duration::from_millis(510), grain), Duration::from_millis(510));
-        assert_eq!(counted(Duration::from_secs(3600), grain), Duration::from_secs(2));
+        let tick = Duration::from_millis(500);
+        assert_eq!(counted(Duration::from_millis(510), tick), Duration::from_millis(510));
+        assert_eq!(counted(Duration::from_secs(3600), tick), Duration::from_secs(2));
     }
 }

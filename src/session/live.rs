@@ -80,7 +80,7 @@ impl LiveSessions {
     /// Creates the cache, empty. If it is full, the session that was unused for the longest time is
     /// evicted: a new one is never rejected (LRU, not `TinyLFU`).
     ///
-    /// The library drops idle sessions; `goes_on` checks the absolute lifetime, which costs less
+    /// The library drops idle sessions; `is_live` checks the absolute lifetime, which costs less
     /// memory per session.
     pub fn new(
         config: &config::session::SessionConfig,
@@ -271,7 +271,7 @@ impl LiveSessions {
 
     fn seen(&self, session: Arc<Session>) -> Option<SeenSession> {
         let now = self.clock.now();
-        self.goes_on(&session, now, true)
+        self.is_live(&session, now, true)
             .then(|| SeenSession { is_due: session.standing.is_due(now), session })
     }
 
@@ -287,7 +287,7 @@ impl LiveSessions {
         let key = read(id)?;
         let session = self.sessions.get(&key)?;
         let now = self.clock.now();
-        if self.goes_on(&session, now, true) {
+        if self.is_live(&session, now, true) {
             return Some(SeenSession { is_due: session.standing.is_due(now), session });
         }
         if session.standing.again().is_none() || self.is_past(&session, now) {
@@ -306,20 +306,20 @@ impl LiveSessions {
     /// Returns the live session without recording a use: asking for its end must not postpone it.
     pub fn peek(&self, id: &str) -> Option<Arc<Session>> {
         let session = self.sessions.get(&read(id)?)?;
-        self.goes_on(&session, self.clock.now(), false).then_some(session)
+        self.is_live(&session, self.clock.now(), false).then_some(session)
     }
 
     /// Whether the session of a running request is live; data transfer is use, for the cache too.
-    pub fn still_goes_on(&self, session: &Session, used: bool) -> bool {
+    pub fn is_still_live(&self, session: &Session, used: bool) -> bool {
         if used {
             let _ = self.sessions.get(&session.key);
         }
-        self.goes_on(session, self.clock.now(), used)
+        self.is_live(session, self.clock.now(), used)
     }
 
     /// Whether a session that the caller has is still live; `used` records a use. Notifies the
     /// dependents of a session that is not.
-    pub(super) fn goes_on(&self, session: &Session, now: u64, used: bool) -> bool {
+    pub(super) fn is_live(&self, session: &Session, now: u64, used: bool) -> bool {
         if session.end.is_over() || self.is_past(session, now) {
             session.end.notify();
             return false;

@@ -43,7 +43,7 @@ impl LiveSessions {
 
     fn live(&self, sessions: impl IntoIterator<Item = Arc<Session>>) -> Vec<Arc<Session>> {
         let now = self.clock.now();
-        sessions.into_iter().filter(|it| self.goes_on(it, now, false)).collect()
+        sessions.into_iter().filter(|it| self.is_live(it, now, false)).collect()
     }
 
     /// Returns the person with live sessions whom an operator selected. A name requires a scan of
@@ -78,7 +78,7 @@ impl LiveSessions {
     /// Ends sessions; returns the number of live ones.
     pub(super) fn end_each(&self, sessions: Vec<Arc<Session>>) -> usize {
         let end = |session: &Arc<Session>| {
-            let live = self.goes_on(session, self.clock.now(), false);
+            let live = self.is_live(session, self.clock.now(), false);
             session.end.notify();
             self.sessions.invalidate(&session.key);
             live

@@ -158,7 +158,7 @@ impl Session {
     /// session would have ended, and so this session ends then: otherwise a single proof would last
     /// forever. Sessions of another person are ignored, and so are those of another organization,
     /// because another app registration requested their proofs.
-    pub fn follow(&self, former: &Session) {
+    pub fn adopt_proofs(&self, former: &Session) {
         let before = former.identity.load();
         let now = self.identity();
         let organization = |it: &Identity| it.member.as_deref().map(|it| it.organization);

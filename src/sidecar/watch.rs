@@ -123,7 +123,7 @@ impl DirectoryWatch {
             _ => return,
         }
         self.silent = !self.silent;
-        self.metrics.directory_silent(self.silent);
+        self.metrics.directory_unreachable(self.silent);
     }
 
     /// Queries and applies changes. Changes that could not be applied are new in the next query
@@ -131,9 +131,9 @@ impl DirectoryWatch {
     async fn poll(&mut self) -> Result<(), Error> {
         let now = self.clock.now();
         let since = self.last_answer.min(now).saturating_sub(LOOKBACK_SECONDS);
-        let news = self.news(since, now).await?;
-        self.follow(&news).await?;
-        for (id, at) in news.rows {
+        let changes = self.changes(since, now).await?;
+        self.apply(&changes).await?;
+        for (id, at) in changes.rows {
             self.seen.entry(id).and_modify(|it| it.again = true).or_insert(SeenChange {
                 at,
                 followed: now,
@@ -146,22 +146,22 @@ impl DirectoryWatch {
         Ok(())
     }
 
-    async fn news(&self, since: u64, now: u64) -> Result<ChangeBatch, Error> {
-        let mut news = ChangeBatch::default();
+    async fn changes(&self, since: u64, now: u64) -> Result<ChangeBatch, Error> {
+        let mut changes = ChangeBatch::default();
         let mut last: Option<DirectoryChange> = None;
         loop {
             let page = self.directory.changed(since, last.as_ref()).await?;
             page.iter()
-                .filter(|it| self.is_news(it, now))
-                .for_each(|it| news.take(it, self.since_of(it, now)));
+                .filter(|it| self.is_new(it, now))
+                .for_each(|it| changes.take(it, self.since_of(it, now)));
             if u32::try_from(page.len()).is_ok_and(|it| it < MAX_CHANGES_PER_PAGE) {
-                return Ok(news);
+                return Ok(changes);
             }
             last = page.into_iter().next_back();
         }
     }
 
-    fn is_news(&self, it: &DirectoryChange, now: u64) -> bool {
+    fn is_new(&self, it: &DirectoryChange, now: u64) -> bool {
         self.seen.get(&it.id).is_none_or(|it| {
             !it.again && now >= it.followed.saturating_add(SECOND_APPLICATION_SECONDS)
         })
@@ -175,8 +175,8 @@ impl DirectoryWatch {
         if self.seen.contains_key(&it.id) { it.at } else { it.at.max(now) }
     }
 
-    async fn follow(&self, news: &ChangeBatch) -> Result<(), Error> {
-        let signed_out: usize = news
+    async fn apply(&self, changes: &ChangeBatch) -> Result<(), Error> {
+        let signed_out: usize = changes
             .signed_out
             .iter()
             .map(|(person, by)| self.live.end_all_of_person(*person, Some(*by)))
@@ -185,7 +185,7 @@ impl DirectoryWatch {
             self.metrics.directory_ended("signed_out", signed_out);
             tracing::info!(ended = signed_out, "sessions ended: person signed out everywhere");
         }
-        let sessions = self.sessions(news).await;
+        let sessions = self.sessions(changes).await;
         let over = self.over(&sessions).await?;
         let people: HashSet<Guid> = sessions
             .iter()
@@ -232,11 +232,11 @@ impl DirectoryWatch {
 
     /// Returns the live sessions that the changes concern. An organization's sessions require a
     /// scan of all sessions, which runs apart from other work.
-    async fn sessions(&self, news: &ChangeBatch) -> Vec<Arc<Session>> {
+    async fn sessions(&self, changes: &ChangeBatch) -> Vec<Arc<Session>> {
         let mut found: Vec<_> =
-            news.people.iter().flat_map(|it| self.live.of_person(*it)).collect();
-        if !news.organizations.is_empty() {
-            let (live, organizations) = (Arc::clone(&self.live), news.organizations.clone());
+            changes.people.iter().flat_map(|it| self.live.of_person(*it)).collect();
+        if !changes.organizations.is_empty() {
+            let (live, organizations) = (Arc::clone(&self.live), changes.organizations.clone());
             let more =
                 tokio::task::spawn_blocking(move || live.of_organizations(&organizations)).await;
             found.extend(more.unwrap_or_default());

@@ -52,7 +52,7 @@ pub struct Metrics {
     lookups: Family<OutcomeLabels, Counter>,
     grants: Family<OutcomeLabels, Counter>,
     directory_ended: Family<CauseLabels, Counter>,
-    directory_silent: Gauge,
+    directory_unreachable: Gauge,
     connections_refused: Family<CauseLabels, Counter>,
     log_lines_dropped: Counter,
     sessions: Gauge,
@@ -68,7 +68,7 @@ impl Default for Metrics {
         let sign_ins = Family::default();
         let rechecks = Family::default();
         let refusals = Family::default();
-        let (lookups, directory_ended, directory_silent) =
+        let (lookups, directory_ended, directory_unreachable) =
             (Family::default(), Family::default(), Gauge::default());
         let grants = Family::default();
         let (connections_refused, log_lines_dropped) = (Family::default(), Counter::default());
@@ -113,7 +113,7 @@ impl Default for Metrics {
         registry.register(
             "directory_unreachable",
             "1 while changes in the directory are not being received, otherwise 0",
-            directory_silent.clone(),
+            directory_unreachable.clone(),
         );
         registry.register(
             "connections_refused",
@@ -143,7 +143,7 @@ impl Default for Metrics {
             lookups,
             grants,
             directory_ended,
-            directory_silent,
+            directory_unreachable,
             connections_refused,
             log_lines_dropped,
             sessions,
@@ -203,8 +203,8 @@ impl Metrics {
     }
 
     /// Sets whether changes in the directory are currently not being received.
-    pub fn directory_silent(&self, silent: bool) {
-        self.directory_silent.set(silent.into());
+    pub fn directory_unreachable(&self, silent: bool) {
+        self.directory_unreachable.set(silent.into());
     }
 
     /// Returns the text that Prometheus reads.

@@ -31,12 +31,12 @@ fn wire(text: &str) -> SourceTree {
 }
 
 #[track_caller]
-fn accused(wrong: &[String], part: &str) {
+fn reported(wrong: &[String], part: &str) {
     assert!(wrong.iter().any(|it| it.contains(part)), "{part:?} is not among {wrong:#?}");
 }
 
 #[test]
-fn an_import_up_is_accused_however_it_is_written() {
+fn an_import_upward_is_reported_however_it_is_written() {
     for text in [
         "use crate::flow::handle;",
         "use crate::{base::Target, flow};",
@@ -67,12 +67,12 @@ fn an_import_up_is_accused_however_it_is_written() {
     ] {
         let wrong = layers::against_the_layers(&wire(text));
         let root = text.contains("crate::*") || text.contains("use crate::{base, flow}; }");
-        accused(&wrong, if root { "wire imports lib" } else { "wire imports flow" });
+        reported(&wrong, if root { "wire imports lib" } else { "wire imports flow" });
     }
 }
 
 #[test]
-fn what_only_looks_like_an_import_up_passes() {
+fn what_only_looks_like_an_import_upward_passes() {
     for text in [
         "//! See crate::flow::handle.\n// crate::flow\n/* crate::flow */\n/// [`crate::flow::handle`]\nstruct S;",
         "const TEXT: &str = \"crate::flow::handle\";",
@@ -99,19 +99,19 @@ fn what_only_looks_like_an_import_up_passes() {
 }
 
 #[test]
-fn modules_on_one_layer_do_not_know_each_other() {
+fn modules_of_one_layer_do_not_import_each_other() {
     let both = tree(&[
         ("lib.rs", "pub mod wire; pub mod seal;"),
         ("wire.rs", "use crate::seal::X;"),
         ("seal.rs", "pub struct X;"),
     ]);
-    accused(&layers::against_the_layers(&both), "wire imports seal");
+    reported(&layers::against_the_layers(&both), "wire imports seal");
     let new = tree(&[("lib.rs", "pub mod novelty;"), ("novelty.rs", "")]);
-    accused(&layers::against_the_layers(&new), "`novelty` stands in no layer");
+    reported(&layers::against_the_layers(&new), "`novelty` stands in no layer");
 }
 
 #[test]
-fn stores_and_rules_know_no_wire_and_only_the_command_line_knows_the_emulator() {
+fn stores_and_rules_do_not_import_wire_and_only_the_command_line_imports_the_emulator() {
     let files = |here: &'static str, text: &'static str| {
         let lib = (
             "lib.rs",
@@ -119,19 +119,19 @@ fn stores_and_rules_know_no_wire_and_only_the_command_line_knows_the_emulator() 
         );
         tree(&[lib, ("wire.rs", ""), ("emulator.rs", ""), ("demo.rs", ""), (here, text)])
     };
-    accused(
+    reported(
         &layers::against_the_layers(&files("session.rs", "use crate::wire::cookies;")),
         "session must not know wire",
     );
-    accused(
+    reported(
         &layers::against_the_layers(&files("access.rs", "use crate::{wire as w};")),
         "access must not know wire",
     );
-    accused(
+    reported(
         &layers::against_the_layers(&files("flow.rs", "use crate::emulator::serve;")),
         "flow must not know emulator",
     );
-    accused(
+    reported(
         &layers::against_the_layers(&files("flow.rs", "use crate::demo;")),
         "flow must not know demo",
     );
@@ -143,14 +143,14 @@ fn stores_and_rules_know_no_wire_and_only_the_command_line_knows_the_emulator() 
         layers::against_the_layers(&files("main.rs", "fn main() { entrada::cli::main() }"))
             .is_empty()
     );
-    accused(
+    reported(
         &layers::against_the_layers(&files("cli.rs", "use crate::main_of_the_root;")),
         "cli imports lib",
     );
 }
 
 #[test]
-fn a_child_that_imports_its_mod_rs_closes_a_ring() {
+fn a_child_that_imports_its_mod_rs_is_an_import_cycle() {
     for text in [
         "use super::Own;",
         "use crate::wire::Own;",
@@ -161,7 +161,7 @@ fn a_child_that_imports_its_mod_rs_closes_a_ring() {
         "use super::super::wire as w; fn f(it: w::Own) {}",
         "fn f(it: super::Own) {}",
     ] {
-        accused(&layers::rings(&wire(text)), "src/wire/inbound.rs <-> src/wire/mod.rs");
+        reported(&layers::rings(&wire(text)), "src/wire/inbound.rs <-> src/wire/mod.rs");
     }
     for text in [
         "use super::peer::Peer;",
@@ -177,7 +177,7 @@ fn a_child_that_imports_its_mod_rs_closes_a_ring() {
 }
 
 #[test]
-fn a_grandchild_that_imports_its_own_mod_rs_closes_a_ring() {
+fn a_grandchild_that_imports_its_own_mod_rs_is_an_import_cycle() {
     let deep = |text: &'static str| {
         let lib = ("lib.rs", "pub mod flow;");
         let (flow, inner) = (
@@ -186,17 +186,17 @@ fn a_grandchild_that_imports_its_own_mod_rs_closes_a_ring() {
         );
         tree(&[lib, flow, inner, ("flow/inner/leaf.rs", text)])
     };
-    accused(&layers::rings(&deep("use super::super::Own;")), "src/flow/inner/leaf.rs");
-    accused(
+    reported(&layers::rings(&deep("use super::super::Own;")), "src/flow/inner/leaf.rs");
+    reported(
         &layers::rings(&deep("use super::Inner;")),
         "src/flow/inner/leaf.rs <-> src/flow/inner/mod.rs",
     );
-    accused(&layers::rings(&deep("use crate::flow::Own;")), "src/flow/mod.rs");
+    reported(&layers::rings(&deep("use crate::flow::Own;")), "src/flow/mod.rs");
     assert!(layers::rings(&deep("pub struct Leaf;")).is_empty());
 }
 
 #[test]
-fn a_folder_of_flow_that_imports_one_above_it_is_accused() {
+fn a_folder_of_flow_that_imports_one_above_it_is_reported() {
     let flow = |text: &'static str| {
         let folders = [
             ("flow/mod.rs", "mod native; mod refusal; mod sign_in; mod exchange;"),
@@ -213,7 +213,7 @@ fn a_folder_of_flow_that_imports_one_above_it_is_accused() {
         ];
         tree(&[&folders[..], &files[..], &end[..]].concat())
     };
-    accused(
+    reported(
         &layers::between_folders_of_flow(&flow("use super::native::token;")),
         "flow/sign_in must not know flow/native",
     );
@@ -223,7 +223,7 @@ fn a_folder_of_flow_that_imports_one_above_it_is_accused() {
 }
 
 #[test]
-fn siblings_that_import_each_other_are_a_ring() {
+fn siblings_that_import_each_other_are_an_import_cycle() {
     let files = [
         ("lib.rs", "pub mod wire;"),
         ("wire/mod.rs", "mod a; mod b; mod c;"),
@@ -231,7 +231,7 @@ fn siblings_that_import_each_other_are_a_ring() {
         ("wire/c.rs", "use super::a::A;"),
     ];
     let with = |b| [&files[..], &[("wire/b.rs", b)]].concat();
-    accused(
+    reported(
         &layers::rings(&tree(&with("use super::c::C;"))),
         "src/wire/a.rs <-> src/wire/b.rs <-> src/wire/c.rs",
     );
@@ -249,7 +249,7 @@ fn each_module_reads_its_own_section_only() {
         "use crate::config::*;",
         "fn f() { crate::config::read() }",
     ] {
-        accused(&layers::beyond_its_section(&wire(text)), "wire reads config::");
+        reported(&layers::beyond_its_section(&wire(text)), "wire reads config::");
     }
     for text in [
         "use crate::config::server::Trust;",
@@ -261,7 +261,7 @@ fn each_module_reads_its_own_section_only() {
 }
 
 #[test]
-fn a_forwarded_header_that_is_read_elsewhere_is_accused() {
+fn a_forwarded_header_that_is_read_elsewhere_is_reported() {
     for text in [
         "fn f() { headers.get(\"x-forwarded-for\") }",
         "const NAME: &str = \"X-Forwarded-Host\";",
@@ -298,14 +298,14 @@ fn a_forwarded_header_that_is_read_elsewhere_is_accused() {
 }
 
 #[test]
-fn long_code_is_accused_and_long_tests_are_not() {
+fn long_code_is_reported_and_long_tests_are_not() {
     let body = "    f();\n";
     let function =
         |lines: usize| format!("#[doc = \"x\"]\nfn long() {{\n{}}}\n", body.repeat(lines - 2));
     assert!(shape::too_long(&wire(&function(60))).is_empty());
-    accused(&shape::too_long(&wire(&function(61))), "long has 61 lines");
+    reported(&shape::too_long(&wire(&function(61))), "long has 61 lines");
     let method = format!("struct S;\nimpl S {{\n{}}}\n", function(61));
-    accused(&shape::too_long(&wire(&method)), "long has 61 lines");
+    reported(&shape::too_long(&wire(&method)), "long has 61 lines");
     assert!(
         shape::too_long(&wire(&format!("#[cfg(test)]\nmod tests {{\n{}}}\n", function(500))))
             .is_empty()
@@ -314,14 +314,14 @@ fn long_code_is_accused_and_long_tests_are_not() {
     assert!(
         shape::too_long(&wire(&format!("{file}#[cfg(test)]\nmod tests {{\n\n}}\n"))).is_empty()
     );
-    accused(
+    reported(
         &shape::too_long(&wire(&format!("#[cfg(test)]\nmod tests {{\n\n}}\n{file}struct One;\n"))),
         "401 lines",
     );
 }
 
 #[test]
-fn a_lint_that_is_switched_off_is_accused() {
+fn a_lint_that_is_switched_off_is_reported() {
     for text in [
         "#[allow(clippy::unwrap_used)] fn f() {}",
         "#![allow(clippy::all)]",

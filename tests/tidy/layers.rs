@@ -164,19 +164,17 @@ pub fn rings(tree: &SourceTree) -> Vec<String> {
     }
     let reached: BTreeMap<&str, BTreeSet<&str>> =
         below.keys().map(|it| (*it, reach(&below, it))).collect();
-    let ring = |start: &&str| {
+    let cycle = |start: &&str| {
         reached[start]
             .iter()
             .copied()
             .filter(|it| reached.get(it).is_some_and(|it| it.contains(start)))
             .collect::<BTreeSet<_>>()
     };
-    let rings: BTreeSet<_> = below.keys().map(ring).filter(|it| !it.is_empty()).collect();
-    rings
+    let cycles: BTreeSet<_> = below.keys().map(cycle).filter(|it| !it.is_empty()).collect();
+    cycles
         .into_iter()
-        .map(|it| {
-            format!("a ring of imports: {}", it.into_iter().collect::<Vec<_>>().join(" <-> "))
-        })
+        .map(|it| format!("import cycle: {}", it.into_iter().collect::<Vec<_>>().join(" <-> ")))
         .collect()
 }
 

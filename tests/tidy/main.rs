@@ -20,7 +20,7 @@ fn every_module_imports_only_from_layers_below() {
 }
 
 #[test]
-fn folders_of_flow_import_only_those_they_may_know() {
+fn folders_of_flow_import_only_the_allowed_ones() {
     nothing(&layers::between_folders_of_flow(&SourceTree::of_this_crate()));
 }
 
@@ -30,12 +30,12 @@ fn every_module_reads_only_its_own_section_of_the_configuration() {
 }
 
 #[test]
-fn no_files_import_each_other_in_a_ring() {
+fn files_have_no_import_cycle() {
     nothing(&layers::rings(&SourceTree::of_this_crate()));
 }
 
 #[test]
-fn files_and_functions_can_be_read_at_one_sitting() {
+fn files_and_functions_keep_the_limits_of_length() {
     nothing(&shape::too_long(&SourceTree::of_this_crate()));
     nothing(&shape::needless_exceptions(&SourceTree::of_this_crate()));
 }

@@ -97,7 +97,7 @@ fn files(folder: &Path, out: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn the_top_level_holds_what_it_should_and_nothing_else() {
+fn the_top_level_has_the_expected_files_and_nothing_else() {
     let ignored = ignored();
     let there: BTreeSet<_> = entries(root())
         .iter()
@@ -116,7 +116,7 @@ fn the_top_level_holds_what_it_should_and_nothing_else() {
 }
 
 #[test]
-fn the_repository_speaks_of_the_product_only() {
+fn the_repository_is_about_the_product_only() {
     let words: Vec<_> = FOREIGN.iter().map(|it| it.concat().to_lowercase()).collect();
     let mut all = Vec::new();
     files(root(), &mut all);
@@ -138,7 +138,7 @@ fn the_repository_speaks_of_the_product_only() {
 
 /// All lines count: these files contain nothing but tests.
 #[test]
-fn stories_fuzz_targets_and_benchmarks_can_be_read_at_one_sitting() {
+fn stories_fuzz_targets_and_benchmarks_keep_the_limits_of_length() {
     let mut all = Vec::new();
     for folder in ["tests", "fuzz", "benches"] {
         files(&root().join(folder), &mut all);
@@ -156,7 +156,7 @@ fn stories_fuzz_targets_and_benchmarks_can_be_read_at_one_sitting() {
 }
 
 #[test]
-fn the_required_lints_are_on() {
+fn the_lints_of_this_code_base_are_on() {
     let manifest: toml::Table =
         fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
     for (tool, lints) in REFUSED {

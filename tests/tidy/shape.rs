@@ -17,7 +17,7 @@ const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[
     ("src/config/entra/mod.rs", "read", "one key after the other"),
     ("src/directory/file.rs", "one", "one column after the other"),
     ("src/directory/organizations.rs", "change_organization", "one transaction"),
-    ("src/directory/transfer.rs", "try_to_take_in", "one transaction"),
+    ("src/directory/transfer.rs", "try_to_import_rows", "one transaction"),
     ("src/emulator/authorize.rs", "picked", "Entra's checks in Entra's order"),
     ("src/flow/mod.rs", "respond", "the order of a request's steps"),
     ("src/sidecar/mod.rs", "new", "builds one part after the other"),

@@ -72,17 +72,17 @@ fn groups(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> Vec<Locate
         )
         .list(&[], not_empty);
     for it in groups.iter().filter(|it| Guid::parse(&it.value).is_none()) {
-        let complaint = InvalidValue::new(format!(
+        let invalid = InvalidValue::new(format!(
             "{} is a group name, but Entra sends object IDs",
             quote(&it.value)
         ));
-        section.warn(&it.spot, complaint.hint("copy the group's Object ID from Entra, unless tokens are configured to contain names"));
+        section.warn(&it.place, invalid.hint("copy the group's Object ID from Entra, unless tokens are configured to contain names"));
     }
     if let (Some(first), GroupsSource::Off) = (groups.first(), people.groups) {
-        let complaint = InvalidValue::new("can never match: [entra] groups is \"off\"");
-        section.complain(
-            &first.spot,
-            complaint.hint("write [entra] groups = \"token\", or use roles"),
+        let invalid = InvalidValue::new("can never match: [entra] groups is \"off\"");
+        section.add_problem(
+            &first.place,
+            invalid.hint("write [entra] groups = \"token\", or use roles"),
         );
     }
     groups
@@ -91,13 +91,13 @@ fn groups(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> Vec<Locate
 fn users(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> Vec<LocatedValue<String>> {
     let users = section.key("users", "People, by object ID or sign-in name").list(&[], user);
     for it in users.iter().filter(|it| people.are_many && Guid::parse(&it.value).is_none()) {
-        let complaint = InvalidValue::new(format!(
+        let invalid = InvalidValue::new(format!(
             "{} is ambiguous: any tenant can assign that name",
             quote(&it.value)
         ));
-        section.complain(
-            &it.spot,
-            complaint.hint(
+        section.add_problem(
+            &it.place,
+            invalid.hint(
                 "with several tenants, write the person's object ID, and add the tenant to tenants",
             ),
         );
@@ -116,16 +116,16 @@ fn check_role_owner(
     if keys.iter().all(|it| section.look_up(it, None).is_none())
         || keys.iter().any(|it| section.is_empty_list(it))
     {
-        let complaint = InvalidValue::new("matches no one")
+        let invalid = InvalidValue::new("matches no one")
             .hint("write at least one value for each key; or \"signed-in\", or \"nobody\"");
-        section.complain(&section.spot_of_table(), complaint);
+        section.add_problem(&section.locate_table(), invalid);
     }
     for name in ["organizations", "directory_roles"]
         .iter()
         .filter(|it| !people.has_directory && section.look_up(it, None).is_some())
     {
-        section.complain(
-            &section.spot_of(name),
+        section.add_problem(
+            &section.locate(name),
             InvalidValue::new("needs [directory]")
                 .hint("add [directory], or use tenants and roles"),
         );
@@ -135,12 +135,12 @@ fn check_role_owner(
         && !table.tenants.is_empty()
         && table.organizations.is_empty()
     {
-        let complaint = InvalidValue::new(
+        let invalid = InvalidValue::new(
             "must also name organizations: each organization assigns its own, even in the same tenant",
         );
-        section.complain(
-            &section.spot_of("directory_roles"),
-            complaint
+        section.add_problem(
+            &section.locate("directory_roles"),
+            invalid
                 .hint("add organizations = [...] to the same table; tenants alone is not enough"),
         );
     }
@@ -156,22 +156,22 @@ fn check_role_owner(
             && table.organizations.is_empty()
             && is_of_a_registration(name, values)
         {
-            let complaint = InvalidValue::new(
+            let invalid = InvalidValue::new(
                 "must also name organizations: each app registration defines its own, even in the same tenant",
             );
-            section.complain(
-                &section.spot_of(name),
-                complaint.hint(
+            section.add_problem(
+                &section.locate(name),
+                invalid.hint(
                     "add organizations = [...] to the same table; tenants alone is not enough",
                 ),
             );
         } else if !is_said {
-            let complaint = InvalidValue::new(
+            let invalid = InvalidValue::new(
                 "must also name tenants or organizations: each tenant defines its own",
             );
-            section.complain(
-                &section.spot_of(name),
-                complaint.hint(if people.has_directory {
+            section.add_problem(
+                &section.locate(name),
+                invalid.hint(if people.has_directory {
                     "add organizations = [...] to the same table"
                 } else {
                     "add tenants = [...] to the same table"
@@ -182,10 +182,10 @@ fn check_role_owner(
             && table.organizations.is_empty()
             && people.groups == GroupsSource::Token
         {
-            let complaint = InvalidValue::new(
+            let invalid = InvalidValue::new(
                 "is read from tokens, in which an organization's app registration may put names that look like object IDs",
             );
-            section.warn(&section.spot_of(name), complaint.hint("add organizations = [...] to the same table, or write [entra] groups = \"graph\""));
+            section.warn(&section.locate(name), invalid.hint("add organizations = [...] to the same table, or write [entra] groups = \"graph\""));
         }
     }
 }

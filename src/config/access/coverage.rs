@@ -26,14 +26,14 @@ pub(super) fn refuse_covered(section: &ConfigSection<'_>, rules: &[LocatedValue<
             }
         };
         if let Some(by) = by {
-            let complaint = InvalidValue::new(format!(
+            let invalid = InvalidValue::new(format!(
                 "can never match: {} at line {} matches first",
                 quote(&by.path.to_string()),
                 by.line
             ));
-            section.complain(
-                &rule.spot,
-                complaint.hint("the first rule that matches decides; put the narrower one first"),
+            section.add_problem(
+                &rule.place,
+                invalid.hint("the first rule that matches decides; put the narrower one first"),
             );
         }
     }
@@ -50,13 +50,13 @@ pub(super) fn warn_of_spellings(
         let rule = &it.value;
         let is_narrower =
             rule.allow != Allow::Anyone && rule.allow != *default && *default != Allow::Nobody;
-        let complaint = match rule.allow {
+        let invalid = match rule.allow {
             Allow::Anyone => suffixes_are_open(rule),
             _ if is_narrower => is_exact(rule, rules).or_else(|| has_no_suffixes(rule, rules)),
             _ => None,
         };
-        if let Some(complaint) = complaint {
-            section.warn(&it.spot, complaint);
+        if let Some(invalid) = invalid {
+            section.warn(&it.place, invalid);
         }
     }
 }
@@ -72,12 +72,12 @@ fn is_exact(rule: &AccessRule, rules: &[LocatedValue<AccessRule>]) -> Option<Inv
     {
         return None;
     }
-    let complaint = InvalidValue::new(format!(
+    let invalid = InvalidValue::new(format!(
         "{} covers only this path; [access] default decides about {} and all below it",
         quote(&path),
         quote(&format!("{place}/"))
     ));
-    Some(complaint.hint(format!("write {}", quote(&below.to_string()))))
+    Some(invalid.hint(format!("write {}", quote(&below.to_string()))))
 }
 
 /// Some apps serve `/admin.json`, `/admin.` and `/admin%20` as `/admin`.
@@ -92,19 +92,19 @@ fn has_no_suffixes(rule: &AccessRule, rules: &[LocatedValue<AccessRule>]) -> Opt
     }
     let (json, dot, place) =
         (quote(&format!("{place}.json")), quote(&format!("{place}.")), quote(&place));
-    let complaint = InvalidValue::new(format!(
+    let invalid = InvalidValue::new(format!(
         "does not cover {json}, {dot} and the like, which some apps serve as {place}"
     ));
-    Some(complaint.hint("add suffixes = true to the rule, unless the app returns 404 for them"))
+    Some(invalid.hint("add suffixes = true to the rule, unless the app returns 404 for them"))
 }
 
 fn suffixes_are_open(rule: &AccessRule) -> Option<InvalidValue> {
     let place = named_place(rule).filter(|_| rule.path.has_suffixes())?;
-    let complaint = InvalidValue::new(format!(
+    let invalid = InvalidValue::new(format!(
         "also allows anyone at {} and the like, because suffixes = true",
         quote(&format!("{place}.json"))
     ));
-    Some(complaint.hint("remove suffixes if allow is \"anyone\""))
+    Some(invalid.hint("remove suffixes if allow is \"anyone\""))
 }
 
 /// The path of a rule without `/**`, if it ends with a name.

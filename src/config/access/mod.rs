@@ -115,7 +115,7 @@ fn rule(
     let pattern = if suffixes { path.value.with_suffixes() } else { path.value };
     let rule =
         AccessRule { path: pattern, methods, allow: allow?, signed_out, line: section.line() };
-    Some(LocatedValue { value: rule, spot: path.spot })
+    Some(LocatedValue { value: rule, place: path.place })
 }
 
 /// Reads an origin as browsers write it (RFC 6454 section 6.2).
@@ -166,15 +166,15 @@ fn allow(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> Option<Allo
     let tables: Vec<&Spanned<DeValue<'_>>> = match value.get_ref() {
         DeValue::String(word) => {
             let chosen = choose(word, &ALLOW_WORDS)
-                .map_err(|it| section.complain(&section.spot_of("allow"), it));
+                .map_err(|it| section.add_problem(&section.locate("allow"), it));
             return chosen.ok().map(Allow::from);
         }
         DeValue::Table(_) => vec![value],
         DeValue::Array(tables) if !tables.is_empty() => tables.iter().collect(),
         other => {
-            let complaint = unexpected("a keyword, a table or a list of tables", other)
+            let invalid = unexpected("a keyword, a table or a list of tables", other)
                 .hint("to deny everyone, write \"nobody\"");
-            section.complain(&section.spot_of("allow"), complaint);
+            section.add_problem(&section.locate("allow"), invalid);
             return None;
         }
     };

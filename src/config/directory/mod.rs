@@ -87,16 +87,16 @@ pub(super) fn read(root: &ConfigSection<'_>, sealed: bool) -> (bool, Option<Dire
         .flatten()
         .collect();
     if let (false, Some(first)) = (directory.written, drafts.first()) {
-        root.complain(
-            &first.code.spot,
+        root.add_problem(
+            &first.code.place,
             InvalidValue::new("needs [directory]")
                 .hint("add [directory] with a database, which stores its people"),
         );
     }
     if directory.written && !sealed {
-        let complaint =
+        let invalid =
             InvalidValue::new("needs [session] secrets to seal the organizations' credentials");
-        root.complain(&directory.spot, complaint.hint("set secrets in [session], or set ENTRADA_SESSION_SECRETS; entrada secret prints a good one"));
+        root.add_problem(&directory.place, invalid.hint("set secrets in [session], or set ENTRADA_SESSION_SECRETS; entrada secret prints a good one"));
     }
     report_duplicates(root, &drafts);
     if let Some(meant) = &mut directory.meant {
@@ -110,12 +110,12 @@ pub(super) fn read(root: &ConfigSection<'_>, sealed: bool) -> (bool, Option<Dire
 struct DirectoryDraft {
     written: bool,
     meant: Option<DirectoryConfig>,
-    spot: LocatedKey,
+    place: LocatedKey,
 }
 
 fn section(section: &ConfigSection<'_>) -> DirectoryDraft {
     let names = ["database", "roles", "default_role", "setup_roles", "first_sign_in", "unknown"];
-    let written = !matches!(section.spot_of_table().at, ValueLocation::Nowhere)
+    let written = !matches!(section.locate_table().at, ValueLocation::Nowhere)
         || names.iter().any(|it| section.is_written(it));
     let database = section
         .key(
@@ -129,8 +129,8 @@ fn section(section: &ConfigSection<'_>) -> DirectoryDraft {
         .whole_list(&["owner", "admin", "worker"], role);
     let roles: Option<Vec<String>> = roles.map(|it| it.into_iter().map(|it| it.value).collect());
     if roles.as_ref().is_some_and(Vec::is_empty) {
-        section.complain(
-            &section.spot_of("roles"),
+        section.add_problem(
+            &section.locate("roles"),
             InvalidValue::new("is empty").hint("write at least one role, like [\"worker\"]"),
         );
     }
@@ -159,30 +159,30 @@ fn section(section: &ConfigSection<'_>) -> DirectoryDraft {
     if let (true, Some(roles)) = (written, &roles) {
         role_map
             .iter()
-            .map(|it| (&it.value.1, &it.spot))
-            .chain(default_role.iter().map(|it| (&it.value, &it.spot)))
-            .for_each(|(role, spot)| {
-                is_one(section, role, roles, spot);
+            .map(|it| (&it.value.1, &it.place))
+            .chain(default_role.iter().map(|it| (&it.value, &it.place)))
+            .for_each(|(role, place)| {
+                is_one(section, role, roles, place);
             });
         // The default set-up roles do not need to exist; without them, only people with an
         // invitation link can open the set-up page.
         setup_roles
             .iter()
             .filter(|_| is_named)
-            .for_each(|it| is_one(section, &it.value, roles, &it.spot));
+            .for_each(|it| is_one(section, &it.value, roles, &it.place));
     }
     if let Some(it) = database
         .as_ref()
-        .filter(|it| has_password(&it.value) && !matches!(it.spot.at, ValueLocation::Variable(_)))
+        .filter(|it| has_password(&it.value) && !matches!(it.place.at, ValueLocation::Variable(_)))
     {
-        let complaint = InvalidValue::new("the file contains a password");
-        section.warn(&it.spot, complaint.hint("set the whole address in ENTRADA_DIRECTORY_DATABASE, or the password in PGPASSWORD or ~/.pgpass"));
+        let invalid = InvalidValue::new("the file contains a password");
+        section.warn(&it.place, invalid.hint("set the whole address in ENTRADA_DIRECTORY_DATABASE, or the password in PGPASSWORD or ~/.pgpass"));
     }
-    let spot = section.spot_of_table();
+    let place = section.locate_table();
     let (true, Some(database), Some(roles), Some(default_role)) =
         (written, database, roles, default_role)
     else {
-        return DirectoryDraft { written, meant: None, spot };
+        return DirectoryDraft { written, meant: None, place };
     };
     let role_map = role_map.into_iter().map(|it| it.value).collect();
     let setup_roles = setup_roles.into_iter().map(|it| it.value).collect();
@@ -197,7 +197,7 @@ fn section(section: &ConfigSection<'_>) -> DirectoryDraft {
         role_map,
         organizations: Vec::new(),
     };
-    DirectoryDraft { written, meant: Some(meant), spot }
+    DirectoryDraft { written, meant: Some(meant), place }
 }
 
 /// Parses the database address. Messages do not contain it, because it may hold a password.

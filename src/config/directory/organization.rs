@@ -98,7 +98,7 @@ pub(super) fn settled(
     default_role: &str,
 ) -> OrganizationConfig {
     if let Some(it) = &read.default_role {
-        is_one(root, &it.value, roles, &it.spot);
+        is_one(root, &it.value, roles, &it.place);
     }
     OrganizationConfig {
         name: read.name.unwrap_or_else(|| read.code.value.to_string()),
@@ -117,12 +117,13 @@ pub(super) fn settled(
 pub(super) fn report_duplicates(root: &ConfigSection<'_>, drafts: &[OrganizationDraft]) {
     let mut seen: Vec<&str> = Vec::new();
     for it in drafts {
-        let domains = it.domains.iter().map(|it| (it.value.as_str(), &it.spot));
-        for (name, spot) in std::iter::once((it.code.value.as_str(), &it.code.spot)).chain(domains)
+        let domains = it.domains.iter().map(|it| (it.value.as_str(), &it.place));
+        for (name, place) in
+            std::iter::once((it.code.value.as_str(), &it.code.place)).chain(domains)
         {
             if seen.contains(&name) {
-                root.complain(
-                    spot,
+                root.add_problem(
+                    place,
                     InvalidValue::new(format!(
                         "{} already belongs to another organization",
                         quote(name)

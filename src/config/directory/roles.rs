@@ -17,12 +17,16 @@ pub(super) fn role(text: &str) -> Result<String, InvalidValue> {
 }
 
 /// Reports a role that is not one of `roles`.
-pub(super) fn is_one(section: &ConfigSection<'_>, role: &str, roles: &[String], spot: &LocatedKey) {
+pub(super) fn is_one(
+    section: &ConfigSection<'_>,
+    role: &str,
+    roles: &[String],
+    place: &LocatedKey,
+) {
     if !roles.iter().any(|it| it == role) {
         let known = roles.iter().map(|it| quote(it)).collect::<Vec<_>>().join(" or ");
-        let complaint =
-            InvalidValue::new(format!("{} is not one of [directory] roles", quote(role)));
-        section.complain(spot, complaint.hint(format!("write {known}, or add it to roles")));
+        let invalid = InvalidValue::new(format!("{} is not one of [directory] roles", quote(role)));
+        section.add_problem(place, invalid.hint(format!("write {known}, or add it to roles")));
     }
 }
 
@@ -39,15 +43,15 @@ pub(super) fn role_map(section: &ConfigSection<'_>) -> Vec<LocatedValue<(String,
         return Vec::new();
     };
     let DeValue::Table(table) = value.get_ref() else {
-        section.complain(
-            &section.spot_of("role_map"),
+        section.add_problem(
+            &section.locate("role_map"),
             unexpected("a table", value.get_ref()).hint(ROLES_HINT),
         );
         return Vec::new();
     };
     let one = |(name, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
         let name_text: &std::borrow::Cow<'_, str> = name.get_ref();
-        let spot = LocatedKey {
+        let place = LocatedKey {
             key: format!("directory.role_map.{}", plain(name_text)),
             at: ValueLocation::Offset(value.span().start),
         };
@@ -55,9 +59,9 @@ pub(super) fn role_map(section: &ConfigSection<'_>) -> Vec<LocatedValue<(String,
             DeValue::String(text) => role(text),
             other => Err(unexpected("a role", other).hint(ROLES_HINT)),
         };
-        read.map_err(|it| section.complain(&spot, it))
+        read.map_err(|it| section.add_problem(&place, it))
             .ok()
-            .map(|it| LocatedValue { value: (name_text.as_ref().to_owned(), it), spot })
+            .map(|it| LocatedValue { value: (name_text.as_ref().to_owned(), it), place })
     };
     table.iter().filter_map(one).collect()
 }

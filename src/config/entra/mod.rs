@@ -131,10 +131,10 @@ pub(super) fn read(section: &ConfigSection<'_>, what_for: RegistrationUse) -> En
     if let (RegistrationUse::Naming, Some(it)) =
         (what_for, tenant.as_ref().filter(|it| it.value != TenantConfig::Organizations))
     {
-        let complaint = InvalidValue::new(
+        let invalid = InvalidValue::new(
             "is a single tenant, but directory.unknown = \"ask-entra\" needs people of all organizations",
         );
-        section.complain(&it.spot, complaint.hint("write tenant = \"organizations\", and a client ID whose registration accepts accounts of any organization"));
+        section.add_problem(&it.place, invalid.hint("write tenant = \"organizations\", and a client ID whose registration accepts accounts of any organization"));
     }
     let client_id = section
         .key(
@@ -163,10 +163,10 @@ pub(super) fn read(section: &ConfigSection<'_>, what_for: RegistrationUse) -> En
         .map(|it| it.value);
     let is_many = tenant.as_ref().is_some_and(|it| it.value.is_many());
     if is_many && authority.ends_with(CIAM_SUFFIX) {
-        let complaint =
+        let invalid =
             InvalidValue::new("allows many tenants, but an External ID authority has one")
                 .hint("write its Directory (tenant) ID");
-        section.complain(&section.spot_of("tenant"), complaint);
+        section.add_problem(&section.locate("tenant"), invalid);
     }
     let scopes = section
         .key("scopes", "Scopes in addition to `openid profile email offline_access`")
@@ -298,9 +298,9 @@ fn authority(section: &ConfigSection<'_>) -> (&'static MicrosoftCloud, String) {
     let key = if written { key } else { key.or_variable("AZURE_AUTHORITY_HOST") };
     let Some(authority) = key.parse(own_url) else { return (cloud.0, cloud.0.authority()) };
     if cloud != CloudChoice::default() && authority.value != cloud.0.authority() {
-        let complaint = InvalidValue::new("is not the sign-in address of this cloud")
+        let invalid = InvalidValue::new("is not the sign-in address of this cloud")
             .hint("write cloud or authority, not both");
-        section.complain(&authority.spot, complaint);
+        section.add_problem(&authority.place, invalid);
     }
     let host = authority.value.strip_prefix("https://").unwrap_or_default();
     let known = CLOUDS.iter().find(|it| it.signs_in_at(host));

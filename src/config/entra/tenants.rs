@@ -105,42 +105,44 @@ fn judge_allowed(
     tenant: Option<&TenantConfig>,
     allowed: &AllowedTenants,
 ) {
-    let spot = section.spot_of("allowed_tenants");
+    let place = section.locate("allowed_tenants");
     let is_empty = !allowed.any && allowed.tenants.is_empty();
     let personal = allowed.tenants.contains(&TenantName::Id(Guid::PERSONAL));
     match tenant {
         Some(TenantConfig::Organizations | TenantConfig::Common) if is_empty => {
-            let complaint = InvalidValue::new("is missing: people of every tenant could sign in");
-            section.complain(
-                &spot,
-                complaint.hint(
+            let invalid = InvalidValue::new("is missing: people of every tenant could sign in");
+            section.add_problem(
+                &place,
+                invalid.hint(
                     "list the tenants whose people may sign in, or write [\"*\"] to allow any",
                 ),
             );
         }
         Some(TenantConfig::Organizations) if personal => {
-            section.complain(
-                &spot,
+            section.add_problem(
+                &place,
                 InvalidValue::new("contains personal accounts, which \"organizations\" excludes")
                     .hint("write tenant = \"common\""),
             );
         }
         Some(TenantConfig::Common) if !personal => {
-            let complaint = InvalidValue::new(
+            let invalid = InvalidValue::new(
                 "contains no personal accounts, but \"common\" lets people pick them",
             );
             section.warn(
-                &spot,
-                complaint.hint(format!(
+                &place,
+                invalid.hint(format!(
                     "write tenant = \"organizations\", or add \"{}\"",
                     Guid::PERSONAL
                 )),
             );
         }
         Some(TenantConfig::Id(_) | TenantConfig::Domain(_)) if !is_empty => {
-            let complaint = InvalidValue::new("has no effect if tenant is a single tenant");
-            section
-                .complain(&spot, complaint.hint("remove it, or write tenant = \"organizations\""));
+            let invalid = InvalidValue::new("has no effect if tenant is a single tenant");
+            section.add_problem(
+                &place,
+                invalid.hint("remove it, or write tenant = \"organizations\""),
+            );
         }
         _ => {}
     }

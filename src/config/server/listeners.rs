@@ -38,12 +38,12 @@ pub(super) fn listen(text: &str) -> Result<ListenAddress, InvalidValue> {
     if let Ok(address) = text.parse() {
         return Ok(ListenAddress::Tcp(address));
     }
-    let complaint = InvalidValue::new(format!("{} is not an address to listen on", quote(text)));
+    let invalid = InvalidValue::new(format!("{} is not an address to listen on", quote(text)));
     let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
     Err(match (host, port.parse::<u16>()) {
-        ("" | "*", Ok(port)) => complaint.hint(format!("write \"0.0.0.0:{port}\" for all addresses, or \"127.0.0.1:{port}\" for this machine only")),
-        ("localhost", Ok(port)) => complaint.hint(format!("write \"127.0.0.1:{port}\"")),
-        _ => complaint.hint("write an address and a port, like \"127.0.0.1:4180\" or \"[::1]:4180\"; or \"unix:/run/entrada.sock\", or \"systemd\""),
+        ("" | "*", Ok(port)) => invalid.hint(format!("write \"0.0.0.0:{port}\" for all addresses, or \"127.0.0.1:{port}\" for this machine only")),
+        ("localhost", Ok(port)) => invalid.hint(format!("write \"127.0.0.1:{port}\"")),
+        _ => invalid.hint("write an address and a port, like \"127.0.0.1:4180\" or \"[::1]:4180\"; or \"unix:/run/entrada.sock\", or \"systemd\""),
     })
 }
 
@@ -54,29 +54,29 @@ pub(super) fn judge_listeners(
 ) {
     for (at, it) in listen.iter().enumerate() {
         if listen.iter().take(at).any(|earlier| overlap(&earlier.value, &it.value)) {
-            section.complain(
-                &it.spot,
+            section.add_problem(
+                &it.place,
                 InvalidValue::new(format!("{} is listed twice", quote(&it.value.to_string()))),
             );
         }
     }
     let Some(admin) = admin else { return };
     if listen.iter().any(|it| overlap(&it.value, &admin.value)) {
-        let complaint = InvalidValue::new(format!(
+        let invalid = InvalidValue::new(format!(
             "{} is the public listener",
             quote(&admin.value.to_string())
         ));
-        section.complain(
-            &admin.spot,
-            complaint.hint("the admin listener needs its own address, like \"127.0.0.1:4181\""),
+        section.add_problem(
+            &admin.place,
+            invalid.hint("the admin listener needs its own address, like \"127.0.0.1:4181\""),
         );
     }
     if matches!(admin.value, ListenAddress::Tcp(address) if address.ip().is_unspecified()) {
-        let complaint =
+        let invalid =
             InvalidValue::new("health and metrics are open to everyone who can reach this machine");
         section.warn(
-            &admin.spot,
-            complaint.hint("block the port from the public, or write \"127.0.0.1:4181\""),
+            &admin.place,
+            invalid.hint("block the port from the public, or write \"127.0.0.1:4181\""),
         );
     }
 }

@@ -175,10 +175,10 @@ fn return_host(text: &str) -> Result<String, InvalidValue> {
     if is_domain(name) || name == "localhost" {
         return Ok(text.to_owned());
     }
-    let complaint = InvalidValue::new(format!("{} is not a host name", quote(text)));
+    let invalid = InvalidValue::new(format!("{} is not a host name", quote(text)));
     Err(match text.strip_prefix('*') {
-        Some(rest) => complaint.hint(format!("write {} for all names below it", quote(rest))),
-        None => complaint.hint("write a name without scheme and port, like app.example.com, or .example.com for all names below it"),
+        Some(rest) => invalid.hint(format!("write {} for all names below it", quote(rest))),
+        None => invalid.hint("write a name without scheme and port, like app.example.com, or .example.com for all names below it"),
     })
 }
 
@@ -196,10 +196,51 @@ fn admin_token(section: &ConfigSection<'_>) -> Option<Secret> {
     if (32..=512).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_graphic()) {
         return Some(found.value);
     }
-    let complaint =
+    let invalid =
         InvalidValue::new("is not a token of 32 to 512 visible characters without spaces");
-    section.complain(&found.spot, complaint.hint("entrada secret prints a good one"));
+    section.add_problem(&found.place, invalid.hint("entrada secret prints a good one"));
     None
+}
+
+fn trust(section: &ConfigSection<'_>) -> TrustedProxies {
+    let mut trust = TrustedProxies::default();
+    for it in section
+        .key(
+            "trusted_proxies",
+            "Proxies whose `X-Forwarded-*` and `X-Original-*` are trusted; none by default",
+        )
+        .list(&[], trusted)
+    {
+        match it.value {
+            None => trust.unix = true,
+            Some(network) => {
+                if network.prefix_len() == 0 {
+                    let invalid = InvalidValue::new(
+                        "every client can forge its address and the requested host",
+                    );
+                    section.warn(
+                        &it.place,
+                        invalid.hint("list only the networks of your proxies, like \"10.0.0.0/8\""),
+                    );
+                }
+                trust.networks.push(network);
+            }
+        }
+    }
+    trust
+}
+
+/// Parses a network or a single address; `None` stands for unix sockets.
+fn trusted(text: &str) -> Result<Option<IpNet>, InvalidValue> {
+    let refused = || {
+        InvalidValue::new(format!("{} is not a network", quote(text)))
+            .hint("write \"10.0.0.0/8\", \"fd00::/8\", a single address, or \"unix\"")
+    };
+    if text == "unix" {
+        return Ok(None);
+    }
+    let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    text.parse().ok().or_else(single).map(Some).ok_or_else(refused)
 }
 
 fn certificate(section: &ConfigSection<'_>) -> Option<TlsFiles> {
@@ -220,8 +261,8 @@ pub(super) fn tls(section: &ConfigSection<'_>, about: &'static str) -> Option<Tl
         _ => None,
     };
     if let Some((name, other)) = lacking {
-        section.complain(
-            &section.spot_of(name),
+        section.add_problem(
+            &section.locate(name),
             InvalidValue::new(format!("is missing, but {other} is set"))
                 .hint("write both, as PEM files, or neither"),
         );
@@ -253,8 +294,8 @@ fn hsts(section: &ConfigSection<'_>) -> Option<Duration> {
         )
         .optional_duration(Duration::ZERO..=MAX_HSTS, read)?;
     if !section.is_written("certificate") {
-        section.complain(
-            &found.spot,
+        section.add_problem(
+            &found.place,
             InvalidValue::new("has no effect without a certificate").hint(
                 "set it where TLS is terminated: here with a certificate, or in the proxy in front",
             ),

@@ -99,7 +99,7 @@ impl PhoneVisit {
             refresh: String::new(),
             steps: Vec::new(),
         };
-        out.took("metadata", format!("GET {url}"), step::answer(&response), is_well);
+        out.record_step("metadata", format!("GET {url}"), step::answer(&response), is_well);
         out
     }
 
@@ -129,7 +129,7 @@ impl PhoneVisit {
             (true, None) => "state matches the app's value, and iss is the issuer (RFC 9207)",
         };
         (self.code, self.next) = (code, if is_well { NextStep::Token } else { NextStep::Over });
-        self.took("code", seen, verdict.to_owned(), is_well);
+        self.record_step("code", seen, verdict.to_owned(), is_well);
     }
 
     /// The fourth step: exchanges the code for tokens, with proof that it was requested here.
@@ -166,7 +166,7 @@ impl PhoneVisit {
             format!("GET {url}\nAuthorization: Bearer {}", shortened("access_token", &self.access));
         let is_well = response.good().is_some();
         self.next = if is_well { NextStep::Refresh } else { NextStep::Over };
-        self.took("call", request, shown, is_well);
+        self.record_step("call", request, shown, is_well);
     }
 
     /// The sixth step: gets a new access token, and a new refresh token that replaces the old one.
@@ -211,7 +211,7 @@ impl PhoneVisit {
             step::answer(&after)
         );
         self.next = NextStep::Over;
-        self.took("revoke", step::form(&self.endpoints.revocation, &fields), shown, is_well);
+        self.record_step("revoke", step::form(&self.endpoints.revocation, &fields), shown, is_well);
     }
 
     /// Calls the token endpoint, and stores the tokens in its response.
@@ -227,7 +227,7 @@ impl PhoneVisit {
         };
         (self.access, self.refresh) = (text("access_token"), text("refresh_token"));
         let is_well = !self.access.is_empty() && !self.refresh.is_empty();
-        self.took(
+        self.record_step(
             name,
             step::form(&self.endpoints.token, fields),
             step::answer(&response),
@@ -236,7 +236,7 @@ impl PhoneVisit {
         is_well
     }
 
-    fn took(&mut self, name: &'static str, request: String, answer: String, is_well: bool) {
+    fn record_step(&mut self, name: &'static str, request: String, answer: String, is_well: bool) {
         self.steps.push(PhoneStep { name, request, answer, is_well });
     }
 

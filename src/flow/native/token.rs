@@ -86,7 +86,7 @@ async fn issue(
     let answer = match granted {
         Ok(granted) => {
             let scope = scope_of(&granted, form, client);
-            give(sidecar, &granted, scope.as_deref(), facts).await
+            issue_tokens(sidecar, &granted, scope.as_deref(), facts).await
         }
         Err(wrong) => Err(wrong.oauth_error(exchange, exchange.request_source())),
     };
@@ -134,7 +134,7 @@ impl TokenError {
                     .was_wrong(client)
                     .map_or_else(OAuthError::too_many, |()| UNKNOWN_TOKEN)
             }
-            Self::Refused(RedeemError::Directory(cause)) => silent(&cause),
+            Self::Refused(RedeemError::Directory(cause)) => directory_unavailable(&cause),
             Self::Refused(RedeemError::Code(cause, client_sign_in)) => {
                 ended(exchange, client_sign_in, cause)
             }
@@ -159,7 +159,7 @@ fn ended(exchange: &Exchange<'_>, client_sign_in: Guid, cause: &'static str) -> 
     OAuthError::new("invalid_grant", cause)
 }
 
-fn silent(cause: &directory::Error) -> OAuthError {
+fn directory_unavailable(cause: &directory::Error) -> OAuthError {
     tracing::error!(%cause, "directory unreachable; cannot check a native client sign-in");
     NO_DATABASE
 }
@@ -215,13 +215,14 @@ async fn refresh(
 /// Rechecks the session of a sign-in, if that is due.
 async fn recheck_session(sidecar: &Sidecar, client_sign_in: Guid) -> Result<(), TokenError> {
     for _ in 0..MAX_SESSIONS_PER_REFRESH {
-        let Some(SeenSession { session, is_due }) =
-            session_of_sign_in(sidecar, client_sign_in).await.map_err(|it| silent(&it))?
+        let Some(SeenSession { session, is_due }) = session_of_sign_in(sidecar, client_sign_in)
+            .await
+            .map_err(|it| directory_unavailable(&it))?
         else {
             return Err(SIGN_IN_OVER.into());
         };
         if is_due {
-            recheck::settle(sidecar, &session).await.map_err(|closed| later(closed.0))?;
+            recheck::wait_for_answer(sidecar, &session).await.map_err(|closed| later(closed.0))?;
         }
         if !session.is_over() {
             return Ok(());
@@ -261,7 +262,7 @@ fn scope_of(
     }
 }
 
-async fn give(
+async fn issue_tokens(
     sidecar: &Sidecar,
     AcceptedClientSignIn { sign_in: client_sign_in, refresh, .. }: &AcceptedClientSignIn,
     scope: Option<&str>,
@@ -270,7 +271,7 @@ async fn give(
     let tokens = sidecar.bearer.as_ref().ok_or(UNKNOWN_TOKEN)?.tokens();
     let seen = session_of_sign_in(sidecar, client_sign_in.id)
         .await
-        .map_err(|it| silent(&it))?
+        .map_err(|it| directory_unavailable(&it))?
         .ok_or(SIGN_IN_OVER)?;
     let wanted =
         AccessTokenGrant { client: &client_sign_in.client, sign_in: client_sign_in.id, scope };

@@ -23,24 +23,25 @@ pub(in crate::flow) fn words(
     error: &entra::Error,
     again: Option<&str>,
 ) -> RefusalWords {
-    let say = sidecar.pages.phrases(language);
+    let phrases = sidecar.pages.phrases(language);
     match error {
         entra::Error::Refused(refusal) => {
-            let words = refused(say, language, &names(app, entra), refusal, again);
-            traced(words, sidecar, &names(app, entra), refusal)
+            let words = refused(phrases, language, &names(app, entra), refusal, again);
+            with_details(words, sidecar, &names(app, entra), refusal)
         }
         entra::Error::Token(
             invalid @ (InvalidToken::Stranger(_) | InvalidToken::Personal | InvalidToken::Guest),
-        ) => outsider(say, *invalid, again),
+        ) => foreign_account(phrases, *invalid, again),
         entra::Error::Token(invalid) => {
             let clock = entra
                 .clock_ahead()
                 .filter(|_| matches!(invalid, InvalidToken::Expired | InvalidToken::NotYet));
             let shape = sign_in_failed(NoticeParty::AppOwner);
-            let words = RefusalWords::under(&say.title.not_you, shape, &say.sign_in.bad_answer)
-                .detail("Check", "check", Some(&invalid.to_string()));
-            offered(
-                say,
+            let words =
+                RefusalWords::under(&phrases.title.not_you, shape, &phrases.sign_in.bad_answer)
+                    .detail("Check", "check", Some(&invalid.to_string()));
+            with_retry(
+                phrases,
                 words.detail(
                     "Clock ahead of Microsoft’s (s)",
                     "clock_ahead",
@@ -51,17 +52,17 @@ pub(in crate::flow) fn words(
         }
         entra::Error::Credential(_) => {
             let shape = unavailable(NoticeParty::AppOwner);
-            offered(
-                say,
-                RefusalWords::under(&say.title.not_now, shape, &say.sign_in.no_proof),
+            with_retry(
+                phrases,
+                RefusalWords::under(&phrases.title.not_now, shape, &phrases.sign_in.no_proof),
                 again,
             )
         }
         _ => {
             let shape = unavailable(NoticeParty::Nobody);
-            offered(
-                say,
-                RefusalWords::under(&say.title.not_now, shape, &say.sign_in.unreachable),
+            with_retry(
+                phrases,
+                RefusalWords::under(&phrases.title.not_now, shape, &phrases.sign_in.unreachable),
                 again,
             )
         }
@@ -70,13 +71,17 @@ pub(in crate::flow) fn words(
 
 /// The person signed in at Entra with an account that has no access here. Unless another account is
 /// chosen, Entra would return the same one at once.
-fn outsider(say: &NoticePhrases, invalid: InvalidToken, again: Option<&str>) -> RefusalWords {
+fn foreign_account(
+    phrases: &NoticePhrases,
+    invalid: InvalidToken,
+    again: Option<&str>,
+) -> RefusalWords {
     let (whose, said) = match invalid {
-        InvalidToken::Personal => (NoticeParty::You, &say.sign_in.personal),
-        InvalidToken::Guest => (NoticeParty::AppOwner, &say.sign_in.guest),
-        _ => (NoticeParty::AppOwner, &say.sign_in.stranger),
+        InvalidToken::Personal => (NoticeParty::You, &phrases.sign_in.personal),
+        InvalidToken::Guest => (NoticeParty::AppOwner, &phrases.sign_in.guest),
+        _ => (NoticeParty::AppOwner, &phrases.sign_in.stranger),
     };
-    let words = RefusalWords::under(&say.title.not_this_account, sign_in_failed(whose), said);
+    let words = RefusalWords::under(&phrases.title.not_this_account, sign_in_failed(whose), said);
     let tenant =
         if let InvalidToken::Stranger(tid) = invalid { Some(tid.to_string()) } else { None };
     let words = words.detail("Tenant ID", "tenant", tenant.as_deref()).detail(
@@ -86,27 +91,29 @@ fn outsider(say: &NoticePhrases, invalid: InvalidToken, again: Option<&str>) -> 
     );
     let words = match invalid {
         InvalidToken::Personal => words,
-        InvalidToken::Guest => words.with_remedy(NoticeParty::AppOwner, &say.sign_in.guest_remedy),
-        _ => words.with_remedy(NoticeParty::AppOwner, &say.sign_in.stranger_remedy),
+        InvalidToken::Guest => {
+            words.with_remedy(NoticeParty::AppOwner, &phrases.sign_in.guest_remedy)
+        }
+        _ => words.with_remedy(NoticeParty::AppOwner, &phrases.sign_in.stranger_remedy),
     };
     match again {
         Some(again) => {
-            words.with(&say.action.other_account, &format!("{again}&prompt=select_account"))
+            words.with(&phrases.action.other_account, &format!("{again}&prompt=select_account"))
         }
         None => words,
     }
 }
 
-fn offered(say: &NoticePhrases, words: RefusalWords, again: Option<&str>) -> RefusalWords {
+fn with_retry(phrases: &NoticePhrases, words: RefusalWords, again: Option<&str>) -> RefusalWords {
     match again {
-        Some(again) => words.with(&say.action.try_again, again),
+        Some(again) => words.with(&phrases.action.try_again, again),
         None => words,
     }
 }
 
 /// `error` and `suberror` determine the status; the error code selects the texts.
 fn refused(
-    say: &NoticePhrases,
+    phrases: &NoticePhrases,
     language: Language,
     names: &RemedyNames,
     refusal: &EntraRefusal,
@@ -114,14 +121,14 @@ fn refused(
 ) -> RefusalWords {
     let entry = entry(refusal);
     let chosen = match entry {
-        Some(entry) => known(say, language, entry),
-        None => general(say, refusal),
+        Some(entry) => known(phrases, language, entry),
+        None => general(phrases, refusal),
     };
     let NoticeShape { kind, status, whose } = shape(refusal, chosen.whose);
     let title = chosen.title.unwrap_or(if kind == NoticeKind::Unavailable {
-        &say.title.not_now
+        &phrases.title.not_now
     } else {
-        &say.title.not_you
+        &phrases.title.not_you
     });
     let what = NoticeText {
         title: title.to_owned(),
@@ -133,17 +140,17 @@ fn refused(
     if let Some(again) = again {
         words = match entry.map(|it| it.then) {
             Some(RefusalReaction::OtherAccount) => {
-                words.with(&say.action.other_account, &format!("{again}&prompt=select_account"))
+                words.with(&phrases.action.other_account, &format!("{again}&prompt=select_account"))
             }
-            _ if refusal.is_cancelled() => words.with(&say.action.sign_in_again, again),
-            _ => words.with(&say.action.try_again, again),
+            _ if refusal.is_cancelled() => words.with(&phrases.action.sign_in_again, again),
+            _ => words.with(&phrases.action.try_again, again),
         };
     }
     words
 }
 
 /// Adds the details that troubleshooting needs.
-fn traced(
+fn with_details(
     words: RefusalWords,
     sidecar: &Sidecar,
     names: &RemedyNames,
@@ -201,21 +208,21 @@ struct ChosenWords<'a> {
 }
 
 fn known<'a>(
-    say: &'a NoticePhrases,
+    phrases: &'a NoticePhrases,
     language: Language,
     entry: &'static AadstsEntry,
 ) -> ChosenWords<'a> {
     let whose = party_of(entry.whose);
     let next = entry.next(language).unwrap_or(if matches!(whose, NoticeParty::Admin) {
-        &say.advice.ask_admin
+        &phrases.advice.ask_admin
     } else {
-        &say.advice.tell_owner
+        &phrases.advice.tell_owner
     });
     let not_now = matches!(
         entry.whose,
         ResponsibleParty::Owner | ResponsibleParty::Us | ResponsibleParty::Entra
     )
-    .then_some(say.title.not_now.as_str());
+    .then_some(phrases.title.not_now.as_str());
     ChosenWords {
         title: entry.title(language).or(not_now),
         what: entry.what(language),
@@ -225,8 +232,8 @@ fn known<'a>(
 }
 
 /// The texts for an unknown error code, or for a refusal without one.
-fn general<'a>(say: &'a NoticePhrases, refusal: &EntraRefusal) -> ChosenWords<'a> {
-    let all = &say.sign_in;
+fn general<'a>(phrases: &'a NoticePhrases, refusal: &EntraRefusal) -> ChosenWords<'a> {
+    let all = &phrases.sign_in;
     let (said, whose) = match refusal.error.as_str() {
         _ if refusal.is_cancelled() => (&all.canceled, NoticeParty::You),
         _ if refusal.is_passing() => (&all.passing, NoticeParty::Entra),
@@ -236,12 +243,12 @@ fn general<'a>(say: &'a NoticePhrases, refusal: &EntraRefusal) -> ChosenWords<'a
         "access_denied" => (&all.denied, NoticeParty::Admin),
         _ => (&all.not_accepted, NoticeParty::AppOwner),
     };
-    let title = refusal.is_cancelled().then_some(say.title.stopped.as_str());
+    let title = refusal.is_cancelled().then_some(phrases.title.stopped.as_str());
     ChosenWords { title, what: &said.what, whose, next: &said.next }
 }
 
-fn party_of(mover: ResponsibleParty) -> NoticeParty {
-    match mover {
+fn party_of(party: ResponsibleParty) -> NoticeParty {
+    match party {
         ResponsibleParty::Person => NoticeParty::You,
         ResponsibleParty::Admin => NoticeParty::Admin,
         ResponsibleParty::Owner => NoticeParty::AppOwner,
@@ -269,7 +276,7 @@ fn remedy(
         Some(entry) => entry.remedy(names, correlation, language)?,
         None => aadsts::in_the_log(names, correlation, language)?,
     };
-    Some(shown(found))
+    Some(to_notice_remedy(found))
 }
 
 /// Returns the remedy for missing consent: how an admin lets the app read people's groups.
@@ -280,18 +287,20 @@ pub(in crate::flow) fn consent_to_graph(
 ) -> Option<NoticeRemedy> {
     // With many app registrations, the affected one is not known here.
     let one = sidecar.organizations.is_none();
-    one.then(|| aadsts::consent_to_graph(&names(app, &sidecar.entra), language).map(shown))
-        .flatten()
+    one.then(|| {
+        aadsts::consent_to_graph(&names(app, &sidecar.entra), language).map(to_notice_remedy)
+    })
+    .flatten()
 }
 
-fn shown(found: aadsts::Remedy) -> NoticeRemedy {
+fn to_notice_remedy(found: aadsts::Remedy) -> NoticeRemedy {
     let reader = if found.for_owner { NoticeParty::AppOwner } else { NoticeParty::Admin };
     NoticeRemedy { reader, what: found.fix, place: found.place, command: found.command }
 }
 
 /// Counts a refusal by Entra and logs it for the operator. Other errors appear in the request's log
 /// line.
-pub(in crate::flow) fn write_down(
+pub(in crate::flow) fn record_refusal(
     sidecar: &Sidecar,
     app: &App,
     entra: &EntraRegistration,

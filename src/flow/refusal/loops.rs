@@ -79,8 +79,8 @@ impl LoopEvidence {
     }
 
     /// Returns the texts of the page.
-    pub(in crate::flow) fn words(&self, say: &NoticePhrases, site: &Site) -> RefusalWords {
-        let (cause, texts) = (self.cause(), &say.sign_in_loop);
+    pub(in crate::flow) fn words(&self, phrases: &NoticePhrases, site: &Site) -> RefusalWords {
+        let (cause, texts) = (self.cause(), &phrases.sign_in_loop);
         let whose = if cause == LoopCause::Cookie || cause == LoopCause::Host {
             NoticeParty::You
         } else {
@@ -93,7 +93,7 @@ impl LoopEvidence {
         );
         words = words.with_remedy(NoticeParty::AppOwner, self.remedy_for(cause, &texts.remedy));
         if cause == LoopCause::Host {
-            words = words.with(&say.action.public_address, &site.origin());
+            words = words.with(&phrases.action.public_address, &site.origin());
         }
         let seconds = self.ahead.unwrap_or_default().unsigned_abs().to_string();
         let values = [
@@ -267,15 +267,15 @@ mod tests {
     fn an_unknown_cause_says_what_it_is_not() {
         let site = Site::parse("https://app.example", "/oauth2", None).unwrap();
         let (pages, _) = Pages::new(None);
-        let say = pages.phrases(Language::English);
-        let words = seen().words(say, &site);
+        let phrases = pages.phrases(Language::English);
+        let words = seen().words(phrases, &site);
         assert!(
             words.what.contains("found no cause") && words.what.contains("the clock are right"),
             "{}",
             words.what
         );
         let words = LoopEvidence { ahead: None, session: SessionCookieState::Unknown, ..seen() }
-            .words(say, &site);
+            .words(phrases, &site);
         assert!(
             words.what.contains("could not be compared")
                 && words.remedy.unwrap().what.contains("same replica")

@@ -327,47 +327,47 @@ impl Refusal {
     }
 
     fn words(&self, sidecar: &Sidecar, app: &App, language: Language) -> RefusalWords {
-        let say = sidecar.pages.phrases(language);
+        let phrases = sidecar.pages.phrases(language);
         match self {
-            Self::Unread(it) => words::unread(say, *it),
-            Self::Misdirected => words::misdirected(say, &app.site.origin()),
-            Self::NotFound => words::not_found(say),
-            Self::Method(allow) => words::method(say, allow),
-            Self::SignedOut(start) => words::signed_out(say, start),
-            Self::SessionEnded(start) => words::session_ended(say, start),
-            Self::StepUp(start, acrs) => words::step_up(say, start, acrs),
-            Self::ContextMissing(acrs) => words::contexts_missing(say, acrs),
-            Self::Forbidden => words::forbidden(say),
-            Self::NoLongerAllowed => words::no_longer_allowed(say),
-            Self::GroupsUnknown(it) => words::groups_unknown(say, it, || {
+            Self::Unread(it) => words::unread(phrases, it),
+            Self::Misdirected => words::misdirected(phrases, &app.site.origin()),
+            Self::NotFound => words::not_found(phrases),
+            Self::Method(allow) => words::method(phrases, allow),
+            Self::SignedOut(start) => words::signed_out(phrases, start),
+            Self::SessionEnded(start) => words::session_ended(phrases, start),
+            Self::StepUp(start, acrs) => words::step_up(phrases, start, acrs),
+            Self::ContextMissing(acrs) => words::contexts_missing(phrases, acrs),
+            Self::Forbidden => words::forbidden(phrases),
+            Self::NoLongerAllowed => words::no_longer_allowed(phrases),
+            Self::GroupsUnknown(it) => words::groups_unknown(phrases, it, || {
                 entra_refusal::consent_to_graph(sidecar, app, language)
             }),
-            Self::ForeignOrigin => words::foreign_origin(say),
-            Self::CrossSite => words::cross_site(say),
-            Self::NoPendingSignIn(start) => words::no_pending_sign_in(say, start),
-            Self::AppWaits => words::app_waits(say),
-            Self::DuplicateParameter | Self::BadForm => words::bad_callback(say),
-            Self::Loop(it) => it.words(say, &app.site),
+            Self::ForeignOrigin => words::foreign_origin(phrases),
+            Self::CrossSite => words::cross_site(phrases),
+            Self::NoPendingSignIn(start) => words::no_pending_sign_in(phrases, start),
+            Self::AppWaits => words::app_waits(phrases),
+            Self::DuplicateParameter | Self::BadForm => words::bad_callback(phrases),
+            Self::Loop(it) => it.words(phrases, &app.site),
             Self::Entra(it) => {
                 entra_refusal::words(sidecar, app, &sidecar.entra, language, it, None)
             }
             Self::SignIn(it, again, entra) => {
                 entra_refusal::words(sidecar, app, entra, language, it, Some(again))
             }
-            Self::Unknown(_) => words::unknown(say),
-            Self::TooMany(_) | Self::LinkMustWait(..) => words::too_many(say),
-            Self::TooManyCodes(_) => words::too_many_codes(say),
-            Self::NotAdmitted(it, again) => words::not_admitted(say, it, again),
-            Self::Unregistered(it) => words::unregistered(say, *it),
+            Self::Unknown(_) => words::unknown(phrases),
+            Self::TooMany(_) | Self::LinkMustWait(..) => words::too_many(phrases),
+            Self::TooManyCodes(_) => words::too_many_codes(phrases),
+            Self::NotAdmitted(it, again) => words::not_admitted(phrases, it, again),
+            Self::Unregistered(it) => words::unregistered(phrases, *it),
             Self::ForApp(it, back) => RefusalWords {
                 back: Some(AppReturn::clone(back)),
                 ..it.words(sidecar, app, language)
             },
-            Self::Organization(it) => words::organization(say, it),
-            Self::Closed(_) => words::closed(say),
-            Self::BadToken(it) => words::bad_token(say, *it),
-            Self::Upstream(it) => words::upstream(say, it),
-            Self::BadForwardAuth(_) | Self::Internal(_) => words::internal(say),
+            Self::Organization(it) => words::organization(phrases, it),
+            Self::Closed(_) => words::closed(phrases),
+            Self::BadToken(it) => words::bad_token(phrases, *it),
+            Self::Upstream(it) => words::upstream(phrases, it),
+            Self::BadForwardAuth(_) | Self::Internal(_) => words::internal(phrases),
         }
     }
 }

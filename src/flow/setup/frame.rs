@@ -53,8 +53,8 @@ pub(super) fn head(app: &App, visit: &SetUpVisit) -> SetUpHeader {
 }
 
 /// Returns a page that shows only a message.
-pub(super) fn message_page(exchange: &Exchange<'_>, say: SetUpMessage) -> Response<Body> {
-    let (status, what) = match say {
+pub(super) fn message_page(exchange: &Exchange<'_>, phrases: SetUpMessage) -> Response<Body> {
+    let (status, what) = match phrases {
         SetUpMessage::LinkUsed => (StatusCode::GONE, "link_used"),
         SetUpMessage::LinkOver => (StatusCode::GONE, "link_over"),
         SetUpMessage::VisitOver => (StatusCode::FORBIDDEN, "visit_over"),

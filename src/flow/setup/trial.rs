@@ -144,7 +144,7 @@ fn failed(
     error: &entra::Error,
 ) -> Response<Body> {
     let Exchange { sidecar, app, inbound, .. } = *exchange;
-    entra_refusal::write_down(sidecar, app, entra, error, inbound.reference());
+    entra_refusal::record_refusal(sidecar, app, entra, error, inbound.reference());
     let words = entra_refusal::words(sidecar, app, entra, inbound.language, error, None);
     let code = match error {
         entra::Error::Refused(it) => it.code,

@@ -86,7 +86,7 @@ async fn start_session(
     // Only a step-up keeps the proofs of the former session. A normal sign-in starts without them.
     let steps_up = !request.acrs.is_empty() || request.challenge.is_some();
     if let Some(former) = former.filter(|_| steps_up) {
-        session.follow(&former);
+        session.adopt_proofs(&former);
     }
     if returned.pending.prompt_login {
         session.set_reauthenticated();

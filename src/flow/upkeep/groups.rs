@@ -25,15 +25,15 @@ const GROUPS_WAIT: Duration = Duration::from_secs(10);
 const BACKGROUND_REQUEST_SECONDS: u64 = 60;
 
 /// Requests the groups in the background if they are due. Costs one comparison if they are not.
-pub(in crate::flow) fn follow(sidecar: &Sidecar, session: &Arc<Session>) {
+pub(in crate::flow) fn request_if_due(sidecar: &Sidecar, session: &Arc<Session>) {
     if let Some(due) = session.groups_age().is_due(|| sidecar.process.clock.now()) {
         start_in_background(GroupsRequest::of(sidecar, session), &sidecar.process, due);
     }
 }
 
-/// Like `follow`, for a long-running response or a tunnel, with the newest configuration: the
+/// Like `request_if_due`, for a long-running response or a tunnel, with the newest configuration: the
 /// session may have no other requests.
-pub(in crate::flow) fn still_follow(
+pub(in crate::flow) fn request_if_due_for_long_response(
     process: &Process,
     newest: &RegistrationSet,
     session: &Arc<Session>,
@@ -44,32 +44,33 @@ pub(in crate::flow) fn still_follow(
 }
 
 #[cold]
-fn start_in_background(asking: GroupsRequest, process: &Process, due: u64) {
-    let session = &asking.session;
-    let now = asking.clock.now();
-    if session.groups_age().at().is_some_and(|it| now >= asking.too_old(it)) {
+fn start_in_background(request: GroupsRequest, process: &Process, due: u64) {
+    let session = &request.session;
+    let now = request.clock.now();
+    if session.groups_age().at().is_some_and(|it| now >= request.too_old(it)) {
         session.forget_groups();
     }
     if session.groups_age().take(due, now.saturating_add(BACKGROUND_REQUEST_SECONDS)) {
-        process.background.spawn(async move { drop(asking.request_groups().await) });
+        process.background.spawn(async move { drop(request.request_groups().await) });
     }
 }
 
 /// Waits until the groups are known, or until it is clear that they will not be known in time.
 pub(in crate::flow) async fn wait(sidecar: &Sidecar, session: &Arc<Session>) -> Result<(), Error> {
-    let asking = GroupsRequest::of(sidecar, session);
+    let request = GroupsRequest::of(sidecar, session);
     let deadline = Instant::now() + GROUPS_WAIT;
     loop {
         let Err(unavailable) =
-            timeout_at(deadline, asking.request_groups()).await.map_err(|_| Error::Slow)?
+            timeout_at(deadline, request.request_groups()).await.map_err(|_| Error::Slow)?
         else {
             return Ok(());
         };
         // Another session's refresh token was refused. This session's may work.
-        if unavailable.by != asking.number() && unavailable.cause.is_about_refresh_token() {
+        if unavailable.by != request.number() && unavailable.cause.is_about_refresh_token() {
             continue;
         }
-        let rest = Duration::from_secs(unavailable.until.saturating_sub(asking.clock.now()).max(1));
+        let rest =
+            Duration::from_secs(unavailable.until.saturating_sub(request.clock.now()).max(1));
         if Instant::now() + rest >= deadline {
             return Err(unavailable.cause);
         }

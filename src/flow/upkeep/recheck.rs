@@ -47,16 +47,16 @@ pub(in crate::flow) fn start_in_background(sidecar: &Sidecar, session: &Arc<Sess
 
 /// Schedules the next recheck of a session that Entra answered for before this process had it.
 pub(in crate::flow) fn answered_before(sidecar: &Sidecar, session: &Arc<Session>, answered: u64) {
-    let asking = RecheckRequest::of(sidecar, session);
-    let (now, every) = (asking.now(), asking.entra.every());
+    let request = RecheckRequest::of(sidecar, session);
+    let (now, every) = (request.now(), request.entra.every());
     session.standing().record_answer(answered.min(now));
-    asking
-        .put_off((every - asking.jitter(every / 10)).saturating_sub(now.saturating_sub(answered)));
+    request
+        .put_off((every - request.jitter(every / 10)).saturating_sub(now.saturating_sub(answered)));
 }
 
 /// Rechecks a session that is due and waits for the answer. Without an answer, the session
 /// continues within the grace period.
-pub(in crate::flow) async fn settle(
+pub(in crate::flow) async fn wait_for_answer(
     sidecar: &Sidecar,
     session: &Arc<Session>,
 ) -> Result<(), GraceExpired> {
@@ -65,20 +65,20 @@ pub(in crate::flow) async fn settle(
 
 /// Rechecks a session that is due. Returns `None` if the session is over, either because of the
 /// answer or for another reason.
-pub(in crate::flow) async fn attend(
+pub(in crate::flow) async fn start_or_wait(
     sidecar: &Sidecar,
     session: Arc<Session>,
 ) -> Result<Option<Arc<Session>>, GraceExpired> {
-    let asking = RecheckRequest::of(sidecar, &session);
-    if !asking.is_within_grace() {
-        asking.wait().await?;
+    let request = RecheckRequest::of(sidecar, &session);
+    if !request.is_within_grace() {
+        request.wait().await?;
     }
     Ok((!session.is_over()).then_some(session))
 }
 
 /// Whether a long-running request may continue according to the rechecks. Starts a recheck if it is
 /// due, as requests do.
-pub(in crate::flow) fn still_goes_on(process: &Arc<Process>, session: &Arc<Session>) -> bool {
+pub(in crate::flow) fn is_still_confirmed(process: &Arc<Process>, session: &Arc<Session>) -> bool {
     if !session.standing().is_due(process.clock.now()) {
         return true;
     }
@@ -98,12 +98,12 @@ pub(in crate::flow) async fn refresh(
     sidecar: &Sidecar,
     session: Arc<Session>,
 ) -> Result<Option<Arc<Session>>, GraceExpired> {
-    let asking = RecheckRequest::of(sidecar, &session);
-    if !asking.has_fresh_answer() {
-        asking.try_once().await;
+    let request = RecheckRequest::of(sidecar, &session);
+    if !request.has_fresh_answer() {
+        request.try_once().await;
     }
-    if !session.is_over() && !asking.has_fresh_answer() && asking.can_refresh().await {
-        return Err(asking.closed());
+    if !session.is_over() && !request.has_fresh_answer() && request.can_refresh().await {
+        return Err(request.closed());
     }
     Ok((!session.is_over()).then_some(session))
 }
@@ -167,9 +167,9 @@ impl RecheckRequest {
     /// Starts one recheck, even if many requests find it due.
     fn in_background(&self) {
         let Some(claim) = self.session.claim() else { return };
-        let asking = self.clone();
+        let request = self.clone();
         self.process.background.spawn(async move {
-            asking.refresh().await;
+            request.refresh().await;
             drop(claim);
         });
     }
