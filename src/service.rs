@@ -297,13 +297,13 @@ impl AdminSource for AdminState {
         )
     }
 
-    fn revoke(&self, whom: &PersonSelector) -> Result<EndedSessions, AmbiguousPerson> {
+    fn revoke(&self, selector: &PersonSelector) -> Result<EndedSessions, AmbiguousPerson> {
         let sidecar = self.0.sidecar.load();
-        let person = sidecar.process.live.select(whom)?;
+        let person = sidecar.process.live.select(selector)?;
         let sessions = person
             .map_or(0, |it| Handle::current().block_on(sidecar.process.store.end_by_person(it)));
         // A phone that is not in use has no session here, but its sign-in must end too.
-        let account = person.map(|it| (it.oid, Some(it.tid))).or_else(|| whom.account());
+        let account = person.map(|it| (it.oid, Some(it.tid))).or_else(|| selector.account());
         if let (Some((oid, tid)), Some(directory)) = (account, sidecar.process.directory.clone()) {
             sidecar.process.background.spawn(async move {
                 if let Err(cause) = directory.end_sign_ins_of_account(oid, tid, SIGNED_OUT).await {

@@ -51,15 +51,15 @@ struct RevokedPerson {
 /// `entrada sessions`.
 pub(super) fn run(order: &SessionsCommand) -> Result<(), CommandError> {
     match order {
-        SessionsCommand::Revoke(whom) => revoke(whom),
+        SessionsCommand::Revoke(arguments) => revoke(arguments),
     }
 }
 
-fn revoke(whom: &RevokeArgs) -> Result<(), CommandError> {
-    PersonSelector::parse(&whom.user, whom.tenant.as_deref()).map_err(|it| {
+fn revoke(arguments: &RevokeArgs) -> Result<(), CommandError> {
+    PersonSelector::parse(&arguments.user, arguments.tenant.as_deref()).map_err(|it| {
         CommandError::new(it).hint("az ad user show --id maya@contoso.com --query id prints the object ID, az account show --query tenantId the tenant ID")
     })?;
-    let server = read_quietly(whom.config.as_deref())?.server;
+    let server = read_quietly(arguments.config.as_deref())?.server;
     let (listen, token) = (server.admin_listen, server.admin_token);
     if token.is_none()
         && matches!(listen, ListenAddress::Tcp(address) if !address.ip().to_canonical().is_loopback())
@@ -71,19 +71,19 @@ fn revoke(whom: &RevokeArgs) -> Result<(), CommandError> {
             CommandError::new(what).hint("set admin_listen to \"127.0.0.1:4181\" or \"unix:/run/entrada/admin.sock\", or set admin_token, and restart entrada")
         );
     }
-    let body = json!({ "user": whom.user, "tenant": whom.tenant }).to_string();
+    let body = json!({ "user": arguments.user, "tenant": arguments.tenant }).to_string();
     let bearer =
         token.map(|it| format!("Authorization: Bearer {}\r\n", it.expose())).unwrap_or_default();
     let head = format!(
         "POST /sessions/revoke HTTP/1.1\r\nHost: localhost\r\n{bearer}Content-Type: application/json\r\nConnection: close\r\n"
     );
     report(
-        whom,
+        arguments,
         &admin::send(&listen, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()))?,
     )
 }
 
-fn report(whom: &RevokeArgs, answer: &str) -> Result<(), CommandError> {
+fn report(arguments: &RevokeArgs, answer: &str) -> Result<(), CommandError> {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
     let status = head.lines().next().unwrap_or_default();
     let answer: RevokeAnswer = serde_json::from_str(body).map_err(|_| {
@@ -100,7 +100,7 @@ fn report(whom: &RevokeArgs, answer: &str) -> Result<(), CommandError> {
             Ok(())
         }
         (Some(_), ..) => {
-            print_line(&format!("{} is not signed in", whom.user));
+            print_line(&format!("{} is not signed in", arguments.user));
             Ok(())
         }
         (None, ..) => {

@@ -254,13 +254,13 @@ impl Directory {
             let Some(row) = changes.row(sql, vec![it.id.to_string().into()]).await? else {
                 continue;
             };
-            let anew = |sealed: Option<String>| {
+            let resealed = |sealed: Option<String>| {
                 sealed.map(|sealed| self.sealed(it.id, &self.opened(it, &sealed)?)).transpose()
             };
             let values = vec![
                 it.id.to_string().into(),
-                anew(row.maybe_text("credential")?)?.into(),
-                anew(row.maybe_text("credential_next")?)?.into(),
+                resealed(row.maybe_text("credential")?)?.into(),
+                resealed(row.maybe_text("credential_next")?)?.into(),
             ];
             changes
                 .run(

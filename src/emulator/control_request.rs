@@ -11,7 +11,7 @@ use super::state::{EmulatorState, ParameterPairs};
 use super::token_defect::TokenDefect;
 
 /// The controls that a request can name.
-pub(super) const LEVERS: [&str; 18] = [
+pub(super) const CONTROL_SETTINGS: [&str; 18] = [
     "revoke",
     "disable",
     "enable",
@@ -35,8 +35,8 @@ pub(super) const LEVERS: [&str; 18] = [
 /// The reason that a control request is rejected.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadControlRequest {
-    #[error("name exactly one of: {}", LEVERS.join(", "))]
-    Lever,
+    #[error("name exactly one of: {}", CONTROL_SETTINGS.join(", "))]
+    Setting,
     #[error("no person has that object ID or username")]
     Person,
     #[error("{0} is not valid")]
@@ -48,7 +48,7 @@ pub(super) enum BadControlRequest {
 /// One control, its value, and the other parameters.
 #[derive(Debug)]
 pub(super) struct ControlRequest {
-    lever: &'static str,
+    setting: &'static str,
     value: String,
     more: HashMap<String, String>,
 }
@@ -57,33 +57,33 @@ impl ControlRequest {
     /// Reads a JSON object with one control: `{"token": "too-many", "calls": 2, "seconds": 5}`.
     pub(super) fn of_json(body: &[u8]) -> Result<Self, BadControlRequest> {
         let Ok(Value::Object(members)) = serde_json::from_slice(body) else {
-            return Err(BadControlRequest::Lever);
+            return Err(BadControlRequest::Setting);
         };
         let mut more: HashMap<String, String> =
             members.into_iter().map(|(name, value)| (name, text(value))).collect();
-        let mut named = LEVERS.into_iter().filter(|it| more.contains_key(*it));
-        let (Some(lever), None) = (named.next(), named.next()) else {
-            return Err(BadControlRequest::Lever);
+        let mut named = CONTROL_SETTINGS.into_iter().filter(|it| more.contains_key(*it));
+        let (Some(setting), None) = (named.next(), named.next()) else {
+            return Err(BadControlRequest::Setting);
         };
-        Ok(Self { lever, value: more.remove(lever).unwrap_or_default(), more })
+        Ok(Self { setting, value: more.remove(setting).unwrap_or_default(), more })
     }
 
-    /// Reads a form from the panel: `lever`, `value` and the other fields.
+    /// Reads a form from the panel: `setting`, `value` and the other fields.
     pub(super) fn of_form(form: &ParameterPairs) -> Result<Self, BadControlRequest> {
-        let lever = LEVERS
+        let setting = CONTROL_SETTINGS
             .into_iter()
-            .find(|it| form.value("lever") == Some(it))
-            .ok_or(BadControlRequest::Lever)?;
+            .find(|it| form.value("setting") == Some(it))
+            .ok_or(BadControlRequest::Setting)?;
         let more = ["person", "calls", "seconds", "error", "suberror", "claims"].into_iter();
         let more =
             more.filter_map(|name| Some((name.to_owned(), form.value(name)?.to_owned()))).collect();
-        Ok(Self { lever, value: form.value("value").unwrap_or_default().to_owned(), more })
+        Ok(Self { setting, value: form.value("value").unwrap_or_default().to_owned(), more })
     }
 
     /// Carries out the request.
     pub(super) async fn carry_out(&self, state: &EmulatorState) -> Result<(), BadControlRequest> {
         let control = &state.control;
-        match self.lever {
+        match self.setting {
             "rotate_keys" if !control.rotate_keys().await => return Err(BadControlRequest::Key),
             "rotate_keys" => {}
             "down" => control.be_down(self.truth()?),
@@ -112,14 +112,14 @@ impl ControlRequest {
 
     fn apply_to_person(&self, state: &EmulatorState) -> Result<(), BadControlRequest> {
         let control = &state.control;
-        let named = match self.lever {
+        let named = match self.setting {
             "roles" | "groups" | "refuse_refresh" => {
                 self.more.get("person").ok_or(BadControlRequest::Person)?
             }
             _ => &self.value,
         };
-        let everybody = || state.people.iter().chain(&state.of_codes).chain(&state.guests_at_home);
-        let oid = everybody()
+        let everyone = || state.people.iter().chain(&state.of_codes).chain(&state.guests_at_home);
+        let oid = everyone()
             .find(|it| it.oid == *named || it.user_name.eq_ignore_ascii_case(named))
             .map(|it| it.oid.as_str())
             .ok_or(BadControlRequest::Person)?;
@@ -131,7 +131,7 @@ impl ControlRequest {
                 .map(str::to_owned)
                 .collect()
         };
-        match self.lever {
+        match self.setting {
             "revoke" => control.revoke(oid),
             "disable" => control.disable(oid, true),
             "enable" => control.disable(oid, false),
@@ -161,7 +161,7 @@ impl ControlRequest {
             .map(|it| it.parse())
             .transpose()
             .map_err(|_| BadControlRequest::Value("seconds"))?;
-        match (self.lever, self.value.as_str()) {
+        match (self.setting, self.value.as_str()) {
             ("token", "none") => state.control.clear_token_answer(),
             ("token", name) => state.control.token_answer(
                 TokenFault::named(name, seconds).ok_or(BadControlRequest::Value("the fault"))?,
@@ -184,11 +184,11 @@ impl ControlRequest {
     }
 
     fn number(&self) -> Result<u64, BadControlRequest> {
-        self.value.parse().map_err(|_| BadControlRequest::Value(self.lever))
+        self.value.parse().map_err(|_| BadControlRequest::Value(self.setting))
     }
 
     fn truth(&self) -> Result<bool, BadControlRequest> {
-        self.value.parse().map_err(|_| BadControlRequest::Value(self.lever))
+        self.value.parse().map_err(|_| BadControlRequest::Value(self.setting))
     }
 }
 

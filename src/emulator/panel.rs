@@ -190,7 +190,7 @@ fn of_person(state: &EmulatorState, person: &EmulatedPerson) -> String {
     if let Some(code) = change.refused {
         let _ = write!(said, ", refresh refused with AADSTS{code}");
     }
-    let (lever, words) = if change.disabled {
+    let (setting, words) = if change.disabled {
         ("enable", "Enable the account")
     } else {
         ("disable", "Disable the account")
@@ -211,7 +211,7 @@ fn of_person(state: &EmulatorState, person: &EmulatedPerson) -> String {
         ));
     }
     out.push_str(&form("revoke", &this, "Revoke the session and all tokens"));
-    out.push_str(&form(lever, &this, words));
+    out.push_str(&form(setting, &this, words));
     out.push_str(&form(
         "refuse_refresh",
         &(whose + &number("value", "AADSTS code", "50076")),
@@ -295,10 +295,10 @@ fn with_none<'a>(names: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
     std::iter::once("none").chain(names.iter().copied())
 }
 
-fn form(lever: &str, fields: &str, button: &str) -> String {
+fn form(setting: &str, fields: &str, button: &str) -> String {
     format!(
         "<form method=\"post\" action=\"{PANEL}\">{}{fields}<button>{button}</button></form>",
-        hidden("lever", lever)
+        hidden("setting", setting)
     )
 }
 

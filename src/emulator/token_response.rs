@@ -19,10 +19,10 @@ pub(super) fn tokens(
     grant: &IssuedGrant,
     scope: &str,
 ) -> Result<Value, EmulatedRefusal> {
-    let gone = "The user account does not exist in the directory.";
+    let unknown = "The user account does not exist in the directory.";
     let person = state
         .person(&grant.session.oid)
-        .ok_or_else(|| EmulatedRefusal::new(50_034, "invalid_grant", gone))?;
+        .ok_or_else(|| EmulatedRefusal::new(50_034, "invalid_grant", unknown))?;
     let has = |wanted: &str| scope.split(' ').any(|it| it == wanted);
     let mut meant = grant.clone();
     scope.clone_into(&mut meant.request.scope);

@@ -115,7 +115,7 @@ impl MembershipCache {
         F: Future<Output = Result<GroupMembership, Error>> + Send + 'static,
     {
         let entry = self.people.get_with(person, Arc::default);
-        let mut heard = entry.0.subscribe();
+        let mut updates = entry.0.subscribe();
         match self.next_turn(&entry, by, since) {
             MembershipTurn::Known(outcome) => return outcome,
             MembershipTurn::Wait => {}
@@ -123,7 +123,7 @@ impl MembershipCache {
                 drop(self.tasks.spawn(Arc::clone(self).run(person, Arc::clone(&entry), by, ask())));
             }
         }
-        let known = heard.wait_for(|it| !it.is_asking).await.ok();
+        let known = updates.wait_for(|it| !it.is_asking).await.ok();
         known.and_then(|it| it.outcome()).unwrap_or_else(|| {
             Err(GroupsUnavailable { cause: Error::Interrupted, until: self.clock.now(), by })
         })

@@ -66,9 +66,9 @@ pub fn judge(
     let who = person(claims, oid, tid, iat, expected.now, expected.custom)?;
     // Any tenant can give its people any address (nOAuth). If several tenants are admitted, an
     // address that is not verified is dropped.
-    let vouched =
+    let is_trusted =
         (expected.metadata.tenant.is_some() && !expected.beside_others) || who.email_verified;
-    Ok(Identity { guest, ..if vouched { who } else { without_email(who) } })
+    Ok(Identity { guest, ..if is_trusted { who } else { without_email(who) } })
 }
 
 /// Checks the origin: the version, the issuer, that the key may sign for the issuer

@@ -51,7 +51,7 @@ pub trait AdminSource: Send + Sync + 'static {
     ///
     /// # Errors
     /// `AmbiguousPerson` if several people match.
-    fn revoke(&self, whom: &PersonSelector) -> Result<EndedSessions, AmbiguousPerson>;
+    fn revoke(&self, selector: &PersonSelector) -> Result<EndedSessions, AmbiguousPerson>;
 
     /// The token that allows the use of the admin API from any machine, from the newest
     /// configuration. Without one, only this machine may use it.
@@ -147,8 +147,12 @@ impl<S: AdminSource> AdminHandler<S> {
                 }
                 if order == ApiCall::Revoke {
                     let source = Arc::clone(&self.source);
-                    return revoke(move |whom: &PersonSelector| source.revoke(whom), &parts, body)
-                        .await;
+                    return revoke(
+                        move |selector: &PersonSelector| source.revoke(selector),
+                        &parts,
+                        body,
+                    )
+                    .await;
                 }
                 let Some(directory) = self.source.directory() else {
                     return ApiError::NoDirectory.answer();

@@ -82,9 +82,9 @@ async fn ended(follow: impl RevokeHandler, body: Incoming) -> Result<EndedSessio
     let order: RevokeRequest =
         serde_json::from_slice(&body.map_err(|_| RevokeError::Order)?.to_bytes())
             .map_err(|_| RevokeError::Order)?;
-    let whom = PersonSelector::parse(&order.user, order.tenant.as_deref())?;
+    let selector = PersonSelector::parse(&order.user, order.tenant.as_deref())?;
     // A name is searched in all sessions, which takes a while if there are many.
-    let ended = tokio::task::spawn_blocking(move || follow(&whom))
+    let ended = tokio::task::spawn_blocking(move || follow(&selector))
         .await
         .map_err(|_| RevokeError::Broken)??;
     tracing::info!(

@@ -51,14 +51,14 @@ impl LiveSessions {
     ///
     /// # Errors
     /// `AmbiguousPerson` if several people match.
-    pub fn select(&self, whom: &PersonSelector) -> Result<Option<PersonKey>, AmbiguousPerson> {
-        let mut people = match &whom.user {
+    pub fn select(&self, selector: &PersonSelector) -> Result<Option<PersonKey>, AmbiguousPerson> {
+        let mut people = match &selector.user {
             PersonName::Object(oid) => self.people(self.index.by_object(*oid)),
             PersonName::Name(name) => {
                 self.people(self.sessions.iter().map(|it| it.1).filter(|it| is_called(it, name)))
             }
         };
-        people.retain(|it| whom.tenant.is_none_or(|tenant| it.tid == tenant));
+        people.retain(|it| selector.tenant.is_none_or(|tenant| it.tid == tenant));
         match people.as_slice() {
             [] => Ok(None),
             [person] => Ok(Some(*person)),

@@ -107,7 +107,7 @@ fn an_operator_means_one_person_or_nobody() {
     let live = live(&Clock::system(), 100);
     let (maya, tom) = (person(MAYA, HOME), person(TOM, ELSEWHERE));
     let one = begin(&live, maya, "maya@contoso.com", None, None);
-    let whom = |user: &str, tenant: Option<&str>| PersonSelector::parse(user, tenant).unwrap();
+    let selector = |user: &str, tenant: Option<&str>| PersonSelector::parse(user, tenant).unwrap();
     for (user, tenant) in [
         ("tom@contoso.com", None),
         ("aya@contoso.com", None),
@@ -115,23 +115,26 @@ fn an_operator_means_one_person_or_nobody() {
         (MAYA, Some(ELSEWHERE)),
         ("maya@contoso.com", Some(ELSEWHERE)),
     ] {
-        assert_eq!(live.select(&whom(user, tenant)), Ok(None), "{user} {tenant:?}");
+        assert_eq!(live.select(&selector(user, tenant)), Ok(None), "{user} {tenant:?}");
     }
     // In another tenant, a person has the same name, or the same object ID.
     let lent = begin(&live, tom, "maya@contoso.com", None, None);
-    assert_eq!(live.select(&whom("maya@contoso.com", None)), Err(AmbiguousPerson(vec![maya, tom])));
+    assert_eq!(
+        live.select(&selector("maya@contoso.com", None)),
+        Err(AmbiguousPerson(vec![maya, tom]))
+    );
     let same = begin(&live, person(MAYA, ELSEWHERE), "x@y", None, None);
     assert_eq!(
-        live.select(&whom(MAYA, None)),
+        live.select(&selector(MAYA, None)),
         Err(AmbiguousPerson(vec![person(MAYA, ELSEWHERE), maya]))
     );
     assert!(lives(&live, &one) && lives(&live, &lent) && lives(&live, &same));
-    assert_eq!(live.select(&whom("MAYA@Contoso.com", Some(HOME))), Ok(Some(maya)));
+    assert_eq!(live.select(&selector("MAYA@Contoso.com", Some(HOME))), Ok(Some(maya)));
     assert_eq!(live.end_all_of(maya), 1);
     assert!(!lives(&live, &one) && lives(&live, &lent) && lives(&live, &same));
     // A name means every session of the person, including one that started with an earlier name.
     let older = begin(&live, tom, "thomas@contoso.com", None, None);
-    assert_eq!(live.select(&whom("maya@contoso.com", None)), Ok(Some(tom)));
+    assert_eq!(live.select(&selector("maya@contoso.com", None)), Ok(Some(tom)));
     assert_eq!(live.end_all_of(tom), 2);
     assert!(!lives(&live, &older) && lives(&live, &same));
 }

@@ -76,14 +76,14 @@ impl DirectoryWatch {
         clock: Clock,
         random: RandomSource,
     ) -> Self {
-        let heard = clock.now();
+        let now = clock.now();
         Self {
             directory,
             live,
             metrics,
             clock,
             random,
-            last_answer: heard,
+            last_answer: now,
             seen: HashMap::new(),
             silent: false,
         }

@@ -234,7 +234,7 @@ mod tests {
     async fn one(answer: Vec<u8>) -> (u16, tokio::task::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let heard = tokio::spawn(async move {
+        let received = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut head = vec![0; 4096];
             let count = stream.read(&mut head).await.unwrap();
@@ -242,7 +242,7 @@ mod tests {
             let _ = stream.shutdown().await;
             String::from_utf8_lossy(&head[..count]).into_owned()
         });
-        (port, heard)
+        (port, received)
     }
 
     async fn ask(client: &HttpClient, uri: &str) -> Result<Response<Bytes>, Error> {
@@ -290,15 +290,15 @@ mod tests {
 
     #[tokio::test]
     async fn an_https_host_is_asked_through_the_proxy_with_its_password() {
-        let (port, heard) = one(b"HTTP/1.1 403 Forbidden\r\n\r\n".to_vec()).await;
+        let (port, received) = one(b"HTTP/1.1 403 Forbidden\r\n\r\n".to_vec()).await;
         let client =
             client(&[("https_proxy", &format!("http://maya:secret@127.0.0.1:{port}"))]).unwrap();
         let error = ask(&client, "https://login.example.com/x").await.unwrap_err();
         assert!(matches!(&error, Error::Connect(_)), "{error}");
         assert!(!error.to_string().contains("secret"), "{error}");
-        let heard = heard.await.unwrap();
-        assert!(heard.starts_with("CONNECT login.example.com:443 HTTP/1.1\r\n"), "{heard}");
-        assert!(heard.contains("Proxy-Authorization: Basic bWF5YTpzZWNyZXQ="), "{heard}");
+        let received = received.await.unwrap();
+        assert!(received.starts_with("CONNECT login.example.com:443 HTTP/1.1\r\n"), "{received}");
+        assert!(received.contains("Proxy-Authorization: Basic bWF5YTpzZWNyZXQ="), "{received}");
     }
 
     #[tokio::test]

@@ -14,13 +14,13 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let asked = Arc::<Mutex<Vec<(String, String)>>>::default();
-        let heard = Arc::clone(&asked);
+        let received = Arc::clone(&asked);
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let heard = Arc::clone(&heard);
+                let received = Arc::clone(&received);
                 let service = service_fn(move |request: Request<Incoming>| {
-                    let heard = Arc::clone(&heard);
+                    let received = Arc::clone(&received);
                     async move {
                         let path = request.uri().path().to_owned();
                         let bearer = request
@@ -32,7 +32,7 @@ impl Server {
                         )
                         .unwrap();
                         let (status, json) = answer(address, &path, &body, bearer.as_deref());
-                        heard.lock().unwrap().push((path, body));
+                        received.lock().unwrap().push((path, body));
                         Ok::<_, std::convert::Infallible>(
                             Response::builder()
                                 .status(status)

@@ -49,7 +49,7 @@ async fn panel(emulator: &Emulator, form: &[(&str, &str)]) -> Seen {
 }
 
 #[tokio::test]
-async fn each_lever_is_pulled_by_name() {
+async fn each_setting_is_changed_by_name() {
     let emulator = begin().await;
     let first = tokens(&emulator, "maya").await["refresh_token"].as_str().unwrap().to_owned();
     order(&emulator, &json!({"roles": ["Reader", "Writer"], "person": "maya@contoso.example"}))
@@ -124,7 +124,7 @@ async fn the_state_shows_people_and_calls_and_no_secret() {
 }
 
 #[tokio::test]
-async fn the_levers_work_while_everything_else_is_down() {
+async fn the_settings_work_while_everything_else_is_down() {
     let emulator = begin().await;
     order(&emulator, &json!({"down": true})).await;
     let before = emulator.control().calls();
@@ -181,7 +181,7 @@ async fn orders_that_make_no_sense_are_refused() {
 }
 
 #[tokio::test]
-async fn other_sites_pull_no_lever() {
+async fn other_sites_change_no_setting() {
     let emulator = begin().await;
     let foreign: [&[(&str, &str)]; 4] = [
         &[("origin", "https://evil.example")],
@@ -202,7 +202,7 @@ async fn other_sites_pull_no_lever() {
             StatusCode::FORBIDDEN,
             "{headers:?}"
         );
-        let form = [("lever", "down"), ("value", "true")];
+        let form = [("setting", "down"), ("value", "true")];
         assert_eq!(
             ask(&format!("{}/", emulator.authority()), Some(&form), headers).await.status,
             StatusCode::FORBIDDEN,
@@ -225,23 +225,26 @@ async fn other_sites_pull_no_lever() {
 }
 
 #[tokio::test]
-async fn the_panel_pulls_every_lever_with_plain_forms() {
+async fn the_panel_changes_every_setting_with_plain_forms() {
     let emulator = begin().await;
     let page = ask(&format!("{}/", emulator.authority()), None, &[]).await;
     assert!(
         page.header("content-security-policy").contains("form-action 'self'")
             && !page.body.contains("<script")
     );
-    for lever in super::super::control_request::LEVERS.iter().filter(|it| **it != "enable") {
+    for setting in
+        super::super::control_request::CONTROL_SETTINGS.iter().filter(|it| **it != "enable")
+    {
         assert!(
-            page.body.contains(&format!("name=\"lever\" value=\"{lever}\"")),
-            "{lever} is not on the panel"
+            page.body.contains(&format!("name=\"setting\" value=\"{setting}\"")),
+            "{setting} is not on the panel"
         );
     }
     let maya = oid(&emulator, "maya");
     let first = tokens(&emulator, "maya").await["refresh_token"].as_str().unwrap().to_owned();
     let seen =
-        panel(&emulator, &[("lever", "roles"), ("person", &maya), ("value", "Reader, <b>")]).await;
+        panel(&emulator, &[("setting", "roles"), ("person", &maya), ("value", "Reader, <b>")])
+            .await;
     assert_eq!((seen.status, seen.header("location")), (StatusCode::SEE_OTHER, "/"));
     let claims =
         verified(&emulator, refresh(&emulator, &first).await.json()["id_token"].as_str().unwrap())
@@ -249,7 +252,7 @@ async fn the_panel_pulls_every_lever_with_plain_forms() {
             .unwrap();
     assert_eq!(claims["roles"], json!(["Reader", "<b>"]));
     assert_eq!(
-        panel(&emulator, &[("lever", "disable"), ("value", &maya)]).await.status,
+        panel(&emulator, &[("setting", "disable"), ("value", &maya)]).await.status,
         StatusCode::SEE_OTHER
     );
     let page = ask(&format!("{}/", emulator.authority()), None, &[]).await.body;
@@ -260,7 +263,7 @@ async fn the_panel_pulls_every_lever_with_plain_forms() {
             && !page.contains("Reader, <b>")
     );
     // An empty field in a form counts as absent.
-    let form = [("lever", "token"), ("value", "garbage"), ("calls", ""), ("seconds", "")];
+    let form = [("setting", "token"), ("value", "garbage"), ("calls", ""), ("seconds", "")];
     assert_eq!(panel(&emulator, &form).await.status, StatusCode::SEE_OTHER);
     for _ in 0..3 {
         assert_eq!(
@@ -268,5 +271,5 @@ async fn the_panel_pulls_every_lever_with_plain_forms() {
             StatusCode::OK
         );
     }
-    assert_eq!(panel(&emulator, &[("lever", "fly")]).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(panel(&emulator, &[("setting", "fly")]).await.status, StatusCode::BAD_REQUEST);
 }

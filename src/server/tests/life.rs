@@ -106,10 +106,10 @@ impl AdminSource for FixedReadiness {
         "# EOF\n".to_owned()
     }
 
-    fn revoke(&self, whom: &PersonSelector) -> Result<EndedSessions, AmbiguousPerson> {
+    fn revoke(&self, selector: &PersonSelector) -> Result<EndedSessions, AmbiguousPerson> {
         let oid = Guid::parse("00aa00aa-bb11-cc22-dd33-44ee44ee0001").unwrap();
         let person = PersonKey { oid, tid: oid };
-        match whom.user {
+        match selector.user {
             PersonName::Object(_) => Ok(EndedSessions { person: Some(person), sessions: 2 }),
             PersonName::Name(_) => Err(AmbiguousPerson(vec![person, person])),
         }

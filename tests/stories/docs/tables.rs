@@ -113,7 +113,7 @@ fn every_path_and_every_header_of_ours_is_listed() {
 }
 
 #[test]
-fn every_lever_of_the_emulator_is_listed_with_its_names() {
+fn every_setting_of_the_emulator_is_listed_with_its_names() {
     let listed = text("docs/guides/emulator.md");
     let names = |file: &str, list: &str| -> BTreeSet<String> {
         let source = text(file);
@@ -121,17 +121,17 @@ fn every_lever_of_the_emulator_is_listed_with_its_names() {
         let (list, _) = after.split_once("];").unwrap();
         list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
     };
-    let levers = names("src/emulator/control_request.rs", "const LEVERS");
+    let settings = names("src/emulator/control_request.rs", "const CONTROL_SETTINGS");
     let wrong = names("src/emulator/token_defect.rs", "const ALL");
     let (token, graph) = (
         names("src/emulator/faults.rs", "const NAMES"),
         names("src/emulator/faults.rs", "impl GraphFault"),
     );
     assert!(
-        levers.len() >= 18 && wrong.len() >= 15 && token.len() >= 7 && graph.len() >= 7,
-        "{levers:?} {wrong:?} {token:?} {graph:?}"
+        settings.len() >= 18 && wrong.len() >= 15 && token.len() >= 7 && graph.len() >= 7,
+        "{settings:?} {wrong:?} {token:?} {graph:?}"
     );
-    for name in levers.iter().chain(&wrong).chain(&token).chain(&graph) {
+    for name in settings.iter().chain(&wrong).chain(&token).chain(&graph) {
         assert!(
             listed.contains(&format!("`{name}`")),
             "docs/guides/emulator.md does not list {name}"
