@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     /// The time at which the clock is stopped, in milliseconds since 1970.
-    stands: Option<u64>,
+    stopped_at: Option<u64>,
     shift: Arc<AtomicI64>,
 }
 
@@ -19,8 +19,8 @@ impl Clock {
     }
 
     /// A clock that stands still unless it is moved. For tests.
-    pub fn standing() -> Self {
-        Self { stands: Some(Self::system().now_millis()), ..Self::default() }
+    pub fn stopped() -> Self {
+        Self { stopped_at: Some(Self::system().now_millis()), ..Self::default() }
     }
 
     /// Current time in seconds since 1970.
@@ -31,7 +31,7 @@ impl Clock {
 
     /// Current time in milliseconds since 1970.
     pub fn now_millis(&self) -> u64 {
-        let real = self.stands.unwrap_or_else(|| {
+        let real = self.stopped_at.unwrap_or_else(|| {
             let real = system_now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_millis());
             u64::try_from(real).unwrap_or(u64::MAX)
         });

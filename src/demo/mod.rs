@@ -131,14 +131,14 @@ fn build(
         audience: options.audience,
         keys: AssertionKeys::at(&options.jwks_url)?,
     };
-    let look = DemoRenderer::new(
+    let renderer = DemoRenderer::new(
         &expected.header,
         options.sign_out_path,
         &options.start_path,
         options.phone.is_some(),
     )?;
     let phone = options.phone.map(|it| DemoPhone::new(it, address));
-    Ok(DemoApp { expected, renderer: look, phone, clock: options.clock, shutdown })
+    Ok(DemoApp { expected, renderer, phone, clock: options.clock, shutdown })
 }
 
 async fn connection(app: Arc<DemoApp>, stream: TcpStream, shutdown: CancellationToken) {

@@ -41,7 +41,7 @@ pub(super) fn authorize(
     match (prompt, silent) {
         ("none", Some((who, person))) => silently(state, &asked, who, &person),
         ("none", None) => send_error(&asked, &not_signed_in().at(state, &correlation)),
-        ("", Some((who, person))) if hint.is_some() && trouble(state, &person).is_none() => {
+        ("", Some((who, person))) if hint.is_some() && obstacle(state, &person).is_none() => {
             code(state, &asked, who)
         }
         _ => pick(state, tenant, asked, hint),
@@ -131,7 +131,7 @@ pub(super) fn picked(
         Ok(person) => person,
         Err(refusal) => return page::refusal(&refusal.at(state, &asked.correlation)),
     };
-    match trouble(state, &person) {
+    match obstacle(state, &person) {
         Some(SignInObstacle::MustConsent) if !agreed => {
             let transaction = state.random.text::<24>();
             let reply = page::consent(
@@ -151,8 +151,8 @@ pub(super) fn picked(
         Some(SignInObstacle::Code(code)) => {
             sign_in_of_code(state, request, &asked, &person, code, tls)
         }
-        Some(trouble) => {
-            page::refusal(&refusal_for(state, trouble, &person).at(state, &asked.correlation))
+        Some(obstacle) => {
+            page::refusal(&refusal_for(state, obstacle, &person).at(state, &asked.correlation))
         }
     }
 }
@@ -217,9 +217,9 @@ fn sign_in_of_code(
 }
 
 /// Returns the current obstacle between this person and the app.
-fn trouble(state: &EmulatorState, person: &EmulatedPerson) -> Option<SignInObstacle> {
+fn obstacle(state: &EmulatorState, person: &EmulatedPerson) -> Option<SignInObstacle> {
     let disabled = state.control.changed.of(&person.oid).disabled;
-    if disabled { Some(SignInObstacle::Disabled) } else { person.trouble }
+    if disabled { Some(SignInObstacle::Disabled) } else { person.obstacle }
 }
 
 fn sign_in(
@@ -256,11 +256,11 @@ fn declined(state: &EmulatorState, asked: &AuthorizationRequest) -> EmulatorRepl
 
 fn refusal_for(
     state: &EmulatorState,
-    trouble: SignInObstacle,
+    obstacle: SignInObstacle,
     person: &EmulatedPerson,
 ) -> EmulatedRefusal {
     let client = &state.client_id;
-    match trouble {
+    match obstacle {
         SignInObstacle::NotAssigned => {
             let text = format!(
                 "Your administrator has configured the application Entrada ('{client}') to block users unless they are specifically granted ('assigned') \
@@ -302,9 +302,9 @@ fn silently(
     who: &EmulatorSession,
     person: &EmulatedPerson,
 ) -> EmulatorReply {
-    match trouble(state, person) {
-        Some(trouble) => {
-            send_error(asked, &refusal_for(state, trouble, person).at(state, &asked.correlation))
+    match obstacle(state, person) {
+        Some(obstacle) => {
+            send_error(asked, &refusal_for(state, obstacle, person).at(state, &asked.correlation))
         }
         None => code(state, asked, who),
     }

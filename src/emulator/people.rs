@@ -46,7 +46,7 @@ pub struct EmulatedPerson {
     /// The description of this person in the picker.
     pub about: &'static str,
     /// The reason that the sign-in does not succeed.
-    pub trouble: Option<SignInObstacle>,
+    pub obstacle: Option<SignInObstacle>,
 }
 
 fn person(number: u32, name: &str, user_name: &str, about: &'static str) -> EmulatedPerson {
@@ -61,7 +61,7 @@ fn person(number: u32, name: &str, user_name: &str, about: &'static str) -> Emul
         groups: Vec::new(),
         home_tenant: None,
         about,
-        trouble: None,
+        obstacle: None,
     }
 }
 
@@ -88,7 +88,7 @@ fn of_northwind() -> [EmulatedPerson; 4] {
         here(15, "Nils Holm", "nils@northwind.example", "of Northwind"),
         here(16, "Nele Brandt", "nele@northwind.example", "of Northwind"),
         EmulatedPerson {
-            trouble: Some(SignInObstacle::NotAssigned),
+            obstacle: Some(SignInObstacle::NotAssigned),
             ..here(
                 17,
                 "Noor Haddad",
@@ -101,7 +101,7 @@ fn of_northwind() -> [EmulatedPerson; 4] {
 
 fn usual() -> Vec<EmulatedPerson> {
     let with_trouble =
-        |person: EmulatedPerson, trouble| EmulatedPerson { trouble: Some(trouble), ..person };
+        |person: EmulatedPerson, obstacle| EmulatedPerson { obstacle: Some(obstacle), ..person };
     vec![
         EmulatedPerson {
             roles: vec!["Admin".to_owned()],
@@ -195,7 +195,7 @@ pub(super) fn of_codes() -> Vec<EmulatedPerson> {
         let name = format!("AADSTS{}", row.code);
         let person =
             person(number, &name, &format!("aadsts{}@contoso.example", row.code), about(row.stage));
-        EmulatedPerson { trouble: Some(SignInObstacle::Code(row.code)), ..person }
+        EmulatedPerson { obstacle: Some(SignInObstacle::Code(row.code)), ..person }
     };
     numbered.map(of_code).collect()
 }

@@ -290,6 +290,6 @@ fn refused_by_code(state: &EmulatorState, oid: &str) -> Option<EmulatedRefusal> 
 
 /// Returns the refusal for a person whose code appears at this stage.
 fn refused_by_nature(state: &EmulatorState, oid: &str) -> Option<EmulatedRefusal> {
-    let SignInObstacle::Code(code) = state.person(oid)?.trouble? else { return None };
+    let SignInObstacle::Code(code) = state.person(oid)?.obstacle? else { return None };
     refusals::of(code).filter(|it| it.stage == RefusalStage::Token).map(EmulatedRefusal::at_token)
 }

@@ -67,11 +67,11 @@ fn sign_in(
     return_to: &ReturnTo,
     acrs: &[String],
     challenge: HeaderValue,
-    helps: bool,
+    can_sign_in: bool,
 ) -> Result<Response<Body>, Refusal> {
     let mut response = reply::empty(StatusCode::UNAUTHORIZED);
     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-    if helps {
+    if can_sign_in {
         let location =
             format!("{}{}", site.origin(), start_url_with_contexts(site, return_to, acrs));
         let value =

@@ -67,7 +67,7 @@ impl World {
     /// Starts a world that differs.
     pub async fn with(plan: WorldPlan) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let clock = if plan.time_stands { Clock::standing() } else { Clock::system() };
+        let clock = if plan.time_stands { Clock::stopped() } else { Clock::system() };
         let port = plan.port.unwrap_or_else(free_port);
         let folder = tempfile::tempdir().unwrap();
         let public_url =
