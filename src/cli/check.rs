@@ -13,7 +13,9 @@ pub(super) fn run(path: Option<&Path>) -> Result<(), CommandError> {
     report(&outcome, path);
     let name = if outcome.from_file { name(path) } else { "the environment".to_owned() };
     let config = outcome.config.ok_or_else(CommandError::already_reported)?;
-    ending(&config, Clock::system().now()).iter().for_each(|it| print_to_stderr(it));
+    for warning in ending(&config, Clock::system().now()) {
+        print_to_stderr(&warning);
+    }
     print_line(&format!("{name} is valid"));
     Ok(())
 }

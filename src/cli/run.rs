@@ -88,7 +88,9 @@ fn warn_of_unopened(service: &Service) {
 /// Starts the service; prints warnings.
 pub(super) fn start(config: &Config, process: Process) -> Result<Arc<Service>, CommandError> {
     let (service, warnings) = Service::start(config, process).map_err(CommandError::new)?;
-    warnings.iter().for_each(|it| print_to_stderr(&format!("warning: {it}")));
+    for warning in &warnings {
+        print_to_stderr(&format!("warning: {warning}"));
+    }
     Ok(service)
 }
 

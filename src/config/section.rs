@@ -89,7 +89,7 @@ impl<'a> ConfigSection<'a> {
             None => {}
             Some((DeValue::Table(table), at)) => (inner.table, inner.at) = (Some(table), at),
             Some((other, at)) => {
-                self.add_problem(&self.located_key(name, at), unexpected("a table", other))
+                self.add_problem(&self.located_key(name, at), unexpected("a table", other));
             }
         }
         inner.all(read)

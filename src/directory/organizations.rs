@@ -116,7 +116,7 @@ impl Directory {
         self.overwrite(&mut changes, before.id, &change, by).await?;
         match &change.proof {
             Some(proof) => {
-                self.put(&mut changes, before.id, proof, change.credential_ends, place, by).await?
+                self.put(&mut changes, before.id, proof, change.credential_ends, place, by).await?;
             }
             None if change.withdraw_new => self.withdraw(&mut changes, before.id).await?,
             None => {}

@@ -140,7 +140,9 @@ mod tests {
     /// Creates a stream for each of these identifiers, with a head of 1000 bytes.
     fn with_heads(ids: &[u32]) -> (QueuedHeads, Http2Streams) {
         let (heads, streams) = (QueuedHeads::default(), Http2Streams::default());
-        ids.iter().for_each(|it| streams.arrives(*it));
+        for id in ids {
+            streams.arrives(*id);
+        }
         for _ in ids {
             heads.queues(&streams.begin(&Arc::default()), 1000);
         }

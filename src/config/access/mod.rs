@@ -80,6 +80,13 @@ pub(super) fn read(section: &ConfigSection<'_>, people: SignInAudience<'_>) -> A
         .into_iter()
         .flatten()
         .collect();
+    let origins = section
+        .key(
+            "origins",
+            "Origins in addition to that of `public_url` whose pages may open WebSockets with a \
+             person's session",
+        )
+        .list(&[], origin);
     coverage::refuse_covered(section, &rules);
     coverage::warn_of_spellings(section, &rules, &default);
     AccessConfig {

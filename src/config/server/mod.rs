@@ -202,47 +202,6 @@ fn admin_token(section: &ConfigSection<'_>) -> Option<Secret> {
     None
 }
 
-fn trust(section: &ConfigSection<'_>) -> TrustedProxies {
-    let mut trust = TrustedProxies::default();
-    for it in section
-        .key(
-            "trusted_proxies",
-            "Proxies whose `X-Forwarded-*` and `X-Original-*` are trusted; none by default",
-        )
-        .list(&[], trusted)
-    {
-        match it.value {
-            None => trust.unix = true,
-            Some(network) => {
-                if network.prefix_len() == 0 {
-                    let invalid = InvalidValue::new(
-                        "every client can forge its address and the requested host",
-                    );
-                    section.warn(
-                        &it.place,
-                        invalid.hint("list only the networks of your proxies, like \"10.0.0.0/8\""),
-                    );
-                }
-                trust.networks.push(network);
-            }
-        }
-    }
-    trust
-}
-
-/// Parses a network or a single address; `None` stands for unix sockets.
-fn trusted(text: &str) -> Result<Option<IpNet>, InvalidValue> {
-    let refused = || {
-        InvalidValue::new(format!("{} is not a network", quote(text)))
-            .hint("write \"10.0.0.0/8\", \"fd00::/8\", a single address, or \"unix\"")
-    };
-    if text == "unix" {
-        return Ok(None);
-    }
-    let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
-    text.parse().ok().or_else(single).map(Some).ok_or_else(refused)
-}
-
 fn certificate(section: &ConfigSection<'_>) -> Option<TlsFiles> {
     let about = "Certificate chain, leaf first, to terminate TLS in Entrada; read again when it \
                  changes";

@@ -68,13 +68,12 @@ fn peer_set(section: &ConfigSection<'_>, name: &'static str, about: &'static str
             None => set.unix = true,
             Some(network) => {
                 if network.prefix_len() == 0 {
-                    let complaint = InvalidValue::new(
+                    let invalid = InvalidValue::new(
                         "every client can forge its address and the requested host",
                     );
                     section.warn(
-                        &it.spot,
-                        complaint
-                            .hint("list only the networks of your proxies, like \"10.0.0.0/8\""),
+                        &it.place,
+                        invalid.hint("list only the networks of your proxies, like \"10.0.0.0/8\""),
                     );
                 }
                 set.networks.push(network);
@@ -101,7 +100,7 @@ fn trusted_headers(section: &ConfigSection<'_>, proxies: &PeerSet) -> TrustedHea
     let found = key.list(&[], trusted_header);
     if !found.is_empty() && *proxies == PeerSet::default() {
         section.warn(
-            &section.spot_of("trusted_headers"),
+            &section.locate("trusted_headers"),
             InvalidValue::new("has no effect without trusted_proxies")
                 .hint("list the addresses of your proxies in trusted_proxies"),
         );
@@ -139,10 +138,10 @@ fn proxy_protocol(section: &ConfigSection<'_>, trusted: &PeerSet) -> PeerSet {
         trusted.networks.iter().any(|other| one.contains(other) || other.contains(one))
     };
     if set.networks.iter().any(overlaps) || (set.unix && trusted.unix) {
-        let complaint = InvalidValue::new("names proxies that trusted_proxies names too");
+        let invalid = InvalidValue::new("names proxies that trusted_proxies names too");
         section.warn(
-            &section.spot_of("proxy_protocol"),
-            complaint.hint("a load balancer that passes bytes through also passes what clients write into X-Forwarded-*: list it there only if it sets these headers itself"),
+            &section.locate("proxy_protocol"),
+            invalid.hint("a load balancer that passes bytes through also passes what clients write into X-Forwarded-*: list it there only if it sets these headers itself"),
         );
     }
     set

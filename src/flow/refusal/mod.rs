@@ -329,7 +329,7 @@ impl Refusal {
     fn words(&self, sidecar: &Sidecar, app: &App, language: Language) -> RefusalWords {
         let phrases = sidecar.pages.phrases(language);
         match self {
-            Self::Unread(it) => words::unread(phrases, it),
+            Self::Unread(it) => words::unread(phrases, *it),
             Self::Misdirected => words::misdirected(phrases, &app.site.origin()),
             Self::NotFound => words::not_found(phrases),
             Self::Method(allow) => words::method(phrases, allow),

@@ -13,8 +13,16 @@ use crate::upstream::{self, FaultSide};
 use crate::wire::inbound::InboundError;
 use http::StatusCode;
 
-pub(in crate::flow) fn unread(phrases: &NoticePhrases, refused: &InboundError) -> RefusalWords {
+pub(in crate::flow) fn unread(phrases: &NoticePhrases, refused: InboundError) -> RefusalWords {
     let text = match refused {
+        InboundError::Target(AmbiguousTarget::TooLong) => {
+            return RefusalWords::new(
+                NoticeKind::BadRequest,
+                StatusCode::URI_TOO_LONG,
+                NoticeParty::You,
+                &phrases.refused.long_target,
+            );
+        }
         InboundError::Target(_) => &phrases.refused.unclear_target,
         InboundError::Host => &phrases.refused.unclear_host,
         InboundError::Framing => &phrases.refused.unclear_end,
