@@ -20,6 +20,8 @@ pub struct UpstreamConfig {
     pub routes: Vec<UpstreamRoute>,
     /// The `Host` that the app receives.
     pub host: HostHeader,
+    /// How names of header fields are written to apps that use HTTP/1.1.
+    pub header_case: HeaderCase,
     /// How strictly paths are read.
     pub paths: PathStrictness,
     /// Additional root certificates for https upstreams.
@@ -88,6 +90,16 @@ pub enum HostHeader {
     Upstream,
 }
 
+/// How names of header fields are written, `header_case = "lower" | "title"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HeaderCase {
+    /// `x-request-id`, as in HTTP/2.
+    #[default]
+    Lower,
+    /// `X-Request-Id`, for apps that compare names with case.
+    Title,
+}
+
 /// The parts of `[upstream]` that could be read, including those that must be consistent with
 /// `[server]`.
 #[derive(Debug)]
@@ -110,6 +122,13 @@ pub(super) fn read(section: &ConfigSection<'_>) -> UpstreamDraft {
     let host = section
         .key("host", "The Host that the app receives: the one that people typed, or its own")
         .choice(&[("preserve", HostHeader::Preserve), ("upstream", HostHeader::Upstream)]);
+    let header_case = section
+        .key(
+            "header_case",
+            "How names of header fields are written to apps that use HTTP/1.1: `lower`, or \
+             `title` (`X-Request-Id`) for old apps that compare them with case",
+        )
+        .choice(&[("lower", HeaderCase::Lower), ("title", HeaderCase::Title)]);
     let paths = section
         .key(
             "paths",
@@ -138,6 +157,7 @@ pub(super) fn read(section: &ConfigSection<'_>) -> UpstreamDraft {
         destination: it.value,
         routes,
         host,
+        header_case,
         paths,
         ca_file,
         client_certificate,

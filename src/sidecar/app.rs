@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::headers::audience::RouteAudiences;
 use crate::headers::identity::IdentityHeaderWriter;
 use crate::seal::jwk::SigningKeys;
+use crate::telemetry::metrics::Metrics;
 use crate::upstream::{BadUpstream, Upstream};
 use crate::wire::cookies::CookieNames;
 use http::HeaderValue;
@@ -43,6 +44,7 @@ impl App {
         keys: SigningKeys,
         clock: Clock,
         random: RandomSource,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, BadUpstream> {
         let site = config.server.site.clone();
         let policy = Policy::compile(&config.access, domains);
@@ -65,7 +67,7 @@ impl App {
             policy: Arc::new(policy),
             web_socket_origins: config.access.origins.clone(),
             headers,
-            upstream: Upstream::new(&config.upstream, &config.server.limits)?,
+            upstream: Upstream::new(&config.upstream, &config.server.limits, metrics)?,
             site,
         })
     }

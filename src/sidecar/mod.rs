@@ -267,6 +267,7 @@ impl Sidecar {
             SigningKeys::new(keyring)?,
             clock.clone(),
             random.clone(),
+            Arc::clone(&process.metrics),
         )?;
         let bearer = config.native.as_ref();
         let bearer = bearer.map(|it| bearer_sessions(it, keyring, site, &process)).transpose()?;

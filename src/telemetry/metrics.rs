@@ -54,6 +54,8 @@ pub struct Metrics {
     directory_ended: Family<CauseLabels, Counter>,
     directory_unreachable: Gauge,
     connections_refused: Family<CauseLabels, Counter>,
+    responses_broken: Family<CauseLabels, Counter>,
+    interim_responses: Counter,
     log_lines_dropped: Counter,
     sessions: Gauge,
     entra_backoff: Gauge,
@@ -72,6 +74,7 @@ impl Default for Metrics {
             (Family::default(), Family::default(), Gauge::default());
         let grants = Family::default();
         let (connections_refused, log_lines_dropped) = (Family::default(), Counter::default());
+        let (responses_broken, interim_responses) = (Family::default(), Counter::default());
         let sessions = Gauge::default();
         let entra_backoff = Gauge::default();
         registry.register("requests", "Requests answered, by route and status", requests.clone());
@@ -121,6 +124,16 @@ impl Default for Metrics {
             connections_refused.clone(),
         );
         registry.register(
+            "responses_broken",
+            "Responses of the app that ended before their end, by cause",
+            responses_broken.clone(),
+        );
+        registry.register(
+            "interim_responses",
+            "Interim responses (1xx) of HTTP/1.1 apps, which are not forwarded",
+            interim_responses.clone(),
+        );
+        registry.register(
             "log_lines_dropped",
             "Log lines that were dropped because their reader was too slow",
             log_lines_dropped.clone(),
@@ -145,6 +158,8 @@ impl Default for Metrics {
             directory_ended,
             directory_unreachable,
             connections_refused,
+            responses_broken,
+            interim_responses,
             log_lines_dropped,
             sessions,
             entra_backoff,
@@ -200,6 +215,16 @@ impl Metrics {
     /// Counts a connection that was rejected.
     pub fn connection_refused(&self, cause: &'static str) {
         self.connections_refused.get_or_create(&CauseLabels { cause }).inc();
+    }
+
+    /// Counts a response of the app that ended before its end.
+    pub fn response_broke(&self, cause: &'static str) {
+        self.responses_broken.get_or_create(&CauseLabels { cause }).inc();
+    }
+
+    /// Counts interim responses that were not forwarded.
+    pub fn interim_responses(&self, count: u32) {
+        self.interim_responses.inc_by(count.into());
     }
 
     /// Sets whether changes in the directory are currently not being received.

@@ -3,12 +3,13 @@
 use super::connect::AppDialer;
 use super::deadline::RequestDeadline;
 use super::error::{BadUpstream, Error};
-use super::http1::{Http1Body, Http1Link, UploadTimeouts};
+use super::http1::{Http1Body, Http1Link, Http1Settings, UploadTimeouts};
 use super::http2::Http2Link;
 use super::reply::Reply;
 use super::request_body::RequestBody;
 use super::share::HeldShare;
 use crate::config::upstream::{AppAddress, UpstreamConfig as Config};
+use crate::telemetry::metrics::Metrics;
 use crate::wire::body::BoxError;
 use bytes::Bytes;
 use http::uri::Authority;
@@ -16,6 +17,7 @@ use http::{HeaderValue, Request};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// The connections to one app.
@@ -46,6 +48,7 @@ impl Link {
         to: &AppAddress,
         config: &Config,
         timeouts: UploadTimeouts,
+        metrics: &Arc<Metrics>,
     ) -> Result<Self, BadUpstream> {
         let text = match to {
             AppAddress::Http { host, port }
@@ -58,7 +61,11 @@ impl Link {
             let authority = Authority::try_from(text.as_str()).map_err(|_| bad())?;
             Protocol::Http2(Http2Link::new(authority))
         } else {
-            Protocol::Http1(Http1Link::new(timeouts))
+            Protocol::Http1(Http1Link::new(Http1Settings {
+                timeouts,
+                header_case: config.header_case,
+                metrics: Arc::clone(metrics),
+            }))
         };
         let host = HeaderValue::from_str(&text).map_err(|_| bad())?;
         Ok(Self { dialer: AppDialer::new(to, config)?, host, protocol })

@@ -4,6 +4,7 @@
 //! Bodies are streamed in both directions and never buffered. Hop-by-hop headers are removed before
 //! Entrada's are written. This module does not handle cookies.
 
+mod app_origin;
 mod connect;
 mod connection_permits;
 mod deadline;
@@ -18,6 +19,7 @@ mod proxy_context;
 mod reply;
 mod request_body;
 mod response_body;
+mod response_ending;
 mod share;
 mod stall;
 mod tunnel;
@@ -33,6 +35,7 @@ use crate::base::routes::PathRoutes;
 use crate::config::server::ServerLimits;
 use crate::config::upstream::{HostHeader, UpstreamConfig as Config};
 use crate::headers::identity::IdentityHeaders;
+use crate::telemetry::metrics::Metrics;
 use crate::wire::body::Body;
 use deadline::RequestDeadline;
 use held_permit::{HeldPermit, UnderWay};
@@ -45,8 +48,10 @@ use link::{Link, ReplyBody};
 use reply::Reply;
 use request_body::{BodyProgress, RequestBody};
 use response_body::ResponseBody;
+use response_ending::ResponseEnding;
 use share::{APP_SHARES, HeldShare};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use tunnel::AppTunnel;
@@ -66,6 +71,7 @@ pub struct Upstream {
     response_timeout: Duration,
     body_timeout: Duration,
     stream_timeout: Duration,
+    metrics: Arc<Metrics>,
 }
 
 /// A request that is ready to be sent.
@@ -88,21 +94,26 @@ impl Upstream {
     ///
     /// # Errors
     /// `BadUpstream` names the file that cannot be used.
-    pub fn new(config: &Config, limits: &ServerLimits) -> Result<Self, BadUpstream> {
+    pub fn new(
+        config: &Config,
+        limits: &ServerLimits,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, BadUpstream> {
         let timeouts =
             UploadTimeouts { silence: limits.stream_timeout, after_response: limits.body_timeout };
         Ok(Self {
-            app: Link::new(&config.destination, config, timeouts)?,
+            app: Link::new(&config.destination, config, timeouts, &metrics)?,
             routes: config.routes(),
             apps: config
                 .routes
                 .iter()
-                .map(|it| Link::new(&it.destination, config, timeouts))
+                .map(|it| Link::new(&it.destination, config, timeouts, &metrics))
                 .collect::<Result<_, BadUpstream>>()?,
             host: config.host,
             response_timeout: config.response_timeout,
             body_timeout: limits.body_timeout,
             stream_timeout: limits.stream_timeout,
+            metrics,
         })
     }
 
@@ -123,9 +134,10 @@ impl Upstream {
         check: C,
     ) -> impl Future<Output = Result<Response<Body>, Error>> + Send + use<'_, C> {
         let (request_id, key) = (proxy_context.request_id.clone(), proxy_context.share);
+        let public = self.hides_app().then(|| proxy_context.public_origin());
         let OutgoingRequest { app, request, progress, upgrade } =
             self.leaving(parts, body, &identity, proxy_context, &check);
-        let held = HeldPermit::new(identity, check, request_id);
+        let held = HeldPermit::new(identity, check, request_id.clone());
         async move {
             // Requests share a connection over HTTP/2.
             let key = if app.is_http2() { ShareKey::default() } else { key };
@@ -147,12 +159,22 @@ impl Upstream {
                 {
                     Err(Error::Upgrade)
                 }
-                Reply::Response(response) => Ok(self.coming(response, held)),
+                Reply::Response(mut response) => {
+                    if let Some(public) = public {
+                        app_origin::replace(response.headers_mut(), &app.host, &public);
+                    }
+                    Ok(self.coming(response, held, request_id))
+                }
                 Reply::Switched(head, app, share) => {
                     self.switch(*upgrade.ok_or(Error::Upgrade)?, head, app, held, share)
                 }
             }
         }
+    }
+
+    /// Whether the app does not know its public address.
+    fn hides_app(&self) -> bool {
+        self.host == HostHeader::Upstream
     }
 
     /// Waits until other requests of the same connection and address have ended. Boxed because it
@@ -241,13 +263,15 @@ impl Upstream {
         &self,
         response: Response<ReplyBody>,
         held: Option<HeldPermit<C>>,
+        request_id: HeaderValue,
     ) -> Response<Body> {
+        let ending = ResponseEnding::new(Arc::clone(&self.metrics), request_id);
         let (mut parts, body) = response.into_parts();
         // The version applies to one hop only.
         parts.version = Version::HTTP_11;
         Response::from_parts(
             parts,
-            Body::stream(ResponseBody::new(body, self.stream_timeout, held)),
+            Body::stream(ResponseBody::new(body, self.stream_timeout, held, ending)),
         )
     }
 

@@ -31,6 +31,14 @@ pub struct ProxyContext {
     pub tunnels: TunnelTracker,
 }
 
+impl ProxyContext {
+    /// Returns scheme and host as the client sees them.
+    pub(super) fn public_origin(&self) -> String {
+        let scheme = if self.https { "https" } else { "http" };
+        format!("{scheme}://{}", self.host.to_str().unwrap_or_default())
+    }
+}
+
 #[cfg(test)]
 impl ProxyContext {
     pub(super) fn sample() -> Self {

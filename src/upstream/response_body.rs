@@ -3,6 +3,7 @@
 use super::error::{AppStalled, PermitRevoked, boxed};
 use super::held_permit::{HeldPermit, PermitCheck};
 use super::link::ReplyBody;
+use super::response_ending::{BreakCause, ResponseEnding};
 use super::stall::{EndedWait, Stall};
 use crate::wire::body::BoxError;
 use bytes::Bytes;
@@ -21,12 +22,21 @@ pin_project! {
         #[pin]
         stall: Stall,
         held: Option<HeldPermit<C>>,
+        ending: ResponseEnding,
     }
 }
 
 impl<C: PermitCheck> ResponseBody<C> {
-    pub(super) fn new(from: ReplyBody, timeout: Duration, held: Option<HeldPermit<C>>) -> Self {
-        Self { from, stall: Stall::new(timeout), held }
+    pub(super) fn new(
+        from: ReplyBody,
+        timeout: Duration,
+        held: Option<HeldPermit<C>>,
+        mut ending: ResponseEnding,
+    ) -> Self {
+        if from.is_end_stream() {
+            ending.is_complete();
+        }
+        Self { from, stall: Stall::new(timeout), held, ending }
     }
 }
 
@@ -43,11 +53,18 @@ impl<C: PermitCheck> Body for ResponseBody<C> {
         if polled.is_pending() {
             let ended = ready!(this.stall.as_mut().poll_while_permitted(context, this.held));
             return Poll::Ready(Some(Err(match ended {
-                EndedWait::TimedOut => boxed(AppStalled),
-                EndedWait::NotPermitted => boxed(PermitRevoked),
+                EndedWait::TimedOut => {
+                    this.ending.broke(BreakCause::Stalled, &AppStalled);
+                    boxed(AppStalled)
+                }
+                EndedWait::NotPermitted => {
+                    this.ending.broke(BreakCause::Permit, &PermitRevoked);
+                    boxed(PermitRevoked)
+                }
             })));
         }
         if this.held.as_mut().is_some_and(|it| !it.still_permits()) {
+            this.ending.broke(BreakCause::Permit, &PermitRevoked);
             return Poll::Ready(Some(Err(boxed(PermitRevoked))));
         }
         this.stall.moved();
@@ -56,9 +73,23 @@ impl<C: PermitCheck> Body for ResponseBody<C> {
                 if let Some(trailers) = frame.trailers_mut() {
                     super::hop_by_hop::strip(trailers);
                 }
+                if let Some(data) = frame.data_ref() {
+                    this.ending.passed(data.len());
+                }
+                // A server need not ask again after the last byte.
+                if this.from.is_end_stream() || this.from.size_hint().exact() == Some(0) {
+                    this.ending.is_complete();
+                }
                 Poll::Ready(Some(Ok(frame)))
             }
-            other => Poll::Ready(other),
+            None => {
+                this.ending.is_complete();
+                Poll::Ready(None)
+            }
+            Some(Err(error)) => {
+                this.ending.broke(BreakCause::App, &error);
+                Poll::Ready(Some(Err(error)))
+            }
         }
     }
 

@@ -67,6 +67,8 @@ impl From<AttemptError> for Error {
 pub(super) struct ReceivedHead {
     pub(super) head: ResponseHead,
     pub(super) upload: UploadState,
+    /// Number of interim responses (1xx) that came first.
+    pub(super) interim: u32,
 }
 
 /// How far a request was written when its response began.
@@ -264,7 +266,7 @@ impl HeadExchange<'_> {
             None if self.upload.is_written() => UploadState::Written,
             None => UploadState::UnderWay,
         };
-        ReceivedHead { head, upload }
+        ReceivedHead { head, upload, interim: self.reader.interim() }
     }
 }
 

@@ -22,6 +22,8 @@ use super::reply::Reply;
 use super::request_body::RequestBody;
 use super::share::HeldShare;
 use super::tunnel::AppTunnel;
+use crate::config::upstream::HeaderCase;
+use crate::telemetry::metrics::Metrics;
 use body::RequestHold;
 use body_decoder::BodyDecoder;
 use connection::{AttemptError, Http1Connection, ReceivedHead, UploadState};
@@ -43,7 +45,16 @@ const MAX_READ_BYTES_FOR_HTTP2: usize = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct Http1Link {
     pool: Arc<ConnectionPool>,
-    timeouts: UploadTimeouts,
+    settings: Http1Settings,
+}
+
+/// What all requests to an app have in common.
+#[derive(Debug)]
+pub(super) struct Http1Settings {
+    pub(super) timeouts: UploadTimeouts,
+    /// How names of header fields are written.
+    pub(super) header_case: HeaderCase,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// One request, on whichever connection it is sent.
@@ -61,8 +72,8 @@ struct OneRequest<'a> {
 }
 
 impl Http1Link {
-    pub(super) fn new(timeouts: UploadTimeouts) -> Self {
-        Self { pool: Arc::default(), timeouts }
+    pub(super) fn new(settings: Http1Settings) -> Self {
+        Self { pool: Arc::default(), settings }
     }
 
     /// Sends a request and returns the head of its response. `upgrades` says whether the request
@@ -87,7 +98,7 @@ impl Http1Link {
         let buffer = pooled.as_mut().map(Http1Connection::take_buffer).unwrap_or_default();
         let mut one = OneRequest {
             link: self,
-            upload: Upload::new(buffer, request, upgrades),
+            upload: Upload::new(buffer, request, upgrades, self.settings.header_case),
             framing,
             deadline,
             max_read_bytes: if is_http2 { MAX_READ_BYTES_FOR_HTTP2 } else { MAX_READ_BYTES },
@@ -123,7 +134,10 @@ impl OneRequest<'_> {
         mut connection: Http1Connection,
         received: ReceivedHead,
     ) -> Result<Reply<Http1Body>, Error> {
-        let ReceivedHead { head, upload: state } = received;
+        let ReceivedHead { head, upload: state, interim } = received;
+        if interim > 0 {
+            self.link.settings.metrics.interim_responses(interim);
+        }
         if head.head.status() == StatusCode::SWITCHING_PROTOCOLS {
             // RFC 9110 section 7.8: only after the whole request was received.
             let (io, early) = connection
@@ -145,7 +159,9 @@ impl OneRequest<'_> {
         let pool = Some(Arc::clone(&self.link.pool)).filter(|_| is_poolable);
         let hold = match state {
             UploadState::UnderWay => match connection.split() {
-                Some(io) => RequestHold::uploading(self.upload, io, self.link.timeouts, self.share),
+                Some(io) => {
+                    RequestHold::uploading(self.upload, io, self.link.settings.timeouts, self.share)
+                }
                 None => RequestHold::Share { _share: self.share },
             },
             UploadState::Written | UploadState::Refused => {

@@ -1,6 +1,7 @@
 //! A request on its way to the app: its head, and its body as the app accepts it.
 
 use super::request_head::{self, BodyEncoding};
+use crate::config::upstream::HeaderCase;
 use crate::upstream::error::{Error, RequestBodyError};
 use crate::upstream::request_body::RequestBody;
 use bytes::{Buf as _, Bytes};
@@ -59,8 +60,13 @@ pub(super) enum UploadError {
 
 impl Upload {
     /// Writes the head into `buffer`, which must be empty.
-    pub(super) fn new(mut buffer: Vec<u8>, request: Request<RequestBody>, upgrades: bool) -> Self {
-        let encoding = request_head::write(&mut buffer, &request);
+    pub(super) fn new(
+        mut buffer: Vec<u8>,
+        request: Request<RequestBody>,
+        upgrades: bool,
+        header_case: HeaderCase,
+    ) -> Self {
+        let encoding = request_head::write(&mut buffer, &request, header_case);
         let announced = match encoding {
             BodyEncoding::Chunked => announced(request.headers()),
             BodyEncoding::Empty | BodyEncoding::Length(_) => Vec::new(),
@@ -226,7 +232,12 @@ impl Upload {
                 self.buffer.extend_from_slice(b"0\r\n");
                 let trailers = trailers.iter().flatten();
                 for (name, value) in trailers.filter(|it| self.announced.contains(it.0)) {
-                    request_head::write_field(&mut self.buffer, name.as_str(), value);
+                    request_head::write_field(
+                        &mut self.buffer,
+                        name.as_str(),
+                        value,
+                        HeaderCase::Lower,
+                    );
                 }
                 self.buffer.extend_from_slice(b"\r\n");
             }

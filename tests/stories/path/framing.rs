@@ -12,16 +12,18 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 /// An app that sends the same bytes to every request, and keeps what it received.
-struct RawApp {
-    address: SocketAddr,
+pub struct RawApp {
+    pub address: SocketAddr,
     received: Arc<Mutex<Vec<String>>>,
 }
 
 impl RawApp {
-    /// With `requests`, the app closes each connection after so many responses.
-    fn that_says(response: String, requests: usize) -> Self {
+    /// With `requests`, the app closes each connection after so many responses. `{self}` in the
+    /// response stands for its address.
+    pub fn that_says(response: String, requests: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
+        let response = response.replace("{self}", &address.to_string());
         let received = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&received);
         std::thread::spawn(move || {
@@ -42,15 +44,20 @@ impl RawApp {
         Self { address, received }
     }
 
-    async fn world(&self) -> World {
+    pub async fn world(&self) -> World {
+        self.world_with("").await
+    }
+
+    /// A world with further lines of `[upstream]`.
+    pub async fn world_with(&self, lines: &str) -> World {
         World::with(WorldPlan {
-            upstream: format!("url = \"http://{}\"", self.address),
+            upstream: format!("url = \"http://{}\"\n{lines}", self.address),
             ..WorldPlan::default()
         })
         .await
     }
 
-    fn last(&self) -> String {
+    pub fn last(&self) -> String {
         self.received.lock().unwrap().last().unwrap().clone()
     }
 }
@@ -77,14 +84,14 @@ fn request(stream: &mut TcpStream) -> Option<String> {
 }
 
 /// The response as an HTTP/2 client receives it.
-async fn over_http2(world: &World, method: Method, body: &'static str) -> Response<String> {
+pub async fn over_http2(world: &World, method: Method, body: &'static str) -> Response<String> {
     let uri = format!("http://{}/public/x", authority(world));
     let request = Request::builder().method(method).uri(uri);
     let mut sender = http2(world.address).await;
     ask2(&mut sender, request.body(Full::new(Bytes::from(body))).unwrap()).await
 }
 
-async fn over_http1(world: &World) -> String {
+pub async fn over_http1(world: &World) -> String {
     let host = authority(world);
     talk(
         world.address,

@@ -1,6 +1,7 @@
 //! The way of a request to the app and back.
 
 mod bodies;
+mod endings;
 mod framing;
 mod headers;
 mod http2;

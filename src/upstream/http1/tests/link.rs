@@ -1,10 +1,11 @@
 //! Whole requests over real connections, to apps that do what they like.
 
+use crate::config::upstream::HeaderCase;
 use crate::upstream::connect::AppDialer;
 use crate::upstream::connection_permits::ConnectionPermits;
 use crate::upstream::deadline::RequestDeadline;
 use crate::upstream::error::Error;
-use crate::upstream::http1::{Http1Body, Http1Link, UploadTimeouts};
+use crate::upstream::http1::{Http1Body, Http1Link, Http1Settings, UploadTimeouts};
 use crate::upstream::reply::Reply;
 use crate::upstream::request_body::RequestBody;
 use crate::upstream::share::HeldShare;
@@ -12,10 +13,15 @@ use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUTS: UploadTimeouts = UploadTimeouts { silence: TIMEOUT, after_response: TIMEOUT };
+
+fn settings() -> Http1Settings {
+    Http1Settings { timeouts: TIMEOUTS, header_case: HeaderCase::Lower, metrics: Arc::default() }
+}
 
 /// An app that a thread plays, and the link to it.
 struct App {
@@ -34,7 +40,7 @@ impl App {
             }
         });
         let dialer = AppDialer::of_local(port, TIMEOUT, ConnectionPermits::of_process());
-        Self { link: Http1Link::new(TIMEOUTS), dialer }
+        Self { link: Http1Link::new(settings()), dialer }
     }
 
     async fn asks(

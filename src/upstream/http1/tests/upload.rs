@@ -1,5 +1,6 @@
 //! A request's body on its way to the app, byte for byte.
 
+use crate::config::upstream::HeaderCase;
 use crate::upstream::http1::upload::Upload;
 use crate::upstream::request_body::RequestBody;
 use bytes::Bytes;
@@ -56,7 +57,8 @@ fn upload(method: Method, headers: &[(&str, &str)], frames: Vec<Frame<Bytes>>) -
     for (name, value) in headers {
         builder = builder.header(*name, *value);
     }
-    Upload::new(Vec::new(), builder.body(RequestBody::of_frames(frames)).unwrap(), false)
+    let request = builder.body(RequestBody::of_frames(frames)).unwrap();
+    Upload::new(Vec::new(), request, false, HeaderCase::Lower)
 }
 
 /// Polls until everything was written. Returns what the app received.
