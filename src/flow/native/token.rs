@@ -1,7 +1,7 @@
 //! `POST <prefix>/native/token`: exchanges a code or a refresh token for an access token (OAuth 2.1
 //! section 3.2).
 
-use super::super::bearer::session_of_sign_in;
+use super::super::bearer::{MAX_SESSIONS_PER_REQUEST, session_of_sign_in};
 use super::super::exchange::Exchange;
 use super::super::facts::RequestFacts;
 use super::super::refusal::Refusal;
@@ -30,10 +30,6 @@ const SIGN_IN_OVER: OAuthError =
 const SIGN_IN_NEEDED: OAuthError =
     OAuthError::new("invalid_grant", "Microsoft Entra requires the person to sign in again");
 const NO_DATABASE: OAuthError = OAuthError::later(5, "the directory is not available right now");
-
-/// Maximum number of sessions of one sign-in that a refresh waits for, one after another: each can
-/// become idle during its recheck.
-const MAX_SESSIONS_PER_REFRESH: usize = 3;
 
 /// RFC 6749 section 5.1.
 #[derive(Serialize)]
@@ -214,7 +210,7 @@ async fn refresh(
 
 /// Rechecks the session of a sign-in, if that is due.
 async fn recheck_session(sidecar: &Sidecar, client_sign_in: Guid) -> Result<(), TokenError> {
-    for _ in 0..MAX_SESSIONS_PER_REFRESH {
+    for _ in 0..MAX_SESSIONS_PER_REQUEST {
         let Some(SeenSession { session, is_due }) = session_of_sign_in(sidecar, client_sign_in)
             .await
             .map_err(|it| directory_unavailable(&it))?

@@ -231,6 +231,30 @@ async fn a_session_that_goes_idle_while_entra_confirms_it_leaves_its_sign_in_as_
     assert_eq!(world.directory().live_sign_ins(&[family(&first)]).await.unwrap().len(), 1);
 }
 
+/// A call that waited for its own recheck was told that its sign-in had ended when the session went idle meanwhile.
+#[tokio::test]
+async fn a_call_whose_session_goes_idle_while_entra_confirms_it_is_served_from_the_next_one() {
+    let mut plan = WorldPlan { session: "idle = \"1m\"".to_owned(), ..plan("") };
+    plan.entra += "\nrecheck = \"1m\"\nrecheck_grace = \"0s\"\n";
+    let world = NativeWorld::of(plan).await;
+    let given = world.signed_in(MAYA).await;
+    // Beyond the grace, so that a call waits for Entra; the access token lives on.
+    world.world.later(100);
+    let control = world.world.emulator.control();
+    control.be_slow(1500);
+    let background = world.world.internals().process.background.clone();
+    let while_entra_is_asked = async {
+        while background.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        world.world.later(61);
+        world.calls(&given.access).await.status
+    };
+    let (asked, second) = tokio::join!(world.calls(&given.access), while_entra_is_asked);
+    assert!(control.refresh_calls() >= 1, "Entra was not asked");
+    assert_eq!((asked.status, second), (200, 200), "{}", asked.body);
+}
+
 fn family(given: &IssuedTokens) -> entrada::base::guid::Guid {
     entrada::base::guid::Guid::parse(part(&given.access, 1)["sid"].as_str().unwrap()).unwrap()
 }
