@@ -33,7 +33,7 @@ pub enum BadPattern {
     NoSlash,
     /// `*` is used other than as `/**` at the end.
     #[error("\"*\" is allowed only as \"/**\" at the end")]
-    Star,
+    Wildcard,
     /// A brace does not enclose a whole segment.
     #[error("\"{{name}}\" must be a whole segment")]
     Brace,
@@ -56,7 +56,7 @@ impl PathPattern {
             return Err(BadPattern::NoSlash);
         }
         if body.contains('*') {
-            return Err(BadPattern::Star);
+            return Err(BadPattern::Wildcard);
         }
         let segments = body.split('/').skip(1).map(segment).collect::<Result<Vec<_>, _>>()?;
         let plain = body.replace(['{', '}'], "");
@@ -410,7 +410,7 @@ mod tests {
     #[test]
     fn what_is_no_pattern_says_why() {
         assert_eq!(PathPattern::parse("admin"), Err(BadPattern::NoSlash));
-        assert_eq!(PathPattern::parse("/a*"), Err(BadPattern::Star));
+        assert_eq!(PathPattern::parse("/a*"), Err(BadPattern::Wildcard));
         assert_eq!(PathPattern::parse("/a{b}"), Err(BadPattern::Brace));
         assert!(matches!(PathPattern::parse("/a/../b"), Err(BadPattern::NotPlain(_))));
     }

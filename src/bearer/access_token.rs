@@ -67,7 +67,7 @@ pub enum BadAccessToken {
     Expired,
     /// The sign-in that the token belongs to is over.
     #[error("the sign-in of the access token has ended")]
-    Over,
+    SignInEnded,
     /// The request carries several tokens.
     #[error("the Authorization header is repeated")]
     Several,

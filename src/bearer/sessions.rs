@@ -71,7 +71,7 @@ impl BearerSessions {
     ) -> Result<Option<SeenSession>, BadAccessToken> {
         let Some(known) = self.cache.find(token) else { return Ok(None) };
         self.unexpired(known.ends)?;
-        Ok(live.find_held(known.session.as_ref().ok_or(BadAccessToken::Over)?))
+        Ok(live.find_held(known.session.as_ref().ok_or(BadAccessToken::SignInEnded)?))
     }
 
     /// Verifies a token.
@@ -86,7 +86,7 @@ impl BearerSessions {
         let read = self.tokens.read(token)?;
         // The client may have been removed from the configuration since the token was issued.
         if !self.clients.contains(&read.client) {
-            return Err(BadAccessToken::Over);
+            return Err(BadAccessToken::SignInEnded);
         }
         Ok(VerifiedBearer { sign_in: read.sign_in, ends: read.ends })
     }
@@ -164,7 +164,7 @@ mod tests {
         assert!(bearer.recall(token, &live).unwrap().is_none(), "the row says whether it goes on");
         assert_eq!(bearer.verify(token), Ok(verified));
         bearer.remember(token, verified, None);
-        assert_eq!(bearer.recall(token, &live).unwrap_err(), BadAccessToken::Over);
+        assert_eq!(bearer.recall(token, &live).unwrap_err(), BadAccessToken::SignInEnded);
         clock.shift(301);
         assert_eq!(bearer.recall(token, &live).unwrap_err(), BadAccessToken::Expired);
         assert_eq!(bearer.verify(token), Err(BadAccessToken::Expired));
@@ -174,7 +174,7 @@ mod tests {
     fn a_token_of_a_client_that_was_removed_is_over() {
         let bearer = sessions("another phone", &Clock::system());
         let token = token(bearer.tokens());
-        assert_eq!(bearer.verify(token.expose()), Err(BadAccessToken::Over));
+        assert_eq!(bearer.verify(token.expose()), Err(BadAccessToken::SignInEnded));
         assert_eq!(bearer.verify("x"), Err(BadAccessToken::Invalid));
     }
 }

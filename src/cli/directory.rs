@@ -116,7 +116,7 @@ pub(super) fn failure(error: Error) -> CommandError {
         ),
         Error::Database(_)
         | Error::File(_)
-        | Error::Twice
+        | Error::Conflict
         | Error::NotSealed
         | Error::UnopenedSignIn
         | Error::NotPlain(_)

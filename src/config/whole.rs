@@ -42,7 +42,7 @@ pub(super) fn read(root: &ConfigSection<'_>, written: &ConfigSource<'_>) -> Opti
     let what_for = match has_directory {
         true if asks_entra => entra::RegistrationUse::Naming,
         true => entra::RegistrationUse::Nobody,
-        false => entra::RegistrationUse::Everybody,
+        false => entra::RegistrationUse::AllPeople,
     };
     let entra = root.inner("entra", |it| entra::read(it, what_for));
     let server = root.inner("server", |it| server::read(it, entra.redirect_path.as_ref()));

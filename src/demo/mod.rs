@@ -79,7 +79,7 @@ pub enum Error {
     Keys(#[from] fetch::BadAddress),
     /// The page templates do not parse.
     #[error("a page of the demo: {0}")]
-    Look(#[from] minijinja::Error),
+    Template(#[from] minijinja::Error),
     /// The listener has no address.
     #[error(transparent)]
     Listener(#[from] std::io::Error),

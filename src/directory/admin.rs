@@ -150,7 +150,7 @@ impl Directory {
             PersonAction::SignOut => return Ok(SIGNED_OUT.to_owned()),
         };
         if changes.run(sql, seen.into_iter().chain([value.into()]).collect()).await? == 0 {
-            return Err(Error::Twice.into());
+            return Err(Error::Conflict.into());
         }
         Ok(what)
     }

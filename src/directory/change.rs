@@ -150,7 +150,7 @@ impl OrganizationChange {
     pub(super) fn allowed(&self, before: &Organization) -> Result<(), Error> {
         match self.origin {
             // It was on when the admin opened the page, and was turned off in the meantime.
-            ChangeOrigin::Admin(_) if before.state != OrganizationState::On => Err(Error::Twice),
+            ChangeOrigin::Admin(_) if before.state != OrganizationState::On => Err(Error::Conflict),
             ChangeOrigin::Admin(_) if self.moves(before) => {
                 Err(Error::StaysWhileOn(before.code.clone()))
             }

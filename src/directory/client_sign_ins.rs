@@ -47,7 +47,7 @@ pub enum RedeemError {
     OtherClient,
     /// Expired, signed out, or the person or the organization is switched off.
     #[error("the sign-in has ended")]
-    Over,
+    SignInEnded,
     /// The directory cannot be read or changed.
     #[error(transparent)]
     Directory(#[from] Error),
@@ -168,7 +168,7 @@ impl Directory {
         changes.run("UPDATE family SET generation = 1, token = $2 WHERE id = $1", values).await?;
         let ended = self.make_room(&mut changes, &row, max_per_person).await?;
         changes.commit().await?;
-        let client_sign_in = self.live(&row).await?.ok_or(RedeemError::Over)?;
+        let client_sign_in = self.live(&row).await?.ok_or(RedeemError::SignInEnded)?;
         Ok(AcceptedClientSignIn { sign_in: client_sign_in, refresh, ended })
     }
 

@@ -23,7 +23,7 @@ pub enum Error {
     Database(String),
     /// Another writer changed the same unique value first; a retry sees the result.
     #[error("someone else changed the same record at the same time")]
-    Twice,
+    Conflict,
     /// The database file cannot be created or locked.
     #[error("{0}")]
     File(String),
@@ -87,13 +87,13 @@ pub enum Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::Database(it) if it.is_unique_violation() => Self::Twice,
+            sqlx::Error::Database(it) if it.is_unique_violation() => Self::Conflict,
             // PostgreSQL aborts one of two transactions that wait for each other
             // (deadlock_detected, serialization_failure); a retry can succeed.
             sqlx::Error::Database(it)
                 if matches!(it.code().as_deref(), Some("40P01" | "40001")) =>
             {
-                Self::Twice
+                Self::Conflict
             }
             // The database's message can contain values of the row, but never a credential: these
             // are sealed before they are stored.

@@ -85,7 +85,7 @@ async fn one(
             .run("INSERT INTO organization_domain (domain, organization) VALUES ($1, $2)", values)
             .await
         {
-            Err(Error::Twice) => return Err(Error::DomainElsewhere(domain.clone())),
+            Err(Error::Conflict) => return Err(Error::DomainElsewhere(domain.clone())),
             other => other?,
         };
     }

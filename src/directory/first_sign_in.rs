@@ -106,11 +106,11 @@ impl Directory {
             match self.try_to_admit(who, &organization).await {
                 Ok(Some(person)) => return Ok(person),
                 // Another process was first: search again.
-                Ok(None) | Err(MembershipRefusal::Directory(Error::Twice)) => {}
+                Ok(None) | Err(MembershipRefusal::Directory(Error::Conflict)) => {}
                 Err(refused) => return Err(refused),
             }
         }
-        Err(Error::Twice.into())
+        Err(Error::Conflict.into())
     }
 
     /// Returns `None` if another process created the row in the meantime.
@@ -305,8 +305,8 @@ impl Directory {
         who: &Identity,
         organization: &Organization,
     ) -> (String, RoleSource) {
-        if person.role_source == RoleSource::Hand {
-            return (person.role.clone(), RoleSource::Hand);
+        if person.role_source == RoleSource::Manual {
+            return (person.role.clone(), RoleSource::Manual);
         }
         let holds = |role: &&String| {
             self.config

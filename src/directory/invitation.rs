@@ -54,7 +54,7 @@ pub enum InvitationError {
     Used,
     /// The link has expired, or a newer link has replaced it.
     #[error("the link has ended")]
-    Over,
+    Ended,
     /// The directory cannot be read or changed.
     #[error(transparent)]
     Directory(#[from] Error),
@@ -126,7 +126,7 @@ impl Directory {
             return Err(if row.maybe_number("used")?.is_some() {
                 InvitationError::Used
             } else {
-                InvitationError::Over
+                InvitationError::Ended
             });
         }
         let (id, organization) = (guid(&row.text("id")?)?, guid(&row.text("organization")?)?);
@@ -140,7 +140,7 @@ impl Directory {
         .await?;
         changes.commit().await?;
         let organization =
-            self.organization_by_id(organization).await?.ok_or(InvitationError::Over)?;
+            self.organization_by_id(organization).await?.ok_or(InvitationError::Ended)?;
         Ok(Invitation { id, organization })
     }
 

@@ -31,7 +31,7 @@ impl Directory {
                 .await?
                 == 0
             {
-                return Err(Error::Twice);
+                return Err(Error::Conflict);
             }
             self.audit(
                 changes,

@@ -76,7 +76,7 @@ impl Directory {
     /// # Errors
     /// `NoOrganization`, `InFile`, `DomainElsewhere`, `DomainInUse`, `NoRole`, `NotPlain`,
     /// `Incomplete`; for requesters other than the operator also `StaysWhileOn`,
-    /// `NeedsHighestRole`, `NotTested` or `Twice`.
+    /// `NeedsHighestRole`, `NotTested` or `Conflict`.
     pub async fn change_organization(
         &self,
         code: &CompanyCode,
@@ -199,7 +199,10 @@ impl Directory {
                 vec![organization.to_string().into()],
             )
             .await?;
-        row.map(|it| of_row(&it)).transpose()?.map(|it| self.as_configured(it)).ok_or(Error::Twice)
+        row.map(|it| of_row(&it))
+            .transpose()?
+            .map(|it| self.as_configured(it))
+            .ok_or(Error::Conflict)
     }
 
     /// Changes the code of an organization; the previous code stays valid for `days` more.
@@ -267,7 +270,7 @@ impl Directory {
         }
         let [one, two] = self.random.bytes();
         let number = u32::from(u16::from_be_bytes([one, two])) + 10;
-        CompanyCode::of_name(name, number).ok_or(Error::Twice)
+        CompanyCode::of_name(name, number).ok_or(Error::Conflict)
     }
 
     async fn take_code(
@@ -295,7 +298,7 @@ impl Directory {
             .run("INSERT INTO organization_code (code, organization) VALUES ($1, $2)", values)
             .await
         {
-            Err(Error::Twice) => Err(Error::CodeTaken(code.clone())),
+            Err(Error::Conflict) => Err(Error::CodeTaken(code.clone())),
             other => other.map(drop),
         }
     }
@@ -331,7 +334,7 @@ impl Directory {
             .run("INSERT INTO organization_domain (domain, organization) VALUES ($1, $2)", values)
             .await
         {
-            Err(Error::Twice) => Err(Error::DomainElsewhere(domain.to_owned())),
+            Err(Error::Conflict) => Err(Error::DomainElsewhere(domain.to_owned())),
             other => other.map(drop),
         }
     }

@@ -194,7 +194,7 @@ impl Directory {
                    role_source = COALESCE($6, role_source), state = COALESCE($7, state), tid = CASE WHEN $8 = 1 THEN NULL ELSE tid END, \
                    oid = CASE WHEN $8 = 1 THEN NULL ELSE oid END WHERE id = $1";
         match changes.run(sql, values).await {
-            Err(Error::Twice) => return Err(Error::UsernameTaken(after)),
+            Err(Error::Conflict) => return Err(Error::UsernameTaken(after)),
             other => other?,
         };
         if change.on == Some(false) || change.unlink {

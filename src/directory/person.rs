@@ -41,7 +41,7 @@ pub enum RoleSource {
     /// The organization's default.
     Default,
     /// Set by an operator or an admin; stays regardless of Entra.
-    Hand,
+    Manual,
     /// `[directory] role_map`, at the last sign-in.
     Entra,
 }
@@ -76,7 +76,7 @@ impl RoleSource {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Default => "default",
-            Self::Hand => "hand",
+            Self::Manual => "hand",
             Self::Entra => "entra",
         }
     }
@@ -92,7 +92,7 @@ pub(super) fn of_row(row: &DatabaseRow) -> Result<Person, Error> {
     };
     let role_source = match row.text("role_source")?.as_str() {
         "default" => RoleSource::Default,
-        "hand" => RoleSource::Hand,
+        "hand" => RoleSource::Manual,
         "entra" => RoleSource::Entra,
         _ => return Err(unknown("role_source")),
     };

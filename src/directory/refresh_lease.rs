@@ -20,7 +20,7 @@ pub enum RefreshLease {
     /// Another process is asking Entra.
     Elsewhere,
     /// The sign-in has ended.
-    Over,
+    Ended,
 }
 
 impl Directory {
@@ -42,7 +42,7 @@ impl Directory {
         let row =
             changes.row(sqlx::AssertSqlSafe(sql), vec![id.to_string().into(), now.into()]).await?;
         changes.commit().await?;
-        let Some(row) = row else { return Ok(RefreshLease::Over) };
+        let Some(row) = row else { return Ok(RefreshLease::Ended) };
         if !turn {
             return Ok(RefreshLease::Elsewhere);
         }

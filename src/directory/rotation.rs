@@ -44,7 +44,7 @@ impl Directory {
         let shown = PresentedToken::read(token.expose()).ok_or(RedeemError::Unknown)?;
         let row = self.row_of_sign_in(shown.sign_in).await?.ok_or(RedeemError::Unknown)?;
         self.judge(&row, &shown, token, client, idle).await?;
-        self.live(&row).await?.ok_or(RedeemError::Over)
+        self.live(&row).await?.ok_or(RedeemError::SignInEnded)
     }
 
     /// Uses up a refresh token, and returns the next one. If several requests use the same token at
@@ -62,7 +62,7 @@ impl Directory {
         for _ in 0..MAX_ROTATION_TRIES {
             let row = self.row_of_sign_in(shown.sign_in).await?.ok_or(RedeemError::Unknown)?;
             let worth = self.judge(&row, &shown, token, client, idle).await?;
-            let client_sign_in = self.live(&row).await?.ok_or(RedeemError::Over)?;
+            let client_sign_in = self.live(&row).await?.ok_or(RedeemError::SignInEnded)?;
             match worth {
                 TokenState::JustUsed(refresh) => {
                     return Ok(AcceptedClientSignIn {
@@ -82,7 +82,7 @@ impl Directory {
                 }
             }
         }
-        Err(Error::Twice.into())
+        Err(Error::Conflict.into())
     }
 
     /// Ends the sign-in that a refresh token belongs to, and returns its ID; `None` if the token
@@ -140,12 +140,12 @@ impl Directory {
         }
         let now = self.clock.now();
         if row.maybe_number("ended")?.is_some() || now >= time(row, "ends")? {
-            return Err(RedeemError::Over);
+            return Err(RedeemError::SignInEnded);
         }
         let (id, digest) = (id_of(row)?, Some(digest_of(token.expose())));
         if now >= time(row, "seen")?.saturating_add(idle) {
             self.end_sign_in(id, "nobody refreshed it for too long").await?;
-            return Err(RedeemError::Over);
+            return Err(RedeemError::SignInEnded);
         }
         if row.maybe_text("token")? == digest {
             return Ok(TokenState::Newest);
@@ -158,7 +158,7 @@ impl Directory {
             return self
                 .repeated_answer(row, id)?
                 .map(TokenState::JustUsed)
-                .ok_or(RedeemError::Over);
+                .ok_or(RedeemError::SignInEnded);
         }
         self.end_sign_in(id, "a refresh token was used twice").await?;
         Err(RedeemError::Reused(id))

@@ -36,7 +36,7 @@ use crate::seal::keyring::Keyring;
 use crate::seal::random;
 
 /// The database of a test: the address of an empty one, which exists as long as the test runs.
-struct Ground {
+struct DatabaseFixture {
     config: Config,
     clock: Clock,
     _folder: Option<tempfile::TempDir>,
@@ -47,13 +47,18 @@ const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
 const CLIENT: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 const VALUE: &str = "8Qx~uN7mGd2Jz4kPw9Rt5Yb1Vc6Hs3Lf";
 
-/// Runs a test on `SQLite`, and on `PostgreSQL` if it is installed.
-async fn on_both<F: Future<Output = ()>>(story: impl Fn(Ground) -> F) {
+/// Runs a test on SQLite, and on PostgreSQL if it is installed.
+async fn on_both<F: Future<Output = ()>>(story: impl Fn(DatabaseFixture) -> F) {
     let folder = tempfile::tempdir().unwrap();
     let database = DatabaseConfig::Sqlite(folder.path().join("entrada.db"));
-    story(Ground { config: config(database), clock: Clock::system(), _folder: Some(folder) }).await;
+    story(DatabaseFixture {
+        config: config(database),
+        clock: Clock::system(),
+        _folder: Some(folder),
+    })
+    .await;
     if let Some(address) = postgres::database() {
-        story(Ground {
+        story(DatabaseFixture {
             config: config(DatabaseConfig::Postgres(Secret::new(address))),
             clock: Clock::system(),
             _folder: None,
@@ -79,7 +84,7 @@ fn config(database: DatabaseConfig) -> Config {
     }
 }
 
-impl Ground {
+impl DatabaseFixture {
     async fn open(&self) -> Directory {
         self.opened_with(&["a secret of the stories, longer than 32 bytes"]).await.unwrap()
     }

@@ -188,7 +188,7 @@ impl Directory {
     ) -> Result<(), Error> {
         for _ in 1..MAX_TRANSACTION_TRIES {
             match self.try_to_import_rows(organization, &batch, by, outcome).await {
-                Err(Error::Twice) => {}
+                Err(Error::Conflict) => {}
                 other => return other,
             }
         }
@@ -244,7 +244,7 @@ impl Directory {
         if made != u64::try_from(new.len()).unwrap_or(u64::MAX) {
             // Another process has created one of them since the query: nothing of this batch is
             // done.
-            return Err(Error::Twice);
+            return Err(Error::Conflict);
         }
         for (id, line) in &other {
             update(&mut changes, id, &line.person).await?;

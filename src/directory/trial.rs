@@ -54,7 +54,7 @@ impl Directory {
         // The transaction is dropped without `commit`.
         let met = self.match_person(&mut changes, who, &organization).await?;
         met.map(|(how, person)| SignInPreview { person_match: how, person })
-            .ok_or_else(|| Error::Twice.into())
+            .ok_or_else(|| Error::Conflict.into())
     }
 
     /// Returns a digest of the organization's current connection, which identifies the connection

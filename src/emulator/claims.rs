@@ -160,7 +160,7 @@ pub(super) fn id_token(
         TokenDefect::PersonalKey => ring.personal()?.signed(ring.personal()?.kid(), &claims),
         TokenDefect::GovernmentKey => ring.government()?.signed(ring.government()?.kid(), &claims),
         TokenDefect::UnknownKid => key.signed(&state.random.text::<20>(), &claims),
-        TokenDefect::Twice => {
+        TokenDefect::DuplicateClaim => {
             key.signed(key.kid(), &claims.replacen('{', &format!("{{\"tid\":\"{UNKNOWN_ID}\","), 1))
         }
         _ => key.signed(key.kid(), &claims),
@@ -195,7 +195,7 @@ fn apply_defect(state: &EmulatorState, claims: &mut Map<String, Value>, wrong: T
         | TokenDefect::GovernmentKey
         | TokenDefect::Hs256
         | TokenDefect::UnknownKid
-        | TokenDefect::Twice => None,
+        | TokenDefect::DuplicateClaim => None,
     };
 }
 

@@ -33,7 +33,7 @@ pub enum TokenDefect {
     /// A key ID that is not published.
     UnknownKid,
     /// A duplicate `tid`.
-    Twice,
+    DuplicateClaim,
     /// The person authenticated an hour ago (`auth_time`), and the session at Entra has continued
     /// since then.
     ProvedLongAgo,
@@ -60,7 +60,7 @@ impl TokenDefect {
         ("government-key", Self::GovernmentKey),
         ("hs256", Self::Hs256),
         ("unknown-kid", Self::UnknownKid),
-        ("twice", Self::Twice),
+        ("twice", Self::DuplicateClaim),
         ("no-acrs", Self::NoContext),
         ("old-auth-time", Self::ProvedLongAgo),
         ("new-auth-time", Self::ProvedJustNow),

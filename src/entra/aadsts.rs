@@ -45,7 +45,7 @@ pub enum ResponsibleParty {
     /// local directory.
     IdentityProvider,
     /// Entrada.
-    Us,
+    Entrada,
 }
 
 /// How Entrada reacts to a refusal.

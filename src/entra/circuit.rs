@@ -91,24 +91,24 @@ impl Circuits<'_> {
     /// and the others wait for its outcome.
     ///
     /// # Errors
-    /// `Resting` while requests to Entra are paused.
+    /// `Paused` while requests to Entra are paused.
     pub async fn enter(
         self,
         permits: &Arc<Semaphore>,
     ) -> Result<(CircuitTicket, OwnedSemaphorePermit), Error> {
         match self.pause_seconds() {
             0 => {}
-            seconds => return Err(Error::Resting(seconds)),
+            seconds => return Err(Error::Paused(seconds)),
         }
         // The semaphore is never closed, so this error cannot occur.
-        let place = Arc::clone(permits).acquire_owned().await.map_err(|_| Error::Resting(1))?;
+        let place = Arc::clone(permits).acquire_owned().await.map_err(|_| Error::Paused(1))?;
         let now = self.authority.clock.now_millis();
         // Always locked in this order. Both are checked before either takes the request as its
         // probe, because a probe that is not sent delays the next one.
         let (mut authority, mut registration) = (self.authority.state(), self.registration.state());
         let pause = authority.pause_seconds(now).max(registration.pause_seconds(now));
         if pause > 0 {
-            return Err(Error::Resting(pause));
+            return Err(Error::Paused(pause));
         }
         let ticket = CircuitTicket {
             authority: authority.start(now),

@@ -36,7 +36,7 @@ pub enum Error {
     },
     /// Entra did not answer recently, so requests are paused; the number of seconds that remain.
     #[error("Entra did not answer recently; the next attempt is in {0} s")]
-    Resting(u64),
+    Paused(u64),
     /// The discovery document is rejected.
     #[error("{0}")]
     Metadata(#[from] BadMetadata),

@@ -105,7 +105,7 @@ impl Error {
                     error,
                     super::error::Error::Unreachable { .. }
                         | super::error::Error::Status { .. }
-                        | super::error::Error::Resting(_)
+                        | super::error::Error::Paused(_)
                 )
             }
             _ => false,
@@ -119,7 +119,7 @@ impl Error {
             Self::Token(super::error::Error::Status { retry_after, .. }) => {
                 retry_after.map(|it| it.min(MAX_GRAPH_RETRY_AFTER_SECONDS))
             }
-            Self::Token(super::error::Error::Resting(seconds)) => Some(*seconds),
+            Self::Token(super::error::Error::Paused(seconds)) => Some(*seconds),
             _ => None,
         }
     }

@@ -13,7 +13,7 @@ pub enum InvalidToken {
     Malformed,
     /// A header member or a claim occurs twice (RFC 7515 section 4, RFC 7519 section 4).
     #[error("the token contains a duplicate member")]
-    Twice,
+    DuplicateClaim,
     /// `alg` is not RS256.
     #[error("the token is not signed with RS256")]
     Algorithm,

@@ -71,7 +71,7 @@ pub fn of(error: &Error) -> RefreshFailure {
         Error::Status { retry_after, .. } => {
             RefreshFailure::Later { retry_after: *retry_after, ours: false }
         }
-        Error::Resting(seconds) => {
+        Error::Paused(seconds) => {
             RefreshFailure::Later { retry_after: Some(*seconds), ours: false }
         }
         Error::Unreachable { .. }
@@ -157,7 +157,7 @@ fn invalid_grant(refusal: &EntraRefusal) -> RefreshFailure {
         // The others require something that only the person can provide.
         (Some(_), _) => RefreshFailure::InteractionRequired { claims: refusal.claims.clone() },
         (None, Some(ResponsibleParty::Entra)) => LATER_ON,
-        (None, Some(ResponsibleParty::Owner | ResponsibleParty::Us)) => OURS,
+        (None, Some(ResponsibleParty::Owner | ResponsibleParty::Entrada)) => OURS,
         (None, _) => RefreshFailure::Ended,
     }
 }
@@ -261,7 +261,7 @@ mod tests {
             assert_eq!(of(&error), RefreshFailure::Later { retry_after, ours: false });
         }
         assert_eq!(
-            of(&Error::Resting(9)),
+            of(&Error::Paused(9)),
             RefreshFailure::Later { retry_after: Some(9), ours: false }
         );
     }
@@ -368,7 +368,7 @@ mod tests {
             InvalidToken::Issuer,
             InvalidToken::Tenant,
             InvalidToken::Audience,
-            InvalidToken::Twice,
+            InvalidToken::DuplicateClaim,
             InvalidToken::Algorithm,
         ] {
             assert_eq!(of(&Error::Token(invalid)), RefreshFailure::Ended, "{invalid}");

@@ -109,7 +109,7 @@ impl EntraRegistration {
     /// Waits until a request about a session may be sent.
     ///
     /// # Errors
-    /// `Resting` while requests to Entra are paused.
+    /// `Paused` while requests to Entra are paused.
     pub(super) async fn enter(&self) -> Result<(CircuitTicket, OwnedSemaphorePermit), Error> {
         self.circuits().enter(&self.authority.permits).await
     }

@@ -121,7 +121,9 @@ fn object(part: &str) -> Result<Map<String, Value>, InvalidToken> {
     match serde_json::from_slice(&bytes) {
         Ok(StrictJson(Value::Object(map))) => Ok(map),
         Ok(_) => Err(InvalidToken::Malformed),
-        Err(error) if error.to_string().starts_with(DUPLICATE_NAME) => Err(InvalidToken::Twice),
+        Err(error) if error.to_string().starts_with(DUPLICATE_NAME) => {
+            Err(InvalidToken::DuplicateClaim)
+        }
         Err(_) => Err(InvalidToken::Malformed),
     }
 }

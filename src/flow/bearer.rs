@@ -75,7 +75,7 @@ async fn look_up(
     let verified = bearer.verify(token)?;
     let seen = session_of_sign_in(sidecar, verified.sign_in()).await?;
     bearer.remember(token, verified, seen.as_ref().map(|it| Arc::clone(&it.session)));
-    Ok(seen.ok_or(BadAccessToken::Over)?)
+    Ok(seen.ok_or(BadAccessToken::SignInEnded)?)
 }
 
 /// Returns the session of a sign-in, and schedules the recheck of a new one.

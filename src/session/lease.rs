@@ -74,7 +74,7 @@ impl<'a> LeaseKeeper<'a> {
                 LeaseTurn::Held
             }
             RefreshLease::Elsewhere => LeaseTurn::Elsewhere,
-            RefreshLease::Over => LeaseTurn::Over,
+            RefreshLease::Ended => LeaseTurn::Ended,
         })
     }
 

@@ -44,7 +44,7 @@ pub enum LeaseTurn {
     /// Another process has the lease.
     Elsewhere,
     /// The session has ended.
-    Over,
+    Ended,
 }
 
 /// A refreshed token belongs to another person than the session.

@@ -65,7 +65,7 @@ pub enum CodeSource {
 #[derive(Debug)]
 pub enum CodeNotRedeemable {
     /// The client must wait this number of seconds.
-    Waits(u64),
+    MustWait(u64),
     /// Entra refused the same code of this client before.
     RefusedBefore(EntraRefusal),
 }
@@ -163,7 +163,7 @@ impl CodeAttempts {
                 .saturating_sub(self.clock.now().abs_diff(window.started_at))
                 .max(1)
         };
-        let Some(permit) = waited.await else { return Err(CodeNotRedeemable::Waits(rest())) };
+        let Some(permit) = waited.await else { return Err(CodeNotRedeemable::MustWait(rest())) };
         // It may have been refused meanwhile. The permit returns to the window.
         self.check_not_refused(digest)?;
         Ok(CodeAttempt {
@@ -277,7 +277,7 @@ mod tests {
         }
         let is_known = async |code: SentCode<'_>| match attempts.start(HERE, code).await {
             Err(CodeNotRedeemable::RefusedBefore(it)) => it == refusal,
-            Err(CodeNotRedeemable::Waits(_)) => false,
+            Err(CodeNotRedeemable::MustWait(_)) => false,
             Ok(attempt) => {
                 attempt.release();
                 false
@@ -321,7 +321,7 @@ mod tests {
         assert_eq!(all(false).await.iter().flatten().count(), MAX_WRONG_CODES);
         assert!(matches!(
             attempts.start(HERE, sent("one more")).await,
-            Err(CodeNotRedeemable::Waits(1..=WRONG_CODE_WINDOW_SECONDS))
+            Err(CodeNotRedeemable::MustWait(1..=WRONG_CODE_WINDOW_SECONDS))
         ));
         let person = CodeSource::Person(Guid::PERSONAL, Guid::PERSONAL);
         for other in [

@@ -24,7 +24,7 @@ pub enum Error {
     Broken,
     /// A name appears twice, so the form is ambiguous.
     #[error("the form repeats a name")]
-    Twice,
+    DuplicateField,
 }
 
 /// The names and values of a form; they may include a secret.
@@ -46,7 +46,7 @@ impl FormFields {
     /// Reads a posted form.
     ///
     /// # Errors
-    /// Returns `Error::Broken` if the form is too long, too slow or incomplete, and `Error::Twice`
+    /// Returns `Error::Broken` if the form is too long, too slow or incomplete, and `Error::DuplicateField`
     /// if a name appears twice.
     pub async fn read(body: Incoming) -> Result<Self, Error> {
         Self::parse(&bytes(body).await?)
@@ -55,13 +55,13 @@ impl FormFields {
     /// Parses bytes that were read already.
     ///
     /// # Errors
-    /// Returns `Error::Twice` if a name appears twice, and `Error::Broken` if there are too many
+    /// Returns `Error::DuplicateField` if a name appears twice, and `Error::Broken` if there are too many
     /// names.
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
         let mut out: Vec<(String, Zeroizing<String>)> = Vec::new();
         for (name, value) in url::form_urlencoded::parse(body) {
             if out.iter().any(|it| it.0 == name) {
-                return Err(Error::Twice);
+                return Err(Error::DuplicateField);
             }
             if out.len() == MAX_FORM_FIELDS {
                 return Err(Error::Broken);
@@ -119,6 +119,6 @@ mod tests {
 
     #[test]
     fn a_name_that_stands_twice_has_no_one_reading() {
-        assert_eq!(FormFields::parse(b"a=1&b=2&%61=3").err(), Some(Error::Twice));
+        assert_eq!(FormFields::parse(b"a=1&b=2&%61=3").err(), Some(Error::DuplicateField));
     }
 }

@@ -94,9 +94,9 @@ pub enum PlainHttpReason {
     /// `X-Forwarded-Proto` came from an untrusted peer.
     Untrusted,
     /// No header says how the client connected, and the connection is not TLS.
-    NotSaid,
+    NotReported,
     /// A trusted peer reports http.
-    Said,
+    Reported,
 }
 
 /// The reason why a forward-auth request is not answered.
@@ -121,8 +121,8 @@ pub enum ForwardAuthError {
 pub fn why_http(headers: &HeaderMap, origin: &RequestOrigin) -> PlainHttpReason {
     match (origin.trusted, headers.contains_key("x-forwarded-proto")) {
         (false, true) => PlainHttpReason::Untrusted,
-        _ if origin.https == Some(false) => PlainHttpReason::Said,
-        _ => PlainHttpReason::NotSaid,
+        _ if origin.https == Some(false) => PlainHttpReason::Reported,
+        _ => PlainHttpReason::NotReported,
     }
 }
 
@@ -499,10 +499,10 @@ mod tests {
         for (headers, ip, why) in [
             (headers(&said), "192.0.2.1", PlainHttpReason::Untrusted),
             (headers(&[("x-forwarded-proto", "https")]), "192.0.2.1", PlainHttpReason::Untrusted),
-            (headers(&[]), "192.0.2.1", PlainHttpReason::NotSaid),
-            (headers(&said), "10.0.0.1", PlainHttpReason::Said),
-            (headers(&[("x-forwarded-proto", "gopher")]), "10.0.0.1", PlainHttpReason::NotSaid),
-            (headers(&[]), "10.0.0.1", PlainHttpReason::NotSaid),
+            (headers(&[]), "192.0.2.1", PlainHttpReason::NotReported),
+            (headers(&said), "10.0.0.1", PlainHttpReason::Reported),
+            (headers(&[("x-forwarded-proto", "gopher")]), "10.0.0.1", PlainHttpReason::NotReported),
+            (headers(&[]), "10.0.0.1", PlainHttpReason::NotReported),
         ] {
             assert_eq!(
                 why_http(&headers, &read(&headers, &peer(ip), &trust())),

@@ -147,7 +147,7 @@ async fn attack_15_a_token_of_another_issuer_key_or_cloud_signs_nobody_in() {
         (TokenDefect::Stranger, "of the tenant 99999999-"),
         (TokenDefect::PersonalKey, "signed with a key of another issuer"),
         (TokenDefect::GovernmentKey, "signed with a key of another issuer"),
-        (TokenDefect::Twice, "contains a duplicate member"),
+        (TokenDefect::DuplicateClaim, "contains a duplicate member"),
         (TokenDefect::Hs256, "not signed with RS256"),
     ] {
         world.emulator.control().wrong(wrong);

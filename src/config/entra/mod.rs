@@ -109,7 +109,7 @@ pub(super) struct SignInAudience<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RegistrationUse {
     /// Everyone signs in with it.
-    Everybody,
+    AllPeople,
     /// No one signs in with it, because each organization brings its own; it may be omitted.
     Nobody,
     /// Like `Nobody`, but it identifies the account, from any tenant, before the person is looked

@@ -50,7 +50,7 @@ enum NextStep {
     Refresh,
     Revoke,
     /// The walk is over: start again.
-    Over,
+    Nothing,
 }
 
 impl NextStep {
@@ -62,7 +62,7 @@ impl NextStep {
             Self::Call => "call",
             Self::Refresh => "refresh",
             Self::Revoke => "revoke",
-            Self::Over => "begin",
+            Self::Nothing => "begin",
         }
     }
 }
@@ -93,7 +93,7 @@ impl PhoneVisit {
             state: random.text::<18>(),
             verifier: random.text::<32>(),
             endpoints,
-            next: if is_well { NextStep::Browser } else { NextStep::Over },
+            next: if is_well { NextStep::Browser } else { NextStep::Nothing },
             code: String::new(),
             access: String::new(),
             refresh: String::new(),
@@ -128,7 +128,7 @@ impl PhoneVisit {
             (true, Some(_)) => "the server returned an error",
             (true, None) => "state matches the app's value, and iss is the issuer (RFC 9207)",
         };
-        (self.code, self.next) = (code, if is_well { NextStep::Token } else { NextStep::Over });
+        (self.code, self.next) = (code, if is_well { NextStep::Token } else { NextStep::Nothing });
         self.record_step("code", seen, verdict.to_owned(), is_well);
     }
 
@@ -146,7 +146,7 @@ impl PhoneVisit {
             ("code_verifier", &verifier),
         ];
         let is_well = self.tokens("token", &fields).await;
-        self.next = if is_well { NextStep::Call } else { NextStep::Over };
+        self.next = if is_well { NextStep::Call } else { NextStep::Nothing };
     }
 
     /// The fifth step: calls the app behind the proxy, which receives the person's identity as it
@@ -165,7 +165,7 @@ impl PhoneVisit {
         let request =
             format!("GET {url}\nAuthorization: Bearer {}", shortened("access_token", &self.access));
         let is_well = response.good().is_some();
-        self.next = if is_well { NextStep::Refresh } else { NextStep::Over };
+        self.next = if is_well { NextStep::Refresh } else { NextStep::Nothing };
         self.record_step("call", request, shown, is_well);
     }
 
@@ -181,7 +181,7 @@ impl PhoneVisit {
             ("client_id", &place.client_id),
         ];
         let is_well = self.tokens("refresh", &fields).await;
-        self.next = if is_well { NextStep::Revoke } else { NextStep::Over };
+        self.next = if is_well { NextStep::Revoke } else { NextStep::Nothing };
     }
 
     /// The seventh step: signs out and revokes the refresh token (RFC 7009), which is invalid
@@ -210,7 +210,7 @@ impl PhoneVisit {
             step::answer(&response),
             step::answer(&after)
         );
-        self.next = NextStep::Over;
+        self.next = NextStep::Nothing;
         self.record_step("revoke", step::form(&self.endpoints.revocation, &fields), shown, is_well);
     }
 

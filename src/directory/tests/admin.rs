@@ -6,8 +6,8 @@ use crate::directory::change::SIGNED_OUT;
 
 #[tokio::test]
 async fn an_admin_changes_whom_they_stand_above_and_nobody_else() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &[]).await;
         let made = async |organization: &Organization, username: &str, role: &str| {

@@ -14,12 +14,12 @@ async fn a_postgresql_that_cannot_prove_who_it_is_is_not_spoken_to() {
     )
     .unwrap();
     let open = async |address: String| {
-        let ground = Ground {
+        let fixture = DatabaseFixture {
             config: config(DatabaseConfig::Postgres(Secret::new(address))),
             clock: Clock::system(),
             _folder: None,
         };
-        ground.opened_with(&["a secret of the stories, longer than 32 bytes"]).await
+        fixture.opened_with(&["a secret of the stories, longer than 32 bytes"]).await
     };
     assert!(
         open(postgres::by_tls(&address, "127.0.0.1", None)).await.is_err(),

@@ -55,8 +55,8 @@ pub(super) async fn signed_in(directory: &Directory) -> AcceptedClientSignIn {
 
 #[tokio::test]
 async fn a_code_is_good_once_for_its_client_its_place_and_its_proof() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let AcceptedClientSignIn { sign_in, .. } = signed_in(&directory).await;
         let (person, who) = maya(&directory).await;
         let member = sign_in.identity().member.clone().unwrap();
@@ -91,7 +91,7 @@ async fn a_code_is_good_once_for_its_client_its_place_and_its_proof() {
             Err(RedeemError::Unknown)
         ));
         let late = begun(&directory).await;
-        ground.clock.shift(60);
+        fixture.clock.shift(60);
         assert!(matches!(
             directory.redeem_code(&late, "phone", Some(HOME), VERIFIER, 100).await,
             Err(RedeemError::Code(..))
@@ -102,8 +102,8 @@ async fn a_code_is_good_once_for_its_client_its_place_and_its_proof() {
 
 #[tokio::test]
 async fn a_code_used_twice_ends_what_it_began() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let code = begun(&directory).await;
         let AcceptedClientSignIn { sign_in, refresh, .. } =
             directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.unwrap();
@@ -113,7 +113,10 @@ async fn a_code_used_twice_ends_what_it_began() {
             Err(RedeemError::Code("was used already", _))
         ));
         assert!(directory.sign_in(sign_in.id).await.unwrap().is_none());
-        assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(RedeemError::Over)));
+        assert!(matches!(
+            directory.rotate(&refresh, "phone", IDLE).await,
+            Err(RedeemError::SignInEnded)
+        ));
         // Informs all processes.
         let changes = directory.changed(0, None).await.unwrap();
         let member = sign_in.identity().member.clone().unwrap();
@@ -127,8 +130,8 @@ async fn a_code_used_twice_ends_what_it_began() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_who_redeem_one_code_one_at_most_is_given_tokens_and_nobody_keeps_them() {
-    on_both(async |ground: Ground| {
-        let (one, other) = (ground.open().await, ground.open().await);
+    on_both(async |fixture: DatabaseFixture| {
+        let (one, other) = (fixture.open().await, fixture.open().await);
         let code = begun(&one).await;
         let all: Vec<_> = (0..20)
             .map(|at| {
@@ -145,7 +148,10 @@ async fn of_many_who_redeem_one_code_one_at_most_is_given_tokens_and_nobody_keep
         }
         assert!(given.len() <= 1, "{}", given.len());
         for AcceptedClientSignIn { refresh, .. } in given {
-            assert!(matches!(one.rotate(&refresh, "phone", IDLE).await, Err(RedeemError::Over)));
+            assert!(matches!(
+                one.rotate(&refresh, "phone", IDLE).await,
+                Err(RedeemError::SignInEnded)
+            ));
         }
     })
     .await;
@@ -153,8 +159,8 @@ async fn of_many_who_redeem_one_code_one_at_most_is_given_tokens_and_nobody_keep
 
 #[tokio::test]
 async fn whoever_is_switched_off_or_made_anew_is_signed_out_of_every_client() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let (person, _) = maya(&directory).await;
         let change = |on| PersonChange { on: Some(on), ..PersonChange::default() };
         let AcceptedClientSignIn { sign_in, refresh, .. } = signed_in(&directory).await;
@@ -162,7 +168,10 @@ async fn whoever_is_switched_off_or_made_anew_is_signed_out_of_every_client() {
         assert!(directory.sign_in(sign_in.id).await.unwrap().is_none());
         directory.change_person(&person.username, change(true), "a story").await.unwrap();
         assert!(
-            matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(RedeemError::Over)),
+            matches!(
+                directory.rotate(&refresh, "phone", IDLE).await,
+                Err(RedeemError::SignInEnded)
+            ),
             "on again is no sign-in"
         );
         let refresh = signed_in(&directory).await.refresh;
@@ -174,7 +183,10 @@ async fn whoever_is_switched_off_or_made_anew_is_signed_out_of_every_client() {
             )
             .await
             .unwrap();
-        assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(RedeemError::Over)));
+        assert!(matches!(
+            directory.rotate(&refresh, "phone", IDLE).await,
+            Err(RedeemError::SignInEnded)
+        ));
         maya(&directory).await;
         let refresh = signed_in(&directory).await.refresh;
         let off = OrganizationChange {
@@ -182,13 +194,19 @@ async fn whoever_is_switched_off_or_made_anew_is_signed_out_of_every_client() {
             ..OrganizationChange::default()
         };
         directory.change_organization(&code("contoso"), off, "a story").await.unwrap();
-        assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(RedeemError::Over)));
+        assert!(matches!(
+            directory.rotate(&refresh, "phone", IDLE).await,
+            Err(RedeemError::SignInEnded)
+        ));
         let on = OrganizationChange {
             state: Some(OrganizationState::On),
             ..OrganizationChange::default()
         };
         directory.change_organization(&code("contoso"), on, "a story").await.unwrap();
-        assert!(matches!(directory.rotate(&refresh, "phone", IDLE).await, Err(RedeemError::Over)));
+        assert!(matches!(
+            directory.rotate(&refresh, "phone", IDLE).await,
+            Err(RedeemError::SignInEnded)
+        ));
         let (person, _) = maya(&directory).await;
         let acting = AdminScope {
             organization: person.organization,
@@ -217,8 +235,8 @@ async fn whoever_is_switched_off_or_made_anew_is_signed_out_of_every_client() {
 
 #[tokio::test]
 async fn a_code_that_nobody_redeems_leaves_no_sign_in() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         begun(&directory).await;
         let count = async || {
             directory
@@ -231,7 +249,7 @@ async fn a_code_that_nobody_redeems_leaves_no_sign_in() {
                 .unwrap()
         };
         assert_eq!(count().await, 1);
-        ground.clock.shift(31 * 86_400);
+        fixture.clock.shift(31 * 86_400);
         for _ in 0..64 {
             begun(&directory).await;
         }
@@ -242,8 +260,8 @@ async fn a_code_that_nobody_redeems_leaves_no_sign_in() {
 
 #[tokio::test]
 async fn nothing_that_opens_anything_lies_in_the_table_and_a_row_opens_as_itself_only() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let code = begun(&directory).await;
         let AcceptedClientSignIn { sign_in, refresh, .. } = directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 100).await.unwrap();
         let columns = ["code", "salt", "token", "identity", "entra_grant", "challenge"];
@@ -268,12 +286,12 @@ async fn nothing_that_opens_anything_lies_in_the_table_and_a_row_opens_as_itself
 
 #[tokio::test]
 async fn new_secrets_of_a_reload_seal_what_is_kept_and_the_old_ones_still_open_it() {
-    on_both(async |ground: Ground| {
+    on_both(async |fixture: DatabaseFixture| {
         let (old, new) = (
             "a secret of the stories, longer than 32 bytes",
             "another secret of the stories, long enough",
         );
-        let before = ground.opened_with(&[old]).await.unwrap();
+        let before = fixture.opened_with(&[old]).await.unwrap();
         let AcceptedClientSignIn { sign_in: first, refresh, .. } = signed_in(&before).await;
         let keyring = Keyring::new(&[Secret::new(new), Secret::new(old)], &random::system());
         let after = before.sealed_by(&keyring);
@@ -282,13 +300,13 @@ async fn new_secrets_of_a_reload_seal_what_is_kept_and_the_old_ones_still_open_i
         let second = signed_in(&after).await;
         // Without the old secret, data that it sealed is only unreadable, and data that the new one
         // sealed stays valid.
-        let fresh = ground.opened_with(&[new]).await.unwrap();
+        let fresh = fixture.opened_with(&[new]).await.unwrap();
         assert!(fresh.sign_in(second.sign_in.id).await.unwrap().is_some());
         assert!(fresh.rotate(&second.refresh, "phone", IDLE).await.is_ok());
         assert!(matches!(fresh.sign_in(first.id).await, Err(Error::UnopenedSignIn)));
         // The old secret can be restored.
         assert!(
-            ground
+            fixture
                 .opened_with(&[new, old])
                 .await
                 .unwrap()
@@ -306,20 +324,20 @@ async fn new_secrets_of_a_reload_seal_what_is_kept_and_the_old_ones_still_open_i
 #[tokio::test]
 async fn a_person_has_no_more_live_sign_ins_on_clients_than_allowed_and_the_one_unused_longest_ends()
  {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let mut all = Vec::new();
         for _ in 0..3 {
             let code = begun(&directory).await;
             all.push(directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 3).await.unwrap());
-            ground.clock.shift(1);
+            fixture.clock.shift(1);
         }
         assert!(all.iter().all(|it| it.ended.is_empty()));
         // The first is used again, so the second is the one unused longest. A code that was never
         // redeemed does not count.
         let used = directory.rotate(&all[0].refresh, "phone", IDLE).await.unwrap();
         let _unused = begun(&directory).await;
-        ground.clock.shift(1);
+        fixture.clock.shift(1);
         let code = begun(&directory).await;
         let fourth = directory.redeem_code(&code, "phone", Some(HOME), VERIFIER, 3).await.unwrap();
         assert_eq!(fourth.ended, [all[1].sign_in.id]);

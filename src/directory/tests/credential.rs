@@ -23,8 +23,8 @@ fn secrets(by: &EntraConnection) -> (&str, Option<&str>) {
 
 #[tokio::test]
 async fn a_new_secret_waits_beside_the_other_until_it_is_proven() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         directory.change_organization(&contoso.code, anew("second"), "maya").await.unwrap();
         let (found, first) = by(&directory, &contoso.code).await;
@@ -59,8 +59,8 @@ async fn a_new_secret_waits_beside_the_other_until_it_is_proven() {
 
 #[tokio::test]
 async fn a_secret_that_waits_is_taken_back_and_what_entra_says_against_it_is_kept() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         directory.change_organization(&contoso.code, anew("wrong"), "maya").await.unwrap();
         let (_, both) = by(&directory, &contoso.code).await;
@@ -89,8 +89,8 @@ async fn a_secret_that_waits_is_taken_back_and_what_entra_says_against_it_is_kep
 
 #[tokio::test]
 async fn a_new_secret_takes_the_place_at_once_where_no_other_could_go_on_working() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let second = async |change: OrganizationChange| {
             directory.change_organization(&contoso.code, change, "maya").await.unwrap();
@@ -129,7 +129,7 @@ async fn a_new_secret_takes_the_place_at_once_where_no_other_could_go_on_working
         };
         directory.change_organization(&contoso.code, on, "maya").await.unwrap();
         let later =
-            ground.opened_with(&["another secret of the stories, long enough"]).await.unwrap();
+            fixture.opened_with(&["another secret of the stories, long enough"]).await.unwrap();
         later.change_organization(&contoso.code, anew("d"), "maya").await.unwrap();
         assert_eq!(secrets(&by(&later, &contoso.code).await.1), ("d", None));
     })
@@ -142,8 +142,8 @@ async fn both_secrets_are_sealed_and_sealed_anew() {
         "the older secret of the stories, long enough",
         "the newer secret of the stories, long enough",
     );
-    on_both(async |ground: Ground| {
-        let directory = ground.opened_with(&[old]).await.unwrap();
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.opened_with(&[old]).await.unwrap();
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         directory.change_organization(&contoso.code, anew("second-Value"), "maya").await.unwrap();
         let row = directory
@@ -154,14 +154,14 @@ async fn both_secrets_are_sealed_and_sealed_anew() {
             .unwrap();
         assert!(!row.text("credential_next").unwrap().contains("second-Value"));
         assert_eq!(
-            ground.opened_with(&[new]).await.unwrap().unopened().await.unwrap().as_slice(),
+            fixture.opened_with(&[new]).await.unwrap().unopened().await.unwrap().as_slice(),
             std::slice::from_ref(&contoso.code)
         );
         assert_eq!(
-            ground.opened_with(&[new, old]).await.unwrap().reseal("a story").await.unwrap(),
+            fixture.opened_with(&[new, old]).await.unwrap().reseal("a story").await.unwrap(),
             1
         );
-        let after = ground.opened_with(&[new]).await.unwrap();
+        let after = fixture.opened_with(&[new]).await.unwrap();
         assert_eq!(after.unopened().await.unwrap(), []);
         let (_, both) = by(&after, &contoso.code).await;
         assert_eq!(secrets(&both), (VALUE, Some("second-Value")));
@@ -176,8 +176,8 @@ async fn both_secrets_are_sealed_and_sealed_anew() {
 /// Many sign-ins on two replicas, with several new secrets one after the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_who_prove_a_secret_at_once_put_it_in_place_once() {
-    on_both(async |ground: Ground| {
-        let (one, other) = (ground.open().await, ground.open().await);
+    on_both(async |fixture: DatabaseFixture| {
+        let (one, other) = (fixture.open().await, fixture.open().await);
         let contoso = organization(&one, "contoso", CONTOSO, &[]).await;
         for value in ["second", "third"] {
             one.change_organization(&contoso.code, anew(value), "maya").await.unwrap();

@@ -14,8 +14,8 @@ async fn import(
 
 #[tokio::test]
 async fn a_file_makes_people_and_reports_each_line_that_it_left_out() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &["fabrikam.com"]).await;
         person(&directory, &fabrikam, "taken", None).await;
@@ -64,8 +64,8 @@ async fn a_file_makes_people_and_reports_each_line_that_it_left_out() {
 
 #[tokio::test]
 async fn a_file_of_something_else_is_refused_before_anybody_is_made() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         for text in ["", "name\nmaya\n", "username,password\nmaya,x\n", "\u{0}\u{1}\n"] {
             assert!(
@@ -80,8 +80,8 @@ async fn a_file_of_something_else_is_refused_before_anybody_is_made() {
 
 #[tokio::test]
 async fn an_export_has_no_formula_and_comes_back_as_it_was() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let names =
             ["=HYPERLINK(\"http://x\")", "+1", "-1", "@SUM(1)", "'quoted", "Plain, with \"signs\""];
@@ -110,8 +110,8 @@ async fn an_export_has_no_formula_and_comes_back_as_it_was() {
 
 #[tokio::test]
 async fn many_batches_are_one_file() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let text: String = std::iter::once("username\n".to_owned())
             .chain((0..2345).map(|it| format!("user{it}\n")))
@@ -133,12 +133,12 @@ async fn many_batches_are_one_file() {
 #[ignore = "a million people take a while"]
 async fn a_sign_in_finds_one_of_a_million_people_within_a_millisecond() {
     let folder = tempfile::tempdir().unwrap();
-    let ground = Ground {
+    let fixture = DatabaseFixture {
         config: config(DatabaseConfig::Sqlite(folder.path().join("entrada.db"))),
         clock: Clock::system(),
         _folder: Some(folder),
     };
-    let directory = ground.open().await;
+    let directory = fixture.open().await;
     let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
     let lines =
         (0..1_000_000).map(|it| format!("user{it}@contoso.com,Name {it},user{it}@contoso.com\n"));

@@ -24,8 +24,8 @@ fn all(limit: u32) -> RecentSignInQuery {
 
 #[tokio::test]
 async fn sign_ins_are_read_newest_first_and_page_by_page() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &[]).await;
         let maya = person(&directory, &contoso, "maya", None).await;
@@ -84,8 +84,8 @@ async fn sign_ins_are_read_newest_first_and_page_by_page() {
 
 #[tokio::test]
 async fn sign_ins_are_kept_for_a_month_and_a_flood_of_refusals_takes_out_none() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let count = async |sql: &'static str| {
             directory.database.row(sql, Vec::new()).await.unwrap().unwrap().number("count").unwrap()
@@ -109,7 +109,7 @@ async fn sign_ins_are_kept_for_a_month_and_a_flood_of_refusals_takes_out_none() 
             count("SELECT COUNT(*) AS count FROM sign_in WHERE outcome = 'signed_in'").await,
             1
         );
-        ground.clock.shift(i64::try_from(RETENTION_SECONDS).unwrap() + 1);
+        fixture.clock.shift(i64::try_from(RETENTION_SECONDS).unwrap() + 1);
         assert_eq!(directory.sign_ins(contoso.id, all(9)).await.unwrap(), []);
         for at in 0..usize::from(ROWS_BETWEEN_CLEANUPS) {
             directory.record_sign_in(&sign_in(&contoso, at, None)).await.unwrap();
@@ -124,8 +124,8 @@ async fn sign_ins_are_kept_for_a_month_and_a_flood_of_refusals_takes_out_none() 
 
 #[tokio::test]
 async fn the_history_is_whole_newest_first_and_of_one_organization() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &[]).await;
         let maya = person(&directory, &contoso, "maya", None).await;
@@ -135,7 +135,7 @@ async fn the_history_is_whole_newest_first_and_of_one_organization() {
             directory.change_person(&maya.username, change, "tom").await.unwrap();
             // Both within one second and across two.
             if at == 4 {
-                ground.clock.shift(2);
+                fixture.clock.shift(2);
             }
         }
         directory

@@ -18,8 +18,8 @@ fn with_roles(it: Identity, roles: &[&str]) -> Identity {
 
 #[tokio::test]
 async fn whoever_is_not_known_is_made_once_with_the_default_role_and_found_again() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
         let maya =
             directory.admit_identity(&who(CONTOSO, 1, "Maya@contoso.com"), &contoso).await.unwrap();
@@ -42,8 +42,8 @@ async fn whoever_is_not_known_is_made_once_with_the_default_role_and_found_again
 #[tokio::test]
 async fn an_unlinked_person_is_linked_by_a_members_name_at_a_bound_domain_or_by_a_verified_e_mail()
 {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
         let maya = person(&directory, &contoso, "maya@contoso.com", None).await;
         let jonas = person(&directory, &contoso, "jonas", Some("jonas@contoso.com")).await;
@@ -69,8 +69,8 @@ async fn an_unlinked_person_is_linked_by_a_members_name_at_a_bound_domain_or_by_
 
 #[tokio::test]
 async fn nobody_takes_a_person_over_by_a_name_or_an_address_that_nobody_verified() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
         let maya =
             person(&directory, &contoso, "maya@contoso.com", Some("maya@partner.example")).await;
@@ -108,8 +108,8 @@ async fn nobody_takes_a_person_over_by_a_name_or_an_address_that_nobody_verified
 
 #[tokio::test]
 async fn two_who_share_an_address_are_not_linked_by_it() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let one = person(&directory, &contoso, "desk-one", Some("desk@contoso.com")).await;
         let two = person(&directory, &contoso, "desk-two", Some("desk@contoso.com")).await;
@@ -127,8 +127,8 @@ async fn two_who_share_an_address_are_not_linked_by_it() {
 
 #[tokio::test]
 async fn another_tenant_is_refused_whatever_was_typed() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
         let maya =
             directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap();
@@ -147,8 +147,8 @@ async fn another_tenant_is_refused_whatever_was_typed() {
 
 #[tokio::test]
 async fn organizations_of_one_tenant_have_people_of_their_own() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let north = organization(&directory, "north", CONTOSO, &["contoso.com"]).await;
         let south = organization(&directory, "south", CONTOSO, &[]).await;
         let known = person(&directory, &north, "maya@contoso.com", None).await;
@@ -170,8 +170,8 @@ async fn organizations_of_one_tenant_have_people_of_their_own() {
 
 #[tokio::test]
 async fn a_username_that_is_taken_or_cannot_be_one_gives_way_to_a_free_one() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &[]).await;
         person(&directory, &fabrikam, "maya@shared.example", None).await;
@@ -209,8 +209,8 @@ async fn a_username_that_is_taken_or_cannot_be_one_gives_way_to_a_free_one() {
 
 #[tokio::test]
 async fn whoever_is_switched_off_is_refused_and_so_is_a_switched_off_organization() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
         let maya =
             directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap();
@@ -256,8 +256,8 @@ async fn whoever_is_switched_off_is_refused_and_so_is_a_switched_off_organizatio
 
 #[tokio::test]
 async fn first_sign_in_can_be_refused_and_guests_too() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
         let jonas = person(&directory, &contoso, "jonas@contoso.com", None).await;
         let change = OrganizationChange {
@@ -289,8 +289,8 @@ async fn first_sign_in_can_be_refused_and_guests_too() {
 
 #[tokio::test]
 async fn a_role_from_entra_goes_with_it_and_one_set_by_hand_stays() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let role = async |roles: &[&str]| {
             let maya = directory
@@ -321,8 +321,8 @@ async fn a_role_from_entra_goes_with_it_and_one_set_by_hand_stays() {
 
 #[tokio::test]
 async fn a_person_who_was_unlinked_is_linked_anew_and_keeps_the_id() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
         let maya =
             directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap();

@@ -8,8 +8,8 @@ use crate::directory::people::PeopleQuery;
 
 #[tokio::test]
 async fn of_two_owners_who_switch_each_other_off_at_once_one_stays() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let mut two = Vec::new();
         for username in ["olga", "oskar"] {
@@ -45,8 +45,8 @@ async fn of_two_owners_who_switch_each_other_off_at_once_one_stays() {
 
 #[tokio::test]
 async fn what_is_typed_leads_to_one_organization() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
         let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &[]).await;
         person(&directory, &fabrikam, "maya", None).await;
@@ -74,8 +74,8 @@ async fn what_is_typed_leads_to_one_organization() {
 
 #[tokio::test]
 async fn a_former_code_holds_until_its_end_and_is_free_after_it() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let renamed =
             directory.change_code(&contoso.code, &code("contoso-eu"), 1, "a story").await.unwrap();
@@ -93,7 +93,7 @@ async fn a_former_code_holds_until_its_end_and_is_free_after_it() {
             directory.add_organization(new(), "a story").await,
             Err(Error::CodeTaken(_))
         ));
-        ground.clock.shift(86_401);
+        fixture.clock.shift(86_401);
         assert_eq!(directory.organization(&code("contoso")).await.unwrap(), None);
         let other = directory.add_organization(new(), "a story").await.unwrap();
         assert_eq!((other.state, other.code.as_str()), (OrganizationState::Draft, "contoso"));
@@ -112,8 +112,8 @@ async fn a_former_code_holds_until_its_end_and_is_free_after_it() {
 
 #[tokio::test]
 async fn codes_usernames_and_domains_lead_to_one_place_only() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
         let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &[]).await;
         person(&directory, &contoso, "maya", Some("maya@partner.example")).await;
@@ -164,8 +164,8 @@ async fn codes_usernames_and_domains_lead_to_one_place_only() {
 
 #[tokio::test]
 async fn an_organization_is_turned_on_only_when_it_is_complete() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let new = NewOrganization {
             name: "Northwind Traders".to_owned(),
             tenant: Guid::parse(CONTOSO),
@@ -217,8 +217,8 @@ async fn a_credential_is_sealed_for_its_organization_and_opens_until_its_secret_
         "the older secret of the stories, long enough",
         "the newer secret of the stories, long enough",
     );
-    on_both(async |ground: Ground| {
-        let directory = ground.opened_with(&[old]).await.unwrap();
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.opened_with(&[old]).await.unwrap();
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &[]).await;
         let sealed = async |organization: &Organization| {
@@ -249,15 +249,15 @@ async fn a_credential_is_sealed_for_its_organization_and_opens_until_its_secret_
         directory.change_organization(&fabrikam.code, anew, "a story").await.unwrap();
 
         assert_eq!(
-            ground.opened_with(&[new]).await.unwrap().unopened().await.unwrap().len(),
+            fixture.opened_with(&[new]).await.unwrap().unopened().await.unwrap().len(),
             2,
             "dropped too early"
         );
         assert_eq!(
-            ground.opened_with(&[new, old]).await.unwrap().reseal("a story").await.unwrap(),
+            fixture.opened_with(&[new, old]).await.unwrap().reseal("a story").await.unwrap(),
             2
         );
-        let after = ground.opened_with(&[new]).await.unwrap();
+        let after = fixture.opened_with(&[new]).await.unwrap();
         assert_eq!(after.unopened().await.unwrap(), []);
         assert_ne!(sealed(&contoso).await, before);
     })
@@ -266,8 +266,8 @@ async fn a_credential_is_sealed_for_its_organization_and_opens_until_its_secret_
 
 #[tokio::test]
 async fn people_are_listed_page_by_page_and_found_by_how_they_begin() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         for it in ["anna", "anton", "an_x", "berta", "carl"] {
             person(&directory, &contoso, it, Some(&format!("{it}@mail.example"))).await;
@@ -307,8 +307,8 @@ async fn people_are_listed_page_by_page_and_found_by_how_they_begin() {
 
 #[tokio::test]
 async fn every_change_is_in_the_history_and_no_credential_is() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let anew = OrganizationChange {
             proof: Some(OrganizationCredential::secret(VALUE)),

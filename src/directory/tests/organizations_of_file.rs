@@ -7,7 +7,7 @@ use crate::directory::organization::OrganizationState;
 
 #[tokio::test]
 async fn organizations_of_the_file_are_there_and_only_the_file_changes_them() {
-    on_both(async |mut ground: Ground| {
+    on_both(async |mut fixture: DatabaseFixture| {
         let of_file = crate::config::directory::OrganizationConfig {
             code: code("contoso"),
             name: "Contoso".to_owned(),
@@ -19,8 +19,8 @@ async fn organizations_of_the_file_are_there_and_only_the_file_changes_them() {
             first_sign_in: None,
             guests: true,
         };
-        ground.config.organizations = vec![of_file.clone()];
-        let directory = ground.open().await;
+        fixture.config.organizations = vec![of_file.clone()];
+        let directory = fixture.open().await;
         let contoso = directory.organization_of("maya@contoso.com").await.unwrap().unwrap();
         assert_eq!((contoso.state, contoso.has_credential), (OrganizationState::On, true));
         let by = directory.connection(&contoso).await.unwrap().unwrap().by;
@@ -43,19 +43,19 @@ async fn organizations_of_the_file_are_there_and_only_the_file_changes_them() {
             Err(Error::InFile(_))
         ));
 
-        ground.config.organizations = vec![crate::config::directory::OrganizationConfig {
+        fixture.config.organizations = vec![crate::config::directory::OrganizationConfig {
             name: "Contoso Freight".to_owned(),
             ..of_file
         }];
-        let directory = ground.open().await;
+        let directory = fixture.open().await;
         let renamed = directory.organization_by_id(contoso.id).await.unwrap().unwrap();
         assert_eq!(
             (renamed.name.as_str(), renamed.state),
             ("Contoso Freight", OrganizationState::On)
         );
 
-        ground.config.organizations = Vec::new();
-        let directory = ground.open().await;
+        fixture.config.organizations = Vec::new();
+        let directory = fixture.open().await;
         let gone = directory.organization_by_id(contoso.id).await.unwrap().unwrap();
         assert_eq!((gone.state, gone.has_credential), (OrganizationState::Off, false));
         assert!(matches!(

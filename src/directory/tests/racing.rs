@@ -5,8 +5,8 @@ use super::*;
 /// Two connection pools, as with two processes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_hundred_first_sign_ins_at_once_make_one_person() {
-    on_both(async |ground: Ground| {
-        let (one, other) = (ground.open().await, ground.open().await);
+    on_both(async |fixture: DatabaseFixture| {
+        let (one, other) = (fixture.open().await, fixture.open().await);
         let contoso = organization(&one, "contoso", CONTOSO, &[]).await;
         let all: Vec<_> = (0..100)
             .map(|at| {
@@ -32,8 +32,8 @@ async fn a_hundred_first_sign_ins_at_once_make_one_person() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_unlinked_person_is_linked_once_and_by_one_alone() {
-    on_both(async |ground: Ground| {
-        let (one, other) = (ground.open().await, ground.open().await);
+    on_both(async |fixture: DatabaseFixture| {
+        let (one, other) = (fixture.open().await, fixture.open().await);
         let contoso = organization(&one, "contoso", CONTOSO, &["contoso.com"]).await;
         let known = person(&one, &contoso, "maya@contoso.com", None).await;
         let all: Vec<_> = (0..40)
@@ -67,8 +67,8 @@ async fn one_unlinked_person_is_linked_once_and_by_one_alone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn replicas_that_start_at_once_migrate_once() {
-    on_both(async |ground: Ground| {
-        let starts = (0..6).map(|_| ground.open());
+    on_both(async |fixture: DatabaseFixture| {
+        let starts = (0..6).map(|_| fixture.open());
         for directory in futures_util::future::join_all(starts).await {
             assert!(directory.organizations().await.unwrap().is_empty());
         }
@@ -78,8 +78,8 @@ async fn replicas_that_start_at_once_migrate_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_imports_from_opposite_ends_make_everybody_once() {
-    on_both(async |ground: Ground| {
-        let (one, other) = (ground.open().await, ground.open().await);
+    on_both(async |fixture: DatabaseFixture| {
+        let (one, other) = (fixture.open().await, fixture.open().await);
         let contoso = organization(&one, "contoso", CONTOSO, &[]).await;
         let line = |it: u32| format!("user{it}\n");
         let head = || std::iter::once("username\n".to_owned());
@@ -102,8 +102,8 @@ async fn two_imports_from_opposite_ends_make_everybody_once() {
 const OTHER: &str = "STORY_DIRECTORY";
 
 /// Starts this program a second time, as a process that signs everyone in.
-fn another_program(ground: &Ground) -> std::process::Child {
-    let address = match &ground.config.database {
+fn another_program(fixture: &DatabaseFixture) -> std::process::Child {
+    let address = match &fixture.config.database {
         DatabaseConfig::Sqlite(path) => format!("sqlite:{}", path.display()),
         DatabaseConfig::Postgres(address) => address.expose().to_owned(),
     };
@@ -144,17 +144,19 @@ async fn everybody_signs_in_for_the_first_time() {
         None => DatabaseConfig::Postgres(Secret::new(address)),
     };
     everybody(
-        &Ground { config: config(database), clock: Clock::system(), _folder: None }.open().await,
+        &DatabaseFixture { config: config(database), clock: Clock::system(), _folder: None }
+            .open()
+            .await,
     )
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_programs_that_sign_everybody_in_make_everybody_once() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
-        let mut others = [another_program(&ground), another_program(&ground)];
+        let mut others = [another_program(&fixture), another_program(&fixture)];
         everybody(&directory).await;
         for it in &mut others {
             assert!(it.wait().unwrap().success());
@@ -166,12 +168,12 @@ async fn two_programs_that_sign_everybody_in_make_everybody_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_program_killed_at_any_moment_leaves_nobody_half_and_nobody_twice() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
         person(&directory, &contoso, "person3@contoso.com", None).await;
         for people in [2, 5, 9, 14] {
-            let mut other = another_program(&ground);
+            let mut other = another_program(&fixture);
             while directory.count(contoso.id).await.unwrap() < people {
                 assert!(other.try_wait().unwrap().is_none(), "it ended before it was killed");
                 tokio::time::sleep(std::time::Duration::from_millis(1)).await;

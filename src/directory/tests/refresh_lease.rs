@@ -6,8 +6,8 @@ use crate::directory::refresh_lease::RefreshLease;
 
 #[tokio::test]
 async fn one_process_asks_entra_at_a_time_by_the_newest_grant() {
-    on_both(async |ground: Ground| {
-        let (one, other) = (ground.open().await, ground.open().await);
+    on_both(async |fixture: DatabaseFixture| {
+        let (one, other) = (fixture.open().await, fixture.open().await);
         let id = signed_in(&one).await.sign_in.id;
         let RefreshLease::Held(Some(grant)) = one.lease_refresh(id).await.unwrap() else {
             panic!("no turn")
@@ -16,7 +16,7 @@ async fn one_process_asks_entra_at_a_time_by_the_newest_grant() {
         assert!(matches!(other.lease_refresh(id).await.unwrap(), RefreshLease::Elsewhere));
         one.store_refresh_token(id, &Secret::new("the next")).await.unwrap();
         let (_, who) = maya(&one).await;
-        ground.clock.shift(10);
+        fixture.clock.shift(10);
         let now = Identity { roles: ["Fleet.Admin"].into_iter().collect(), ..who };
         one.refresh_succeeded(id, &now).await.unwrap();
         one.release_refresh(id).await.unwrap();
@@ -27,21 +27,21 @@ async fn one_process_asks_entra_at_a_time_by_the_newest_grant() {
         let sign_in = other.sign_in(id).await.unwrap().unwrap();
         assert!(
             sign_in.identity().roles.contains("Fleet.Admin")
-                && sign_in.answered + 8 >= ground.clock.now()
+                && sign_in.answered + 8 >= fixture.clock.now()
         );
         // A process that stopped during its question does not block others for long.
-        ground.clock.shift(61);
+        fixture.clock.shift(61);
         assert!(matches!(one.lease_refresh(id).await.unwrap(), RefreshLease::Held(_)));
         one.end_sign_in(id, "a story").await.unwrap();
-        assert!(matches!(one.lease_refresh(id).await.unwrap(), RefreshLease::Over));
+        assert!(matches!(one.lease_refresh(id).await.unwrap(), RefreshLease::Ended));
     })
     .await;
 }
 
 #[tokio::test]
 async fn groups_that_are_too_many_for_a_row_are_left_to_graph() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let id = signed_in(&directory).await.sign_in.id;
         let (_, who) = maya(&directory).await;
         let many: StringList = (0..600).map(|it| format!("{it:036}")).collect();

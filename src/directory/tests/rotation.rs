@@ -10,15 +10,15 @@ const SECRETS: [&str; 1] = ["a secret of the stories, longer than 32 bytes"];
 
 #[tokio::test]
 async fn a_refresh_token_is_sent_again_for_half_a_minute_and_used_later_ends_all() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let first = signed_in(&directory).await.refresh;
         let second = directory.rotate(&first, "phone", IDLE).await.unwrap().refresh;
         assert!(matches!(
             directory.rotate(&first, "tablet", IDLE).await,
             Err(RedeemError::OtherClient)
         ));
-        ground.clock.shift(15);
+        fixture.clock.shift(15);
         assert_eq!(
             directory.rotate(&first, "phone", IDLE).await.unwrap().refresh.expose(),
             second.expose(),
@@ -34,11 +34,11 @@ async fn a_refresh_token_is_sent_again_for_half_a_minute_and_used_later_ends_all
         ));
         assert!(matches!(
             directory.rotate(&third.refresh, "phone", IDLE).await,
-            Err(RedeemError::Over)
+            Err(RedeemError::SignInEnded)
         ));
         let again = signed_in(&directory).await.refresh;
         directory.rotate(&again, "phone", IDLE).await.unwrap();
-        ground.clock.shift(31);
+        fixture.clock.shift(31);
         assert!(
             matches!(
                 directory.sign_in_of_token(&again, "phone", IDLE).await,
@@ -52,8 +52,8 @@ async fn a_refresh_token_is_sent_again_for_half_a_minute_and_used_later_ends_all
 
 #[tokio::test]
 async fn what_somebody_makes_up_ends_nothing() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let AcceptedClientSignIn { sign_in, refresh, .. } = signed_in(&directory).await;
         let newest = directory.rotate(&refresh, "phone", IDLE).await.unwrap().refresh;
         let bytes = URL_SAFE_NO_PAD.decode(refresh.expose()).unwrap();
@@ -91,8 +91,8 @@ async fn what_somebody_makes_up_ends_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_hundred_refreshes_at_once_by_two_processes_have_one_successor() {
-    on_both(async |ground: Ground| {
-        let (one, other) = (ground.open().await, ground.open().await);
+    on_both(async |fixture: DatabaseFixture| {
+        let (one, other) = (fixture.open().await, fixture.open().await);
         let first = signed_in(&one).await.refresh;
         let all: Vec<_> = (0..100)
             .map(|at| {
@@ -123,21 +123,24 @@ async fn a_hundred_refreshes_at_once_by_two_processes_have_one_successor() {
 
 #[tokio::test]
 async fn it_ends_when_nobody_refreshes_and_when_its_time_is_over() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let idle = signed_in(&directory).await.refresh;
         let mut busy = signed_in(&directory).await.refresh;
         for _ in 0..4 {
-            ground.clock.shift(i64::try_from(IDLE / 2).unwrap());
+            fixture.clock.shift(i64::try_from(IDLE / 2).unwrap());
             busy = directory.rotate(&busy, "phone", IDLE).await.unwrap().refresh;
         }
-        assert!(matches!(directory.rotate(&idle, "phone", IDLE).await, Err(RedeemError::Over)));
+        assert!(matches!(
+            directory.rotate(&idle, "phone", IDLE).await,
+            Err(RedeemError::SignInEnded)
+        ));
         // The clock also advances in real time, so this leaves a margin.
-        ground.clock.shift(i64::try_from(IDLE).unwrap() - 60);
+        fixture.clock.shift(i64::try_from(IDLE).unwrap() - 60);
         busy = directory.rotate(&busy, "phone", IDLE).await.unwrap().refresh;
-        ground.clock.shift(60);
+        fixture.clock.shift(60);
         assert!(
-            matches!(directory.rotate(&busy, "phone", IDLE).await, Err(RedeemError::Over)),
+            matches!(directory.rotate(&busy, "phone", IDLE).await, Err(RedeemError::SignInEnded)),
             "ninety days, however busy"
         );
     })
@@ -146,11 +149,11 @@ async fn it_ends_when_nobody_refreshes_and_when_its_time_is_over() {
 
 #[tokio::test]
 async fn a_new_secret_in_front_keeps_people_signed_in_and_answers_a_retry_alike() {
-    on_both(async |ground: Ground| {
-        let before = ground.opened_with(&SECRETS).await.unwrap();
+    on_both(async |fixture: DatabaseFixture| {
+        let before = fixture.opened_with(&SECRETS).await.unwrap();
         let first = signed_in(&before).await.refresh;
         let second = before.rotate(&first, "phone", IDLE).await.unwrap().refresh;
-        let after = ground
+        let after = fixture
             .opened_with(&["a newer secret of the stories, as long as the other", SECRETS[0]])
             .await
             .unwrap();

@@ -14,8 +14,8 @@ fn seconds(it: u64) -> i64 {
 
 #[tokio::test]
 async fn a_link_is_used_once_whoever_tries_at_the_same_time_and_names_its_organization() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let made = directory.invite(&contoso.code, "a story").await.unwrap();
         assert_eq!(made.organization.id, contoso.id);
@@ -56,22 +56,22 @@ async fn a_link_is_used_once_whoever_tries_at_the_same_time_and_names_its_organi
 #[tokio::test]
 async fn a_link_ends_after_a_day_a_visit_after_two_hours_and_both_with_another_link_or_the_organization()
  {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let invited = async || directory.invite(&contoso.code, "a story").await.unwrap().token;
         let late = invited().await;
-        ground.clock.shift(seconds(LINK_LIFETIME_SECONDS));
-        assert!(matches!(directory.accept(&late).await, Err(InvitationError::Over)));
+        fixture.clock.shift(seconds(LINK_LIFETIME_SECONDS));
+        assert!(matches!(directory.accept(&late).await, Err(InvitationError::Ended)));
         let visit = directory.accept(&invited().await).await.unwrap();
         // The clock also advances in real time, so this leaves a margin.
-        ground.clock.shift(seconds(VISIT_LIFETIME_SECONDS) - 60);
+        fixture.clock.shift(seconds(VISIT_LIFETIME_SECONDS) - 60);
         assert!(directory.invitation(visit.id).await.unwrap().is_some());
-        ground.clock.shift(60);
+        fixture.clock.shift(60);
         assert!(directory.invitation(visit.id).await.unwrap().is_none());
         let before = invited().await;
         let visit = directory.accept(&invited().await).await.unwrap();
-        assert!(matches!(directory.accept(&before).await, Err(InvitationError::Over)));
+        assert!(matches!(directory.accept(&before).await, Err(InvitationError::Ended)));
         let off = OrganizationChange {
             state: Some(OrganizationState::Off),
             ..OrganizationChange::default()
@@ -88,8 +88,8 @@ async fn a_link_ends_after_a_day_a_visit_after_two_hours_and_both_with_another_l
 
 #[tokio::test]
 async fn of_two_links_made_at_once_one_holds() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         for round in 0..10 {
             let (one, two, three) = tokio::join!(
@@ -101,7 +101,7 @@ async fn of_two_links_made_at_once_one_holds() {
             for made in [one, two, three] {
                 match directory.accept(&made.unwrap().token).await {
                     Ok(_) => held += 1,
-                    Err(it) => assert!(matches!(it, InvitationError::Over), "{round}: {it:?}"),
+                    Err(it) => assert!(matches!(it, InvitationError::Ended), "{round}: {it:?}"),
                 }
             }
             assert_eq!(held, 1, "{round}");
@@ -112,8 +112,8 @@ async fn of_two_links_made_at_once_one_holds() {
 
 #[tokio::test]
 async fn whoever_guesses_codes_and_links_waits_for_no_writer_and_keeps_none_waiting() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         // SQLite has one writer at a time, and this one does not finish.
         let writing = directory.database.begin_transaction().await.unwrap();
         let junk = Secret::new("A".repeat(43));
@@ -143,8 +143,8 @@ async fn whoever_guesses_codes_and_links_waits_for_no_writer_and_keeps_none_wait
 
 #[tokio::test]
 async fn a_preview_says_what_a_sign_in_would_make_and_changes_nothing() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
         let off = OrganizationChange {
             state: Some(OrganizationState::Off),
@@ -185,8 +185,8 @@ async fn a_preview_says_what_a_sign_in_would_make_and_changes_nothing() {
 
 #[tokio::test]
 async fn a_test_is_of_the_connection_as_it_was_then() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let new = NewOrganization {
             code: Some(code("contoso")),
             name: "Contoso".to_owned(),
@@ -254,8 +254,8 @@ async fn a_test_is_of_the_connection_as_it_was_then() {
 /// An admin could not switch off the owner, but could switch off the whole company.
 #[tokio::test]
 async fn an_admin_changes_nothing_that_can_lock_out_somebody_of_a_higher_role() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso =
             organization(&directory, "contoso", CONTOSO, &["contoso.com", "contoso.net"]).await;
         let with_role = async |username: &str, role: &str| {

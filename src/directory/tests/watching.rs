@@ -7,11 +7,11 @@ use crate::directory::watch::MAX_CHANGES_PER_PAGE;
 
 #[tokio::test]
 async fn changes_are_listed_from_a_time_on_page_by_page_and_none_twice() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let maya = person(&directory, &contoso, "maya", None).await;
-        let now = ground.clock.now();
+        let now = fixture.clock.now();
         let changes = directory.changed(now - 60, None).await.unwrap();
         let changes: Vec<_> =
             changes.iter().map(|it| (it.organization, it.person, it.signed_out)).collect();
@@ -47,8 +47,8 @@ async fn changes_are_listed_from_a_time_on_page_by_page_and_none_twice() {
 
 #[tokio::test]
 async fn many_people_are_asked_about_at_once_and_stand_as_one_by_one() {
-    on_both(async |ground: Ground| {
-        let directory = ground.open().await;
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
         let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &[]).await;
         let (maya, tom) = (

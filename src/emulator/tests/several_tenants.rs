@@ -217,7 +217,7 @@ async fn tokens_can_be_signed_by_keys_of_other_families_and_in_other_wrong_ways(
         )
         .is_ok()
     );
-    let twice = wrong(TokenDefect::Twice).await;
+    let twice = wrong(TokenDefect::DuplicateClaim).await;
     let payload = base64::Engine::decode(
         &base64::engine::general_purpose::URL_SAFE_NO_PAD,
         twice.split('.').nth(1).unwrap(),

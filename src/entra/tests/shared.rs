@@ -74,7 +74,7 @@ async fn a_refused_registration_keeps_no_other_of_its_tenant_waiting_and_an_outa
     let error = world.entra.refresh(&refresh_token).await.unwrap_err();
     assert!(matches!(error, Error::Status { status: 503, .. }), "{error}");
     let calls = control.calls();
-    assert!(matches!(sound.refresh(&refresh_token).await, Err(Error::Resting(_))));
+    assert!(matches!(sound.refresh(&refresh_token).await, Err(Error::Paused(_))));
     assert_eq!(control.calls(), calls, "Entra was asked although it does not answer");
 }
 

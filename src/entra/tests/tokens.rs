@@ -267,7 +267,7 @@ fn claims_that_break_a_rule_are_refused_by_name() {
         ("roles", json!({"Admin": true}), InvalidToken::Lists),
         ("roles", json!(["Admin", 7]), InvalidToken::Lists),
         ("groups", json!(7), InvalidToken::Lists),
-        ("TID", json!(OTHER), InvalidToken::Twice),
+        ("TID", json!(OTHER), InvalidToken::DuplicateClaim),
     ] {
         assert_eq!(judged(&with(name, value.clone())).unwrap_err(), expected, "{name} {value}");
     }

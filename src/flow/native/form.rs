@@ -111,7 +111,9 @@ impl TokenForm {
         let form =
             form::FormFields::read(body.take().ok_or(unread)?).await.map_err(|it| match it {
                 form::Error::Broken => unread,
-                form::Error::Twice => OAuthError::new("invalid_request", "a parameter is repeated"),
+                form::Error::DuplicateField => {
+                    OAuthError::new("invalid_request", "a parameter is repeated")
+                }
             })?;
         let form = Self(form);
         if ["client_secret", "client_assertion", "client_assertion_type"]

@@ -142,7 +142,7 @@ impl TokenError {
             Self::Refused(RedeemError::OtherClient) => {
                 OAuthError::new("invalid_grant", "the refresh token belongs to another client")
             }
-            Self::Refused(RedeemError::Over) => SIGN_IN_OVER,
+            Self::Refused(RedeemError::SignInEnded) => SIGN_IN_OVER,
         }
     }
 }

@@ -220,7 +220,7 @@ fn known<'a>(
     });
     let not_now = matches!(
         entry.whose,
-        ResponsibleParty::Owner | ResponsibleParty::Us | ResponsibleParty::Entra
+        ResponsibleParty::Owner | ResponsibleParty::Entrada | ResponsibleParty::Entra
     )
     .then_some(phrases.title.not_now.as_str());
     ChosenWords {
@@ -254,7 +254,7 @@ fn party_of(party: ResponsibleParty) -> NoticeParty {
         ResponsibleParty::Owner => NoticeParty::AppOwner,
         ResponsibleParty::Entra => NoticeParty::Entra,
         ResponsibleParty::IdentityProvider => NoticeParty::IdentityProvider,
-        ResponsibleParty::Us => NoticeParty::SignInService,
+        ResponsibleParty::Entrada => NoticeParty::SignInService,
     }
 }
 

@@ -137,8 +137,8 @@ impl LoopEvidence {
             LoopCause::Host => &all.host,
             LoopCause::Scheme => match self.http {
                 Some(PlainHttpReason::Untrusted) => &all.http_untrusted,
-                Some(PlainHttpReason::Said) => &all.http_said,
-                Some(PlainHttpReason::NotSaid) => &all.http_not_said,
+                Some(PlainHttpReason::Reported) => &all.http_said,
+                Some(PlainHttpReason::NotReported) => &all.http_not_said,
                 None => &all.http_at_first,
             },
             LoopCause::Clock => &all.clock,
@@ -152,8 +152,8 @@ impl LoopEvidence {
     fn scheme(&self) -> &'static str {
         match self.http {
             Some(PlainHttpReason::Untrusted) => "http; an untrusted proxy reports https",
-            Some(PlainHttpReason::NotSaid) => "http; no proxy reports https",
-            Some(PlainHttpReason::Said) => "http, as reported by the proxy in front",
+            Some(PlainHttpReason::NotReported) => "http; no proxy reports https",
+            Some(PlainHttpReason::Reported) => "http, as reported by the proxy in front",
             None if self.lost.unwrap_or_default().http => "https now, http at the start",
             None => "same as the public address",
         }
@@ -237,7 +237,7 @@ mod tests {
             ),
             (LoopEvidence { cookie: false, ..seen() }, LoopCause::Cookie),
             (
-                LoopEvidence { cookie: false, http: Some(PlainHttpReason::NotSaid), ..seen() },
+                LoopEvidence { cookie: false, http: Some(PlainHttpReason::NotReported), ..seen() },
                 LoopCause::Scheme,
             ),
             (LoopEvidence { lost: lost(true, false), ..seen() }, LoopCause::Scheme),
@@ -253,7 +253,10 @@ mod tests {
             (LoopEvidence { ahead: Some(-61), ..seen() }, LoopCause::Clock),
             // If cookies are returned, the browser uses https, even if the request arrives here as
             // http.
-            (LoopEvidence { http: Some(PlainHttpReason::NotSaid), ..seen() }, LoopCause::Unknown),
+            (
+                LoopEvidence { http: Some(PlainHttpReason::NotReported), ..seen() },
+                LoopCause::Unknown,
+            ),
             (
                 LoopEvidence { rounds: SignInRounds { returned: 0, ..seen().rounds }, ..seen() },
                 LoopCause::Callback,

@@ -131,7 +131,7 @@ impl From<form::Error> for Refusal {
     fn from(error: form::Error) -> Self {
         match error {
             form::Error::Broken => Self::BadForm,
-            form::Error::Twice => Self::DuplicateParameter,
+            form::Error::DuplicateField => Self::DuplicateParameter,
         }
     }
 }

@@ -53,7 +53,7 @@ pub(super) async fn accept(
         Err(InvitationError::Used) => {
             return Ok(frame::message_page(exchange, SetUpMessage::LinkUsed));
         }
-        Err(InvitationError::Over) => {
+        Err(InvitationError::Ended) => {
             return Ok(frame::message_page(exchange, SetUpMessage::LinkOver));
         }
         Err(InvitationError::Unknown) => {

@@ -49,7 +49,7 @@ pub(in crate::flow) async fn redeem(
     let sent = SentCode { code, state: &pending.state };
     let attempt = match sidecar.process.code_attempts.start(code_source(exchange), sent).await {
         Ok(attempt) => attempt,
-        Err(CodeNotRedeemable::Waits(seconds)) => return Err(Refusal::TooManyCodes(seconds)),
+        Err(CodeNotRedeemable::MustWait(seconds)) => return Err(Refusal::TooManyCodes(seconds)),
         Err(CodeNotRedeemable::RefusedBefore(refusal)) => {
             return Err(Refusal::SignIn(refusal.into(), again, place.entra));
         }

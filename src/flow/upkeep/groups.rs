@@ -179,7 +179,7 @@ async fn membership(
     match keeper.wait(&session, &mut lease).await.map_err(silent)? {
         LeaseTurn::Held => {}
         LeaseTurn::Elsewhere => return Err(Error::Interrupted),
-        LeaseTurn::Over => return Err(Error::NoRefreshToken),
+        LeaseTurn::Ended => return Err(Error::NoRefreshToken),
     }
     let passed = graph_token(&entra, keeper, &session, &mut lease).await;
     keeper.release(&session).await.map_err(silent)?;

@@ -205,7 +205,7 @@ impl RecheckRequest {
             Ok(LeaseTurn::Held) => self.refresh_with(&mut lease).await,
             // Another process is asking with the same Entra refresh token.
             Ok(LeaseTurn::Elsewhere) => self.put_off(OTHER_PROCESS_SECONDS),
-            Ok(LeaseTurn::Over) => {
+            Ok(LeaseTurn::Ended) => {
                 self.take(Err(RefusalCause::SignedOut));
             }
             Err(cause) => {

@@ -56,7 +56,7 @@ impl From<ActionError> for ApiError {
             ActionError::Directory(error) => Self::Directory(error),
             // The operator outranks everyone, so only this cause is left: the person was removed
             // after the lookup.
-            _ => Self::Directory(Error::Twice),
+            _ => Self::Directory(Error::Conflict),
         }
     }
 }

@@ -41,7 +41,7 @@ impl MemoryStore {
 
     /// No other process has the session, so the right within this process is enough.
     pub(super) fn lease(&self, session: &Session, _: &RecheckLease<'_>) -> LeaseTurn {
-        if session.is_over() { LeaseTurn::Over } else { LeaseTurn::Held }
+        if session.is_over() { LeaseTurn::Ended } else { LeaseTurn::Held }
     }
 
     pub(super) fn keep_refresh_token(

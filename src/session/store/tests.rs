@@ -129,7 +129,7 @@ async fn an_ended_session_is_never_back() {
         assert!(fixture.store.end(cookie.expose()).await.is_none(), "{}", fixture.name);
         // A recheck that was under way when the session ended.
         let mut lease = session.standing().lease().await;
-        assert_eq!(fixture.store.lease(&session, &mut lease).await, LeaseTurn::Over);
+        assert_eq!(fixture.store.lease(&session, &mut lease).await, LeaseTurn::Ended);
         fixture.store.keep_refresh_token(&session, &mut lease, Secret::new("late")).await;
         assert_ne!(lease.refresh_token().map(Secret::expose), Some("late"), "{}", fixture.name);
         fixture.store.release(&session).await;

@@ -93,14 +93,17 @@ fn nothing_may_be_said_twice() {
     let doubled = format!("{{\"tid\":\"{OTHER}\",{}", &claims[1..]);
     assert_eq!(
         judged(&signed_with(&PAIR, &header().to_string(), &doubled)).unwrap_err(),
-        InvalidToken::Twice
+        InvalidToken::DuplicateClaim
     );
     let deep = format!("{{\"a\":[{{\"b\":1,\"b\":2}}],{}", &claims[1..]);
     assert_eq!(
         judged(&signed_with(&PAIR, &header().to_string(), &deep)).unwrap_err(),
-        InvalidToken::Twice
+        InvalidToken::DuplicateClaim
     );
     let header = header().to_string();
     let doubled = format!("{{\"alg\":\"none\",{}", &header[1..]);
-    assert_eq!(judged(&signed_with(&PAIR, &doubled, &claims)).unwrap_err(), InvalidToken::Twice);
+    assert_eq!(
+        judged(&signed_with(&PAIR, &doubled, &claims)).unwrap_err(),
+        InvalidToken::DuplicateClaim
+    );
 }
