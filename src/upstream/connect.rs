@@ -8,7 +8,7 @@ use crate::wire::tls::roots;
 use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::path::PathBuf;
@@ -22,9 +22,21 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+/// How long a connection is quiet before TCP asks whether the app's machine is still there, and
+/// how often it asks again. The app itself does not notice.
+const KEEPALIVE_TIME: Duration = Duration::from_secs(15);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEPALIVE_PROBES: u32 = 3;
+
+/// How long bytes may stay unacknowledged on a connection that carries HTTP/2. Linux also counts
+/// the time in which the app reads nothing from the socket: over HTTP/1.1 an app may pause an
+/// upload for longer, and over HTTP/2 it does that with the window of the stream.
+const MAX_UNACKNOWLEDGED_TIME: Duration = Duration::from_secs(30);
+
 /// The address of an app, ready to connect to.
 pub(super) struct AppDialer {
     route: DialRoute,
+    is_http2: bool,
     timeout: Duration,
     permits: Arc<ConnectionPermits>,
 }
@@ -133,14 +145,15 @@ impl AppDialer {
             }
         };
         let permits = ConnectionPermits::of_process();
-        Ok(Self { route, timeout: config.connect_timeout, permits })
+        let is_http2 = matches!(to, AppAddress::H2c { .. });
+        Ok(Self { route, is_http2, timeout: config.connect_timeout, permits })
     }
 
     /// Returns one for an app on this machine that has its own permits.
     #[cfg(test)]
     pub(super) fn of_local(port: u16, timeout: Duration, permits: Arc<ConnectionPermits>) -> Self {
         let route = DialRoute::Tcp { host: "127.0.0.1".to_owned(), port };
-        Self { route, timeout, permits }
+        Self { route, is_http2: false, timeout, permits }
     }
 
     /// Opens a connection.
@@ -160,20 +173,31 @@ impl AppDialer {
 
     async fn dial(&self) -> io::Result<AppStream> {
         match &self.route {
-            DialRoute::Tcp { host, port } => Ok(AppStream::Tcp(tcp(host, *port).await?)),
+            DialRoute::Tcp { host, port } => Ok(AppStream::Tcp(self.tcp(host, *port).await?)),
             DialRoute::Unix(path) => Ok(AppStream::Unix(UnixStream::connect(path).await?)),
             DialRoute::Tls { host, port, name, connector } => {
-                let stream = tcp(host, *port).await?;
+                let stream = self.tcp(host, *port).await?;
                 Ok(AppStream::Tls(Box::new(connector.connect(name.clone(), stream).await?)))
             }
         }
     }
-}
 
-async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((host, port)).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
+    async fn tcp(&self, host: &str, port: u16) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect((host, port)).await?;
+        stream.set_nodelay(true)?;
+        let socket = SockRef::from(&stream);
+        socket.set_tcp_keepalive(
+            &TcpKeepalive::new()
+                .with_time(KEEPALIVE_TIME)
+                .with_interval(KEEPALIVE_INTERVAL)
+                .with_retries(KEEPALIVE_PROBES),
+        )?;
+        #[cfg(target_os = "linux")]
+        if self.is_http2 {
+            socket.set_tcp_user_timeout(Some(MAX_UNACKNOWLEDGED_TIME))?;
+        }
+        Ok(stream)
+    }
 }
 
 fn tls(config: &Config) -> Result<ClientConfig, BadUpstream> {

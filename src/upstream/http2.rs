@@ -12,10 +12,9 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 /// One connection for all requests to the app.
 #[derive(Debug)]
@@ -96,10 +95,8 @@ impl Http2Link {
 async fn connect(dialer: &AppDialer) -> Result<SendRequest<RequestBody>, Error> {
     let io = dialer.open().await?;
     let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
-        .keep_alive_interval(Duration::from_secs(20));
+    // No PINGs: gRPC servers end a connection for those that they did not ask for.
+    builder.max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX));
     let (sender, connection) =
         builder.handshake(TokioIo::new(io)).await.map_err(Error::of_hyper)?;
     tokio::spawn(async move { drop(connection.await) });

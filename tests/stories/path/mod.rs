@@ -3,6 +3,7 @@
 mod bodies;
 mod endings;
 mod framing;
+mod h2c;
 mod headers;
 mod http2;
 mod reading;

@@ -18,6 +18,8 @@ pub const CONTINUATION: u8 = 9;
 /// Flag on DATA and HEADERS.
 pub const END_STREAM: u8 = 1;
 pub const END_HEADERS: u8 = 4;
+/// Flag on SETTINGS and PING.
+pub const ACK: u8 = 1;
 
 pub const SETTINGS_HEADER_TABLE_SIZE: u16 = 1;
 pub const SETTINGS_INITIAL_WINDOW_SIZE: u16 = 4;
@@ -28,6 +30,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 #[derive(Debug)]
 pub struct RawFrame {
     pub kind: u8,
+    pub flags: u8,
     pub stream: u32,
     pub payload: Vec<u8>,
 }
@@ -56,12 +59,42 @@ impl RawHttp2 {
 
     async fn over(io: TcpStream, settings: &[(u16, u32)]) -> Self {
         let mut out = Self { io, next: 1, received: Vec::new() };
-        let settings: Vec<u8> = settings
-            .iter()
-            .flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat())
-            .collect();
-        out.io.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, &settings)].concat()).await.unwrap();
+        let settings = frame(SETTINGS, 0, 0, &settings_payload(settings));
+        out.io.write_all(&[PREFACE, &settings].concat()).await.unwrap();
         out
+    }
+
+    /// Serves an accepted connection: reads the client's preface and sends these settings.
+    pub async fn accept(mut io: TcpStream, settings: &[(u16, u32)]) -> Self {
+        let mut preface = [0; PREFACE.len()];
+        io.read_exact(&mut preface).await.unwrap();
+        assert_eq!(preface, PREFACE);
+        let mut out = Self { io, next: 2, received: Vec::new() };
+        out.sends(SETTINGS, 0, 0, &settings_payload(settings)).await;
+        out
+    }
+
+    /// Acknowledges the client's settings and its PINGs.
+    pub async fn acknowledges(&mut self, frame: &RawFrame) {
+        if matches!(frame.kind, SETTINGS | PING) && frame.flags & ACK == 0 {
+            let payload = if frame.kind == PING { &frame.payload[..] } else { b"" };
+            self.sends(frame.kind, ACK, 0, payload).await;
+        }
+    }
+
+    /// Answers a stream: 200, and this body unless the stream remains open.
+    pub async fn answers(&mut self, stream: u32, body: Option<&str>) {
+        let head = [vec![0x10], text(":status"), text("200")].concat();
+        self.sends(HEADERS, END_HEADERS, stream, &head).await;
+        if let Some(body) = body {
+            self.sends(DATA, END_STREAM, stream, body.as_bytes()).await;
+        }
+    }
+
+    /// Ends the connection for the streams after `last`.
+    pub async fn goes_away(&mut self, last: u32, code: u32) {
+        let payload = [last.to_be_bytes(), code.to_be_bytes()].concat();
+        self.sends(GOAWAY, 0, 0, &payload).await;
     }
 
     /// Sends a GET without a body; returns its stream ID.
@@ -107,17 +140,25 @@ impl RawHttp2 {
 
     fn received_frame(&mut self) -> Option<RawFrame> {
         let head = self.received.get(..9)?;
-        let (length, kind) = (u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize, head[3]);
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let (kind, flags) = (head[3], head[4]);
         let stream = u32::from_be_bytes([head[5] & 0x7f, head[6], head[7], head[8]]);
         let payload = self.received.get(9..9 + length)?.to_vec();
         self.received.drain(..9 + length);
-        Some(RawFrame { kind, stream, payload })
+        Some(RawFrame { kind, flags, stream, payload })
     }
 
     /// Returns the next frame if it arrives within this time.
     pub async fn next_within(&mut self, time: Duration) -> Option<Option<RawFrame>> {
         tokio::time::timeout(time, self.next()).await.ok()
     }
+}
+
+fn settings_payload(settings: &[(u16, u32)]) -> Vec<u8> {
+    settings
+        .iter()
+        .flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat())
+        .collect()
 }
 
 /// Encodes a frame (RFC 9113 section 4.1).
