@@ -156,6 +156,11 @@ impl AppDialer {
         Self { route, is_http2: false, timeout, permits }
     }
 
+    /// Maximum time to connect.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Opens a connection.
     ///
     /// # Errors

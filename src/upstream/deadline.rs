@@ -69,11 +69,6 @@ impl<'a> RequestDeadline<'a> {
         self.started_at
     }
 
-    /// The progress of the request's body, if it has one.
-    pub(super) fn progress(&self) -> Option<&'a BodyProgress> {
-        self.progress
-    }
-
     /// Returns a timer for a new connection.
     pub(super) fn timer(&self) -> ConnectionTimer {
         ConnectionTimer(Box::pin(sleep_until(self.next())))

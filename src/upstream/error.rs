@@ -75,26 +75,6 @@ impl Error {
         }
     }
 
-    /// Blames the client if its body ended early, regardless of how hyper reports the consequence.
-    pub(super) fn or_client(self, broke: Option<RequestBodyError>) -> Self {
-        match (self, broke) {
-            (Self::Broken(_), Some(broke)) => broke.into(),
-            (error, _) => error,
-        }
-    }
-
-    /// Extracts Entrada's own error from hyper's error chain.
-    pub(super) fn of_hyper(error: hyper::Error) -> Self {
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-        while let Some(it) = cause {
-            match it.downcast_ref::<RequestBodyError>() {
-                Some(broke) => return (*broke).into(),
-                None => cause = it.source(),
-            }
-        }
-        Self::broken(error)
-    }
-
     /// The app's response is not usable.
     pub(super) fn broken(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Broken(Box::new(cause))

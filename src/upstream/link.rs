@@ -3,8 +3,8 @@
 use super::connect::AppDialer;
 use super::deadline::RequestDeadline;
 use super::error::{BadUpstream, Error};
-use super::http1::{Http1Body, Http1Link, Http1Settings, UploadTimeouts};
-use super::http2::Http2Link;
+use super::http1::{Http1Body, Http1Link, UploadTimeouts};
+use super::http2::{Http2Body, Http2Link};
 use super::reply::Reply;
 use super::request_body::RequestBody;
 use super::share::HeldShare;
@@ -15,7 +15,6 @@ use bytes::Bytes;
 use http::uri::Authority;
 use http::{HeaderValue, Request};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -39,7 +38,7 @@ enum Protocol {
 #[derive(Debug)]
 pub(super) enum ReplyBody {
     Http1(Http1Body),
-    Http2(Incoming),
+    Http2(Http2Body),
 }
 
 impl Link {
@@ -59,7 +58,7 @@ impl Link {
         let bad = || BadUpstream::Name(text.clone());
         let protocol = if matches!(to, AppAddress::H2c { .. }) {
             let authority = Authority::try_from(text.as_str()).map_err(|_| bad())?;
-            Protocol::Http2(Http2Link::new(authority))
+            Protocol::Http2(Http2Link::new(authority, timeouts))
         } else {
             Protocol::Http1(Http1Link::new(Http1Settings {
                 timeouts,
@@ -94,7 +93,7 @@ impl Link {
                 sending: link.send(&self.dialer, request, upgrades, deadline, share),
             },
             Protocol::Http2(link) => Sending::Http2 {
-                sending: Box::pin(link.send(&self.dialer, request, upgrades, deadline)),
+                sending: Box::pin(link.send(&self.dialer, request, upgrades, deadline, share)),
             },
         }
     }
@@ -116,7 +115,7 @@ pin_project_lite::pin_project! {
 impl<One, Two> Future for Sending<One, Two>
 where
     One: Future<Output = Result<Reply<Http1Body>, Error>>,
-    Two: Future<Output = Result<Reply<Incoming>, Error>>,
+    Two: Future<Output = Result<Reply<Http2Body>, Error>>,
 {
     type Output = Result<Reply<ReplyBody>, Error>;
 
@@ -142,7 +141,7 @@ impl Body for ReplyBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.get_mut() {
             Self::Http1(body) => Pin::new(body).poll_frame(context),
-            Self::Http2(body) => Pin::new(body).poll_frame(context).map_err(BoxError::from),
+            Self::Http2(body) => Pin::new(body).poll_frame(context),
         }
     }
 

@@ -43,13 +43,12 @@ use http::header::{COOKIE, EXPECT, HOST, TE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version};
 use http1::UploadTimeouts;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use link::{Link, ReplyBody};
 use reply::Reply;
 use request_body::{BodyProgress, RequestBody};
 use response_body::ResponseBody;
-use response_ending::ResponseEnding;
-use share::{APP_SHARES, HeldShare};
+use share::{APP_SHARES, AppShares, HeldShare, StreamShares};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,7 +70,7 @@ pub struct Upstream {
     response_timeout: Duration,
     body_timeout: Duration,
     stream_timeout: Duration,
-    metrics: Arc<Metrics>,
+    stream_shares: &'static StreamShares,
 }
 
 /// A request that is ready to be sent.
@@ -113,7 +112,7 @@ impl Upstream {
             response_timeout: config.response_timeout,
             body_timeout: limits.body_timeout,
             stream_timeout: limits.stream_timeout,
-            metrics,
+            stream_shares: StreamShares::of_process(limits.stream_bytes),
         })
     }
 
@@ -134,16 +133,19 @@ impl Upstream {
         check: C,
     ) -> impl Future<Output = Result<Response<Body>, Error>> + Send + use<'_, C> {
         let (request_id, key) = (proxy_context.request_id.clone(), proxy_context.share);
-        let public = self.hides_app().then(|| proxy_context.public_origin());
-        let OutgoingRequest { app, request, progress, upgrade } =
+        let upload = self.upload_share(parts.version, &body, key);
+        let OutgoingRequest { app, mut request, progress, upgrade } =
             self.leaving(parts, body, &identity, proxy_context, &check);
         let held = HeldPermit::new(identity, check, request_id.clone());
         async move {
-            // Requests share a connection over HTTP/2.
-            let key = if app.is_http2() { ShareKey::default() } else { key };
-            let share = match APP_SHARES.try_enter(key) {
+            if let Some(upload) = upload {
+                // Does not wait, because the client's data would wait too.
+                request.body_mut().counts_in(upload.ok_or(Error::ShareUsedUp)?);
+            }
+            let shares = self.shares(app);
+            let share = match shares.try_enter(key) {
                 Some(share) => share,
-                None => self.wait_for_share(key, held.as_ref()).await?,
+                None => self.wait_for_share(shares, key, held.as_ref()).await?,
             };
             let under_way = held.as_ref().map(|it| it as &dyn UnderWay);
             let deadline =
@@ -172,21 +174,33 @@ impl Upstream {
         }
     }
 
-    /// Whether the app does not know its public address.
-    fn hides_app(&self) -> bool {
-        self.host == HostHeader::Upstream
+    /// Requests to an app of HTTP/1.1 have a connection each, and those to one of HTTP/2 a stream.
+    fn shares(&self, app: &Link) -> &'static AppShares {
+        if app.is_http2() { &self.stream_shares.responses } else { &APP_SHARES }
+    }
+
+    /// Counts a body that a client sends over HTTP/2. Returns `Some(None)` if there are too many.
+    fn upload_share(
+        &self,
+        version: Version,
+        body: &Incoming,
+        key: ShareKey,
+    ) -> Option<Option<HeldShare>> {
+        let counts = version == Version::HTTP_2 && !body.is_end_stream();
+        counts.then(|| self.stream_shares.uploads.try_enter(key))
     }
 
     /// Waits until other requests of the same connection and address have ended. Boxed because it
     /// is rare.
     fn wait_for_share<'a, C: PermitCheck>(
         &self,
+        shares: &'static AppShares,
         key: ShareKey,
         held: Option<&'a HeldPermit<C>>,
     ) -> Pin<Box<dyn Future<Output = Result<HeldShare, Error>> + Send + 'a>> {
         let (timeout, began) = (self.response_timeout, Instant::now());
         Box::pin(async move {
-            let share = APP_SHARES.enter(key, timeout).await?;
+            let share = shares.enter(key, timeout).await?;
             still_in_time(held, began)?;
             Ok(share)
         })

@@ -2,6 +2,7 @@
 
 use super::error::{RequestBodyError, boxed};
 use super::held_permit::{HeldPermit, PermitCheck};
+use super::share::HeldShare;
 use super::stall::{EndedWait, Stall};
 use crate::headers::identity::{HeaderStripper, IdentityHeaders};
 use crate::wire::body::BoxError;
@@ -12,13 +13,16 @@ use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// A client's body on its way to the app. `None` for an empty body, which needs no memory and no
 /// timer.
-pub(super) struct RequestBody(Option<Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>>);
+pub(super) struct RequestBody {
+    carried: Option<Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>>,
+    share: Option<HeldShare>,
+}
 
 pin_project! {
     struct Carried<C> {
@@ -34,7 +38,7 @@ pin_project! {
 
 /// The progress of a client's body. The app's time limit is extended while it accepts parts of it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct BodyProgress(Arc<(AtomicU8, AtomicU64)>);
+pub(super) struct BodyProgress(Arc<AtomicU64>);
 
 /// Fields that would change how the request is framed, routed, judged or answered if an app read
 /// them from a trailer (RFC 9110 section 6.5.1).
@@ -57,56 +61,14 @@ const NEVER_IN_TRAILERS: [&str; 16] = [
     "x-http-method-override",
 ];
 
-/// Why a body ended early, in the first half of `BodyProgress`; 0 if it did not.
-const BODY_STALLED: u8 = 1;
-const BODY_BROKEN: u8 = 2;
-const BODY_SESSION_ENDED: u8 = 3;
-const BODY_NOT_ALLOWED: u8 = 4;
-
 impl BodyProgress {
-    /// Returns how the body ended early, if it did. hyper's HTTP/2 errors do not carry this as
-    /// their cause.
-    pub(super) fn broke(&self) -> Option<RequestBodyError> {
-        match self.0.0.load(Ordering::Acquire) {
-            BODY_STALLED => Some(RequestBodyError::Stalled),
-            BODY_BROKEN => Some(RequestBodyError::Off),
-            BODY_SESSION_ENDED => Some(RequestBodyError::SessionEnded),
-            BODY_NOT_ALLOWED => Some(RequestBodyError::NotAllowed),
-            _ => None,
-        }
-    }
-
-    fn ended(&self, how: u8) {
-        self.0.0.store(how, Ordering::Release);
-    }
-
-    fn breaks(
-        &self,
-        how: u8,
-        broke: RequestBodyError,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        self.ended(how);
-        Poll::Ready(Some(Err(boxed(broke))))
-    }
-
-    fn is_refused<C: PermitCheck>(
-        &self,
-        held: &HeldPermit<C>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if held.session_is_over() {
-            self.breaks(BODY_SESSION_ENDED, RequestBodyError::SessionEnded)
-        } else {
-            self.breaks(BODY_NOT_ALLOWED, RequestBodyError::NotAllowed)
-        }
-    }
-
     /// The number of frames so far.
     pub(super) fn frames(&self) -> u64 {
-        self.0.1.load(Ordering::Relaxed)
+        self.0.load(Ordering::Relaxed)
     }
 
     pub(super) fn moved(&self) {
-        self.0.1.fetch_add(1, Ordering::Relaxed);
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -133,7 +95,7 @@ impl RequestBody {
             progress: progress.clone(),
             held,
         };
-        (Self(Some(Box::pin(carried))), Some(progress))
+        (Self { carried: Some(Box::pin(carried)), share: None }, Some(progress))
     }
 
     /// A body of these frames; without any, there is none.
@@ -143,12 +105,17 @@ impl RequestBody {
             return Self::empty();
         }
         let frames = futures_util::stream::iter(frames.into_iter().map(Ok::<_, BoxError>));
-        Self(Some(Box::pin(http_body_util::StreamBody::new(frames))))
+        Self { carried: Some(Box::pin(http_body_util::StreamBody::new(frames))), share: None }
     }
 
     /// A request without a body.
     pub(super) fn empty() -> Self {
-        Self(None)
+        Self { carried: None, share: None }
+    }
+
+    /// Counts the body in this share until it has ended.
+    pub(super) fn counts_in(&mut self, share: HeldShare) {
+        self.share = Some(share);
     }
 }
 
@@ -160,15 +127,21 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        self.0.as_mut().map_or(Poll::Ready(None), |it| it.as_mut().poll_frame(context))
+        let this = &mut *self;
+        let polled =
+            this.carried.as_mut().map_or(Poll::Ready(None), |it| it.as_mut().poll_frame(context));
+        if !matches!(polled, Poll::Pending | Poll::Ready(Some(Ok(_)))) {
+            this.share = None;
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(http_body::Body::is_end_stream)
+        self.carried.as_ref().is_none_or(|it| it.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or(SizeHint::with_exact(0), http_body::Body::size_hint)
+        self.carried.as_ref().map_or(SizeHint::with_exact(0), |it| it.size_hint())
     }
 }
 
@@ -184,20 +157,20 @@ impl<C: PermitCheck> Body for Carried<C> {
         let polled = this.from.as_mut().poll_frame(context);
         if polled.is_pending() {
             let ended = ready!(this.stall.as_mut().poll_while_permitted(context, this.held));
-            return match (ended, this.held) {
-                (EndedWait::NotPermitted, Some(held)) => this.progress.is_refused(held),
-                _ => this.progress.breaks(BODY_STALLED, RequestBodyError::Stalled),
-            };
+            return ended_early(match (ended, this.held) {
+                (EndedWait::NotPermitted, Some(held)) => refusal(held),
+                _ => RequestBodyError::Stalled,
+            });
         }
         this.stall.moved();
         if let Some(held) = this.held.as_mut()
             && !held.still_permits()
         {
-            return this.progress.is_refused(held);
+            return ended_early(refusal(held));
         }
         let frame = match ready!(polled) {
             Some(Ok(frame)) => Some(Ok(plain(frame, this.stripper))),
-            Some(Err(_)) => return this.progress.breaks(BODY_BROKEN, RequestBodyError::Off),
+            Some(Err(_)) => return ended_early(RequestBodyError::Off),
             None => None,
         };
         this.progress.moved();
@@ -210,6 +183,18 @@ impl<C: PermitCheck> Body for Carried<C> {
 
     fn size_hint(&self) -> SizeHint {
         self.from.size_hint()
+    }
+}
+
+fn ended_early(cause: RequestBodyError) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    Poll::Ready(Some(Err(boxed(cause))))
+}
+
+fn refusal<C: PermitCheck>(held: &HeldPermit<C>) -> RequestBodyError {
+    if held.session_is_over() {
+        RequestBodyError::SessionEnded
+    } else {
+        RequestBodyError::NotAllowed
     }
 }
 

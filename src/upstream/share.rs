@@ -11,8 +11,8 @@ use crate::wire::peer::network;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hash};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -32,6 +32,25 @@ const CONNECTION_COUNTERS: usize = 4096;
 /// Number of counters for addresses. At most `CLIENT_DIVISOR` of them are at their limit.
 const CLIENT_COUNTERS: usize = 1024;
 
+/// What a stream may hold for a slow reader, in bytes: its window, and what is on its way to the
+/// reader.
+pub(super) const STREAM_BYTES: usize = 64 * 1024;
+/// What the streams of one client connection may hold in each direction, in bytes.
+const MAX_CONNECTION_BYTES: usize = 8 * 1024 * 1024;
+
+/// The shares of the memory that HTTP/2 streams may hold for slow readers. Read once: a reload does
+/// not change `server.limits`.
+static STREAM_SHARES: OnceLock<StreamShares> = OnceLock::new();
+
+/// The shares of HTTP/2 streams.
+#[derive(Debug)]
+pub(super) struct StreamShares {
+    /// Responses of apps.
+    pub(super) responses: AppShares,
+    /// Bodies of clients.
+    pub(super) uploads: AppShares,
+}
+
 /// Where a request counts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ShareKey {
@@ -41,18 +60,22 @@ pub struct ShareKey {
     pub client: Option<IpAddr>,
 }
 
+#[derive(Debug)]
 pub(super) struct AppShares {
     connections: ShareTable,
     clients: ShareTable,
+    /// One counter for all requests, unless they are limited elsewhere.
+    all: Option<ShareTable>,
 }
 
+#[derive(Debug)]
 struct ShareTable {
     counters: Box<[ShareCounter]>,
     max_requests: usize,
     digest_key: RandomState,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct ShareCounter {
     used: AtomicUsize,
     waiting: AtomicUsize,
@@ -64,6 +87,7 @@ struct ShareCounter {
 pub(super) struct HeldShare {
     _connection: Option<CountedRequest>,
     _client: Option<CountedRequest>,
+    _all: Option<CountedRequest>,
 }
 
 /// A request that a counter counts until it is dropped.
@@ -76,7 +100,16 @@ struct WaitingRequest(&'static ShareCounter);
 impl HeldShare {
     /// Counts nothing.
     pub(super) fn none() -> Self {
-        Self { _connection: None, _client: None }
+        Self { _connection: None, _client: None, _all: None }
+    }
+}
+
+impl StreamShares {
+    /// Returns the shares of the process. `bytes` is what all streams together may hold, half of it
+    /// in each direction.
+    pub(super) fn of_process(bytes: usize) -> &'static Self {
+        let of_half = || AppShares::of_streams(bytes / STREAM_BYTES / 2);
+        STREAM_SHARES.get_or_init(|| Self { responses: of_half(), uploads: of_half() })
     }
 }
 
@@ -86,14 +119,28 @@ impl AppShares {
         Self {
             connections: ShareTable::new(CONNECTION_COUNTERS, share(CONNECTION_DIVISOR)),
             clients: ShareTable::new(CLIENT_COUNTERS, share(CLIENT_DIVISOR)),
+            all: None,
         }
+    }
+
+    /// Shares of this many streams.
+    fn of_streams(streams: usize) -> Self {
+        let mut shares = Self::of(streams);
+        let max = shares.connections.max_requests.min(MAX_CONNECTION_BYTES / STREAM_BYTES);
+        shares.connections.max_requests = max;
+        shares.all = Some(ShareTable::new(1, streams));
+        shares
     }
 
     /// Counts a request, unless it must wait for others of its connection or address.
     pub(super) fn try_enter(&'static self, key: ShareKey) -> Option<HeldShare> {
         let connection = self.connections.try_enter(key.connection)?;
         let client = self.clients.try_enter(key.client.map(network))?;
-        Some(HeldShare { _connection: connection, _client: client })
+        let all = match &self.all {
+            Some(all) => all.try_enter(Some(()))?,
+            None => None,
+        };
+        Some(HeldShare { _connection: connection, _client: client, _all: all })
     }
 
     /// Counts a request as soon as others of its connection and address have ended.
@@ -107,10 +154,14 @@ impl AppShares {
     ) -> Result<HeldShare, Error> {
         let entering = async {
             // In this order, so that only as many requests of a connection as its share wait for the
-            // address.
+            // address, and only as many of an address as its share for the rest.
             let connection = self.connections.enter(key.connection).await;
             let client = self.clients.enter(key.client.map(network)).await;
-            HeldShare { _connection: connection, _client: client }
+            let all = match &self.all {
+                Some(all) => all.enter(Some(())).await,
+                None => None,
+            };
+            HeldShare { _connection: connection, _client: client, _all: all }
         };
         tokio::time::timeout(timeout, entering).await.map_err(|_| Error::ShareUsedUp)
     }
@@ -233,6 +284,19 @@ mod tests {
     fn a_few_requests_are_possible_with_the_smallest_limit_and_no_limit_is_none() {
         assert_eq!(all_that_enter(shares(1), key("192.0.2.1:1")).len(), 8);
         assert_eq!(all_that_enter(shares(usize::MAX), key("192.0.2.1:1")).len(), 1000);
+    }
+
+    #[test]
+    fn streams_of_a_connection_hold_eight_mebibytes_and_all_have_a_limit() {
+        let of =
+            |streams| -> &'static AppShares { Box::leak(Box::new(AppShares::of_streams(streams))) };
+        assert_eq!(all_that_enter(of(16_384), key("192.0.2.1:1")).len(), 128);
+        let few = of(40);
+        assert_eq!(all_that_enter(few, key("192.0.2.1:1")).len(), 8);
+        // One connection of many people.
+        let held = all_that_enter(few, ShareKey::default());
+        assert_eq!(held.len(), 40);
+        assert!(few.try_enter(key("192.0.2.1:1")).is_none());
     }
 
     #[test]

@@ -15,6 +15,7 @@ const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[
     ("src/config/credential.rs", "read", "one kind of credential after the other"),
     ("src/config/directory/mod.rs", "section", "one key after the other"),
     ("src/config/entra/mod.rs", "read", "one key after the other"),
+    ("src/config/server/limits.rs", "limits", "one key after the other"),
     ("src/directory/file.rs", "one", "one column after the other"),
     ("src/directory/organizations.rs", "change_organization", "one transaction"),
     ("src/directory/transfer.rs", "try_to_import_rows", "one transaction"),

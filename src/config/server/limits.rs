@@ -29,6 +29,8 @@ pub struct ServerLimits {
     pub connections: usize,
     /// Maximum number of HTTP/2 streams in one connection.
     pub streams: u32,
+    /// Maximum size of what all HTTP/2 streams together hold for slow readers, in bytes.
+    pub stream_bytes: usize,
 }
 
 impl Default for ServerLimits {
@@ -42,6 +44,7 @@ impl Default for ServerLimits {
             stream_timeout: Duration::from_secs(3600),
             connections: 10_000,
             streams: 128,
+            stream_bytes: 2 * 1024 * 1024 * 1024,
         }
     }
 }
@@ -102,5 +105,15 @@ pub(super) fn limits(section: &ConfigSection<'_>) -> ServerLimits {
                 .number(u64::from(default.streams), 1..=10_000),
         )
         .unwrap_or(default.streams),
+        stream_bytes: size(
+            section.key(
+                "stream_bytes",
+                "Maximum bytes that all HTTP/2 streams together hold for slow readers: half for \
+                 responses from h2c apps, half for request bodies. One client connection holds at \
+                 most 8 MiB of each",
+            ),
+            default.stream_bytes,
+            16 * 1024 * 1024..=1024 * 1024 * 1024 * 1024,
+        ),
     }
 }

@@ -10,6 +10,7 @@ mod floods;
 mod handles;
 mod heads;
 mod logs;
+mod memory;
 mod shares;
 mod streams;
 mod tunnels;

@@ -24,7 +24,7 @@ async fn with_few_connections(world: &World) -> FloodedProgram {
 }
 
 /// Opens streams with a download each, which the client does not read. `headers` are those of one stream.
-async fn greedy(
+pub(super) async fn greedy(
     program: &FloodedProgram,
     streams: u32,
     headers: impl Fn(u32) -> Vec<(&'static str, String)>,
@@ -52,7 +52,7 @@ async fn settled(world: &World) -> usize {
 }
 
 /// Asks for a page from this address; it must be answered within a second.
-async fn is_served_at(program: &FloodedProgram, address: Ipv4Addr) {
+pub(super) async fn is_served_at(program: &FloodedProgram, address: Ipv4Addr) {
     let (begun, socket) = (Instant::now(), TcpSocket::new_v4().unwrap());
     socket.bind(SocketAddr::from((address, 0))).unwrap();
     let mut io = socket.connect(program.address).await.unwrap();

@@ -22,6 +22,7 @@ pub const END_HEADERS: u8 = 4;
 pub const ACK: u8 = 1;
 
 pub const SETTINGS_HEADER_TABLE_SIZE: u16 = 1;
+pub const SETTINGS_MAX_CONCURRENT_STREAMS: u16 = 3;
 pub const SETTINGS_INITIAL_WINDOW_SIZE: u16 = 4;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -72,6 +73,35 @@ impl RawHttp2 {
         let mut out = Self { io, next: 2, received: Vec::new() };
         out.sends(SETTINGS, 0, 0, &settings_payload(settings)).await;
         out
+    }
+
+    /// Returns the stream of the next request.
+    pub async fn next_request(&mut self) -> Option<u32> {
+        loop {
+            let frame = self.next().await?;
+            self.acknowledges(&frame).await;
+            if frame.kind == HEADERS {
+                return Some(frame.stream);
+            }
+        }
+    }
+
+    /// Returns the stream and the body of the next request whose body has ended.
+    pub async fn next_upload(&mut self) -> Option<(u32, String)> {
+        let mut bodies = std::collections::HashMap::<u32, Vec<u8>>::new();
+        loop {
+            let frame = self.next().await?;
+            self.acknowledges(&frame).await;
+            if matches!(frame.kind, HEADERS | DATA) {
+                let body = bodies.entry(frame.stream).or_default();
+                if frame.kind == DATA {
+                    body.extend(&frame.payload);
+                }
+                if frame.flags & END_STREAM != 0 {
+                    return Some((frame.stream, String::from_utf8_lossy(body).into_owned()));
+                }
+            }
+        }
     }
 
     /// Acknowledges the client's settings and its PINGs.

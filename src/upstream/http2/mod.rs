@@ -1,0 +1,248 @@
+//! HTTP/2 in cleartext towards the app, with prior knowledge (RFC 9113 section 3.3).
+
+mod body;
+mod connection;
+mod health;
+mod kept_body;
+mod pool;
+mod upload;
+
+pub(super) use body::Http2Body;
+
+use super::connect::AppDialer;
+use super::deadline::RequestDeadline;
+use super::error::Error;
+use super::hop_by_hop;
+use super::http1::UploadTimeouts;
+use super::reply::Reply;
+use super::request_body::RequestBody;
+use super::share::HeldShare;
+use body::{HeldSlot, StreamHold};
+use bytes::Bytes;
+use connection::StreamSlot;
+use h2::client::ResponseFuture;
+use h2::{Reason, RecvStream, SendStream};
+use health::OVERDUE_TIME;
+use http::header::{CONTENT_LENGTH, HOST};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
+use http_body::Body as _;
+use pool::Http2Pool;
+use std::future::{Future as _, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use tokio::time::{sleep, timeout};
+use upload::{Http2Upload, Http2UploadError};
+
+/// The connections to one app.
+#[derive(Debug)]
+pub(super) struct Http2Link {
+    pool: Arc<Http2Pool>,
+    authority: Authority,
+    timeouts: UploadTimeouts,
+}
+
+/// One request, on whichever stream it is sent.
+struct OneRequest<'a> {
+    link: &'a Http2Link,
+    dialer: &'a AppDialer,
+    head: Request<()>,
+    upload: Http2Upload,
+}
+
+/// A response head, and the stream on which its body follows.
+struct ReceivedHead {
+    response: Response<RecvStream>,
+    sending: SendStream<Bytes>,
+    slot: StreamSlot,
+}
+
+/// Why no response head was received.
+#[derive(Debug)]
+enum AttemptError {
+    /// The app did not process the request: GOAWAY with a lower stream, or REFUSED_STREAM (RFC 9113
+    /// section 8.7).
+    NotProcessed(h2::Error),
+    /// The connection ended, or is silent. The app may have processed the request.
+    Ended(io::Error),
+    Other(Error),
+}
+
+impl From<AttemptError> for Error {
+    fn from(error: AttemptError) -> Self {
+        match error {
+            AttemptError::NotProcessed(error) => Self::broken(error),
+            AttemptError::Ended(error) => Self::broken(error),
+            AttemptError::Other(error) => error,
+        }
+    }
+}
+
+impl From<h2::Error> for AttemptError {
+    fn from(error: h2::Error) -> Self {
+        // h2 reports a GOAWAY of the app only for streams after its last one.
+        let is_refused = error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM);
+        if error.is_remote() && (error.is_go_away() || is_refused) {
+            Self::NotProcessed(error)
+        } else if error.is_io() {
+            Self::Ended(error.into_io().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into()))
+        } else {
+            Self::Other(Error::broken(error))
+        }
+    }
+}
+
+impl Http2Link {
+    pub(super) fn new(authority: Authority, timeouts: UploadTimeouts) -> Self {
+        Self { pool: Arc::default(), authority, timeouts }
+    }
+
+    /// Sends a request and returns the head of its response.
+    pub(super) async fn send(
+        &self,
+        dialer: &AppDialer,
+        request: Request<RequestBody>,
+        upgrades: bool,
+        mut deadline: RequestDeadline<'_>,
+        share: HeldShare,
+    ) -> Result<Reply<Http2Body>, Error> {
+        if upgrades {
+            return Err(Error::UpgradeToH2c);
+        }
+        let (head, body) = self.prepare(request)?.into_parts();
+        let head = Request::from_parts(head, ());
+        let mut one = OneRequest { link: self, dialer, head, upload: Http2Upload::new(body) };
+        let received = deadline.run(pin!(one.send())).await??;
+        let ReceivedHead { response, sending, slot } = received;
+        let slot = HeldSlot { slot, _share: share };
+        let hold = if one.upload.is_finished() {
+            StreamHold::sent(slot)
+        } else {
+            one.upload.forgets();
+            StreamHold::uploading(one.upload, sending, self.timeouts, slot)
+        };
+        let length = content_length(response.headers());
+        let mut response = response.map(|stream| Http2Body::new(stream, length, hold));
+        hop_by_hop::strip(response.headers_mut());
+        Ok(Reply::Response(response))
+    }
+
+    /// Turns a request into one of HTTP/2, with the framing of this hop.
+    fn prepare(&self, mut request: Request<RequestBody>) -> Result<Request<RequestBody>, Error> {
+        let path =
+            request.uri().path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+        *request.uri_mut() = Uri::builder()
+            .scheme(Scheme::HTTP)
+            .authority(self.authority_for(&request))
+            .path_and_query(path)
+            .build()?;
+        request.headers_mut().remove(HOST);
+        *request.version_mut() = Version::HTTP_2;
+        let states_emptiness =
+            matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
+        if let Some(length) = request.body().size_hint().exact()
+            && (length > 0 || states_emptiness)
+        {
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        Ok(request)
+    }
+
+    /// Returns the host for `:authority` in HTTP/2 (RFC 9113 section 8.3.1).
+    fn authority_for(&self, request: &Request<RequestBody>) -> Authority {
+        let host =
+            request.headers().get(HOST).and_then(|it| Authority::try_from(it.as_bytes()).ok());
+        host.unwrap_or_else(|| self.authority.clone())
+    }
+}
+
+impl OneRequest<'_> {
+    /// Sends the request, and at most once more.
+    async fn send(&mut self) -> Result<ReceivedHead, Error> {
+        let slot = self.link.pool.take(self.dialer, !self.upload.is_empty()).await?;
+        let is_reused = slot.is_reused;
+        let error = match self.attempt(slot).await {
+            Ok(received) => return Ok(received),
+            Err(error) => error,
+        };
+        let may_repeat = match &error {
+            AttemptError::NotProcessed(_) => true,
+            AttemptError::Ended(_) => is_reused && self.is_repeatable(),
+            AttemptError::Other(_) => false,
+        };
+        if !may_repeat || !self.upload.rewind() {
+            return Err(error.into());
+        }
+        let slot = self.link.pool.open(self.dialer).await?;
+        Ok(self.attempt(slot).await?)
+    }
+
+    /// Whether the request may be sent again although the app may have processed it (RFC 9110
+    /// section 9.2.2).
+    fn is_repeatable(&self) -> bool {
+        match *self.head.method() {
+            Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE => self.upload.is_empty(),
+            Method::PUT | Method::DELETE => self.upload.is_untouched(),
+            _ => false,
+        }
+    }
+
+    async fn attempt(&mut self, slot: StreamSlot) -> Result<ReceivedHead, AttemptError> {
+        let mut sender = slot.connection.sender.clone();
+        let sent = sender.send_request(self.head.clone(), self.upload.is_empty());
+        let (response, mut sending) = sent.inspect_err(|error| {
+            if error.is_go_away() || error.is_io() {
+                slot.connection.retire();
+            }
+        })?;
+        drop(sender);
+        let response = self.response(response, &mut sending, &slot).await?;
+        Ok(ReceivedHead { response, sending, slot })
+    }
+
+    /// Sends the body until the response begins. While that is overdue, the app is asked whether it
+    /// is still there.
+    async fn response(
+        &mut self,
+        mut response: ResponseFuture,
+        sending: &mut SendStream<Bytes>,
+        slot: &StreamSlot,
+    ) -> Result<Response<RecvStream>, AttemptError> {
+        let connection = &slot.connection;
+        let may_move = slot.is_reused && self.is_repeatable();
+        let (upload, waits_for_client) = (&mut self.upload, AtomicBool::new(false));
+        let mut exchange = pin!(poll_fn(|context| {
+            let polled = upload.poll_send(sending, connection, context);
+            let waits = polled.is_pending() && !upload.waits_for_app();
+            waits_for_client.store(waits, Ordering::Relaxed);
+            if let Poll::Ready(Err(Http2UploadError::Client(error))) = polled {
+                return Poll::Ready(Err(AttemptError::Other(error)));
+            }
+            Pin::new(&mut response).poll(context).map_err(AttemptError::from)
+        }));
+        if let Ok(received) = timeout(OVERDUE_TIME, exchange.as_mut()).await {
+            return received;
+        }
+        loop {
+            if !waits_for_client.load(Ordering::Relaxed) {
+                connection.is_overdue();
+            }
+            tokio::select! {
+                biased;
+                received = exchange.as_mut() => return received,
+                () = connection.is_silent(), if may_move => {
+                    return Err(AttemptError::Ended(io::ErrorKind::TimedOut.into()));
+                }
+                () = sleep(OVERDUE_TIME) => {}
+            }
+        }
+    }
+}
+
+/// The length that a response announces. h2 has compared it with the body.
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
