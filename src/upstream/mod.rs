@@ -46,7 +46,7 @@ use http1::UploadTimeouts;
 use hyper::body::{Body as _, Incoming};
 use link::{Link, ReplyBody};
 use reply::Reply;
-use request_body::{BodyProgress, RequestBody};
+use request_body::{BodyProgress, BodyTimeouts, RequestBody};
 use response_body::ResponseBody;
 use share::{APP_SHARES, AppShares, HeldShare, StreamShares};
 use std::pin::Pin;
@@ -68,7 +68,7 @@ pub struct Upstream {
     apps: Vec<Link>,
     host: HostHeader,
     response_timeout: Duration,
-    body_timeout: Duration,
+    body_timeouts: BodyTimeouts,
     stream_timeout: Duration,
     stream_shares: &'static StreamShares,
 }
@@ -110,7 +110,10 @@ impl Upstream {
                 .collect::<Result<_, BadUpstream>>()?,
             host: config.host,
             response_timeout: config.response_timeout,
-            body_timeout: limits.body_timeout,
+            body_timeouts: BodyTimeouts {
+                before_response: limits.body_timeout,
+                after_response: limits.stream_timeout,
+            },
             stream_timeout: limits.stream_timeout,
             stream_shares: StreamShares::of_process(limits.stream_bytes),
         })
@@ -153,6 +156,9 @@ impl Upstream {
             let began = deadline.started_at();
             let reply = app.send(request, upgrade.is_some(), deadline, share).await?;
             still_in_time(held.as_ref(), began)?;
+            if let Some(progress) = &progress {
+                progress.has_response();
+            }
             match reply {
                 // RFC 8441 section 5: any 2xx would open the client's WebSocket.
                 Reply::Response(response)
@@ -220,7 +226,7 @@ impl Upstream {
             .and_then(|it| self.apps.get(it))
             .unwrap_or(&self.app);
         let (body, progress) =
-            RequestBody::new(body, self.body_timeout, identity, check, &proxy_context.request_id);
+            RequestBody::new(body, self.body_timeouts, identity, check, &proxy_context.request_id);
         let mut request = Request::new(body);
         *request.version_mut() = parts.version;
         std::mem::swap(request.method_mut(), &mut parts.method);

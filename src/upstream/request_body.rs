@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -30,15 +30,32 @@ pin_project! {
         from: Incoming,
         #[pin]
         stall: Stall,
+        // The limit once the response has begun.
+        quiet_timeout: Duration,
         stripper: HeaderStripper,
         progress: BodyProgress,
         held: Option<HeldPermit<C>>,
     }
 }
 
+/// The limits of the time in which a client sends nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BodyTimeouts {
+    /// While the app waits for the request.
+    pub(super) before_response: Duration,
+    /// Once the response has begun: a client that listens to a stream is no fault.
+    pub(super) after_response: Duration,
+}
+
 /// The progress of a client's body. The app's time limit is extended while it accepts parts of it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct BodyProgress(Arc<AtomicU64>);
+pub(super) struct BodyProgress(Arc<ProgressState>);
+
+#[derive(Debug, Default)]
+struct ProgressState {
+    frames: AtomicU64,
+    has_response: AtomicBool,
+}
 
 /// Fields that would change how the request is framed, routed, judged or answered if an app read
 /// them from a trailer (RFC 9110 section 6.5.1).
@@ -64,11 +81,16 @@ const NEVER_IN_TRAILERS: [&str; 16] = [
 impl BodyProgress {
     /// The number of frames so far.
     pub(super) fn frames(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.frames.load(Ordering::Relaxed)
+    }
+
+    /// Records that the response has begun.
+    pub(super) fn has_response(&self) {
+        self.0.has_response.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn moved(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.frames.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -77,7 +99,7 @@ impl RequestBody {
     /// continues only as long as its request would be allowed.
     pub(super) fn new<C: PermitCheck>(
         from: Incoming,
-        timeout: Duration,
+        timeouts: BodyTimeouts,
         identity: &IdentityHeaders,
         check: &C,
         request_id: &HeaderValue,
@@ -90,7 +112,8 @@ impl RequestBody {
             (identity.stripper(), HeldPermit::of_upload(identity, check, request_id));
         let carried = Carried {
             from,
-            stall: Stall::new(timeout),
+            stall: Stall::new(timeouts.before_response),
+            quiet_timeout: timeouts.after_response,
             stripper,
             progress: progress.clone(),
             held,
@@ -156,7 +179,13 @@ impl<C: PermitCheck> Body for Carried<C> {
         let mut this = self.project();
         let polled = this.from.as_mut().poll_frame(context);
         if polled.is_pending() {
-            let ended = ready!(this.stall.as_mut().poll_while_permitted(context, this.held));
+            let mut ended = ready!(this.stall.as_mut().poll_while_permitted(context, this.held));
+            if ended == EndedWait::TimedOut
+                && this.progress.0.has_response.load(Ordering::Relaxed)
+                && this.stall.as_mut().extend(*this.quiet_timeout)
+            {
+                ended = ready!(this.stall.as_mut().poll_while_permitted(context, this.held));
+            }
             return ended_early(match (ended, this.held) {
                 (EndedWait::NotPermitted, Some(held)) => refusal(held),
                 _ => RequestBodyError::Stalled,

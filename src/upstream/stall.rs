@@ -82,6 +82,18 @@ impl Stall {
         Poll::Ready(false)
     }
 
+    /// Extends the limit of this wait, and of later ones, to `timeout`. Returns false if it is not
+    /// longer.
+    pub(super) fn extend(self: Pin<&mut Self>, timeout: Duration) -> bool {
+        let this = self.project();
+        let Some(more) = timeout.checked_sub(*this.timeout).filter(|it| !it.is_zero()) else {
+            return false;
+        };
+        *this.timeout = timeout;
+        *this.until = this.until.map(|until| until + more);
+        true
+    }
+
     pub(super) fn moved(self: Pin<&mut Self>) {
         *self.project().until = None;
     }

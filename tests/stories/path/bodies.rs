@@ -2,6 +2,7 @@
 
 use super::authority;
 use crate::world::echo::EchoApp;
+use crate::world::h2::{self, RawHttp2};
 use crate::world::raw::{self, talk};
 use crate::world::samples::MAYA;
 use crate::world::{World, WorldPlan};
@@ -194,4 +195,55 @@ async fn an_app_that_falls_silent_midway_is_cut_off() {
     let answer = raw::talk_for(world.address, head.as_bytes(), Duration::from_secs(8)).await;
     assert!(answer.contains("begun") && !answer.ends_with("0\r\n\r\n"), "{answer}");
     assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+/// A call in both directions whose client only listens was once reset after `body_timeout`.
+#[tokio::test]
+async fn a_client_may_be_quiet_once_the_response_has_begun() {
+    const QUIET: Duration = Duration::from_secs(3);
+    let app = EchoApp::start().await;
+    for scheme in ["http", "h2c"] {
+        let world = World::with(WorldPlan {
+            upstream: format!("url = \"{scheme}://{}\"", app.address),
+            server: "[server.limits]\nbody_timeout = \"1s\"".into(),
+            ..WorldPlan::default()
+        })
+        .await;
+        let request = format!(
+            "POST /public/talk HTTP/1.1\r\nHost: {}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
+            authority(&world)
+        );
+        let one = async {
+            let mut io = TcpStream::connect(world.address).await.unwrap();
+            io.write_all(request.as_bytes()).await.unwrap();
+            tokio::time::sleep(QUIET).await;
+            io.write_all(b"5\r\nworld\r\n0\r\n\r\n").await.unwrap();
+            let mut answer = String::new();
+            let reading = io.read_to_string(&mut answer);
+            let _ = tokio::time::timeout(Duration::from_secs(5), reading).await;
+            answer
+        };
+        let two = async {
+            let mut client = RawHttp2::connect(world.address, &[]).await;
+            let stream = client.next_stream();
+            let head = h2::head("POST", authority(&world), "/public/talk", &[]);
+            client.sends(h2::HEADERS, h2::END_HEADERS, stream, &head).await;
+            tokio::time::sleep(QUIET).await;
+            client.sends(h2::DATA, h2::END_STREAM, stream, b"world").await;
+            let mut answer = Vec::new();
+            while let Some(Some(frame)) = client.next_within(Duration::from_secs(5)).await {
+                assert_ne!(frame.kind, h2::RST_STREAM, "{scheme}");
+                if frame.kind == h2::DATA {
+                    answer.extend(&frame.payload);
+                    if frame.flags & h2::END_STREAM != 0 {
+                        break;
+                    }
+                }
+            }
+            String::from_utf8_lossy(&answer).into_owned()
+        };
+        let (one, two) = tokio::join!(one, two);
+        assert!(one.contains("hello ") && one.contains("world"), "{scheme}: {one}");
+        assert_eq!(two, "hello world", "{scheme}");
+    }
 }

@@ -149,6 +149,7 @@ async fn answer(request: Request<Incoming>, seen: Arc<EchoRecord>) -> Response<E
         "half" => half(),
         "download" => download(&target, RequestGuard::begin(&seen)),
         "grpc" => trailers(request).await,
+        "talk" => talk(request),
         "sets-cookies" => {
             let mut response = said(request, seen).await;
             for line in [
@@ -327,6 +328,17 @@ fn download(target: &str, under_way: RequestGuard) -> Response<EchoBody> {
         },
     );
     stream(frames)
+}
+
+/// Responds at once, and returns the parts of the request as they arrive.
+fn talk(request: Request<Incoming>) -> Response<EchoBody> {
+    let parts = futures_util::stream::unfold(request.into_body(), |mut body| async move {
+        let frame = body.frame().await?.ok()?;
+        Some((Ok(frame), body))
+    });
+    let hello =
+        futures_util::stream::once(async { Ok(Frame::data(Bytes::from_static(b"hello "))) });
+    stream(hello.chain(parts))
 }
 
 async fn trailers(request: Request<Incoming>) -> Response<EchoBody> {
