@@ -10,7 +10,7 @@ use crate::wire::body::Body;
 use crate::wire::peer::Peer;
 use crate::wire::proxy_protocol::{self, MAX_HEADER_BYTES, ProxyHeader};
 use crate::wire::reply;
-use http::header::STRICT_TRANSPORT_SECURITY;
+use http::header::{COOKIE, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
@@ -71,16 +71,25 @@ struct HeadLimits {
     headers: usize,
 }
 
+/// What a field has beside its name and value, in bytes: a colon, a space and the line end.
+const FIELD_BYTES: usize = 4;
+
 impl HeadLimits {
     /// Whether the head exceeds the limits. hyper itself reads up to twice as many bytes before it
     /// rejects a head, and over HTTP/2 any number of fields.
     fn exceeded(self, request: &Request<Incoming>) -> bool {
         let headers = request.headers();
         let target = request.uri().path_and_query().map_or(0, |it| it.as_str().len());
-        // A colon, a space and the line end.
         let bytes =
-            headers.iter().map(|it| it.0.as_str().len() + it.1.len() + 4).sum::<usize>() + target;
-        headers.len() > self.headers || bytes > self.bytes
+            headers.iter().map(|it| it.0.as_str().len() + it.1.len() + FIELD_BYTES).sum::<usize>();
+        if headers.len() <= self.headers && bytes + target <= self.bytes {
+            return false;
+        }
+        // Over HTTP/2, browsers send each cookie in a field of its own (RFC 9113 section 8.2.3).
+        // They count as the one line that they are over HTTP/1.1.
+        let crumbs = headers.get_all(COOKIE).iter().count().saturating_sub(1);
+        let saved = crumbs * (COOKIE.as_str().len() + FIELD_BYTES - "; ".len());
+        headers.len() - crumbs > self.headers || bytes + target - saved > self.bytes
     }
 }
 
@@ -110,7 +119,9 @@ impl HttpProtocol {
         let mut http2 = http2::Builder::new(StreamExecutor(Arc::clone(state)));
         http2
             .max_concurrent_streams(self.streams)
-            .max_header_list_size(u32::try_from(self.limits.bytes).unwrap_or(u32::MAX))
+            // h2 counts 32 bytes more for each field (RFC 9113 section 6.5.2). The exact limit is
+            // that of `HeadLimits`, the same as over HTTP/1.1.
+            .max_header_list_size(u32::try_from(2 * self.limits.bytes).unwrap_or(u32::MAX))
             .max_send_buf_size(MAX_SEND_BUFFER_BYTES)
             .enable_connect_protocol();
         http2

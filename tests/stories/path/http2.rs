@@ -2,7 +2,7 @@
 
 use super::authority;
 use crate::world::echo::EchoApp;
-use crate::world::raw::{ask2, http2, talk};
+use crate::world::raw::{ask2, http2, status, talk};
 use crate::world::samples::MAYA;
 use crate::world::{World, WorldPlan};
 use bytes::Bytes;
@@ -29,6 +29,36 @@ async fn http2_without_tls_works_and_cookies_are_joined() {
     let request =
         Request::get("http://evil.example/public/x").body(Full::new(Bytes::new())).unwrap();
     assert_eq!(ask2(&mut sender, request).await.status(), StatusCode::MISDIRECTED_REQUEST);
+}
+
+/// Browsers send each cookie in a field of its own over HTTP/2 (RFC 9113 section 8.2.3). Many
+/// cookies were once too many fields.
+#[tokio::test]
+async fn many_cookies_are_judged_alike_over_both_versions() {
+    let world = World::start().await;
+    for (cookies, other, expected) in [(90, 20, 200), (400, 20, 200), (2, 120, 431)] {
+        let crumbs: Vec<_> = (0..cookies).map(|it| format!("c{it}={it}")).collect();
+        let fields: String = (0..other).map(|it| format!("x-{it}: {it}\r\n")).collect();
+        let request = format!(
+            "GET /public/x HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nCookie: {}\r\n{fields}\r\n",
+            authority(&world),
+            crumbs.join("; ")
+        );
+        assert_eq!(status(&talk(world.address, &request).await), expected);
+        let mut request = Request::get(format!("http://{}/public/x", authority(&world)));
+        for crumb in &crumbs {
+            request = request.header("cookie", crumb);
+        }
+        for at in 0..other {
+            request = request.header(format!("x-{at}"), at);
+        }
+        let request = request.body(Full::new(Bytes::new())).unwrap();
+        let response = ask2(&mut http2(world.address).await, request).await;
+        assert_eq!(response.status(), expected, "{cookies} cookies, {other} fields");
+        if expected == 200 {
+            assert!(response.body().contains(&crumbs.join("; ")), "{}", response.body());
+        }
+    }
 }
 
 #[tokio::test]
