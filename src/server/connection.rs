@@ -55,6 +55,15 @@ const INLINE_HEADERS: usize = 100;
 /// was cut: at most `MAX_READ_BYTES_FOR_HTTP2` (`upstream::http1`) from an HTTP/1.1 app.
 const MAX_SEND_BUFFER_BYTES: usize = 16 * 1024;
 
+/// How much of a request body a client may send before it is read, in bytes for each HTTP/2 stream,
+/// and for all streams of a connection. Each stream has a whole window of its own, so that an
+/// upload that stalls does not use up the window of the others.
+const MAX_UPLOAD_WINDOW_BYTES: u32 = 64 * 1024;
+const MIN_UPLOAD_WINDOW_BYTES: u32 = 16 * 1024;
+const MAX_CONNECTION_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
+/// The window of each connection at its start.
+const INITIAL_WINDOW_BYTES: u32 = 65_535;
+
 /// The HTTP settings of all connections.
 #[derive(Debug)]
 pub(super) struct HttpProtocol {
@@ -116,8 +125,15 @@ impl HttpProtocol {
     }
 
     fn http2(&self, state: &Arc<ConnectionState>) -> http2::Builder<StreamExecutor> {
+        let streams = self.streams.max(1);
+        let window = (MAX_CONNECTION_WINDOW_BYTES / streams)
+            .clamp(MIN_UPLOAD_WINDOW_BYTES, MAX_UPLOAD_WINDOW_BYTES);
+        let all_windows = window.saturating_mul(streams).min(MAX_CONNECTION_WINDOW_BYTES);
         let mut http2 = http2::Builder::new(StreamExecutor(Arc::clone(state)));
         http2
+            .initial_stream_window_size(window)
+            // The window of a connection cannot be smaller (RFC 9113 section 6.9.2).
+            .initial_connection_window_size(all_windows.max(INITIAL_WINDOW_BYTES))
             .max_concurrent_streams(self.streams)
             // h2 counts 32 bytes more for each field (RFC 9113 section 6.5.2). The exact limit is
             // that of `HeadLimits`, the same as over HTTP/1.1.

@@ -90,12 +90,10 @@ struct StreamList {
 /// The result of a check for stuck streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StuckStreams {
-    /// No stream is stuck, or the stuck ones are being reset while others continue.
+    /// No stream is stuck, or the stuck ones are being reset.
     None,
     /// A stuck stream cannot be reset.
     Tail,
-    /// All streams are stuck.
-    All,
 }
 
 impl Http2Streams {
@@ -165,30 +163,11 @@ impl Http2Streams {
         }
     }
 
-    /// Resets the streams whose client has accepted no data for `timeout` milliseconds, unless all
-    /// are stuck.
+    /// Resets the streams whose client has accepted no data for `timeout` milliseconds.
     pub(super) fn reset_stuck(&self, now: u64, timeout: u64) -> StuckStreams {
-        self.reset_those(now, timeout, false)
-    }
-
-    /// Like `reset_stuck`, beside an active tunnel. The tunnel is not one of the streams here, so
-    /// all of them may be reset.
-    pub(super) fn reset_stuck_beside_tunnel(&self, now: u64, timeout: u64) -> StuckStreams {
-        self.reset_those(now, timeout, true)
-    }
-
-    fn reset_those(&self, now: u64, timeout: u64, beside_tunnel: bool) -> StuckStreams {
         let inner = self.lock();
         let stuck: Vec<_> = inner.live.iter().filter(|it| it.is_stuck(now, timeout)).collect();
-        if stuck.is_empty() {
-            return StuckStreams::None;
-        }
-        if stuck.len() == inner.live.len() && !beside_tunnel {
-            return StuckStreams::All;
-        }
-        for stream in &stuck {
-            stream.reset();
-        }
+        stuck.iter().for_each(|it| it.reset());
         if stuck.iter().any(|it| it.is_tail.load(Ordering::Relaxed)) {
             StuckStreams::Tail
         } else {
@@ -254,17 +233,17 @@ mod tests {
     }
 
     #[test]
-    fn all_are_stuck_only_where_not_one_goes_on() {
+    fn stuck_streams_are_reset_even_if_no_stream_goes_on() {
         let (streams, clock) = (Http2Streams::default(), Arc::<CoarseClock>::default());
         assert_eq!(streams.reset_stuck(5000, 1000), StuckStreams::None);
         let (one, other) = (streams.begin(&clock), streams.begin(&clock));
         one.hands_out();
         assert_eq!(streams.reset_stuck(5000, 1000), StuckStreams::None);
+        let is_reset = |stream: &Http2Stream| stream.reset.load(Ordering::Relaxed);
+        assert!(is_reset(&one) && !is_reset(&other));
         other.hands_out();
-        assert_eq!(streams.reset_stuck(5000, 1000), StuckStreams::All);
-        other.is_asked();
-        streams.is_left(&one);
         assert_eq!(streams.reset_stuck(5000, 1000), StuckStreams::None);
+        assert!(is_reset(&other));
     }
 
     #[test]

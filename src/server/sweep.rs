@@ -214,16 +214,9 @@ impl SweptConnection {
     fn check(&mut self, now: u64, bounds: &SweepBounds, phase: ServerPhase) -> bool {
         let Some(state) = self.state.upgrade().filter(|it| !it.forgotten()) else { return false };
         let seen = state.seen();
-        // A tunnel may be silent for longer than a body. A socket that accepts no bytes blocks
-        // both.
-        let beside_tunnel = seen.tunneled && !seen.blocked && !is_silent(&seen, now, bounds);
-        let stuck = state.streams().map_or(StuckStreams::None, |streams| {
-            if beside_tunnel {
-                streams.reset_stuck_beside_tunnel(now, bounds.body)
-            } else {
-                streams.reset_stuck(now, bounds.body)
-            }
-        });
+        let stuck = state
+            .streams()
+            .map_or(StuckStreams::None, |streams| streams.reset_stuck(now, bounds.body));
         match judge(&seen, stuck, now, bounds, phase) {
             SweepVerdict::Live => {}
             SweepVerdict::Close => self.close(&state, &seen, now, bounds),
@@ -285,10 +278,7 @@ fn judge(
     // shows an active upload.
     let is_unread = seen.blocked
         && since(seen.blocked_at.max(seen.written_at).max(seen.read_at)) >= bounds.body;
-    if stuck == StuckStreams::All
-        || is_unread
-        || (waits_too_long && !(seen.multiplexed && seen.in_flight))
-    {
+    if is_unread || (waits_too_long && !(seen.multiplexed && seen.in_flight)) {
         return SweepVerdict::Drop;
     }
     let over = !seen.in_flight && (seen.multiplexed || !waits) && is_over(seen, now, bounds);

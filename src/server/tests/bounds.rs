@@ -92,7 +92,7 @@ async fn a_client_that_reads_slowly_gets_all_of_a_big_answer() {
 }
 
 #[tokio::test]
-async fn a_client_that_withholds_the_http2_window_is_dropped() {
+async fn a_client_that_withholds_the_http2_window_loses_its_stream_and_then_its_idle_connection() {
     let world = start();
     let stream = world.connect().await;
     let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
@@ -107,9 +107,12 @@ async fn a_client_that_withholds_the_http2_window_is_dropped() {
         .send_request(Request::get("http://a/big").body(Empty::new()).unwrap())
         .await
         .unwrap();
-    let _ = connection.await.unwrap();
-    in_time(begin.elapsed(), BODY);
     assert!(response.into_body().collect().await.is_err());
+    in_time(begin.elapsed(), BODY);
+    assert!(!sender.is_closed());
+    let begin = Instant::now();
+    let _ = connection.await.unwrap();
+    assert!(begin.elapsed() <= IDLE + LATE, "{:?}", begin.elapsed());
 }
 
 #[tokio::test]

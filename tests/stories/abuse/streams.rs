@@ -2,12 +2,15 @@
 
 use super::{LATE, NO_WINDOW, SECOND, with_short_limits};
 use crate::world::h2::{
-    DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, RawHttp2,
-    SETTINGS_INITIAL_WINDOW_SIZE, frame, head,
+    ACK, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, RawFrame, RawHttp2, SETTINGS,
+    SETTINGS_INITIAL_WINDOW_SIZE, WINDOW_UPDATE, frame, head,
 };
+use crate::world::{RULES, World, WorldPlan};
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpSocket;
 
 /// PONGs once counted as bytes that the client read: a stream whose client read nothing lived as
 /// long as the client sent PINGs.
@@ -35,6 +38,145 @@ async fn a_stream_whose_client_takes_nothing_is_reset_alone_though_it_sends_ping
     let reset_after = reset_after.expect("the stream was not reset");
     println!("reset after {reset_after:?}");
     assert!(reset_after >= SECOND && events_after_it == 10, "{reset_after:?} {events_after_it}");
+}
+
+/// A paused video was once the only stream, and its whole connection was dropped.
+#[tokio::test]
+async fn a_paused_download_is_reset_alone_though_no_other_stream_goes_on() {
+    let world = with_short_limits().await;
+    let host = world.address.to_string();
+    let mut client = RawHttp2::connect(world.address, &[]).await;
+    let paused = client.gets(&host, "/public/download?bytes=1048576", &[]).await;
+    let begun = Instant::now();
+    loop {
+        let frame = client.next_within(SECOND + LATE).await.expect("the stream was not reset");
+        let frame = frame.expect("the connection was dropped");
+        assert_ne!(frame.kind, GOAWAY, "after {:?}", begun.elapsed());
+        if frame.kind == RST_STREAM {
+            assert_eq!(frame.stream, paused);
+            break;
+        }
+    }
+    assert!(begun.elapsed() >= SECOND);
+    // What was sent of the other stream used up the window of the connection.
+    client.opens_window(0, 1 << 20).await;
+    let other = client.gets(&host, "/public/x", &[]).await;
+    loop {
+        let frame = client.next_within(LATE).await.expect("no answer").expect("it was dropped");
+        if frame.kind == DATA && frame.stream == other {
+            return;
+        }
+    }
+}
+
+/// Starts an app that accepts connections and reads nothing.
+async fn app_that_reads_nothing() -> SocketAddr {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let listener = socket.listen(64).unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        loop {
+            open.push(listener.accept().await.unwrap().0);
+        }
+    });
+    address
+}
+
+/// A client that follows flow control (RFC 9113 section 6.9).
+struct Uploader {
+    client: RawHttp2,
+    host: String,
+    connection_window: i64,
+    stream_window: i64,
+}
+
+impl Uploader {
+    async fn posts(&mut self, path: &str) -> u32 {
+        let stream = self.client.next_stream();
+        let head = head("POST", &self.host, path, &[]);
+        self.client.sends(HEADERS, END_HEADERS, stream, &head).await;
+        stream
+    }
+
+    /// Sends as much as the windows allow, until they stay shut.
+    async fn sends_until_it_stalls(&mut self, stream: u32) {
+        let mut window = self.stream_window;
+        loop {
+            let next = window.min(self.connection_window).min(16_384);
+            if next > 0 {
+                let part = vec![b'x'; usize::try_from(next).unwrap()];
+                self.client.sends(DATA, 0, stream, &part).await;
+                window -= next;
+                self.connection_window -= next;
+            }
+            let wait = if next > 0 { Duration::ZERO } else { SECOND };
+            match self.client.next_within(wait).await {
+                None if next > 0 => {}
+                None => return,
+                Some(frame) => {
+                    let frame = frame.expect("the connection was dropped");
+                    assert_ne!(frame.kind, RST_STREAM);
+                    // The new window holds from then on.
+                    self.client.acknowledges(&frame).await;
+                    window += self.reads(&frame, stream);
+                }
+            }
+        }
+    }
+
+    /// Returns what the window of the stream grows by.
+    fn reads(&mut self, frame: &RawFrame, stream: u32) -> i64 {
+        match frame.kind {
+            WINDOW_UPDATE => {
+                let more = i64::from(u32::from_be_bytes(frame.payload[..4].try_into().unwrap()));
+                if frame.stream == 0 {
+                    self.connection_window += more;
+                }
+                if frame.stream == stream { more } else { 0 }
+            }
+            SETTINGS if frame.flags & ACK == 0 => {
+                let window = frame.payload.chunks(6).find(|it| it[..2] == [0, 4]);
+                let window = window.map_or(65_535, |it| {
+                    i64::from(u32::from_be_bytes(it[2..].try_into().unwrap()))
+                });
+                let more = window - self.stream_window;
+                self.stream_window = window;
+                more
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// A stalled upload once used up the window of the connection: whatever else the browser sent
+/// waited for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stalled_upload_uses_up_its_own_window_only() {
+    let stuck = app_that_reads_nothing().await;
+    let route = format!("[[upstream.route]]\npath = \"/public/stuck\"\nurl = \"http://{stuck}\"\n");
+    let world = World::with(WorldPlan { more: route + RULES, ..WorldPlan::default() }).await;
+    let mut uploader = Uploader {
+        client: RawHttp2::connect(world.address, &[]).await,
+        host: world.address.to_string(),
+        connection_window: 65_535,
+        stream_window: 65_535,
+    };
+    for _ in 0..3 {
+        let stream = uploader.posts("/public/stuck").await;
+        uploader.sends_until_it_stalls(stream).await;
+    }
+    assert!(uploader.connection_window > 1000, "{}", uploader.connection_window);
+    let other = uploader.posts("/public/x").await;
+    uploader.client.sends(DATA, END_STREAM, other, b"pay=1").await;
+    loop {
+        let frame = uploader.client.next_within(LATE).await.expect("no answer").unwrap();
+        if frame.kind == HEADERS && frame.stream == other {
+            return;
+        }
+    }
 }
 
 #[tokio::test]
