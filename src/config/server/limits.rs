@@ -79,15 +79,15 @@ pub(super) fn limits(section: &ConfigSection<'_>) -> ServerLimits {
         body_timeout: section
             .key(
                 "body_timeout",
-                "Maximum time in which a client sends nothing of its body or reads nothing of the \
-                 response. Over HTTP/2, only DATA counts, and only the stream is reset",
+                "Maximum time in which a client sends nothing of its body before the response starts, \
+                 or reads nothing of the response. Over HTTP/2, only DATA counts, and only the stream is reset",
             )
             .duration(default.body_timeout, second..=HOUR),
         stream_timeout: section
             .key(
                 "stream_timeout",
-                "Maximum time in which the app sends nothing of a response it started, or a \
-                 WebSocket is silent. Over HTTP/2, only the stream is reset",
+                "Maximum time in which the app sends nothing of a response it started, its client \
+                 sends nothing of a body meanwhile, or a WebSocket is silent. Over HTTP/2, only the stream is reset",
             )
             .duration(default.stream_timeout, second..=7 * 24 * HOUR),
         connections: size(

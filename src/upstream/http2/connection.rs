@@ -29,6 +29,10 @@ const CONNECTION_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * 100;
 /// How much of a request h2 may hold back while the app's window is full, in bytes for each stream.
 const MAX_SEND_BUFFER_BYTES: usize = 16 * 1024;
 
+/// Number of streams that were reset because their clients had left, and whose last frames are
+/// ignored for a while.
+const MAX_REMEMBERED_RESETS: usize = 1000;
+
 /// Limits the small DATA frames that wait for slow readers: h2 counts each as 256 bytes, and ends
 /// the connection beyond this.
 const MAX_SMALL_FRAME_BYTES: usize = 32 * 1024 * 1024;
@@ -73,6 +77,10 @@ impl Http2Connection {
             .max_send_buffer_size(MAX_SEND_BUFFER_BYTES)
             // Until the app's settings arrive, which set it.
             .initial_max_send_streams(0)
+            // By default, h2 ends the connection after 1,024 parts of responses that came too late,
+            // because their clients had left.
+            .max_local_error_reset_streams(None)
+            .max_concurrent_reset_streams(MAX_REMEMBERED_RESETS)
             .data_frame_budget(MAX_SMALL_FRAME_BYTES)
             .handshake::<_, Bytes>(io)
             .await?;

@@ -131,6 +131,36 @@ async fn a_connection_that_died_silently_costs_a_short_wait_and_one_ping() {
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }
 
+#[tokio::test]
+async fn an_app_that_takes_its_time_is_asked_twice_at_most_and_its_answer_arrives() {
+    const SLOW: Duration = Duration::from_secs(11);
+    let pings = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&pings);
+    let app = h2c_app(move |io, _| {
+        let pings = Arc::clone(&counted);
+        async move {
+            let mut app = RawHttp2::accept(io, &[]).await;
+            let stream = app.next_request().await.unwrap();
+            let until = Instant::now() + SLOW;
+            while let Some(left) = until.checked_duration_since(Instant::now()) {
+                let Some(frame) = app.next_within(left).await else { break };
+                let frame = frame.unwrap();
+                let is_ping = frame.kind == PING && frame.flags & ACK == 0;
+                pings.fetch_add(usize::from(is_ping), Ordering::SeqCst);
+                app.acknowledges(&frame).await;
+            }
+            app.answers(stream, Some("at last")).await;
+            while app.next_request().await.is_some() {}
+        }
+    })
+    .await;
+    let world = before(app).await;
+    let answer =
+        talk_for(world.address, post(&world, "/public/x", "one").as_bytes(), 2 * SLOW).await;
+    assert!(answer.contains("at last"), "{answer}");
+    assert!((1..=2).contains(&pings.load(Ordering::SeqCst)), "{pings:?}");
+}
+
 /// What an app does with a POST before it answers the next one.
 #[derive(Clone, Copy, PartialEq)]
 enum Refusal {
