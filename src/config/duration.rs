@@ -1,6 +1,7 @@
 //! Durations as people write them: `500ms`, `30s`, `5m`, `12h`, `1d`.
 
 use super::problem::{InvalidValue, quote};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Units and their length in milliseconds, longest first.
@@ -18,6 +19,20 @@ pub(super) fn parse(text: &str) -> Result<Duration, InvalidValue> {
     let millis = UNITS.iter().find(|it| it.0 == unit).map(|it| it.1).ok_or_else(refused)?;
     let number: u64 = number.parse().map_err(|_| refused())?;
     number.checked_mul(millis).map(Duration::from_millis).ok_or_else(refused)
+}
+
+/// Parses a duration and checks its range.
+pub(super) fn parse_within(
+    text: &str,
+    range: &RangeInclusive<Duration>,
+) -> Result<Duration, InvalidValue> {
+    let value = parse(text)?;
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    let (least, most) = (spell(*range.start()), spell(*range.end()));
+    Err(InvalidValue::new(format!("{} is out of range", quote(text)))
+        .hint(format!("choose from \"{least}\" to \"{most}\"")))
 }
 
 /// The regular expression (ECMA-262) of the text that `parse` accepts.

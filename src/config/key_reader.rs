@@ -253,17 +253,8 @@ impl<'a> KeyReader<'_, 'a> {
             );
             return default;
         }
-        let within = |text: &str| {
-            let value = duration::parse(text)?;
-            let (min, max) = (duration::spell(*range.start()), duration::spell(*range.end()));
-            let invalid = || {
-                InvalidValue::new(format!("{} is out of range", quote(text)))
-                    .hint(format!("choose from \"{min}\" to \"{max}\""))
-            };
-            if range.contains(&value) { Ok(value) } else { Err(invalid()) }
-        };
         self.as_text(&entry)
-            .and_then(|text| self.judge(text, entry, within))
+            .and_then(|text| self.judge(text, entry, |text| duration::parse_within(text, &range)))
             .map_or(default, |it| it.value)
     }
 

@@ -1,6 +1,8 @@
 //! `[upstream]`: the app behind Entrada.
 
 use super::address::{origin, pattern, socket_path};
+use super::duration;
+use super::key_reader::KeyReader;
 use super::problem::{InvalidValue, quote};
 use super::section::{ConfigSection, LocatedValue};
 use super::server;
@@ -8,6 +10,7 @@ use crate::base::pattern::PathPattern;
 use crate::base::routes::PathRoutes;
 use crate::base::target::PathStrictness;
 use crate::config::server::TlsFiles;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -43,6 +46,19 @@ pub struct UpstreamRoute {
     pub destination: AppAddress,
     /// The audience of the assertion for its requests, if it is not the default audience.
     pub audience: Option<String>,
+    /// The timeouts of its requests, where they differ.
+    pub timeouts: RouteTimeouts,
+}
+
+/// The timeouts of a route. Those that are not set are those of all apps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RouteTimeouts {
+    /// Instead of `upstream.connect_timeout`.
+    pub connect: Option<Duration>,
+    /// Instead of `upstream.response_timeout`.
+    pub response: Option<Duration>,
+    /// Instead of `server.limits.stream_timeout`.
+    pub stream: Option<Duration>,
 }
 
 impl UpstreamConfig {
@@ -111,6 +127,13 @@ pub(super) struct UpstreamDraft {
     pub(super) paths: Vec<LocatedValue<PathPattern>>,
 }
 
+/// The range of `connect_timeout`.
+const CONNECT_TIMEOUT: RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_mins(5);
+/// The range of `response_timeout`.
+const RESPONSE_TIMEOUT: RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_hours(1);
+
 /// Maximum number of routes; each request searches them in order.
 const MAX_UPSTREAM_ROUTES: usize = 1000;
 
@@ -140,17 +163,16 @@ pub(super) fn read(section: &ConfigSection<'_>) -> UpstreamDraft {
     let client_certificate = section.inner("client_certificate", |it| {
         server::tls(it, "Certificate chain presented to an https app that requests one")
     });
-    let least = Duration::from_millis(100);
     let connect_timeout = section
         .key("connect_timeout", "Maximum time to connect to the app, including TLS")
-        .duration(Duration::from_secs(5), least..=Duration::from_mins(5));
+        .duration(Duration::from_secs(5), CONNECT_TIMEOUT);
     let response_timeout = section
         .key(
             "response_timeout",
             "Maximum time until the response starts; streams and WebSockets are not limited by it",
         )
-        .duration(Duration::from_mins(1), least..=Duration::from_hours(1));
-    let written = section.each("route", MAX_UPSTREAM_ROUTES, route);
+        .duration(Duration::from_mins(1), RESPONSE_TIMEOUT);
+    let written = section.each("route", MAX_ROUTES, route);
     refuse_twins(section, &written);
     let routes = longest_first(&written);
     let upstream = destination.clone().map(|it| UpstreamConfig {
@@ -164,43 +186,82 @@ pub(super) fn read(section: &ConfigSection<'_>) -> UpstreamDraft {
         connect_timeout,
         response_timeout,
     });
-    let destinations =
-        destination.into_iter().chain(written.iter().filter_map(|it| it.1.clone())).collect();
+    let destinations = destination
+        .into_iter()
+        .chain(written.iter().filter_map(|it| it.destination.clone()))
+        .collect();
     UpstreamDraft {
         upstream,
         destinations,
-        paths: written.into_iter().filter_map(|it| it.0).collect(),
+        paths: written.into_iter().filter_map(|it| it.path).collect(),
     }
 }
 
-type WrittenRoute =
-    (Option<LocatedValue<PathPattern>>, Option<LocatedValue<AppAddress>>, Option<String>);
+/// A route as it was written.
+struct WrittenRoute {
+    path: Option<LocatedValue<PathPattern>>,
+    destination: Option<LocatedValue<AppAddress>>,
+    audience: Option<String>,
+    timeouts: RouteTimeouts,
+}
 
 fn route(section: &ConfigSection<'_>) -> WrittenRoute {
-    let audience = section
-        .key(
-            "audience",
-            "The `aud` of the assertion on requests that take this route; without it, \
-             `headers.assertion.audience`",
-        )
-        .text()
-        .map(|it| it.value);
-    (
-        section
+    WrittenRoute {
+        path: section
             .key("path", "This path and all below it; the longest matching path wins")
             .needed()
             .parse(route_path),
-        section
+        destination: section
             .key("url", "The app that receives requests to that path")
             .needed()
             .parse(destination),
-        audience,
-    )
+        audience: section
+            .key(
+                "audience",
+                "The `aud` of the assertion on requests that take this route; without it, \
+                 `headers.assertion.audience`",
+            )
+            .text()
+            .map(|it| it.value),
+        timeouts: route_timeouts(section),
+    }
+}
+
+fn route_timeouts(section: &ConfigSection<'_>) -> RouteTimeouts {
+    let timeout = |key: KeyReader<'_, '_>, range: RangeInclusive<Duration>| {
+        let read = |text: &str| duration::parse_within(text, &range);
+        key.optional_duration(range.clone(), read).map(|it| it.value)
+    };
+    RouteTimeouts {
+        connect: timeout(
+            section.key(
+                "connect_timeout",
+                "Maximum time to connect to this app; without it, `upstream.connect_timeout`",
+            ),
+            CONNECT_TIMEOUT,
+        ),
+        response: timeout(
+            section.key(
+                "response_timeout",
+                "Maximum time until the response of this app starts; without it, \
+                 `upstream.response_timeout`",
+            ),
+            RESPONSE_TIMEOUT,
+        ),
+        stream: timeout(
+            section.key(
+                "stream_timeout",
+                "Maximum time in which this app sends nothing of a response, or a WebSocket is \
+                 silent; without it, `server.limits.stream_timeout`",
+            ),
+            server::STREAM_TIMEOUT,
+        ),
+    }
 }
 
 fn refuse_twins(section: &ConfigSection<'_>, routes: &[WrittenRoute]) {
     let mut seen = std::collections::HashSet::new();
-    for path in routes.iter().filter_map(|it| it.0.as_ref()) {
+    for path in routes.iter().filter_map(|it| it.path.as_ref()) {
         if !seen.insert(path.value.to_string()) {
             section
                 .add_problem(&path.place, InvalidValue::new("another route already has this path"));
@@ -211,9 +272,10 @@ fn refuse_twins(section: &ConfigSection<'_>, routes: &[WrittenRoute]) {
 fn longest_first(written: &[WrittenRoute]) -> Vec<UpstreamRoute> {
     let whole = |route: &WrittenRoute| {
         Some(UpstreamRoute {
-            path: route.0.clone()?.value,
-            destination: route.1.clone()?.value,
-            audience: route.2.clone(),
+            path: route.path.clone()?.value,
+            destination: route.destination.clone()?.value,
+            audience: route.audience.clone(),
+            timeouts: route.timeouts,
         })
     };
     let mut routes: Vec<_> = written.iter().filter_map(whole).collect();

@@ -127,7 +127,11 @@ impl AsyncWrite for AppConnection {
 }
 
 impl AppDialer {
-    pub(super) fn new(to: &AppAddress, config: &Config) -> Result<Self, BadUpstream> {
+    pub(super) fn new(
+        to: &AppAddress,
+        config: &Config,
+        timeout: Duration,
+    ) -> Result<Self, BadUpstream> {
         let route = match to {
             AppAddress::Http { host, port } | AppAddress::H2c { host, port } => {
                 DialRoute::Tcp { host: host.clone(), port: *port }
@@ -146,7 +150,7 @@ impl AppDialer {
         };
         let permits = ConnectionPermits::of_process();
         let is_http2 = matches!(to, AppAddress::H2c { .. });
-        Ok(Self { route, is_http2, timeout: config.connect_timeout, permits })
+        Ok(Self { route, is_http2, timeout, permits })
     }
 
     /// Returns one for an app on this machine that has its own permits.

@@ -8,8 +8,8 @@ use super::http2::{Http2Body, Http2Link};
 use super::reply::Reply;
 use super::request_body::RequestBody;
 use super::share::HeldShare;
-use crate::config::upstream::{AppAddress, UpstreamConfig as Config};
-use crate::telemetry::metrics::Metrics;
+use crate::config::server::ServerLimits;
+use crate::config::upstream::{AppAddress, RouteTimeouts, UpstreamConfig as Config};
 use crate::wire::body::BoxError;
 use bytes::Bytes;
 use http::uri::Authority;
@@ -18,6 +18,7 @@ use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// The connections to one app.
 #[derive(Debug)]
@@ -25,7 +26,43 @@ pub(super) struct Link {
     dialer: AppDialer,
     /// The app's own host, for `host = "upstream"`.
     pub(super) host: HeaderValue,
+    pub(super) timeouts: AppTimeouts,
     protocol: Protocol,
+}
+
+/// The timeouts of one app.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AppTimeouts {
+    /// Until a connection is open.
+    pub(super) connect: Duration,
+    /// Until the response begins.
+    pub(super) response: Duration,
+    /// In which a response or a tunnel is silent.
+    pub(super) stream: Duration,
+    /// In which a client sends nothing of its body while the app waits for the request.
+    pub(super) body: Duration,
+}
+
+impl AppTimeouts {
+    /// Returns those of the apps without timeouts of their own.
+    pub(super) fn new(config: &Config, limits: &ServerLimits) -> Self {
+        Self {
+            connect: config.connect_timeout,
+            response: config.response_timeout,
+            stream: limits.stream_timeout,
+            body: limits.body_timeout,
+        }
+    }
+
+    /// Returns those of a route.
+    pub(super) fn of_route(self, route: RouteTimeouts) -> Self {
+        Self {
+            connect: route.connect.unwrap_or(self.connect),
+            response: route.response.unwrap_or(self.response),
+            stream: route.stream.unwrap_or(self.stream),
+            body: self.body,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -46,9 +83,9 @@ impl Link {
     pub(super) fn new(
         to: &AppAddress,
         config: &Config,
-        timeouts: UploadTimeouts,
-        metrics: &Arc<Metrics>,
+        timeouts: AppTimeouts,
     ) -> Result<Self, BadUpstream> {
+        let uploads = UploadTimeouts { silence: timeouts.stream, after_response: timeouts.body };
         let text = match to {
             AppAddress::Http { host, port }
             | AppAddress::H2c { host, port }
@@ -58,16 +95,13 @@ impl Link {
         let bad = || BadUpstream::Name(text.clone());
         let protocol = if matches!(to, AppAddress::H2c { .. }) {
             let authority = Authority::try_from(text.as_str()).map_err(|_| bad())?;
-            Protocol::Http2(Http2Link::new(authority, timeouts))
+            Protocol::Http2(Http2Link::new(authority, uploads))
         } else {
-            Protocol::Http1(Http1Link::new(Http1Settings {
-                timeouts,
-                header_case: config.header_case,
-                metrics: Arc::clone(metrics),
-            }))
+            Protocol::Http1(Http1Link::new(uploads))
         };
         let host = HeaderValue::from_str(&text).map_err(|_| bad())?;
-        Ok(Self { dialer: AppDialer::new(to, config)?, host, protocol })
+        let dialer = AppDialer::new(to, config, timeouts.connect)?;
+        Ok(Self { dialer, host, timeouts, protocol })
     }
 
     /// Whether requests leave as HTTP/2.

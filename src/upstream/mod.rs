@@ -10,6 +10,7 @@ mod connection_permits;
 mod deadline;
 mod error;
 mod forwarded_headers;
+mod grpc_timeout;
 mod held_permit;
 mod hop_by_hop;
 mod http1;
@@ -33,7 +34,7 @@ pub use tunnel::TunnelTracker;
 
 use crate::base::routes::PathRoutes;
 use crate::config::server::ServerLimits;
-use crate::config::upstream::{HostHeader, UpstreamConfig as Config};
+use crate::config::upstream::{HostHeader, UpstreamConfig as Config, UpstreamRoute};
 use crate::headers::identity::IdentityHeaders;
 use crate::telemetry::metrics::Metrics;
 use crate::wire::body::Body;
@@ -42,9 +43,8 @@ use held_permit::{HeldPermit, UnderWay};
 use http::header::{COOKIE, EXPECT, HOST, TE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version};
-use http1::UploadTimeouts;
 use hyper::body::{Body as _, Incoming};
-use link::{Link, ReplyBody};
+use link::{AppTimeouts, Link, ReplyBody};
 use reply::Reply;
 use request_body::{BodyProgress, BodyTimeouts, RequestBody};
 use response_body::ResponseBody;
@@ -53,7 +53,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use tunnel::AppTunnel;
 use upgrade::UpgradeProtocol;
 
 /// Approximate number of headers that Entrada adds to a request.
@@ -67,9 +66,6 @@ pub struct Upstream {
     /// The apps of the routes, in their order.
     apps: Vec<Link>,
     host: HostHeader,
-    response_timeout: Duration,
-    body_timeouts: BodyTimeouts,
-    stream_timeout: Duration,
     stream_shares: &'static StreamShares,
 }
 
@@ -78,6 +74,7 @@ struct OutgoingRequest<'a> {
     app: &'a Link,
     request: Request<RequestBody>,
     progress: Option<BodyProgress>,
+    response_timeout: Duration,
     /// Boxed because upgrades are rare and this value is moved with every request.
     upgrade: Option<Box<UpgradeRequest>>,
 }
@@ -93,28 +90,16 @@ impl Upstream {
     ///
     /// # Errors
     /// `BadUpstream` names the file that cannot be used.
-    pub fn new(
-        config: &Config,
-        limits: &ServerLimits,
-        metrics: Arc<Metrics>,
-    ) -> Result<Self, BadUpstream> {
-        let timeouts =
-            UploadTimeouts { silence: limits.stream_timeout, after_response: limits.body_timeout };
+    pub fn new(config: &Config, limits: &ServerLimits) -> Result<Self, BadUpstream> {
+        let timeouts = AppTimeouts::new(config, limits);
+        let of_route = |route: &UpstreamRoute| {
+            Link::new(&route.destination, config, timeouts.of_route(route.timeouts))
+        };
         Ok(Self {
             app: Link::new(&config.destination, config, timeouts, &metrics)?,
             routes: config.routes(),
-            apps: config
-                .routes
-                .iter()
-                .map(|it| Link::new(&it.destination, config, timeouts, &metrics))
-                .collect::<Result<_, BadUpstream>>()?,
+            apps: config.routes.iter().map(of_route).collect::<Result<_, BadUpstream>>()?,
             host: config.host,
-            response_timeout: config.response_timeout,
-            body_timeouts: BodyTimeouts {
-                before_response: limits.body_timeout,
-                after_response: limits.stream_timeout,
-            },
-            stream_timeout: limits.stream_timeout,
             stream_shares: StreamShares::of_process(limits.stream_bytes),
         })
     }
@@ -137,7 +122,7 @@ impl Upstream {
     ) -> impl Future<Output = Result<Response<Body>, Error>> + Send + use<'_, C> {
         let (request_id, key) = (proxy_context.request_id.clone(), proxy_context.share);
         let upload = self.upload_share(parts.version, &body, key);
-        let OutgoingRequest { app, mut request, progress, upgrade } =
+        let OutgoingRequest { app, mut request, progress, response_timeout, upgrade } =
             self.leaving(parts, body, &identity, proxy_context, &check);
         let held = HeldPermit::new(identity, check, request_id.clone());
         async move {
@@ -148,11 +133,11 @@ impl Upstream {
             let shares = self.shares(app);
             let share = match shares.try_enter(key) {
                 Some(share) => share,
-                None => self.wait_for_share(shares, key, held.as_ref()).await?,
+                None => wait_for_share(shares, key, response_timeout, held.as_ref()).await?,
             };
             let under_way = held.as_ref().map(|it| it as &dyn UnderWay);
             let deadline =
-                RequestDeadline::new(self.response_timeout, progress.as_ref()).telling(under_way);
+                RequestDeadline::new(response_timeout, progress.as_ref()).telling(under_way);
             let began = deadline.started_at();
             let reply = app.send(request, upgrade.is_some(), deadline, share).await?;
             still_in_time(held.as_ref(), began)?;
@@ -167,14 +152,13 @@ impl Upstream {
                 {
                     Err(Error::Upgrade)
                 }
-                Reply::Response(mut response) => {
-                    if let Some(public) = public {
-                        app_origin::replace(response.headers_mut(), &app.host, &public);
-                    }
-                    Ok(self.coming(response, held, request_id))
-                }
-                Reply::Switched(head, app, share) => {
-                    self.switch(*upgrade.ok_or(Error::Upgrade)?, head, app, held, share)
+                Reply::Response(response) => Ok(coming(response, app.timeouts.stream, held)),
+                Reply::Switched(head, tunnel, share) => {
+                    let (upgrade, context) = *upgrade.ok_or(Error::Upgrade)?;
+                    let (answer, client) = upgrade.switched(head)?;
+                    let (ends, silence) = (held.map(HeldPermit::into_ends), app.timeouts.stream);
+                    context.tunnels.join(client, tunnel, ends, silence, share);
+                    Ok(answer.map(|()| Body::empty()))
                 }
             }
         }
@@ -196,22 +180,6 @@ impl Upstream {
         counts.then(|| self.stream_shares.uploads.try_enter(key))
     }
 
-    /// Waits until other requests of the same connection and address have ended. Boxed because it
-    /// is rare.
-    fn wait_for_share<'a, C: PermitCheck>(
-        &self,
-        shares: &'static AppShares,
-        key: ShareKey,
-        held: Option<&'a HeldPermit<C>>,
-    ) -> Pin<Box<dyn Future<Output = Result<HeldShare, Error>> + Send + 'a>> {
-        let (timeout, began) = (self.response_timeout, Instant::now());
-        Box::pin(async move {
-            let share = shares.enter(key, timeout).await?;
-            still_in_time(held, began)?;
-            Ok(share)
-        })
-    }
-
     fn leaving<C: PermitCheck>(
         &self,
         parts: &mut Parts,
@@ -225,8 +193,12 @@ impl Upstream {
             .find(identity.target())
             .and_then(|it| self.apps.get(it))
             .unwrap_or(&self.app);
+        let timeouts = BodyTimeouts {
+            before_response: app.timeouts.body,
+            after_response: app.timeouts.stream,
+        };
         let (body, progress) =
-            RequestBody::new(body, self.body_timeouts, identity, check, &proxy_context.request_id);
+            RequestBody::new(body, timeouts, identity, check, &proxy_context.request_id);
         let mut request = Request::new(body);
         *request.version_mut() = parts.version;
         std::mem::swap(request.method_mut(), &mut parts.method);
@@ -243,11 +215,14 @@ impl Upstream {
         if let Some(upgrade) = &upgrade {
             upgrade.write_request(&mut request);
         }
+        let response_timeout = grpc_timeout::of(request.headers())
+            .map_or(app.timeouts.response, |timeout| timeout.min(app.timeouts.stream));
         OutgoingRequest {
             app,
             request,
             progress,
-            upgrade: upgrade.map(|protocol| Box::new(UpgradeRequest { protocol, proxy_context })),
+            response_timeout,
+            upgrade: upgrade.map(|it| Box::new((it, proxy_context))),
         }
     }
 
@@ -278,41 +253,33 @@ impl Upstream {
         };
         headers.insert(HOST, host);
     }
+}
 
-    fn coming<C: PermitCheck>(
-        &self,
-        response: Response<ReplyBody>,
-        held: Option<HeldPermit<C>>,
-        request_id: HeaderValue,
-    ) -> Response<Body> {
-        let ending = ResponseEnding::new(Arc::clone(&self.metrics), request_id);
-        let (mut parts, body) = response.into_parts();
-        // The version applies to one hop only.
-        parts.version = Version::HTTP_11;
-        Response::from_parts(
-            parts,
-            Body::stream(ResponseBody::new(body, self.stream_timeout, held, ending)),
-        )
-    }
+/// Waits until other requests of the same connection and address have ended. Boxed because it is
+/// rare.
+fn wait_for_share<'a, C: PermitCheck>(
+    shares: &'static AppShares,
+    key: ShareKey,
+    timeout: Duration,
+    held: Option<&'a HeldPermit<C>>,
+) -> Pin<Box<dyn Future<Output = Result<HeldShare, Error>> + Send + 'a>> {
+    let began = Instant::now();
+    Box::pin(async move {
+        let share = shares.enter(key, timeout).await?;
+        still_in_time(held, began)?;
+        Ok(share)
+    })
+}
 
-    fn switch<C: PermitCheck>(
-        &self,
-        UpgradeRequest { protocol, proxy_context }: UpgradeRequest,
-        head: Response<()>,
-        app: AppTunnel,
-        held: Option<HeldPermit<C>>,
-        share: HeldShare,
-    ) -> Result<Response<Body>, Error> {
-        let (answer, client) = protocol.switched(head)?;
-        proxy_context.tunnels.join(
-            client,
-            app,
-            held.map(HeldPermit::into_ends),
-            self.stream_timeout,
-            share,
-        );
-        Ok(answer.map(|()| Body::empty()))
-    }
+fn coming<C: PermitCheck>(
+    response: Response<ReplyBody>,
+    timeout: Duration,
+    held: Option<HeldPermit<C>>,
+) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    // The version applies to one hop only.
+    parts.version = Version::HTTP_11;
+    Response::from_parts(parts, Body::stream(ResponseBody::new(body, timeout, held)))
 }
 
 fn still_in_time<C: PermitCheck>(

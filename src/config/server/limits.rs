@@ -2,10 +2,15 @@
 
 use super::super::key_reader::KeyReader;
 use super::super::section::ConfigSection;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
+
+/// The range of `stream_timeout`.
+pub(in crate::config) const STREAM_TIMEOUT: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_hours(7 * 24);
 
 /// Limits of sizes, waits and counts, `[server.limits]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +94,7 @@ pub(super) fn limits(section: &ConfigSection<'_>) -> ServerLimits {
                 "Maximum time in which the app sends nothing of a response it started, its client \
                  sends nothing of a body meanwhile, or a WebSocket is silent. Over HTTP/2, only the stream is reset",
             )
-            .duration(default.stream_timeout, second..=7 * 24 * HOUR),
+            .duration(default.stream_timeout, STREAM_TIMEOUT),
         connections: size(
             section.key(
                 "connections",

@@ -4,6 +4,7 @@ mod limits;
 mod listeners;
 mod peers;
 
+pub(super) use limits::STREAM_TIMEOUT;
 pub use limits::ServerLimits;
 pub use listeners::ListenAddress;
 pub use peers::{PeerSet, ProxyTrust, TrustedHeaders};

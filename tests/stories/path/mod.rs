@@ -7,6 +7,7 @@ mod h2c;
 mod headers;
 mod http2;
 mod reading;
+mod timeouts;
 mod upstream;
 
 use crate::world::World;

@@ -1,0 +1,71 @@
+//! `grpc-timeout`: how long the client of a gRPC call waits for it.
+
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use std::time::Duration;
+
+/// Maximum number of digits (gRPC over HTTP/2, "Timeout").
+const MAX_DIGITS: usize = 8;
+
+/// Returns how long the client of a gRPC call waits, if it says so.
+pub(super) fn of(headers: &HeaderMap) -> Option<Duration> {
+    let timeout = headers.get("grpc-timeout")?.to_str().ok()?;
+    let kind = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    if kind.starts_with("application/grpc") { parse(timeout) } else { None }
+}
+
+fn parse(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.len() > MAX_DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(number * 3600)),
+        "M" => Some(Duration::from_secs(number * 60)),
+        "S" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_millis(number)),
+        "u" => Some(Duration::from_micros(number)),
+        "n" => Some(Duration::from_nanos(number)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn a_timeout_is_at_most_eight_digits_and_a_unit() {
+        for (text, expected) in [
+            ("1H", Some(Duration::from_secs(3600))),
+            ("2M", Some(Duration::from_secs(120))),
+            ("15S", Some(Duration::from_secs(15))),
+            ("99999999m", Some(Duration::from_millis(99_999_999))),
+            ("7u", Some(Duration::from_micros(7))),
+            ("7n", Some(Duration::from_nanos(7))),
+            ("100000000m", None),
+            ("-1S", None),
+            ("+1S", None),
+            ("S", None),
+            ("1", None),
+            ("1s", None),
+            ("1\u{e9}", None),
+            ("", None),
+        ] {
+            assert_eq!(parse(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_calls_of_grpc_have_one() {
+        let mut headers = HeaderMap::new();
+        headers.insert("grpc-timeout", HeaderValue::from_static("5S"));
+        assert_eq!(of(&headers), None);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+        assert_eq!(of(&headers), None);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc+proto"));
+        assert_eq!(of(&headers), Some(Duration::from_secs(5)));
+    }
+}
