@@ -36,8 +36,8 @@ pub enum Error {
     /// The app switched protocols in a way that was not requested.
     #[error("the app's response to an upgrade is not valid")]
     Upgrade,
-    /// An upgrade was requested from an upstream that uses HTTP/2.
-    #[error("an h2c upstream does not support upgrades")]
+    /// An upgrade was requested from an upstream that uses HTTP/2, and that does not support it.
+    #[error("the h2c upstream does not support this upgrade")]
     UpgradeToH2c,
     /// The request cannot be written for this upstream.
     #[error("the request cannot be forwarded: {0}")]

@@ -1,11 +1,11 @@
 //! Upgraded connections: copies bytes in both directions until one side, the session or the process
 //! ends.
 
-use super::connect::AppConnection;
 use super::share::HeldShare;
 use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use std::fmt::Debug;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -119,17 +119,22 @@ async fn over(spoke: &AtomicBool, mut goes_on: Option<TunnelCheck>, silence: Dur
     }
 }
 
+/// A connection to the app, or a stream of one.
+pub(super) trait TunnelIo: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> TunnelIo for T {}
+
 /// The app's side of a tunnel.
 #[derive(Debug)]
 pub(super) struct AppTunnel {
-    io: AppConnection,
+    io: Box<dyn TunnelIo>,
     /// Bytes that arrived together with the response head.
     early: Bytes,
 }
 
 impl AppTunnel {
-    pub(super) fn new(io: AppConnection, early: Bytes) -> Self {
-        Self { io, early }
+    pub(super) fn new(io: impl TunnelIo + 'static, early: Bytes) -> Self {
+        Self { io: Box::new(io), early }
     }
 }
 

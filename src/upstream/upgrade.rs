@@ -92,7 +92,10 @@ impl UpgradeProtocol {
 /// HTTP/2 has no `Sec-WebSocket-Accept`. Entrada sent the key, so it checks the value.
 fn accepted(key: &HeaderValue, headers: &mut HeaderMap) -> Result<(), Error> {
     let said = headers.remove(SEC_WEBSOCKET_ACCEPT).ok_or(Error::Upgrade)?;
-    let expected = STANDARD
-        .encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), ACCEPT_MAGIC].concat()));
-    if said.as_bytes() == expected.as_bytes() { Ok(()) } else { Err(Error::Upgrade) }
+    if said.as_bytes() == accept_of(key).as_bytes() { Ok(()) } else { Err(Error::Upgrade) }
+}
+
+/// Returns the value of `Sec-WebSocket-Accept` for a key.
+pub(super) fn accept_of(key: &HeaderValue) -> String {
+    STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), ACCEPT_MAGIC].concat()))
 }

@@ -2,6 +2,7 @@
 
 use crate::path::authority;
 use crate::world::browser::{NAVIGATION, SCRIPT};
+use crate::world::echo::EchoApp;
 use crate::world::raw::{self, talk};
 use crate::world::samples::{MAYA, MAYA_ID, TOM};
 use crate::world::{RULES, World, WorldPlan};
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{Method, Request, StatusCode};
 use http_body_util::Full;
+use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -172,40 +174,89 @@ async fn any_other_upgrade_is_a_tunnel_and_neither_h2c_nor_tls_is_one() {
     }
 }
 
-#[tokio::test]
-async fn a_web_socket_over_http2_reaches_an_http1_app() {
-    let world = World::start().await;
-    let maya = world.signed_in(MAYA).await;
+/// Opens an HTTP/2 connection that may carry WebSockets.
+async fn http2_for_web_sockets(world: &World) -> SendRequest<Full<Bytes>> {
     let stream = TcpStream::connect(world.address).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http2::handshake::<_, _, Full<Bytes>>(
+    let (sender, connection) = hyper::client::conn::http2::handshake::<_, _, Full<Bytes>>(
         TokioExecutor::new(),
         TokioIo::new(stream),
     )
     .await
     .unwrap();
     tokio::spawn(connection);
+    // The server's settings allow it.
     tokio::time::sleep(Duration::from_millis(100)).await;
-    let ask = |path: &str, cookie: &str| {
-        Request::builder()
-            .method(Method::CONNECT)
-            .uri(format!("http://{}{path}", authority(&world)))
-            .header("sec-websocket-version", "13")
-            .header("cookie", cookie)
-            .extension(hyper::ext::Protocol::from_static("websocket"))
-            .body(Full::new(Bytes::new()))
-            .unwrap()
-    };
-    // Judged as a GET: a rule that names GET lets it in.
-    let response = sender.send_request(ask("/read/ws", &maya.cookie_header())).await.unwrap();
+    sender
+}
+
+/// The request for a WebSocket over HTTP/2 (RFC 8441).
+fn extended_connect(world: &World, path: &str, cookie: &str) -> Request<Full<Bytes>> {
+    Request::builder()
+        .method(Method::CONNECT)
+        .uri(format!("http://{}{path}", authority(world)))
+        .header("sec-websocket-version", "13")
+        .header("cookie", cookie)
+        .extension(hyper::ext::Protocol::from_static("websocket"))
+        .body(Full::new(Bytes::new()))
+        .unwrap()
+}
+
+async fn web_socket_over_http2(
+    world: &World,
+    path: &str,
+    cookie: &str,
+) -> tokio_tungstenite::WebSocketStream<TokioIo<hyper::upgrade::Upgraded>> {
+    let mut sender = http2_for_web_sockets(world).await;
+    let response = sender.send_request(extended_connect(world, path, cookie)).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(response.headers()["x-user-heard"], MAYA_ID);
     let upgraded = hyper::upgrade::on(response).await.unwrap();
     let role = tokio_tungstenite::tungstenite::protocol::Role::Client;
-    let mut socket =
-        tokio_tungstenite::WebSocketStream::from_raw_socket(TokioIo::new(upgraded), role, None)
-            .await;
+    tokio_tungstenite::WebSocketStream::from_raw_socket(TokioIo::new(upgraded), role, None).await
+}
+
+#[tokio::test]
+async fn a_web_socket_over_http2_reaches_an_http1_app() {
+    let world = World::start().await;
+    let maya = world.signed_in(MAYA).await;
+    // Judged as a GET: a rule that names GET lets it in.
+    let mut socket = web_socket_over_http2(&world, "/read/ws", &maya.cookie_header()).await;
     socket.send(Message::text("over two")).await.unwrap();
     assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("over two"));
-    let response = sender.send_request(ask("/read/ws", "")).await.unwrap();
+    let mut sender = http2_for_web_sockets(&world).await;
+    let response = sender.send_request(extended_connect(&world, "/read/ws", "")).await.unwrap();
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+}
+
+/// Messages over both versions to an app of HTTP/2 (RFC 8441), and nothing else that is an upgrade.
+#[tokio::test]
+async fn a_web_socket_reaches_an_h2c_app_over_both_versions() {
+    let app = EchoApp::start().await;
+    let world = World::with(WorldPlan {
+        upstream: format!("url = \"h2c://{}\"", app.address),
+        ..WorldPlan::default()
+    })
+    .await;
+    let mut maya = world.signed_in(MAYA).await;
+    let cookie = maya.cookie_header();
+    let mut one = web_socket(&world, "/ws", &cookie, Some(&world.public_url)).await.unwrap();
+    let mut two = web_socket_over_http2(&world, "/ws", &cookie).await;
+    let large = "x".repeat(300_000);
+    for text in ["hello", &large] {
+        one.send(Message::text(text)).await.unwrap();
+        two.send(Message::text(text)).await.unwrap();
+        assert_eq!(one.next().await.unwrap().unwrap(), Message::text(text));
+        assert_eq!(two.next().await.unwrap().unwrap(), Message::text(text));
+    }
+    assert_eq!(web_socket(&world, "/nobody/ws", &cookie, None).await.unwrap_err(), 403);
+    let request = format!(
+        "GET /public/raw-upgrade HTTP/1.1\r\nHost: {}\r\nConnection: close, Upgrade\r\nUpgrade: my-protocol/1\r\n\r\n",
+        authority(&world)
+    );
+    assert_eq!(raw::status(&talk(world.address, &request).await), 501);
+    maya.posts("/oauth2/sign_out", NAVIGATION, "").await;
+    let end = tokio::time::timeout(Duration::from_secs(5), one.next())
+        .await
+        .expect("the tunnel outlived its session");
+    assert!(end.is_none_or(|it| it.is_err() || it.is_ok_and(|it| it.is_close())));
 }

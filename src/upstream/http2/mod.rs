@@ -5,6 +5,7 @@ mod connection;
 mod health;
 mod kept_body;
 mod pool;
+mod tunnel;
 mod upload;
 
 pub(super) use body::Http2Body;
@@ -17,13 +18,18 @@ use super::http1::UploadTimeouts;
 use super::reply::Reply;
 use super::request_body::RequestBody;
 use super::share::HeldShare;
+use super::tunnel::AppTunnel;
+use super::upgrade::accept_of;
 use body::{HeldSlot, StreamHold};
 use bytes::Bytes;
 use connection::StreamSlot;
 use h2::client::ResponseFuture;
+use h2::ext::Protocol;
 use h2::{Reason, RecvStream, SendStream};
 use health::OVERDUE_TIME;
-use http::header::{CONTENT_LENGTH, HOST};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE,
+};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::Body as _;
@@ -35,6 +41,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use tokio::time::{sleep, timeout};
+use tunnel::Http2Tunnel;
 use upload::{Http2Upload, Http2UploadError};
 
 /// The connections to one app.
@@ -110,7 +117,7 @@ impl Http2Link {
         share: HeldShare,
     ) -> Result<Reply<Http2Body>, Error> {
         if upgrades {
-            return Err(Error::UpgradeToH2c);
+            return deadline.run(pin!(self.open_tunnel(dialer, request, share))).await?;
         }
         let (head, body) = self.prepare(request)?.into_parts();
         let head = Request::from_parts(head, ());
@@ -128,6 +135,49 @@ impl Http2Link {
         let mut response = response.map(|stream| Http2Body::new(stream, length, hold));
         hop_by_hop::strip(response.headers_mut());
         Ok(Reply::Response(response))
+    }
+
+    /// Opens a WebSocket with an extended CONNECT (RFC 8441 section 4). The response is one of
+    /// HTTP/1.1, as if the app had switched protocols.
+    async fn open_tunnel(
+        &self,
+        dialer: &AppDialer,
+        request: Request<RequestBody>,
+        share: HeldShare,
+    ) -> Result<Reply<Http2Body>, Error> {
+        let mut request = self.prepare(request)?.map(|_| ());
+        let headers = request.headers_mut();
+        headers.remove(CONNECTION);
+        let protocol = headers.remove(UPGRADE);
+        let key = headers.remove(SEC_WEBSOCKET_KEY).ok_or(Error::UpgradeToH2c)?;
+        let is_websocket =
+            protocol.is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"websocket"));
+        if !is_websocket || *request.method() != Method::GET {
+            return Err(Error::UpgradeToH2c);
+        }
+        *request.method_mut() = Method::CONNECT;
+        request.extensions_mut().insert(Protocol::from_static("websocket"));
+        let slot = self.pool.take(dialer, true).await?;
+        let mut sender = slot.connection.sender.clone();
+        if !sender.is_extended_connect_protocol_enabled() {
+            return Err(Error::UpgradeToH2c);
+        }
+        let (response, mut sending) = sender.send_request(request, false).map_err(Error::broken)?;
+        let mut response = response.await.map_err(Error::broken)?;
+        hop_by_hop::strip(response.headers_mut());
+        if !response.status().is_success() {
+            // Fails only if the app has ended the stream.
+            drop(sending.send_data(Bytes::new(), true));
+            let length = content_length(response.headers());
+            let hold = StreamHold::sent(HeldSlot { slot, _share: share });
+            return Ok(Reply::Response(response.map(|it| Http2Body::new(it, length, hold))));
+        }
+        let accept = HeaderValue::try_from(accept_of(&key)).map_err(|_| Error::Upgrade)?;
+        response.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, accept);
+        response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+        let (head, receiving) = response.into_parts();
+        let tunnel = AppTunnel::new(Http2Tunnel::new(receiving, sending, slot), Bytes::new());
+        Ok(Reply::Switched(Response::from_parts(head, ()), tunnel, share))
     }
 
     /// Turns a request into one of HTTP/2, with the framing of this hop.

@@ -1,7 +1,8 @@
 //! The app behind the program: returns each request that it receives, and misbehaves on demand.
 
+use super::echo_tunnels::{raw_upgrade, web_socket};
 use bytes::Bytes;
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::body::{Frame, Incoming};
@@ -14,10 +15,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::Role;
 
-type EchoBody = BoxBody<Bytes, Infallible>;
+pub(super) type EchoBody = BoxBody<Bytes, Infallible>;
 
 /// A running app.
 pub struct EchoApp {
@@ -204,7 +203,7 @@ fn full(text: impl Into<Bytes>) -> EchoBody {
     Full::new(text.into()).boxed()
 }
 
-fn status(status: StatusCode, text: &'static str) -> Response<EchoBody> {
+pub(super) fn status(status: StatusCode, text: &'static str) -> Response<EchoBody> {
     let mut response = Response::new(full(text));
     *response.status_mut() = status;
     response
@@ -358,50 +357,5 @@ async fn trailers(request: Request<Incoming>) -> Response<EchoBody> {
     if let Some(te) = te {
         response.headers_mut().insert("x-te-heard", te);
     }
-    response
-}
-
-fn switching(request: &mut Request<Incoming>) -> (Response<EchoBody>, hyper::upgrade::OnUpgrade) {
-    let upgrade = hyper::upgrade::on(&mut *request);
-    let mut response = status(StatusCode::SWITCHING_PROTOCOLS, "");
-    response.headers_mut().insert("connection", HeaderValue::from_static("upgrade"));
-    response.headers_mut().insert("upgrade", request.headers()["upgrade"].clone());
-    let heard = request
-        .headers()
-        .get("x-forwarded-user")
-        .cloned()
-        .unwrap_or(HeaderValue::from_static("nobody"));
-    response.headers_mut().insert("x-user-heard", heard);
-    (response, upgrade)
-}
-
-fn web_socket(mut request: Request<Incoming>) -> Response<EchoBody> {
-    let Some(key) = request.headers().get("sec-websocket-key").cloned() else {
-        return status(StatusCode::BAD_REQUEST, "no key");
-    };
-    let (mut response, upgrade) = switching(&mut request);
-    let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
-    response.headers_mut().insert("sec-websocket-accept", HeaderValue::from_str(&accept).unwrap());
-    tokio::spawn(async move {
-        let Ok(upgraded) = upgrade.await else { return };
-        let mut socket =
-            WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
-        while let Some(Ok(message)) = socket.next().await {
-            if !(message.is_text() || message.is_binary()) || socket.send(message).await.is_err() {
-                break;
-            }
-        }
-    });
-    response
-}
-
-/// Upgrades to any other protocol: echoes the bytes as they were sent.
-fn raw_upgrade(mut request: Request<Incoming>) -> Response<EchoBody> {
-    let (response, upgrade) = switching(&mut request);
-    tokio::spawn(async move {
-        let Ok(upgraded) = upgrade.await else { return };
-        let (mut from, mut to) = tokio::io::split(TokioIo::new(upgraded));
-        drop(tokio::io::copy(&mut from, &mut to).await);
-    });
     response
 }

@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod company;
 pub mod echo;
+mod echo_tunnels;
 pub mod h2;
 mod logs;
 pub mod page;
