@@ -172,7 +172,7 @@ pub(super) fn read(section: &ConfigSection<'_>) -> UpstreamDraft {
             "Maximum time until the response starts; streams and WebSockets are not limited by it",
         )
         .duration(Duration::from_mins(1), RESPONSE_TIMEOUT);
-    let written = section.each("route", MAX_ROUTES, route);
+    let written = section.each("route", MAX_UPSTREAM_ROUTES, route);
     refuse_twins(section, &written);
     let routes = longest_first(&written);
     let upstream = destination.clone().map(|it| UpstreamConfig {

@@ -167,7 +167,9 @@ impl Http2Streams {
     pub(super) fn reset_stuck(&self, now: u64, timeout: u64) -> StuckStreams {
         let inner = self.lock();
         let stuck: Vec<_> = inner.live.iter().filter(|it| it.is_stuck(now, timeout)).collect();
-        stuck.iter().for_each(|it| it.reset());
+        for stream in &stuck {
+            stream.reset();
+        }
         if stuck.iter().any(|it| it.is_tail.load(Ordering::Relaxed)) {
             StuckStreams::Tail
         } else {

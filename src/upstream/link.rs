@@ -3,13 +3,14 @@
 use super::connect::AppDialer;
 use super::deadline::RequestDeadline;
 use super::error::{BadUpstream, Error};
-use super::http1::{Http1Body, Http1Link, UploadTimeouts};
+use super::http1::{Http1Body, Http1Link, Http1Settings, UploadTimeouts};
 use super::http2::{Http2Body, Http2Link};
 use super::reply::Reply;
 use super::request_body::RequestBody;
 use super::share::HeldShare;
 use crate::config::server::ServerLimits;
 use crate::config::upstream::{AppAddress, RouteTimeouts, UpstreamConfig as Config};
+use crate::telemetry::metrics::Metrics;
 use crate::wire::body::BoxError;
 use bytes::Bytes;
 use http::uri::Authority;
@@ -84,6 +85,7 @@ impl Link {
         to: &AppAddress,
         config: &Config,
         timeouts: AppTimeouts,
+        metrics: &Arc<Metrics>,
     ) -> Result<Self, BadUpstream> {
         let uploads = UploadTimeouts { silence: timeouts.stream, after_response: timeouts.body };
         let text = match to {
@@ -97,7 +99,11 @@ impl Link {
             let authority = Authority::try_from(text.as_str()).map_err(|_| bad())?;
             Protocol::Http2(Http2Link::new(authority, uploads))
         } else {
-            Protocol::Http1(Http1Link::new(uploads))
+            Protocol::Http1(Http1Link::new(Http1Settings {
+                timeouts: uploads,
+                header_case: config.header_case,
+                metrics: Arc::clone(metrics),
+            }))
         };
         let host = HeaderValue::from_str(&text).map_err(|_| bad())?;
         let dialer = AppDialer::new(to, config, timeouts.connect)?;

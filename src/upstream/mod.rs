@@ -48,6 +48,7 @@ use link::{AppTimeouts, Link, ReplyBody};
 use reply::Reply;
 use request_body::{BodyProgress, BodyTimeouts, RequestBody};
 use response_body::ResponseBody;
+use response_ending::ResponseEnding;
 use share::{APP_SHARES, AppShares, HeldShare, StreamShares};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -67,6 +68,7 @@ pub struct Upstream {
     apps: Vec<Link>,
     host: HostHeader,
     stream_shares: &'static StreamShares,
+    metrics: Arc<Metrics>,
 }
 
 /// A request that is ready to be sent.
@@ -90,10 +92,14 @@ impl Upstream {
     ///
     /// # Errors
     /// `BadUpstream` names the file that cannot be used.
-    pub fn new(config: &Config, limits: &ServerLimits) -> Result<Self, BadUpstream> {
+    pub fn new(
+        config: &Config,
+        limits: &ServerLimits,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, BadUpstream> {
         let timeouts = AppTimeouts::new(config, limits);
         let of_route = |route: &UpstreamRoute| {
-            Link::new(&route.destination, config, timeouts.of_route(route.timeouts))
+            Link::new(&route.destination, config, timeouts.of_route(route.timeouts), &metrics)
         };
         Ok(Self {
             app: Link::new(&config.destination, config, timeouts, &metrics)?,
@@ -101,6 +107,7 @@ impl Upstream {
             apps: config.routes.iter().map(of_route).collect::<Result<_, BadUpstream>>()?,
             host: config.host,
             stream_shares: StreamShares::of_process(limits.stream_bytes),
+            metrics,
         })
     }
 
@@ -121,6 +128,7 @@ impl Upstream {
         check: C,
     ) -> impl Future<Output = Result<Response<Body>, Error>> + Send + use<'_, C> {
         let (request_id, key) = (proxy_context.request_id.clone(), proxy_context.share);
+        let public = self.hides_app().then(|| proxy_context.public_origin());
         let upload = self.upload_share(parts.version, &body, key);
         let OutgoingRequest { app, mut request, progress, response_timeout, upgrade } =
             self.leaving(parts, body, &identity, proxy_context, &check);
@@ -152,16 +160,28 @@ impl Upstream {
                 {
                     Err(Error::Upgrade)
                 }
-                Reply::Response(response) => Ok(coming(response, app.timeouts.stream, held)),
+                Reply::Response(mut response) => {
+                    if let Some(public) = public {
+                        app_origin::replace(response.headers_mut(), &app.host, &public);
+                    }
+                    let ending = ResponseEnding::new(Arc::clone(&self.metrics), request_id);
+                    Ok(coming(response, app.timeouts.stream, held, ending))
+                }
                 Reply::Switched(head, tunnel, share) => {
-                    let (upgrade, context) = *upgrade.ok_or(Error::Upgrade)?;
-                    let (answer, client) = upgrade.switched(head)?;
+                    let UpgradeRequest { protocol, proxy_context } =
+                        *upgrade.ok_or(Error::Upgrade)?;
+                    let (answer, client) = protocol.switched(head)?;
                     let (ends, silence) = (held.map(HeldPermit::into_ends), app.timeouts.stream);
-                    context.tunnels.join(client, tunnel, ends, silence, share);
+                    proxy_context.tunnels.join(client, tunnel, ends, silence, share);
                     Ok(answer.map(|()| Body::empty()))
                 }
             }
         }
+    }
+
+    /// Whether the app does not know its public address.
+    fn hides_app(&self) -> bool {
+        self.host == HostHeader::Upstream
     }
 
     /// Requests to an app of HTTP/1.1 have a connection each, and those to one of HTTP/2 a stream.
@@ -170,6 +190,7 @@ impl Upstream {
     }
 
     /// Counts a body that a client sends over HTTP/2. Returns `Some(None)` if there are too many.
+    #[allow(clippy::option_option, reason = "whether it counts, and whether there is room")]
     fn upload_share(
         &self,
         version: Version,
@@ -222,7 +243,7 @@ impl Upstream {
             request,
             progress,
             response_timeout,
-            upgrade: upgrade.map(|it| Box::new((it, proxy_context))),
+            upgrade: upgrade.map(|it| Box::new(UpgradeRequest { protocol: it, proxy_context })),
         }
     }
 
@@ -275,11 +296,12 @@ fn coming<C: PermitCheck>(
     response: Response<ReplyBody>,
     timeout: Duration,
     held: Option<HeldPermit<C>>,
+    ending: ResponseEnding,
 ) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     // The version applies to one hop only.
     parts.version = Version::HTTP_11;
-    Response::from_parts(parts, Body::stream(ResponseBody::new(body, timeout, held)))
+    Response::from_parts(parts, Body::stream(ResponseBody::new(body, timeout, held, ending)))
 }
 
 fn still_in_time<C: PermitCheck>(

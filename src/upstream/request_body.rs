@@ -160,11 +160,11 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.carried.as_ref().is_none_or(|it| it.is_end_stream())
+        self.carried.as_ref().is_none_or(http_body::Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.carried.as_ref().map_or(SizeHint::with_exact(0), |it| it.size_hint())
+        self.carried.as_ref().map_or(SizeHint::with_exact(0), http_body::Body::size_hint)
     }
 }
 

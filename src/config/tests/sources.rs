@@ -127,7 +127,10 @@ fn every_key_is_known_by_one_variable() {
             "organization.name",
             "organization.tenant",
             "upstream.route.audience",
+            "upstream.route.connect_timeout",
             "upstream.route.path",
+            "upstream.route.response_timeout",
+            "upstream.route.stream_timeout",
             "upstream.route.url",
         ]
     );

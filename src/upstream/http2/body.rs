@@ -62,7 +62,7 @@ impl StreamHold {
         timeouts: UploadTimeouts,
         slot: HeldSlot,
     ) -> Self {
-        let (mut response, _response) = oneshot::channel();
+        let (mut response, response_guard) = oneshot::channel();
         let slot = Arc::new(slot);
         let shared = Arc::clone(&slot);
         let task = tokio::spawn(async move {
@@ -77,7 +77,7 @@ impl StreamHold {
                 stream.send_reset(Reason::CANCEL);
             }
         });
-        let upload = Some(UploadTask { task: task.abort_handle(), _response });
+        let upload = Some(UploadTask { task: task.abort_handle(), _response: response_guard });
         Self { _slot: slot, upload }
     }
 }

@@ -104,7 +104,9 @@ mod tests {
 
     fn kept(parts: &[BodyPart]) -> Option<String> {
         let mut kept = KeptBody::default();
-        parts.iter().for_each(|it| kept.keep(it));
+        for part in parts {
+            kept.keep(part);
+        }
         Some(kept.parts()?.iter().map(|it| format!("{it:?} ")).collect())
     }
 

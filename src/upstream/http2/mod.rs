@@ -70,7 +70,7 @@ struct ReceivedHead {
 /// Why no response head was received.
 #[derive(Debug)]
 enum AttemptError {
-    /// The app did not process the request: GOAWAY with a lower stream, or REFUSED_STREAM (RFC 9113
+    /// The app did not process the request: GOAWAY with a lower stream, or `REFUSED_STREAM` (RFC 9113
     /// section 8.7).
     NotProcessed(h2::Error),
     /// The connection ended, or is silent. The app may have processed the request.
