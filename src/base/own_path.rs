@@ -11,7 +11,7 @@ pub const START: &str = "/start";
 pub const SIGN_IN: &str = "/sign_in";
 /// Signs out.
 pub const SIGN_OUT: &str = "/sign_out";
-/// Entra's front-channel logout (`OpenID` Connect Front-Channel Logout 1.0).
+/// Entra's front-channel logout (OpenID Connect Front-Channel Logout 1.0).
 pub const FRONT_CHANNEL: &str = "/front_channel_logout";
 /// Returns the signed-in person as JSON.
 pub const USER_INFO: &str = "/userinfo";

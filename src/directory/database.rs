@@ -1,7 +1,7 @@
-//! Hides the differences between `SQLite` and `PostgreSQL` behind one SQL text.
+//! Hides the differences between SQLite and PostgreSQL behind one SQL text.
 //!
 //! Values are only text and integers, and placeholders are `$1`. An enum with two concrete pools
-//! replaces sqlx's `Any`, which supports neither `SQLite`'s options nor types of null values.
+//! replaces sqlx's `Any`, which supports neither SQLite's options nor types of null values.
 
 use super::error::Error;
 use crate::base::guid::Guid;
@@ -35,7 +35,7 @@ pub(super) enum Database {
     Sqlite {
         read: SqlitePool,
         /// A single connection: writers in this process queue fairly, and other processes wait for
-        /// `SQLite`'s lock.
+        /// SQLite's lock.
         write: SqlitePool,
     },
     Postgres(PgPool),
@@ -137,7 +137,7 @@ impl Database {
         Ok(self.rows(sql, values).await?.into_iter().next())
     }
 
-    /// Begins a transaction. On `SQLite` it takes the write lock immediately: upgrading from a read
+    /// Begins a transaction. On SQLite it takes the write lock immediately: upgrading from a read
     /// lock would fail instead of waiting.
     pub(super) async fn begin_transaction(&self) -> Result<Transaction, Error> {
         Ok(match self {
@@ -148,7 +148,7 @@ impl Database {
         })
     }
 
-    /// Closes all connections; `SQLite` merges its log into the file.
+    /// Closes all connections; SQLite merges its log into the file.
     pub(super) async fn close(&self) {
         match self {
             Self::Sqlite { read, write } => {
@@ -161,7 +161,7 @@ impl Database {
 }
 
 impl Transaction {
-    /// Keeps other transactions from changing an organization's data until this one ends; `SQLite`
+    /// Keeps other transactions from changing an organization's data until this one ends; SQLite
     /// has only one writer anyway.
     pub(super) async fn lock(&mut self, organization: Guid) -> Result<(), Error> {
         self.run(

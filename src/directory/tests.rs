@@ -1,4 +1,4 @@
-//! One test suite for both databases. Uses Debian's `PostgreSQL`, started here on its own socket.
+//! One test suite for both databases. Uses Debian's PostgreSQL, started here on its own socket.
 
 mod admin;
 mod by_tls;
@@ -47,7 +47,7 @@ const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
 const CLIENT: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 const VALUE: &str = "8Qx~uN7mGd2Jz4kPw9Rt5Yb1Vc6Hs3Lf";
 
-/// Runs a test on `SQLite`, and on `PostgreSQL` if it is installed.
+/// Runs a test on SQLite, and on PostgreSQL if it is installed.
 async fn on_both<F: Future<Output = ()>>(story: impl Fn(DatabaseFixture) -> F) {
     let folder = tempfile::tempdir().unwrap();
     let database = DatabaseConfig::Sqlite(folder.path().join("entrada.db"));

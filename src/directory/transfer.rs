@@ -18,7 +18,7 @@ use std::io;
 /// Rows per transaction.
 const ROWS_PER_TRANSACTION: usize = 1000;
 
-/// Rows per statement: `SQLite` searches all placeholders for each one.
+/// Rows per statement: SQLite searches all placeholders for each one.
 const ROWS_PER_STATEMENT: usize = 50;
 
 /// People per page of an export.

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 /// Maximum number of changes in a response; the next query continues after the last one.
 pub const MAX_CHANGES_PER_PAGE: u32 = 1000;
 
-/// Maximum number of people in a query: every build of `SQLite` allows this many placeholders.
+/// Maximum number of people in a query: every build of SQLite allows this many placeholders.
 const MAX_PEOPLE_PER_QUERY: usize = 500;
 
 /// A change in the directory.

@@ -16,7 +16,7 @@ use super::web::{self, EmulatorReply, EmulatorRequest};
 /// Maximum time that a page may stay open, in seconds.
 const MAX_PAGE_AGE_SECONDS: u64 = 3600;
 
-/// Answers an authorization request (`OpenID` Connect Core section 3.1.2.1).
+/// Answers an authorization request (OpenID Connect Core section 3.1.2.1).
 pub(super) fn authorize(
     state: &EmulatorState,
     tenant: TenantAddress,

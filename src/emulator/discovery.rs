@@ -28,7 +28,7 @@ const CLAIMS: [&str; 19] = [
     "email",
 ];
 
-/// Returns the version 2.0 metadata (`OpenID` Connect Discovery 1.0 section 3), with exactly Entra's
+/// Returns the version 2.0 metadata (OpenID Connect Discovery 1.0 section 3), with exactly Entra's
 /// members.
 pub(super) fn metadata(state: &EmulatorState, tenant: TenantAddress) -> Value {
     let base = format!("{}/{}", state.authority, tenant.segment());

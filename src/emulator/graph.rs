@@ -184,7 +184,7 @@ fn bearer(state: &EmulatorState, request: &EmulatorRequest) -> Option<GraphPermi
 }
 
 /// Returns whether the grant is sufficient. An app has the permissions that its admin granted; a
-/// token requested only with `OpenID` scopes is also for Graph.
+/// token requested only with OpenID scopes is also for Graph.
 fn is_enough(grant: &GraphPermissions) -> bool {
     grant.oid.is_none()
         || grant.permissions.is_empty()

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// The application ID of Microsoft Graph.
 pub(super) const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
-/// Scopes that do not name a resource (`OpenID` Connect Core section 3.1.2.1).
+/// Scopes that do not name a resource (OpenID Connect Core section 3.1.2.1).
 const OPENID_SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 
 /// The permissions that an access token for Graph grants.

@@ -8,7 +8,7 @@ use super::page;
 use super::state::EmulatorState;
 use super::web::{self, EmulatorReply, EmulatorRequest};
 
-/// Signs out (`OpenID` Connect RP-Initiated Logout), and redirects to known addresses only.
+/// Signs out (OpenID Connect RP-Initiated Logout), and redirects to known addresses only.
 ///
 /// If a front-channel URL is registered, a page loads it in a frame first, as Entra's does, and a
 /// link on that page continues.

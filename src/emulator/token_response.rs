@@ -108,7 +108,7 @@ resource identifier (application ID URI)."
     )
 }
 
-/// Returns the value of `scp`: the permissions for the resource, and the `OpenID` scopes.
+/// Returns the value of `scp`: the permissions for the resource, and the OpenID scopes.
 fn permissions(resource: &ResourceScopes, listed: &str) -> String {
     let openid = listed.split(' ').filter(|it| matches!(*it, "openid" | "profile" | "email"));
     resource.permissions.iter().map(String::as_str).chain(openid).collect::<Vec<_>>().join(" ")

@@ -29,7 +29,7 @@ pub struct SignInHints {
     pub domain_hint: Option<String>,
     /// `login` or `select_account`.
     pub prompt: Option<String>,
-    /// A claims challenge: what the sign-in must prove, as JSON (`OpenID` Connect Core section 5.5).
+    /// A claims challenge: what the sign-in must prove, as JSON (OpenID Connect Core section 5.5).
     pub claims: Option<String>,
 }
 
@@ -103,7 +103,7 @@ pub fn start(
     })
 }
 
-/// Returns the address where a browser signs out (`OpenID` Connect RP-Initiated Logout 1.0) and then
+/// Returns the address where a browser signs out (OpenID Connect RP-Initiated Logout 1.0) and then
 /// returns to `back`; `None` if Entra publishes no such endpoint.
 pub fn sign_out(
     registration: &AppRegistration,

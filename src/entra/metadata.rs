@@ -1,4 +1,4 @@
-//! Entra's discovery document (`OpenID` Connect Discovery 1.0 section 3). It is accepted only if it
+//! Entra's discovery document (OpenID Connect Discovery 1.0 section 3). It is accepted only if it
 //! matches the requested tenant and authority.
 
 use crate::base::cloud::CLOUDS;

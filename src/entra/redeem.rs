@@ -1,4 +1,4 @@
-//! Redeems a code or a refresh token for an ID token (`OpenID` Connect Core sections 3.1.3 and 12).
+//! Redeems a code or a refresh token for an ID token (OpenID Connect Core sections 3.1.3 and 12).
 
 use super::assertion::{self, AssertionRequest};
 use super::error::Error;

@@ -31,7 +31,7 @@ pub struct ExpectedToken<'a> {
     /// Application (client) ID of this app.
     pub client_id: Guid,
     /// The nonce of the sign-in; `None` for a refreshed token, which does not answer a browser's
-    /// request (`OpenID` Connect Core section 12.2).
+    /// request (OpenID Connect Core section 12.2).
     pub nonce: Option<&'a str>,
     /// Whether guests may sign in.
     pub guests: bool,

@@ -1,4 +1,4 @@
-//! Handles notifications from Entra that a person signed out there (`OpenID` Connect Front-Channel
+//! Handles notifications from Entra that a person signed out there (OpenID Connect Front-Channel
 //! Logout 1.0, in the form that Entra sends).
 
 use super::exchange::Exchange;

@@ -54,7 +54,7 @@ pub(super) struct ConnectionState {
     heads: OnceLock<Box<QueuedHeads>>,
     /// The streams, with HTTP/2: bytes may arrive that do not begin a request.
     streams: OnceLock<Arc<Http2Streams>>,
-    /// Number of `WebSockets` in HTTP/2 streams, which hyper does not count as requests.
+    /// Number of WebSockets in HTTP/2 streams, which hyper does not count as requests.
     tunnels: AtomicU32,
     /// Whether the last HTTP/1.1 request had a body.
     uploads: AtomicBool,

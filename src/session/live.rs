@@ -78,7 +78,7 @@ pub struct SeenSession {
 
 impl LiveSessions {
     /// Creates the cache, empty. If it is full, the session that was unused for the longest time is
-    /// evicted: a new one is never rejected (LRU, not `TinyLFU`).
+    /// evicted: a new one is never rejected (LRU, not TinyLFU).
     ///
     /// The library drops idle sessions; `is_live` checks the absolute lifetime, which costs less
     /// memory per session.

@@ -78,7 +78,7 @@ impl Session {
 
     /// Replaces the identity with Entra's current data. Roles, groups and names change; the time
     /// and method of authentication stay as they were at sign-in, because a refreshed token proves
-    /// neither (`OpenID` Connect Core section 12.2). If the token does not contain the groups, the
+    /// neither (OpenID Connect Core section 12.2). If the token does not contain the groups, the
     /// known ones stay until Graph returns new ones.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ pub struct App {
     pub names: CookieNames,
     /// The access rules.
     pub policy: Arc<Policy>,
-    /// Origins in addition to our own whose pages may open `WebSocket`s.
+    /// Origins in addition to our own whose pages may open WebSockets.
     pub web_socket_origins: Vec<HeaderValue>,
     /// Writes the identity headers.
     pub headers: IdentityHeaderWriter,

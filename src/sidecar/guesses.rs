@@ -163,7 +163,7 @@ mod tests {
         );
     }
 
-    /// With the cache's default policy (`TinyLFU`), a full table dropped new clients, which could
+    /// With the cache's default policy (TinyLFU), a full table dropped new clients, which could
     /// then guess without a limit.
     #[test]
     fn a_full_table_still_counts_and_limits_a_new_client() {

@@ -249,7 +249,7 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a HeaderValue> {
     values.next().is_none().then_some(first)
 }
 
-/// The value of a list header: its lines form one list, in order (RFC 9110 section 5.3); `HAProxy`
+/// The value of a list header: its lines form one list, in order (RFC 9110 section 5.3); HAProxy
 /// adds a line of its own.
 fn listed(headers: &HeaderMap, name: &str) -> Option<HeaderValue> {
     let mut lines = headers.get_all(name).iter();

@@ -1,4 +1,4 @@
-//! Companies whose people live in `PostgreSQL`.
+//! Companies whose people live in PostgreSQL.
 
 use crate::organizations::OrganizationsWorld;
 use crate::postgres;
@@ -8,7 +8,7 @@ use entrada::base::username::Username;
 use entrada::directory::change::PersonChange;
 use tokio::task::JoinSet;
 
-/// A world on `PostgreSQL`; nothing where there is none on this machine.
+/// A world on PostgreSQL; nothing where there is none on this machine.
 async fn world() -> Option<OrganizationsWorld> {
     let address = postgres::database()?;
     Some(OrganizationsWorld::with(&format!("database = \"{address}\""), |it| it).await)

@@ -1,4 +1,4 @@
-//! `WebSockets` and other upgrades.
+//! WebSockets and other upgrades.
 
 use crate::path::authority;
 use crate::world::browser::{NAVIGATION, SCRIPT};
@@ -174,7 +174,7 @@ async fn any_other_upgrade_is_a_tunnel_and_neither_h2c_nor_tls_is_one() {
     }
 }
 
-/// Opens an HTTP/2 connection that may carry `WebSockets`.
+/// Opens an HTTP/2 connection that may carry WebSockets.
 async fn http2_for_web_sockets(world: &World) -> SendRequest<Full<Bytes>> {
     let stream = TcpStream::connect(world.address).await.unwrap();
     let (sender, connection) = hyper::client::conn::http2::handshake::<_, _, Full<Bytes>>(

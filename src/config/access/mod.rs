@@ -24,7 +24,7 @@ pub struct AccessConfig {
     pub default: Allow,
     /// The rules in the order of the file.
     pub rules: Vec<AccessRule>,
-    /// Origins in addition to our own whose pages may open `WebSocket`s with a session.
+    /// Origins in addition to our own whose pages may open WebSockets with a session.
     pub origins: Vec<HeaderValue>,
     /// Whether `[directory]` is written. Each organization then brings its own registration, which
     /// defines its own app roles.

@@ -54,9 +54,9 @@ impl DirectoryConfig {
 /// The database, `database = "..."`.
 #[derive(Clone, Debug)]
 pub enum DatabaseConfig {
-    /// `SQLite`: `sqlite:entrada.db`, a file.
+    /// SQLite: `sqlite:entrada.db`, a file.
     Sqlite(PathBuf),
-    /// `PostgreSQL`: `postgres://...`; may hold a password.
+    /// PostgreSQL: `postgres://...`; may hold a password.
     Postgres(Secret),
 }
 

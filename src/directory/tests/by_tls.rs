@@ -1,8 +1,8 @@
-//! `PostgreSQL` over TLS.
+//! PostgreSQL over TLS.
 
 use super::*;
 
-/// TLS to `PostgreSQL` verifies the certificate's issuer and its name.
+/// TLS to PostgreSQL verifies the certificate's issuer and its name.
 #[tokio::test]
 async fn a_postgresql_that_cannot_prove_who_it_is_is_not_spoken_to() {
     let Some(address) = postgres::database() else { return };

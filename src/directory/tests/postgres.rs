@@ -1,4 +1,4 @@
-//! `PostgreSQL` for the tests: an empty cluster in a temporary folder, running as an ordinary user.
+//! PostgreSQL for the tests: an empty cluster in a temporary folder, running as an ordinary user.
 //! It listens on a socket, and with TLS on loopback.
 //!
 //! `tests/stories` includes this file too.
@@ -19,7 +19,7 @@ struct Server {
 
 static SERVER: OnceLock<Option<Server>> = OnceLock::new();
 
-/// Returns the address of an empty database; `None` if `PostgreSQL` is not installed, which fails
+/// Returns the address of an empty database; `None` if PostgreSQL is not installed, which fails
 /// with `CI=true`.
 pub(super) fn database() -> Option<String> {
     let server = SERVER.get_or_init(Server::start).as_ref()?;
@@ -134,7 +134,7 @@ fn watch(folder: &Path, data: &str) {
         .unwrap();
 }
 
-/// Runs a program as an ordinary user, because `PostgreSQL` refuses to run as root.
+/// Runs a program as an ordinary user, because PostgreSQL refuses to run as root.
 fn as_ordinary(program: &str, arguments: &[&str], folder: &Path) -> Command {
     let program = binary(program).unwrap();
     let mut command = if is_root() {

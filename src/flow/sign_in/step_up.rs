@@ -119,7 +119,7 @@ impl StepUpRequest {
     }
 }
 
-/// Returns the authentication contexts, one of which the ID token must contain (`OpenID` Connect Core
+/// Returns the authentication contexts, one of which the ID token must contain (OpenID Connect Core
 /// section 5.5.1).
 fn essential(claims: &Map<String, Value>) -> Vec<String> {
     let acrs = claims

@@ -4,7 +4,7 @@
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 
-/// The calls in `OpenAPI` 3.1.
+/// The calls in OpenAPI 3.1.
 pub(in crate::server) const OPENAPI: &str = include_str!("../../../docs/reference/openapi.json");
 
 /// A call of the admin API.

@@ -1,4 +1,4 @@
-//! Bodies, `WebSockets` and large headers go through.
+//! Bodies, WebSockets and large headers go through.
 
 use super::NginxFront;
 use crate::world::browser::{NAVIGATION, SCRIPT};

@@ -1,4 +1,4 @@
-//! Clients that nobody here wrote sign in as a phone or a command line does: `AppAuth` for JS, oauth4webapi, authlib.
+//! Clients that nobody here wrote sign in as a phone or a command line does: AppAuth for JS, oauth4webapi, authlib.
 
 use super::command;
 use crate::outside;

@@ -1,4 +1,4 @@
-//! A certified provider of `OpenID` Connect that nobody here wrote (npm `oidc-provider`), in Entra's place.
+//! A certified provider of OpenID Connect that nobody here wrote (npm `oidc-provider`), in Entra's place.
 
 use super::command;
 use crate::outside;

@@ -1,4 +1,4 @@
-//! Clients from `PyPI`: a WebSocket by `websockets`, gRPC by `grpcio`.
+//! Clients from PyPI: a WebSocket by `websockets`, gRPC by `grpcio`.
 
 use super::command;
 use crate::outside;
