@@ -3,8 +3,8 @@
 use super::audience::RouteAudiences;
 use super::lists::{SelectedEntries, SelectedLists, select};
 use super::mint::{AssertionContext, mint};
-use super::names::{HEADERS_PER_SET, HeaderNames};
-use super::values::plain_values;
+use super::names::HeaderNames;
+use super::values::PlainHeaders;
 use crate::access::policy::Permit;
 use crate::base::clock::Clock;
 use crate::base::identity::{Identity, PersonGroups};
@@ -42,8 +42,7 @@ struct PersonHeaders {
     /// The identity that the values were made from. When Entra reports changes for the person, they
     /// are created again.
     about: Arc<Identity>,
-    /// The values of a set in its order, followed by the custom ones.
-    values: Arc<[Option<HeaderValue>]>,
+    plain: Arc<PlainHeaders>,
     assertion: HeaderValue,
     /// The assertion for each further audience, signed when it is first needed. Its age is limited
     /// by `minted`, because it is dropped together with the other values.
@@ -229,18 +228,19 @@ impl IdentityHeaderWriter {
         let assertion = self.sign(session, who, &lists, &self.audience)?;
         let further =
             std::iter::repeat_with(OnceLock::new).take(self.route_audiences.count()).collect();
-        let values = session
+        let plain = session
             .attached()
             .as_ref()
             .and_then(|it| self.own(it, &about))
-            .map(|it| Arc::clone(&it.values));
-        let values = values.unwrap_or_else(|| {
-            plain_values(&self.names, session.user(), who, &lists.groups, &lists.roles).into()
+            .map(|it| Arc::clone(&it.plain));
+        let plain = plain.unwrap_or_else(|| {
+            let (groups, roles) = (&lists.groups, &lists.roles);
+            Arc::new(PlainHeaders::new(&self.names, session.user(), who, groups, roles))
         });
         let made: Arc<Box<Attachment>> = Arc::new(Box::new(PersonHeaders {
             names: Arc::clone(&self.names),
             about: Arc::clone(&about),
-            values,
+            plain,
             assertion,
             further,
             minted: now,
@@ -295,27 +295,34 @@ impl IdentityHeaders {
         HeaderStripper(Arc::clone(&self.names))
     }
 
-    /// Removes every header that folds to one of Entrada's names and writes Entrada's own.
-    /// Hop-by-hop headers must have been removed before.
-    pub fn apply(&self, headers: &mut HeaderMap) {
+    /// Removes every header that folds to one of Entrada's names. Hop-by-hop headers must have been
+    /// removed before. Then Entrada's own must be written: with `insert`, or with `append`.
+    pub fn strip(&self, headers: &mut HeaderMap) {
         self.names.owned.strip(headers);
+    }
+
+    /// Writes Entrada's headers.
+    pub fn insert(&self, headers: &mut HeaderMap) {
         let Some(person_headers) = self.person_headers() else { return };
-        for names in self.names.path.chunks(HEADERS_PER_SET) {
-            for (name, value) in names.iter().zip(person_headers.values.iter()) {
-                if let Some(value) = value {
-                    headers.insert(name.clone(), value.clone());
-                }
-            }
-        }
-        for ((name, _), value) in
-            self.names.custom.iter().zip(person_headers.values.iter().skip(HEADERS_PER_SET))
-        {
-            if let Some(value) = value {
+        for (at, name) in self.names.sent() {
+            if let Some(value) = person_headers.plain.values.get(at).and_then(Option::as_ref) {
                 headers.insert(name.clone(), value.clone());
             }
         }
         if let Some(assertion) = self.assertion(person_headers) {
             headers.insert(self.names.assertion.clone(), assertion.clone());
+        }
+    }
+
+    /// Writes the same as fields of HTTP/1.1.
+    pub fn append(&self, out: &mut Vec<u8>) {
+        let Some(person_headers) = self.person_headers() else { return };
+        out.extend_from_slice(&person_headers.plain.block);
+        if let Some(assertion) = self.assertion(person_headers) {
+            out.extend_from_slice(self.names.assertion.as_str().as_bytes());
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(assertion.as_bytes());
+            out.extend_from_slice(b"\r\n");
         }
     }
 
@@ -327,7 +334,7 @@ impl IdentityHeaders {
         let person_headers = self.person_headers();
         let names = self.names.answer.iter().chain(self.names.custom.iter().map(|it| &it.0));
         for (at, name) in names.enumerate() {
-            let value = person_headers.and_then(|it| it.values.get(at)?.clone());
+            let value = person_headers.and_then(|it| it.plain.values.get(at)?.clone());
             headers.insert(name.clone(), value.unwrap_or(EMPTY_VALUE));
         }
         headers.insert(

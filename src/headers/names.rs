@@ -67,4 +67,16 @@ impl HeaderNames {
             assertion: config.assertion.name.clone(),
         }
     }
+
+    /// The names that the app receives, each with the position of its value.
+    pub(super) fn sent(&self) -> impl Iterator<Item = (usize, &HeaderName)> {
+        let sets = self.path.chunks(HEADERS_PER_SET).flat_map(|set| set.iter().enumerate());
+        sets.chain(
+            self.custom
+                .iter()
+                .map(|it| &it.0)
+                .enumerate()
+                .map(|(at, name)| (at + HEADERS_PER_SET, name)),
+        )
+    }
 }

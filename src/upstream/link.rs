@@ -110,13 +110,22 @@ impl Link {
         Ok(Self { dialer, host, timeouts, protocol })
     }
 
+    /// Whether Entrada's own fields are written as a block, and not one by one among the headers.
+    pub(super) fn takes_own_fields(&self) -> bool {
+        match &self.protocol {
+            Protocol::Http1(link) => link.takes_own_fields(),
+            Protocol::Http2(_) => false,
+        }
+    }
+
     /// Whether requests leave as HTTP/2.
     pub(super) fn is_http2(&self) -> bool {
         matches!(self.protocol, Protocol::Http2(_))
     }
 
     /// Sends a request and returns the head of its response. `upgrades` says whether the request
-    /// asks to switch protocols. `request.version()` is the client's version. `share` counts the
+    /// asks to switch protocols. `own_fields` follow the headers if `takes_own_fields`.
+    /// `request.version()` is the client's version. `share` counts the
     /// request until its response has ended.
     ///
     /// # Errors
@@ -124,13 +133,14 @@ impl Link {
     pub(super) fn send<'a>(
         &'a self,
         request: Request<RequestBody>,
+        own_fields: Vec<u8>,
         upgrades: bool,
         deadline: RequestDeadline<'a>,
         share: HeldShare,
     ) -> impl Future<Output = Result<Reply<ReplyBody>, Error>> + Send + use<'a> {
         match &self.protocol {
             Protocol::Http1(link) => Sending::Http1 {
-                sending: link.send(&self.dialer, request, upgrades, deadline, share),
+                sending: link.send(&self.dialer, request, &own_fields, upgrades, deadline, share),
             },
             Protocol::Http2(link) => Sending::Http2 {
                 sending: Box::pin(link.send(&self.dialer, request, upgrades, deadline, share)),

@@ -59,6 +59,9 @@ use upgrade::UpgradeProtocol;
 /// Approximate number of headers that Entrada adds to a request.
 const ADDED_HEADERS_ESTIMATE: usize = 20;
 
+/// Approximate size of Entrada's fields in a head of HTTP/1.1, most of it the assertion.
+const OWN_FIELDS_ESTIMATE_BYTES: usize = 2048;
+
 /// All apps behind Entrada.
 #[derive(Debug)]
 pub struct Upstream {
@@ -75,6 +78,7 @@ pub struct Upstream {
 struct OutgoingRequest<'a> {
     app: &'a Link,
     request: Request<RequestBody>,
+    own_fields: Vec<u8>,
     progress: Option<BodyProgress>,
     response_timeout: Duration,
     /// Boxed because upgrades are rare and this value is moved with every request.
@@ -130,7 +134,7 @@ impl Upstream {
         let (request_id, key) = (proxy_context.request_id.clone(), proxy_context.share);
         let public = self.hides_app().then(|| proxy_context.public_origin());
         let upload = self.upload_share(parts.version, &body, key);
-        let OutgoingRequest { app, mut request, progress, response_timeout, upgrade } =
+        let OutgoingRequest { app, mut request, own_fields, progress, response_timeout, upgrade } =
             self.leaving(parts, body, &identity, proxy_context, &check);
         let held = HeldPermit::new(identity, check, request_id.clone());
         async move {
@@ -147,7 +151,7 @@ impl Upstream {
             let deadline =
                 RequestDeadline::new(response_timeout, progress.as_ref()).telling(under_way);
             let began = deadline.started_at();
-            let reply = app.send(request, upgrade.is_some(), deadline, share).await?;
+            let reply = app.send(request, own_fields, upgrade.is_some(), deadline, share).await?;
             still_in_time(held.as_ref(), began)?;
             if let Some(progress) = &progress {
                 progress.has_response();
@@ -232,7 +236,7 @@ impl Upstream {
         } else {
             None
         };
-        self.dress(request.headers_mut(), app, identity, &proxy_context);
+        let own_fields = self.dress(request.headers_mut(), app, identity, &proxy_context);
         if let Some(upgrade) = &upgrade {
             upgrade.write_request(&mut request);
         }
@@ -241,6 +245,7 @@ impl Upstream {
         OutgoingRequest {
             app,
             request,
+            own_fields,
             progress,
             response_timeout,
             upgrade: upgrade.map(|it| Box::new(UpgradeRequest { protocol: it, proxy_context })),
@@ -248,23 +253,33 @@ impl Upstream {
     }
 
     /// Turns the client's headers into the app's. The order matters: headers that `Connection`
-    /// names are removed before Entrada's are written.
+    /// names are removed before Entrada's are written. Returns Entrada's fields for a head of
+    /// HTTP/1.1, to which they are appended; over HTTP/2, they are among `headers`.
     fn dress(
         &self,
         headers: &mut HeaderMap,
         app: &Link,
         identity: &IdentityHeaders,
         proxy_context: &ProxyContext,
-    ) {
+    ) -> Vec<u8> {
         let trailers = app.is_http2() && hop_by_hop::takes_trailers(headers);
         hop_by_hop::strip(headers);
-        // Allocates once instead of twice.
-        headers.reserve(ADDED_HEADERS_ESTIMATE);
         // The client receives 100 Continue when its body is first read, which is after admission.
         headers.remove(EXPECT);
         join_cookies(headers);
-        identity.apply(headers);
-        forwarded_headers::write(headers, proxy_context);
+        identity.strip(headers);
+        let own = if app.takes_own_fields() {
+            let mut own = Vec::with_capacity(OWN_FIELDS_ESTIMATE_BYTES);
+            identity.append(&mut own);
+            forwarded_headers::append(&mut own, headers, proxy_context);
+            own
+        } else {
+            // Allocates once instead of twice.
+            headers.reserve(ADDED_HEADERS_ESTIMATE);
+            identity.insert(headers);
+            forwarded_headers::insert(headers, proxy_context);
+            Vec::new()
+        };
         if trailers {
             headers.insert(TE, HeaderValue::from_static("trailers"));
         }
@@ -273,6 +288,7 @@ impl Upstream {
             HostHeader::Upstream => app.host.clone(),
         };
         headers.insert(HOST, host);
+        own
     }
 }
 

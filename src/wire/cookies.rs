@@ -133,6 +133,15 @@ pub fn hide(headers: &mut HeaderMap) {
     if !headers.get_all(COOKIE).iter().any(|it| pairs(it).any(|it| is_ours_in(it, b'='))) {
         return;
     }
+    let mut lines = headers.get_all(COOKIE).iter();
+    // Almost every client sends a single line, and many only our cookie in it.
+    if let (Some(line), None) = (lines.next(), lines.next()) {
+        match strip_own(line) {
+            Some(line) => headers.insert(COOKIE, line),
+            None => headers.remove(COOKIE),
+        };
+        return;
+    }
     let lines: Vec<_> = headers.get_all(COOKIE).iter().filter_map(strip_own).collect();
     let mut lines = lines.into_iter();
     match lines.next() {
@@ -174,9 +183,11 @@ pub fn app_cookies(headers: &HeaderMap) -> HeaderValue {
 }
 
 fn strip_own(line: &HeaderValue) -> Option<HeaderValue> {
-    let mut left = Vec::with_capacity(line.len());
+    let mut left = Vec::new();
     for pair in pairs(line).filter(|it| !is_ours_in(it, b'=') && !it.is_empty()) {
-        if !left.is_empty() {
+        if left.is_empty() {
+            left.reserve_exact(line.len());
+        } else {
             left.extend_from_slice(b"; ");
         }
         left.extend_from_slice(pair);

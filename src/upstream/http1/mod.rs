@@ -76,6 +76,11 @@ impl Http1Link {
         Self { pool: Arc::default(), settings }
     }
 
+    /// Whether a block of fields can be written as it is.
+    pub(super) fn takes_own_fields(&self) -> bool {
+        self.settings.header_case == HeaderCase::Lower
+    }
+
     /// Sends a request and returns the head of its response. `upgrades` says whether the request
     /// asks to switch protocols.
     ///
@@ -84,6 +89,7 @@ impl Http1Link {
         &'a self,
         dialer: &'a AppDialer,
         request: Request<RequestBody>,
+        own_fields: &[u8],
         upgrades: bool,
         deadline: RequestDeadline<'a>,
         share: HeldShare,
@@ -98,7 +104,7 @@ impl Http1Link {
         let buffer = pooled.as_mut().map(Http1Connection::take_buffer).unwrap_or_default();
         let mut one = OneRequest {
             link: self,
-            upload: Upload::new(buffer, request, upgrades, self.settings.header_case),
+            upload: Upload::new(buffer, request, own_fields, upgrades, self.settings.header_case),
             framing,
             deadline,
             max_read_bytes: if is_http2 { MAX_READ_BYTES_FOR_HTTP2 } else { MAX_READ_BYTES },

@@ -17,10 +17,11 @@ pub(super) enum BodyEncoding {
     Chunked,
 }
 
-/// Appends the head of `request`, and returns how its body must be framed.
+/// Appends the head of `request` with further fields, and returns how its body must be framed.
 pub(super) fn write(
     out: &mut Vec<u8>,
     request: &Request<RequestBody>,
+    own_fields: &[u8],
     case: HeaderCase,
 ) -> BodyEncoding {
     out.extend_from_slice(request.method().as_str().as_bytes());
@@ -29,6 +30,7 @@ pub(super) fn write(
     out.extend_from_slice(path.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
     write_fields(out, request.headers(), case);
+    out.extend_from_slice(own_fields);
     let encoding = encoding(request);
     match encoding {
         BodyEncoding::Length(length) => write_length(out, length, case),

@@ -63,10 +63,11 @@ impl Upload {
     pub(super) fn new(
         mut buffer: Vec<u8>,
         request: Request<RequestBody>,
+        own_fields: &[u8],
         upgrades: bool,
         header_case: HeaderCase,
     ) -> Self {
-        let encoding = request_head::write(&mut buffer, &request, header_case);
+        let encoding = request_head::write(&mut buffer, &request, own_fields, header_case);
         let announced = match encoding {
             BodyEncoding::Chunked => announced(request.headers()),
             BodyEncoding::Empty | BodyEncoding::Length(_) => Vec::new(),

@@ -49,7 +49,7 @@ impl App {
         upgrades: bool,
     ) -> Result<Reply<Http1Body>, Error> {
         let deadline = RequestDeadline::new(TIMEOUT, None);
-        self.link.send(&self.dialer, request, upgrades, deadline, HeldShare::none()).await
+        self.link.send(&self.dialer, request, b"", upgrades, deadline, HeldShare::none()).await
     }
 
     async fn answers(&self, method: Method) -> Result<(u16, String), Error> {

@@ -58,7 +58,7 @@ fn upload(method: Method, headers: &[(&str, &str)], frames: Vec<Frame<Bytes>>) -
         builder = builder.header(*name, *value);
     }
     let request = builder.body(RequestBody::of_frames(frames)).unwrap();
-    Upload::new(Vec::new(), request, false, HeaderCase::Lower)
+    Upload::new(Vec::new(), request, b"", false, HeaderCase::Lower)
 }
 
 /// Polls until everything was written. Returns what the app received.
