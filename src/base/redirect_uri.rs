@@ -245,6 +245,7 @@ mod tests {
         for (text, kind) in [
             ("com.example.fleet:/callback", RedirectUriKind::PrivateUse),
             ("com.example.fleet://sign-in/done", RedirectUriKind::PrivateUse),
+            ("com.my-example.fleet+2:/done", RedirectUriKind::PrivateUse),
             ("https://app.example.com/phone/done", RedirectUriKind::Https),
             ("https://app.example.com:8443/done?x=1", RedirectUriKind::Https),
             ("http://127.0.0.1/callback", RedirectUriKind::Loopback),
@@ -266,6 +267,8 @@ mod tests {
             ("intent://x/y", BadRedirectUri::Scheme),
             ("JavaScript:/x", BadRedirectUri::Scheme),
             ("Com.example:/x", BadRedirectUri::Scheme),
+            ("com.Example:/x", BadRedirectUri::Scheme),
+            ("com.exam_ple:/x", BadRedirectUri::Scheme),
             ("com..example:/x", BadRedirectUri::Scheme),
             (".com.example:/x", BadRedirectUri::Scheme),
             ("1com.example:/x", BadRedirectUri::Scheme),
