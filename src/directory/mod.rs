@@ -17,7 +17,7 @@ mod refresh;
 mod rotation;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub mod admin;
 pub mod change;

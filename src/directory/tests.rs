@@ -17,6 +17,7 @@ mod setting_up;
 mod watching;
 
 use super::change::{NewOrganization, NewPerson, PersonChange};
+use super::client_sign_in::ClientSignIn;
 use super::first_sign_in::MembershipRefusal;
 use super::organization::{ConnectionCredential, EntraConnection, Organization};
 use super::organization_credential::OrganizationCredential;
@@ -47,16 +48,9 @@ const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
 const CLIENT: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 const VALUE: &str = "8Qx~uN7mGd2Jz4kPw9Rt5Yb1Vc6Hs3Lf";
 
-/// Runs a test on SQLite, and on PostgreSQL if it is installed.
-async fn on_both<F: Future<Output = ()>>(story: impl Fn(DatabaseFixture) -> F) {
-    let folder = tempfile::tempdir().unwrap();
-    let database = DatabaseConfig::Sqlite(folder.path().join("entrada.db"));
-    story(DatabaseFixture {
-        config: config(database),
-        clock: Clock::system(),
-        _folder: Some(folder),
-    })
-    .await;
+/// Runs a test on `SQLite`, and on `PostgreSQL` if it is installed.
+async fn on_both<F: Future<Output = ()>>(story: impl Fn(Ground) -> F) {
+    story(Ground::sqlite()).await;
     if let Some(address) = postgres::database() {
         story(DatabaseFixture {
             config: config(DatabaseConfig::Postgres(Secret::new(address))),
@@ -84,7 +78,13 @@ fn config(database: DatabaseConfig) -> Config {
     }
 }
 
-impl DatabaseFixture {
+impl Ground {
+    fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = DatabaseConfig::Sqlite(folder.path().join("entrada.db"));
+        Self { config: config(database), clock: Clock::system(), _folder: Some(folder) }
+    }
+
     async fn open(&self) -> Directory {
         self.opened_with(&["a secret of the stories, longer than 32 bytes"]).await.unwrap()
     }
@@ -94,6 +94,25 @@ impl DatabaseFixture {
         let random = random::system();
         Directory::open(&self.config, &Keyring::new(&secrets, &random), self.clock.clone(), random)
             .await
+    }
+}
+
+/// A directory in `SQLite` with a person who is signed in on a client, for unit tests of other
+/// modules.
+pub(crate) struct ClientSignInFixture {
+    pub(crate) directory: Directory,
+    /// Refresh token: `a refresh token of Entra's`. Known groups: `one`.
+    pub(crate) sign_in: ClientSignIn,
+    pub(crate) clock: Clock,
+    _ground: Ground,
+}
+
+impl ClientSignInFixture {
+    pub(crate) async fn new() -> Self {
+        let ground = Ground::sqlite();
+        let directory = ground.open().await;
+        let sign_in = client_sign_ins::signed_in(&directory).await.sign_in;
+        Self { directory, sign_in, clock: ground.clock.clone(), _ground: ground }
     }
 }
 

@@ -162,6 +162,14 @@ impl GroupMembership {
     }
 }
 
+#[cfg(test)]
+impl GroupMembership {
+    /// Stands in for a response of Graph in unit tests of other modules.
+    pub fn pretended(who: &Identity, ids: StringList) -> Self {
+        Self::new(who, ids)
+    }
+}
+
 impl GraphToken {
     pub(in crate::entra) fn new(tokens: RedeemedTokens, base: String) -> Self {
         Self {

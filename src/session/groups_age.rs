@@ -89,6 +89,10 @@ mod tests {
             (age.is_due(|| 2799), age.is_due(|| 2800), age.at()),
             (None, Some(2800), Some(1000))
         );
+        age.set_due(3000);
+        assert_eq!((age.is_due(|| 2999), age.is_due(|| 3000)), (None, Some(3000)));
+        age.forgotten();
+        assert_eq!((age.at(), age.is_due(|| 3000)), (None, Some(3000)));
     }
 
     #[test]

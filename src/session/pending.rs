@@ -227,18 +227,17 @@ mod tests {
         let trial = SignInPurpose::Trial(SignInTrial { by: "person x".to_owned(), mark: None });
         let asked =
             |then| SignInPurpose::Account { typed: "maya".to_owned(), then: Box::new(then) };
-        for (purpose, aim, return_to, acrs, is_typed) in [
-            (session(), SignInAim::Session, "/a", 1, false),
-            (asked(session()), SignInAim::Session, "/a", 1, true),
-            (SignInPurpose::App(native()), SignInAim::App, "/", 0, false),
-            (asked(SignInPurpose::App(native())), SignInAim::App, "/", 0, true),
-            (trial, SignInAim::Trial, "/", 0, false),
+        let c1: &[&str] = &["c1"];
+        for (purpose, aim, return_to, acrs, typed) in [
+            (session(), SignInAim::Session, "/a", c1, None),
+            (asked(session()), SignInAim::Session, "/a", c1, Some("maya")),
+            (SignInPurpose::App(native()), SignInAim::App, "/", &[], None),
+            (asked(SignInPurpose::App(native())), SignInAim::App, "/", &[], Some("maya")),
+            (trial, SignInAim::Trial, "/", &[], None),
         ] {
             let read = PendingSignIn::read(&pending(purpose).write(), 1).unwrap().purpose;
-            assert_eq!(
-                (read.aim(), read.acrs().len(), read.typed().is_some()),
-                (aim, acrs, is_typed)
-            );
+            assert_eq!((read.aim(), read.typed()), (aim, typed));
+            assert_eq!(read.acrs(), acrs);
             assert_eq!(read.return_to(&site).as_str(), return_to);
             assert_eq!(
                 (read.app().is_some(), read.session().is_some()),
@@ -252,5 +251,27 @@ mod tests {
         let bytes = pending(SignInPurpose::App(native())).write();
         assert!(PendingSignIn::read(&bytes, PENDING_LIFETIME_SECONDS).is_some());
         assert!(PendingSignIn::read(&bytes, PENDING_LIFETIME_SECONDS + 1).is_none());
+    }
+
+    #[test]
+    fn a_callback_belongs_to_the_sign_in_with_exactly_its_state() {
+        let sign_in =
+            PendingSignIn { state: "a state".to_owned(), ..pending(SignInPurpose::App(native())) };
+        for (state, belongs) in [
+            ("a state", true),
+            ("A state", false),
+            ("a stat", false),
+            ("a state ", false),
+            ("", false),
+            ("x", false),
+        ] {
+            assert_eq!(sign_in.is_for(state), belongs, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn the_content_of_a_sign_in_is_not_printed() {
+        assert_eq!(format!("{:?}", native()), "Native");
+        assert_eq!(format!("{:?}", pending(SignInPurpose::App(native()))), "Pending");
     }
 }

@@ -118,4 +118,20 @@ mod tests {
         }
         assert_eq!(PersonSelector::parse(oid, Some("contoso.com")), Err(BadPersonSelector::Tenant));
     }
+
+    #[test]
+    fn only_an_object_id_selects_an_account() {
+        let (oid, tenant) =
+            ("00aa00aa-bb11-cc22-dd33-44ee44ee0001", "aaaabbbb-0000-cccc-1111-dddd2222eeee");
+        let id = |text| Guid::parse(text).unwrap();
+        for (user, tid, account) in [
+            (oid, None, Some((id(oid), None))),
+            (oid, Some(tenant), Some((id(oid), Some(id(tenant))))),
+            ("maya@contoso.com", None, None),
+            ("maya@contoso.com", Some(tenant), None),
+        ] {
+            let selector = PersonSelector::parse(user, tid).unwrap();
+            assert_eq!(selector.account(), account, "{user} {tid:?}");
+        }
+    }
 }

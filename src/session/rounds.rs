@@ -161,5 +161,43 @@ mod tests {
         let one = SignInRounds::default().sets_out(1000, SignInOrigin::default());
         let two = one.count_return(1000);
         assert_eq!((one.or(two), two.or(one), one.or(one)), (two, two, one));
+        let later = SignInRounds::default().sets_out(1030, SignInOrigin::default());
+        assert_eq!((one.or(later), later.or(one)), (one, later), "the first of two equal ones");
+    }
+
+    #[test]
+    fn a_start_and_a_return_change_only_their_own_counts() {
+        let elsewhere = SignInOrigin { http: false, elsewhere: true, aim: SignInAim::Trial };
+        let over_http = SignInOrigin { http: true, elsewhere: false, aim: SignInAim::App };
+        let before = SignInRounds { returned: 1, started_at: 4, since: 1000, origin: elsewhere };
+        for (now, started, returned) in [
+            (
+                1059,
+                SignInRounds { started_at: 5, origin: over_http, ..before },
+                SignInRounds { returned: 2, started_at: 0, ..before },
+            ),
+            (
+                1060,
+                SignInRounds { returned: 0, started_at: 1, since: 1060, origin: over_http },
+                SignInRounds { returned: 1, since: 1060, ..SignInRounds::default() },
+            ),
+        ] {
+            assert_eq!(before.sets_out(now, over_http), started, "{now}");
+            assert_eq!(before.count_return(now), returned, "{now}");
+        }
+    }
+
+    #[test]
+    fn every_origin_is_read_as_it_was_written() {
+        for aim in [SignInAim::Session, SignInAim::Trial, SignInAim::App] {
+            for (http, elsewhere) in [(false, false), (false, true), (true, false), (true, true)] {
+                let origin = SignInOrigin { http, elsewhere, aim };
+                let rounds = SignInRounds { returned: 1, started_at: 2, since: 3, origin };
+                assert_eq!(SignInRounds::read(&rounds.write()), Some(rounds));
+            }
+        }
+        let mut unknown = SignInRounds::default().write();
+        *unknown.last_mut().unwrap() = 12;
+        assert_eq!(SignInRounds::read(&unknown), None);
     }
 }

@@ -181,6 +181,51 @@ mod tests {
     }
 
     #[test]
+    fn only_an_answer_from_far_in_the_future_counts_as_one_from_now() {
+        let slack = CLOCK_SLACK_SECONDS;
+        for (since, answered, is_within, corrected) in [
+            (1_000_000, 990_000, false, 990_000),
+            (1_000_000, 1_000_000, false, 1_000_000),
+            (1_000_001, 990_000, true, 990_000),
+            (1_000_000 + slack, 990_000, true, 990_000),
+            (1_000_000 + slack + 1, 990_000, false, 990_000),
+            (1_000_000, 1_000_000 + slack, false, 1_000_000 + slack),
+            (1_000_000, 1_000_000 + slack + 1, false, 1_000_000),
+            (2_000_000, 2_000_000, false, 1_000_000),
+        ] {
+            let standing = EntraStanding::new(answered, None);
+            standing.set_due_in(since, 1800);
+            assert_eq!(
+                (standing.is_within_clock_slack(1_000_000), standing.answered()),
+                (is_within, corrected),
+                "since {since}, answered {answered}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_question_and_every_answer_is_recorded() {
+        let standing = EntraStanding::new(1000, None);
+        assert_eq!((standing.tries(), standing.due_at(), standing.answered()), (0, 1000, 1000));
+        standing.set_due_in(1000, 1800);
+        standing.was_tried();
+        standing.was_tried();
+        standing.record_answer(1500);
+        assert_eq!((standing.tries(), standing.due_at(), standing.answered()), (2, 2800, 1500));
+    }
+
+    #[test]
+    fn only_the_first_required_proof_counts() {
+        for (first, second) in [(None, Some("later")), (Some("claims"), None)] {
+            let standing = EntraStanding::new(1000, None);
+            assert_eq!(standing.again(), None);
+            standing.needs_sign_in(first.map(Box::from));
+            standing.needs_sign_in(second.map(Box::from));
+            assert_eq!(standing.again(), Some(first));
+        }
+    }
+
+    #[test]
     fn one_claims_until_it_frees() {
         let standing = EntraStanding::new(0, None);
         assert!(standing.claim() && !standing.claim());

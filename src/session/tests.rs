@@ -1,5 +1,9 @@
 //! Live sessions are found with the cookie, Entra's session and the person, and end once.
 
+mod lease;
+mod live;
+mod record;
+
 use super::live::{LiveSessions, NewSession};
 use super::person::{AmbiguousPerson, PersonKey, PersonSelector};
 use crate::base::clock::Clock;
