@@ -234,11 +234,20 @@ pub(super) mod tests {
         issuer: &str,
         clock: &Clock,
     ) -> AccessTokens {
+        access_tokens_for(secrets, issuer, "/oauth2/native", clock)
+    }
+
+    fn access_tokens_for(
+        secrets: &[&str],
+        issuer: &str,
+        place: &str,
+        clock: &Clock,
+    ) -> AccessTokens {
         let secrets: Vec<_> = secrets.iter().map(|it| Secret::new(*it)).collect();
         AccessTokens::new(
             &Keyring::new(&secrets, &random::system()),
             issuer.to_owned(),
-            "/oauth2/native",
+            place,
             300,
             clock.clone(),
             random::system(),
@@ -247,33 +256,67 @@ pub(super) mod tests {
     }
 
     pub(in crate::bearer) fn live() -> LiveSessions {
+        live_limited(10)
+    }
+
+    pub(in crate::bearer) fn live_limited(per_person: u64) -> LiveSessions {
         let config = SessionConfig {
             secrets: Vec::new(),
             idle: Duration::from_mins(1),
             lifetime: Duration::from_mins(1),
             capacity: 10,
-            per_person: 10,
+            per_person,
         };
         LiveSessions::new(&config, Clock::system(), random::system())
     }
 
     pub(in crate::bearer) fn token(by: &AccessTokens) -> Secret {
+        token_with_scope(by, Some("jobs"))
+    }
+
+    fn token_with_scope(by: &AccessTokens, scope: Option<&str>) -> Secret {
         let oid = Guid::from_random([7; 16]);
         let (_, session) = live().create(VerifiedUser::pretended(Identity::new(oid, oid)).into());
-        by.mint(&session, AccessTokenGrant { client: "phone", sign_in: oid, scope: Some("jobs") })
-            .unwrap()
+        by.mint(&session, AccessTokenGrant { client: "phone", sign_in: oid, scope }).unwrap()
     }
 
     #[test]
     fn a_token_is_read_back_until_it_ends_and_by_replicas_with_a_newer_secret_too() {
-        let clock = Clock::system();
+        let clock = Clock::stopped();
         let ours = access_tokens(&["one"], ORIGIN, &clock);
         let token = token(&ours);
         let read = access_tokens(&["two", "one"], ORIGIN, &clock).read(token.expose()).unwrap();
         assert_eq!((read.sign_in, read.client.as_str()), (Guid::from_random([7; 16]), "phone"));
-        clock.shift(301);
+        assert_eq!((ours.lifetime(), read.ends), (300, clock.now() + 300));
+        clock.shift(299);
+        assert!(ours.read(token.expose()).is_ok());
+        clock.shift(1);
         assert_eq!(ours.read(token.expose()).unwrap_err(), BadAccessToken::Expired);
         assert!(ours.read_of_any_age(token.expose()).is_ok());
+    }
+
+    #[test]
+    fn a_token_of_a_replica_whose_clock_is_ahead_is_accepted_within_the_skew() {
+        let clock = Clock::stopped();
+        let ours = access_tokens(&["one"], ORIGIN, &clock);
+        let token = token(&ours);
+        let skew = i64::try_from(MAX_REPLICA_SKEW_SECONDS).unwrap();
+        clock.shift(-skew);
+        assert!(ours.read(token.expose()).is_ok());
+        clock.shift(-1);
+        assert_eq!(ours.read(token.expose()).unwrap_err(), BadAccessToken::Invalid);
+    }
+
+    #[test]
+    fn an_empty_scope_is_left_out_of_the_token() {
+        let ours = access_tokens(&["one"], ORIGIN, &Clock::system());
+        for (scope, expected) in [(None, None), (Some(""), None), (Some("jobs"), Some("jobs"))] {
+            let token = token_with_scope(&ours, scope);
+            let claims = token.expose().split('.').nth(1).unwrap();
+            let claims: serde_json::Value =
+                serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+            assert_eq!(claims.get("scope").and_then(|it| it.as_str()), expected, "{scope:?}");
+        }
     }
 
     #[test]
@@ -319,6 +362,9 @@ pub(super) mod tests {
             access_tokens(&["one"], "https://other.example.com", &clock).read(token).unwrap_err(),
             BadAccessToken::Invalid
         );
+        // The same issuer and secret, for another audience.
+        let elsewhere = access_tokens_for(&["one"], ORIGIN, "/elsewhere", &clock);
+        assert_eq!(elsewhere.read(token).unwrap_err(), BadAccessToken::Invalid);
         assert!(!access_tokens(&["two"], ORIGIN, &clock).is_own_token(token));
         let keyring = Keyring::new(&[Secret::new("one")], &random::system());
         let assertion = SigningKeys::new(&keyring).unwrap();

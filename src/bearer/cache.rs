@@ -74,3 +74,44 @@ fn key(token: &str) -> [u8; 32] {
     out.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt as _;
+
+    #[test]
+    fn every_token_has_its_own_result() {
+        let cache = BearerCache::default();
+        let known = |number: u8| KnownBearer {
+            session: None,
+            client_sign_in: Guid::from_random([number; 16]),
+            ends: u64::from(number),
+        };
+        cache.insert("one", known(1));
+        cache.insert("two", known(2));
+        let found = |token| cache.find(token).map(|it| (it.client_sign_in, it.ends));
+        for (token, expected) in [("one", Some(1)), ("two", Some(2)), ("three", None)] {
+            let expected = expected.map(|it| (Guid::from_random([it; 16]), u64::from(it)));
+            assert_eq!(found(token), expected, "{token}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_request_at_a_time_reads_a_sign_in_and_others_do_not_wait_for_it() {
+        let cache = BearerCache::default();
+        let sign_in = |last: u8| {
+            let mut bytes = [7; 16];
+            bytes[15] = last;
+            Guid::from_random(bytes)
+        };
+        for last in [0, 63, 64, 255] {
+            let lock = cache.enter(sign_in(last)).await;
+            assert!(lock.is_some(), "{last}");
+            assert!(cache.enter(sign_in(last)).now_or_never().is_none(), "{last}: it is read");
+            assert!(cache.enter(sign_in(last ^ 1)).now_or_never().is_some(), "{last}: another");
+            drop(lock);
+            assert!(cache.enter(sign_in(last)).now_or_never().is_some(), "{last}: it was read");
+        }
+    }
+}

@@ -135,10 +135,14 @@ impl BearerSessions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::access_token::tests::{ORIGIN, access_tokens, live, token};
+    use super::super::access_token::tests::{ORIGIN, access_tokens, live, live_limited, token};
     use super::*;
     use crate::base::identity::Identity;
+    use crate::directory::tests::ClientSignInFixture;
     use crate::entra::verified::VerifiedUser;
+    use http::HeaderValue;
+    use http::header::AUTHORIZATION;
+    use std::sync::Mutex;
 
     fn sessions(client: &str, clock: &Clock) -> BearerSessions {
         let tokens = access_tokens(&["one"], ORIGIN, clock);
@@ -147,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_token_is_recalled_with_its_session_until_either_ends() {
-        let clock = Clock::system();
+        let clock = Clock::stopped();
         let (bearer, live) = (sessions("phone", &clock), live());
         let token = token(bearer.tokens());
         let token = token.expose();
@@ -164,8 +168,11 @@ mod tests {
         assert!(bearer.recall(token, &live).unwrap().is_none(), "the row says whether it goes on");
         assert_eq!(bearer.verify(token), Ok(verified));
         bearer.remember(token, verified, None);
-        assert_eq!(bearer.recall(token, &live).unwrap_err(), BadAccessToken::SignInEnded);
-        clock.shift(301);
+        assert_eq!(bearer.recall(token, &live).unwrap_err(), BadAccessToken::Over);
+        clock.shift(299);
+        assert_eq!(bearer.recall(token, &live).unwrap_err(), BadAccessToken::Over);
+        assert_eq!(bearer.verify(token), Ok(verified));
+        clock.shift(1);
         assert_eq!(bearer.recall(token, &live).unwrap_err(), BadAccessToken::Expired);
         assert_eq!(bearer.verify(token), Err(BadAccessToken::Expired));
     }
@@ -176,5 +183,98 @@ mod tests {
         let token = token(bearer.tokens());
         assert_eq!(bearer.verify(token.expose()), Err(BadAccessToken::SignInEnded));
         assert_eq!(bearer.verify("x"), Err(BadAccessToken::Invalid));
+    }
+
+    #[test]
+    fn the_token_of_a_request_is_taken_from_its_header() {
+        let bearer = sessions("phone", &Clock::system());
+        let token = token(bearer.tokens());
+        let mut headers = HeaderMap::new();
+        assert_eq!(bearer.token(&headers), Ok(None));
+        let value = HeaderValue::try_from(format!("Bearer {}", token.expose())).unwrap();
+        headers.append(AUTHORIZATION, value.clone());
+        assert_eq!(bearer.token(&headers), Ok(Some(token.expose())));
+        headers.append(AUTHORIZATION, value);
+        assert_eq!(bearer.token(&headers), Err(BadAccessToken::Several));
+    }
+
+    /// Looks up a session, and records the calls of `on_start`.
+    struct Lookup<'a> {
+        bearer: BearerSessions,
+        live: &'a LiveSessions,
+        directory: Option<&'a Directory>,
+        started: Mutex<Vec<(Arc<Session>, u64)>>,
+    }
+
+    impl<'a> Lookup<'a> {
+        fn new(live: &'a LiveSessions, directory: Option<&'a Directory>) -> Self {
+            let bearer = sessions("phone", &Clock::system());
+            Self { bearer, live, directory, started: Mutex::default() }
+        }
+
+        async fn session_of(&self, sign_in: Guid) -> Option<Arc<Session>> {
+            let on_start = |session: &Arc<Session>, answered| {
+                self.started.lock().unwrap().push((Arc::clone(session), answered));
+            };
+            let found = self.bearer.session_of(sign_in, self.live, self.directory, on_start).await;
+            found.unwrap().map(|it| it.session)
+        }
+
+        fn started(&self) -> usize {
+            self.started.lock().unwrap().len()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_starts_once_from_its_row_and_is_then_found() {
+        let row = ClientSignInFixture::new().await;
+        let (live, id) = (live(), row.sign_in.id);
+        let lookup = Lookup::new(&live, Some(&row.directory));
+        let (one, two) = tokio::join!(lookup.session_of(id), lookup.session_of(id));
+        let (one, two) = (one.unwrap(), two.unwrap());
+        assert!(Arc::ptr_eq(&one, &two), "concurrent requests have the same session");
+        let again = lookup.session_of(id).await.unwrap();
+        assert!(Arc::ptr_eq(&one, &again));
+        assert_eq!(one.via().client_sign_in(), Some(id));
+        assert_eq!(
+            (one.ends(), one.identity().oid),
+            (row.sign_in.ends, row.sign_in.identity().oid)
+        );
+        assert_eq!(lookup.started(), 1);
+        let (session, answered) = lookup.started.lock().unwrap()[0].clone();
+        assert!(Arc::ptr_eq(&session, &one));
+        assert_eq!(answered, row.sign_in.answered);
+    }
+
+    #[tokio::test]
+    async fn no_session_starts_without_a_row_that_is_valid() {
+        let row = ClientSignInFixture::new().await;
+        let (live, id) = (live(), row.sign_in.id);
+        let unknown = Guid::from_random([7; 16]);
+        row.directory.end_sign_in(id, "a test").await.unwrap();
+        for (name, directory, sign_in) in [
+            ("unknown", Some(&row.directory), unknown),
+            ("ended", Some(&row.directory), id),
+            ("no directory", None, id),
+        ] {
+            let lookup = Lookup::new(&live, directory);
+            assert!(lookup.session_of(sign_in).await.is_none(), "{name}");
+            assert_eq!(lookup.started(), 0, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_displaced_sign_in_does_not_start_again_from_its_row() {
+        let row = ClientSignInFixture::new().await;
+        let (live, id) = (live_limited(1), row.sign_in.id);
+        let lookup = Lookup::new(&live, Some(&row.directory));
+        assert!(lookup.session_of(id).await.is_some());
+        let newer = VerifiedUser::pretended(row.sign_in.identity().clone());
+        live.create(newer.into());
+        assert!(lookup.session_of(id).await.is_none());
+        assert_eq!(lookup.started(), 1);
+        // Only the displacement prevents it: the row is still valid.
+        live.forget_displaced(id);
+        assert!(lookup.session_of(id).await.is_some());
     }
 }
