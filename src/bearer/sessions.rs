@@ -168,9 +168,9 @@ mod tests {
         assert!(bearer.recall(token, &live).unwrap().is_none(), "the row says whether it goes on");
         assert_eq!(bearer.verify(token), Ok(verified));
         bearer.remember(token, verified, None);
-        assert_eq!(bearer.recall(token, &live).unwrap_err(), BadAccessToken::Over);
+        assert_eq!(bearer.recall(token, &live).unwrap_err(), BadAccessToken::SignInEnded);
         clock.shift(299);
-        assert_eq!(bearer.recall(token, &live).unwrap_err(), BadAccessToken::Over);
+        assert_eq!(bearer.recall(token, &live).unwrap_err(), BadAccessToken::SignInEnded);
         assert_eq!(bearer.verify(token), Ok(verified));
         clock.shift(1);
         assert_eq!(bearer.recall(token, &live).unwrap_err(), BadAccessToken::Expired);

@@ -48,9 +48,9 @@ const FABRIKAM: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
 const CLIENT: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 const VALUE: &str = "8Qx~uN7mGd2Jz4kPw9Rt5Yb1Vc6Hs3Lf";
 
-/// Runs a test on `SQLite`, and on `PostgreSQL` if it is installed.
-async fn on_both<F: Future<Output = ()>>(story: impl Fn(Ground) -> F) {
-    story(Ground::sqlite()).await;
+/// Runs a test on SQLite, and on PostgreSQL if it is installed.
+async fn on_both<F: Future<Output = ()>>(story: impl Fn(DatabaseFixture) -> F) {
+    story(DatabaseFixture::sqlite()).await;
     if let Some(address) = postgres::database() {
         story(DatabaseFixture {
             config: config(DatabaseConfig::Postgres(Secret::new(address))),
@@ -78,7 +78,7 @@ fn config(database: DatabaseConfig) -> Config {
     }
 }
 
-impl Ground {
+impl DatabaseFixture {
     fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = DatabaseConfig::Sqlite(folder.path().join("entrada.db"));
@@ -97,22 +97,22 @@ impl Ground {
     }
 }
 
-/// A directory in `SQLite` with a person who is signed in on a client, for unit tests of other
+/// A directory in SQLite with a person who is signed in on a client, for unit tests of other
 /// modules.
 pub(crate) struct ClientSignInFixture {
     pub(crate) directory: Directory,
     /// Refresh token: `a refresh token of Entra's`. Known groups: `one`.
     pub(crate) sign_in: ClientSignIn,
     pub(crate) clock: Clock,
-    _ground: Ground,
+    _fixture: DatabaseFixture,
 }
 
 impl ClientSignInFixture {
     pub(crate) async fn new() -> Self {
-        let ground = Ground::sqlite();
-        let directory = ground.open().await;
+        let fixture = DatabaseFixture::sqlite();
+        let directory = fixture.open().await;
         let sign_in = client_sign_ins::signed_in(&directory).await.sign_in;
-        Self { directory, sign_in, clock: ground.clock.clone(), _ground: ground }
+        Self { directory, sign_in, clock: fixture.clock.clone(), _fixture: fixture }
     }
 }
 

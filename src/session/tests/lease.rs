@@ -90,8 +90,8 @@ async fn one_process_has_the_lease_of_a_row_until_it_releases_it() {
     };
     assert_eq!(stored.expose(), "the next token");
     fixture.row.directory.end_sign_in(fixture.id(), "a test").await.unwrap();
-    assert_eq!(keeper.lease(&fixture.session, &mut lease).await.unwrap(), LeaseTurn::Over);
-    assert_eq!(keeper.wait(&fixture.session, &mut lease).await.unwrap(), LeaseTurn::Over);
+    assert_eq!(keeper.lease(&fixture.session, &mut lease).await.unwrap(), LeaseTurn::Ended);
+    assert_eq!(keeper.wait(&fixture.session, &mut lease).await.unwrap(), LeaseTurn::Ended);
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn a_recheck_stores_the_identity_with_the_groups_of_the_token_or_ends_the_
                 assert_eq!(row.answered >= answered + 30, is_refreshed, "{name}");
                 assert!(matches!(turn, RefreshLease::Held(_)), "{name}: released");
             }
-            None => assert!(matches!(turn, RefreshLease::Over), "{name}"),
+            None => assert!(matches!(turn, RefreshLease::Ended), "{name}"),
         }
     }
 }
