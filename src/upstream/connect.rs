@@ -5,9 +5,9 @@ use super::error::{BadUpstream, Error};
 use crate::config::server::TlsFiles;
 use crate::config::upstream::{AppAddress, UpstreamConfig as Config};
 use crate::wire::tls::roots;
-use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{AlertDescription, ClientConfig};
 use socket2::{SockRef, TcpKeepalive};
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -33,6 +33,15 @@ const KEEPALIVE_PROBES: u32 = 3;
 /// upload for longer, and over HTTP/2 it does that with the window of the stream.
 const MAX_UNACKNOWLEDGED_TIME: Duration = Duration::from_secs(30);
 
+/// The names of the protocols in a TLS handshake (RFC 7301 section 6).
+const HTTP1_ALPN: &[u8] = b"http/1.1";
+const HTTP2_ALPN: &[u8] = b"h2";
+
+/// The app accepts TLS, and not HTTP/2.
+#[derive(Debug, thiserror::Error)]
+#[error("the app does not offer HTTP/2")]
+struct NoHttp2;
+
 /// The address of an app, ready to connect to.
 pub(super) struct AppDialer {
     route: DialRoute,
@@ -41,9 +50,10 @@ pub(super) struct AppDialer {
     permits: Arc<ConnectionPermits>,
 }
 
+#[derive(Clone)]
 enum DialRoute {
     Tcp { host: String, port: u16 },
-    Tls { host: String, port: u16, name: ServerName<'static>, connector: TlsConnector },
+    Tls { host: String, port: u16, name: ServerName<'static>, tls: Arc<ClientConfig> },
     Unix(PathBuf),
 }
 
@@ -144,13 +154,23 @@ impl AppDialer {
                     host: host.clone(),
                     port: *port,
                     name,
-                    connector: TlsConnector::from(Arc::new(tls(config)?)),
+                    tls: Arc::new(tls(config)?),
                 }
             }
         };
         let permits = ConnectionPermits::of_process();
         let is_http2 = matches!(to, AppAddress::H2c { .. });
         Ok(Self { route, is_http2, timeout, permits })
+    }
+
+    /// Returns one that opens HTTP/2 to the same app, for an https app; the handshake fails if the
+    /// app does not offer it.
+    pub(super) fn for_http2(&self) -> Self {
+        let mut route = self.route.clone();
+        if let DialRoute::Tls { tls, .. } = &mut route {
+            Arc::make_mut(tls).alpn_protocols = vec![HTTP2_ALPN.to_vec()];
+        }
+        Self { route, is_http2: true, timeout: self.timeout, permits: Arc::clone(&self.permits) }
     }
 
     /// Returns one for an app on this machine that has its own permits.
@@ -184,9 +204,14 @@ impl AppDialer {
         match &self.route {
             DialRoute::Tcp { host, port } => Ok(AppStream::Tcp(self.tcp(host, *port).await?)),
             DialRoute::Unix(path) => Ok(AppStream::Unix(UnixStream::connect(path).await?)),
-            DialRoute::Tls { host, port, name, connector } => {
+            DialRoute::Tls { host, port, name, tls } => {
                 let stream = self.tcp(host, *port).await?;
-                Ok(AppStream::Tls(Box::new(connector.connect(name.clone(), stream).await?)))
+                let connector = TlsConnector::from(Arc::clone(tls));
+                let stream = connector.connect(name.clone(), stream).await?;
+                if self.is_http2 && stream.get_ref().1.alpn_protocol() != Some(HTTP2_ALPN) {
+                    return Err(io::Error::new(io::ErrorKind::Unsupported, NoHttp2));
+                }
+                Ok(AppStream::Tls(Box::new(stream)))
             }
         }
     }
@@ -209,6 +234,14 @@ impl AppDialer {
     }
 }
 
+/// Whether the app ended a TLS handshake because it does not offer the protocol.
+pub(super) fn refuses_protocol(error: &Error) -> bool {
+    let Error::Connect(error) = error else { return false };
+    let cause = error.get_ref().and_then(|it| it.downcast_ref::<rustls::Error>());
+    let alert = rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol);
+    cause == Some(&alert)
+}
+
 fn tls(config: &Config) -> Result<ClientConfig, BadUpstream> {
     let roots = roots(config.ca_file.as_deref())?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -224,7 +257,7 @@ fn tls(config: &Config) -> Result<ClientConfig, BadUpstream> {
         }
         None => builder.with_no_client_auth(),
     };
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    tls.alpn_protocols = vec![HTTP1_ALPN.to_vec()];
     Ok(tls)
 }
 

@@ -5,6 +5,7 @@ use super::deadline::RequestDeadline;
 use super::error::{BadUpstream, Error};
 use super::http1::{Http1Body, Http1Link, Http1Settings, UploadTimeouts};
 use super::http2::{Http2Body, Http2Link};
+use super::https::HttpsLinks;
 use super::reply::Reply;
 use super::request_body::RequestBody;
 use super::share::HeldShare;
@@ -13,12 +14,11 @@ use crate::config::upstream::{AppAddress, RouteTimeouts, UpstreamConfig as Confi
 use crate::telemetry::metrics::Metrics;
 use crate::wire::body::BoxError;
 use bytes::Bytes;
-use http::uri::Authority;
+use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Request};
 use http_body::{Body, Frame, SizeHint};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// The connections to one app.
@@ -70,6 +70,7 @@ impl AppTimeouts {
 enum Protocol {
     Http1(Http1Link),
     Http2(Http2Link),
+    Https(Box<HttpsLinks>),
 }
 
 /// The body of a response, from either protocol.
@@ -95,37 +96,35 @@ impl Link {
             AppAddress::Unix(_) => "localhost".to_owned(),
         };
         let bad = || BadUpstream::Name(text.clone());
-        let protocol = if matches!(to, AppAddress::H2c { .. }) {
-            let authority = Authority::try_from(text.as_str()).map_err(|_| bad())?;
-            Protocol::Http2(Http2Link::new(authority, uploads))
-        } else {
-            Protocol::Http1(Http1Link::new(Http1Settings {
-                timeouts: uploads,
-                header_case: config.header_case,
-                metrics: Arc::clone(metrics),
-            }))
-        };
+        let authority = Authority::try_from(text.as_str()).map_err(|_| bad())?;
         let host = HeaderValue::from_str(&text).map_err(|_| bad())?;
         let dialer = AppDialer::new(to, config, timeouts.connect)?;
+        let protocol = match to {
+            AppAddress::H2c { .. } => {
+                Protocol::Http2(Http2Link::new(Scheme::HTTP, authority, uploads))
+            }
+            AppAddress::Https { .. } => {
+                Protocol::Https(Box::new(HttpsLinks::new(&dialer, authority, uploads)))
+            }
+            AppAddress::Http { .. } | AppAddress::Unix(_) => {
+                Protocol::Http1(Http1Link::new(uploads))
+            }
+        };
         Ok(Self { dialer, host, timeouts, protocol })
     }
 
-    /// Whether Entrada's own fields are written as a block, and not one by one among the headers.
-    pub(super) fn takes_own_fields(&self) -> bool {
+    /// Whether a request leaves as HTTP/2. `is_grpc` says whether it is a call of gRPC, which needs
+    /// that.
+    pub(super) fn uses_http2(&self, is_grpc: bool) -> bool {
         match &self.protocol {
-            Protocol::Http1(link) => link.takes_own_fields(),
-            Protocol::Http2(_) => false,
+            Protocol::Http1(_) => false,
+            Protocol::Http2(_) => true,
+            Protocol::Https(links) => is_grpc || links.offers_only_http2(),
         }
     }
 
-    /// Whether requests leave as HTTP/2.
-    pub(super) fn is_http2(&self) -> bool {
-        matches!(self.protocol, Protocol::Http2(_))
-    }
-
     /// Sends a request and returns the head of its response. `upgrades` says whether the request
-    /// asks to switch protocols. `own_fields` follow the headers if `takes_own_fields`.
-    /// `request.version()` is the client's version. `share` counts the
+    /// asks to switch protocols, `uses_http2` is what the method of that name said. `request.version()` is the client's version. `share` counts the
     /// request until its response has ended.
     ///
     /// # Errors
@@ -135,15 +134,34 @@ impl Link {
         request: Request<RequestBody>,
         own_fields: Vec<u8>,
         upgrades: bool,
+        uses_http2: bool,
         deadline: RequestDeadline<'a>,
         share: HeldShare,
     ) -> impl Future<Output = Result<Reply<ReplyBody>, Error>> + Send + use<'a> {
+        let dialer = &self.dialer;
         match &self.protocol {
             Protocol::Http1(link) => Sending::Http1 {
-                sending: link.send(&self.dialer, request, &own_fields, upgrades, deadline, share),
+                sending: link.send(dialer, request, upgrades, deadline, share),
+                links: None,
             },
-            Protocol::Http2(link) => Sending::Http2 {
-                sending: Box::pin(link.send(&self.dialer, request, upgrades, deadline, share)),
+            Protocol::Http2(link) => Sending::Boxed {
+                sending: Box::pin(async move {
+                    let sent = link.send(dialer, request, upgrades, deadline, share).await;
+                    sent.map(|reply| reply.map(ReplyBody::Http2))
+                }),
+            },
+            Protocol::Https(links) if links.offers_http1() && !uses_http2 => Sending::Http1 {
+                sending: links.http1.send(dialer, request, upgrades, deadline, share),
+                links: Some(links),
+            },
+            Protocol::Https(links) => Sending::Boxed {
+                sending: Box::pin(async move {
+                    let request =
+                        HttpsRequest { links, dialer, request, upgrades, deadline, share };
+                    let sent = request.send(uses_http2).await;
+                    links.checks(&sent);
+                    sent
+                }),
             },
         }
     }
@@ -153,30 +171,61 @@ fn authority(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-pin_project_lite::pin_project! {
-    /// One of two futures.
-    #[project = SendingProjection]
-    enum Sending<One, Two> {
-        Http1 { #[pin] sending: One },
-        Http2 { #[pin] sending: Two },
+/// A request to an https app.
+struct HttpsRequest<'a> {
+    links: &'a HttpsLinks,
+    dialer: &'a AppDialer,
+    request: Request<RequestBody>,
+    upgrades: bool,
+    deadline: RequestDeadline<'a>,
+    share: HeldShare,
+}
+
+impl HttpsRequest<'_> {
+    /// Sends the request over HTTP/2 if it must, or if the app offers nothing else.
+    async fn send(self, uses_http2: bool) -> Result<Reply<ReplyBody>, Error> {
+        let Self { links, dialer, request, upgrades, mut deadline, share } = self;
+        if !uses_http2 {
+            let timer = deadline.timer();
+            deadline.run(pin!(links.learn(dialer, timer))).await??;
+        }
+        if uses_http2 || links.offers_only_http2() {
+            let sent =
+                links.http2.send(&links.http2_dialer, request, upgrades, deadline, share).await?;
+            return Ok(sent.map(ReplyBody::Http2));
+        }
+        let sent = links.http1.send(dialer, request, upgrades, deadline, share).await?;
+        Ok(sent.map(ReplyBody::Http1))
     }
 }
 
-impl<One, Two> Future for Sending<One, Two>
+pin_project_lite::pin_project! {
+    /// A request under way. Only the most common case is not boxed.
+    #[project = SendingProjection]
+    enum Sending<'a, One> {
+        Http1 { #[pin] sending: One, links: Option<&'a HttpsLinks> },
+        Boxed { sending: BoxedSending<'a> },
+    }
+}
+
+type BoxedSending<'a> = Pin<Box<dyn Future<Output = Result<Reply<ReplyBody>, Error>> + Send + 'a>>;
+
+impl<One> Future for Sending<'_, One>
 where
     One: Future<Output = Result<Reply<Http1Body>, Error>>,
-    Two: Future<Output = Result<Reply<Http2Body>, Error>>,
 {
     type Output = Result<Reply<ReplyBody>, Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project() {
-            SendingProjection::Http1 { sending } => {
-                sending.poll(context).map_ok(|reply| reply.map(ReplyBody::Http1))
+            SendingProjection::Http1 { sending, links } => {
+                let sent = ready!(sending.poll(context));
+                if let Some(links) = links {
+                    links.checks(&sent);
+                }
+                Poll::Ready(sent.map(|reply| reply.map(ReplyBody::Http1)))
             }
-            SendingProjection::Http2 { sending } => {
-                sending.poll(context).map_ok(|reply| reply.map(ReplyBody::Http2))
-            }
+            SendingProjection::Boxed { sending } => sending.as_mut().poll(context),
         }
     }
 }

@@ -10,11 +10,12 @@ mod connection_permits;
 mod deadline;
 mod error;
 mod forwarded_headers;
-mod grpc_timeout;
+mod grpc;
 mod held_permit;
 mod hop_by_hop;
 mod http1;
 mod http2;
+mod https;
 mod link;
 mod proxy_context;
 mod reply;
@@ -81,6 +82,8 @@ struct OutgoingRequest<'a> {
     own_fields: Vec<u8>,
     progress: Option<BodyProgress>,
     response_timeout: Duration,
+    /// Whether it leaves as HTTP/2.
+    uses_http2: bool,
     /// Boxed because upgrades are rare and this value is moved with every request.
     upgrade: Option<Box<UpgradeRequest>>,
 }
@@ -134,7 +137,7 @@ impl Upstream {
         let (request_id, key) = (proxy_context.request_id.clone(), proxy_context.share);
         let public = self.hides_app().then(|| proxy_context.public_origin());
         let upload = self.upload_share(parts.version, &body, key);
-        let OutgoingRequest { app, mut request, own_fields, progress, response_timeout, upgrade } =
+        let OutgoingRequest { app, mut request, progress, response_timeout, uses_http2, upgrade } =
             self.leaving(parts, body, &identity, proxy_context, &check);
         let held = HeldPermit::new(identity, check, request_id.clone());
         async move {
@@ -142,7 +145,7 @@ impl Upstream {
                 // Does not wait, because the client's data would wait too.
                 request.body_mut().counts_in(upload.ok_or(Error::ShareUsedUp)?);
             }
-            let shares = self.shares(app);
+            let shares = self.shares(uses_http2);
             let share = match shares.try_enter(key) {
                 Some(share) => share,
                 None => wait_for_share(shares, key, response_timeout, held.as_ref()).await?,
@@ -151,7 +154,7 @@ impl Upstream {
             let deadline =
                 RequestDeadline::new(response_timeout, progress.as_ref()).telling(under_way);
             let began = deadline.started_at();
-            let reply = app.send(request, own_fields, upgrade.is_some(), deadline, share).await?;
+            let reply = app.send(request, upgrade.is_some(), uses_http2, deadline, share).await?;
             still_in_time(held.as_ref(), began)?;
             if let Some(progress) = &progress {
                 progress.has_response();
@@ -189,8 +192,8 @@ impl Upstream {
     }
 
     /// Requests to an app of HTTP/1.1 have a connection each, and those to one of HTTP/2 a stream.
-    fn shares(&self, app: &Link) -> &'static AppShares {
-        if app.is_http2() { &self.stream_shares.responses } else { &APP_SHARES }
+    fn shares(&self, uses_http2: bool) -> &'static AppShares {
+        if uses_http2 { &self.stream_shares.responses } else { &APP_SHARES }
     }
 
     /// Counts a body that a client sends over HTTP/2. Returns `Some(None)` if there are too many.
@@ -236,11 +239,12 @@ impl Upstream {
         } else {
             None
         };
-        let own_fields = self.dress(request.headers_mut(), app, identity, &proxy_context);
+        let uses_http2 = app.uses_http2(grpc::is_call(request.headers()));
+        self.dress(request.headers_mut(), app, uses_http2, identity, &proxy_context);
         if let Some(upgrade) = &upgrade {
             upgrade.write_request(&mut request);
         }
-        let response_timeout = grpc_timeout::of(request.headers())
+        let response_timeout = grpc::timeout(request.headers())
             .map_or(app.timeouts.response, |timeout| timeout.min(app.timeouts.stream));
         OutgoingRequest {
             app,
@@ -248,7 +252,8 @@ impl Upstream {
             own_fields,
             progress,
             response_timeout,
-            upgrade: upgrade.map(|it| Box::new(UpgradeRequest { protocol: it, proxy_context })),
+            uses_http2,
+            upgrade: upgrade.map(|it| Box::new((it, proxy_context))),
         }
     }
 
@@ -259,10 +264,11 @@ impl Upstream {
         &self,
         headers: &mut HeaderMap,
         app: &Link,
+        uses_http2: bool,
         identity: &IdentityHeaders,
         proxy_context: &ProxyContext,
-    ) -> Vec<u8> {
-        let trailers = app.is_http2() && hop_by_hop::takes_trailers(headers);
+    ) {
+        let trailers = uses_http2 && hop_by_hop::takes_trailers(headers);
         hop_by_hop::strip(headers);
         // The client receives 100 Continue when its body is first read, which is after admission.
         headers.remove(EXPECT);

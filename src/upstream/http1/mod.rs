@@ -15,8 +15,8 @@ pub(super) use response_head::MAX_HEAD_BYTES;
 #[cfg(test)]
 mod tests;
 
-use super::connect::AppDialer;
-use super::deadline::RequestDeadline;
+use super::connect::{AppConnection, AppDialer};
+use super::deadline::{ConnectionTimer, RequestDeadline};
 use super::error::Error;
 use super::reply::Reply;
 use super::request_body::RequestBody;
@@ -79,6 +79,11 @@ impl Http1Link {
     /// Whether a block of fields can be written as it is.
     pub(super) fn takes_own_fields(&self) -> bool {
         self.settings.header_case == HeaderCase::Lower
+    }
+
+    /// Adds a connection that was opened elsewhere.
+    pub(super) fn adopt(&self, io: AppConnection, timer: ConnectionTimer) {
+        self.pool.put(Http1Connection::new(io, timer));
     }
 
     /// Sends a request and returns the head of its response. `upgrades` says whether the request

@@ -1,4 +1,4 @@
-//! HTTP/2 in cleartext towards the app, with prior knowledge (RFC 9113 section 3.3).
+//! HTTP/2 towards the app: in cleartext with prior knowledge (RFC 9113 section 3.3), or over TLS.
 
 mod body;
 mod connection;
@@ -48,6 +48,7 @@ use upload::{Http2Upload, Http2UploadError};
 #[derive(Debug)]
 pub(super) struct Http2Link {
     pool: Arc<Http2Pool>,
+    scheme: Scheme,
     authority: Authority,
     timeouts: UploadTimeouts,
 }
@@ -103,8 +104,8 @@ impl From<h2::Error> for AttemptError {
 }
 
 impl Http2Link {
-    pub(super) fn new(authority: Authority, timeouts: UploadTimeouts) -> Self {
-        Self { pool: Arc::default(), authority, timeouts }
+    pub(super) fn new(scheme: Scheme, authority: Authority, timeouts: UploadTimeouts) -> Self {
+        Self { pool: Arc::default(), scheme, authority, timeouts }
     }
 
     /// Sends a request and returns the head of its response.
@@ -185,7 +186,7 @@ impl Http2Link {
         let path =
             request.uri().path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
         *request.uri_mut() = Uri::builder()
-            .scheme(Scheme::HTTP)
+            .scheme(self.scheme.clone())
             .authority(self.authority_for(&request))
             .path_and_query(path)
             .build()?;

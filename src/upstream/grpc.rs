@@ -1,4 +1,4 @@
-//! `grpc-timeout`: how long the client of a gRPC call waits for it.
+//! Calls of gRPC over HTTP/2, and `grpc-timeout`: how long their clients wait.
 
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -7,11 +7,17 @@ use std::time::Duration;
 /// Maximum number of digits (gRPC over HTTP/2, "Timeout").
 const MAX_DIGITS: usize = 8;
 
+/// Whether a request is a call of gRPC. gRPC-Web is not: it needs no HTTP/2.
+pub(super) fn is_call(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map_or(&b""[..], |it| it.as_bytes());
+    kind.strip_prefix(b"application/grpc")
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+}
+
 /// Returns how long the client of a gRPC call waits, if it says so.
-pub(super) fn of(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
     let timeout = headers.get("grpc-timeout")?.to_str().ok()?;
-    let kind = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    if kind.starts_with("application/grpc") { parse(timeout) } else { None }
+    if is_call(headers) { parse(timeout) } else { None }
 }
 
 fn parse(text: &str) -> Option<Duration> {
@@ -62,10 +68,12 @@ mod tests {
     fn only_calls_of_grpc_have_one() {
         let mut headers = HeaderMap::new();
         headers.insert("grpc-timeout", HeaderValue::from_static("5S"));
-        assert_eq!(of(&headers), None);
+        assert_eq!(timeout(&headers), None);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
-        assert_eq!(of(&headers), None);
+        assert_eq!(timeout(&headers), None);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc-web"));
+        assert_eq!(timeout(&headers), None);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc+proto"));
-        assert_eq!(of(&headers), Some(Duration::from_secs(5)));
+        assert_eq!(timeout(&headers), Some(Duration::from_secs(5)));
     }
 }
