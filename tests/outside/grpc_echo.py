@@ -8,6 +8,7 @@ The messages are plain bytes, so that no generated code is needed.
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Semaphore
+from time import sleep
 
 import grpc
 
@@ -38,17 +39,25 @@ def fails(request, context):
     context.abort(grpc.StatusCode.FAILED_PRECONDITION, "not today: Zoë")
 
 
+def slow(request, context):
+    sleep(2)
+    return request
+
+
 class Service(grpc.GenericRpcHandler):
     def service(self, details):
         return {
             "/story.Echo/Unary": grpc.unary_unary_rpc_method_handler(unary),
             "/story.Echo/Both": grpc.stream_stream_rpc_method_handler(both),
+            "/story.Echo/Slow": grpc.unary_unary_rpc_method_handler(slow),
             "/story.Echo/Fails": grpc.unary_unary_rpc_method_handler(fails),
         }.get(details.method)
 
 
 def serve():
-    server = grpc.server(ThreadPoolExecutor(max_workers=4))
+    # Connections are retired all the time, as load balancers ask for it.
+    age = [("grpc.max_connection_age_ms", 200), ("grpc.max_connection_age_grace_ms", 20_000)]
+    server = grpc.server(ThreadPoolExecutor(max_workers=4), options=age)
     server.add_generic_rpc_handlers([Service()])
     sys.stdout.write(f"{server.add_insecure_port('127.0.0.1:0')}\n")
     server.start()
@@ -81,6 +90,14 @@ def ask(address, cookie):
         arrived.release()
     assert got == MESSAGES, [len(it) for it in got]
     assert call.code() is grpc.StatusCode.OK and dict(call.trailing_metadata())["x-count"] == "3", call.trailing_metadata()
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        call = channel.unary_unary("/story.Echo/Unary")
+        answers = pool.map(lambda it: call(b"%d" % it, metadata=known, timeout=20), range(1000))
+        assert [int(it[::-1]) for it in answers] == list(range(1000))
+
+    late = code(lambda: channel.unary_unary("/story.Echo/Slow")(b"", metadata=known, timeout=0.5))
+    assert late.code() is grpc.StatusCode.DEADLINE_EXCEEDED, late
 
     refused = code(lambda: channel.unary_unary("/story.Echo/Fails")(b"", metadata=known, timeout=20))
     assert refused.code() is grpc.StatusCode.FAILED_PRECONDITION and refused.details() == "not today: Zoë", refused
