@@ -10,6 +10,9 @@ mod upload;
 
 pub(super) use body::Http2Body;
 
+#[cfg(test)]
+mod tests;
+
 use super::connect::AppDialer;
 use super::deadline::RequestDeadline;
 use super::error::Error;
