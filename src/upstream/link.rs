@@ -3,7 +3,8 @@
 use super::connect::AppDialer;
 use super::deadline::RequestDeadline;
 use super::error::{BadUpstream, Error};
-use super::http1::{Http1Body, Http1Link, Http1Settings, UploadTimeouts};
+use super::grpc;
+use super::http1::{Http1Body, Http1Link, UploadTimeouts};
 use super::http2::{Http2Body, Http2Link};
 use super::https::HttpsLinks;
 use super::reply::Reply;
@@ -15,7 +16,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::wire::body::BoxError;
 use bytes::Bytes;
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Request};
+use http::{HeaderMap, HeaderValue, Request};
 use http_body::{Body, Frame, SizeHint};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
@@ -113,13 +114,12 @@ impl Link {
         Ok(Self { dialer, host, timeouts, protocol })
     }
 
-    /// Whether a request leaves as HTTP/2. `is_grpc` says whether it is a call of gRPC, which needs
-    /// that.
-    pub(super) fn uses_http2(&self, is_grpc: bool) -> bool {
+    /// Whether a request with these headers leaves as HTTP/2.
+    pub(super) fn uses_http2(&self, headers: &HeaderMap) -> bool {
         match &self.protocol {
             Protocol::Http1(_) => false,
             Protocol::Http2(_) => true,
-            Protocol::Https(links) => is_grpc || links.offers_only_http2(),
+            Protocol::Https(links) => links.offers_only_http2() || grpc::is_call(headers),
         }
     }
 

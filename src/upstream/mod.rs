@@ -239,13 +239,14 @@ impl Upstream {
         } else {
             None
         };
-        let uses_http2 = app.uses_http2(grpc::is_call(request.headers()));
+        let uses_http2 = app.uses_http2(request.headers());
         self.dress(request.headers_mut(), app, uses_http2, identity, &proxy_context);
         if let Some(upgrade) = &upgrade {
             upgrade.write_request(&mut request);
         }
-        let response_timeout = grpc::timeout(request.headers())
-            .map_or(app.timeouts.response, |timeout| timeout.min(app.timeouts.stream));
+        let called = if uses_http2 { grpc::timeout(request.headers()) } else { None };
+        let response_timeout =
+            called.map_or(app.timeouts.response, |timeout| timeout.min(app.timeouts.stream));
         OutgoingRequest {
             app,
             request,

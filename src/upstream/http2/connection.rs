@@ -123,9 +123,14 @@ impl Http2Connection {
         self.health.blocked_uploads.load(Ordering::Relaxed) > 0
     }
 
-    /// Takes no further streams; those that it has go on.
-    pub(super) fn retire(&self) {
-        self.health.retire();
+    /// Returns the outcome of an attempt to open a stream. A connection that the app is about to
+    /// end takes no further ones; those that it has go on.
+    pub(super) fn sent<T>(&self, outcome: Result<T, h2::Error>) -> Result<T, h2::Error> {
+        outcome.inspect_err(|error| {
+            if error.is_go_away() || error.is_io() {
+                self.health.retire();
+            }
+        })
     }
 
     /// Whether it takes no further streams.

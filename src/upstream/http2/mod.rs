@@ -74,12 +74,23 @@ struct ReceivedHead {
 /// Why no response head was received.
 #[derive(Debug)]
 enum AttemptError {
-    /// The app did not process the request: GOAWAY with a lower stream, or `REFUSED_STREAM` (RFC 9113
-    /// section 8.7).
+    /// The app did not process the request: nothing of it was sent, GOAWAY with a lower stream, or
+    /// REFUSED_STREAM (RFC 9113 section 8.7).
     NotProcessed(h2::Error),
     /// The connection ended, or is silent. The app may have processed the request.
     Ended(io::Error),
     Other(Error),
+}
+
+impl AttemptError {
+    /// The stream could not be opened.
+    fn unsent(error: h2::Error) -> Self {
+        if error.is_go_away() || error.is_io() {
+            Self::NotProcessed(error)
+        } else {
+            Self::Other(Error::broken(error))
+        }
+    }
 }
 
 impl From<AttemptError> for Error {
@@ -162,12 +173,13 @@ impl Http2Link {
         *request.method_mut() = Method::CONNECT;
         request.extensions_mut().insert(Protocol::from_static("websocket"));
         let slot = self.pool.take(dialer, true).await?;
-        let mut sender = slot.connection.sender.clone();
-        if !sender.is_extended_connect_protocol_enabled() {
-            return Err(Error::UpgradeToH2c);
-        }
-        let (response, mut sending) = sender.send_request(request, false).map_err(Error::broken)?;
-        let mut response = response.await.map_err(Error::broken)?;
+        let opened = match extended_connect(slot, request.clone()).await {
+            Err(AttemptError::NotProcessed(_)) => {
+                extended_connect(self.pool.open(dialer).await?, request).await
+            }
+            opened => opened,
+        };
+        let ReceivedHead { mut response, mut sending, slot } = opened?;
         hop_by_hop::strip(response.headers_mut());
         if !response.status().is_success() {
             // Fails only if the app has ended the stream.
@@ -247,11 +259,7 @@ impl OneRequest<'_> {
     async fn attempt(&mut self, slot: StreamSlot) -> Result<ReceivedHead, AttemptError> {
         let mut sender = slot.connection.sender.clone();
         let sent = sender.send_request(self.head.clone(), self.upload.is_empty());
-        let (response, mut sending) = sent.inspect_err(|error| {
-            if error.is_go_away() || error.is_io() {
-                slot.connection.retire();
-            }
-        })?;
+        let (response, mut sending) = slot.connection.sent(sent).map_err(AttemptError::unsent)?;
         drop(sender);
         let response = self.response(response, &mut sending, &slot).await?;
         Ok(ReceivedHead { response, sending, slot })
@@ -294,6 +302,19 @@ impl OneRequest<'_> {
             }
         }
     }
+}
+
+async fn extended_connect(
+    slot: StreamSlot,
+    request: Request<()>,
+) -> Result<ReceivedHead, AttemptError> {
+    let mut sender = slot.connection.sender.clone();
+    if !sender.is_extended_connect_protocol_enabled() {
+        return Err(AttemptError::Other(Error::UpgradeToH2c));
+    }
+    let sent = slot.connection.sent(sender.send_request(request, false));
+    let (response, sending) = sent.map_err(AttemptError::unsent)?;
+    Ok(ReceivedHead { response: response.await?, sending, slot })
 }
 
 /// The length that a response announces. h2 has compared it with the body.

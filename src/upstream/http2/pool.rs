@@ -8,7 +8,7 @@ use crate::upstream::error::Error;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 /// The connections to one app.
 #[derive(Debug)]
@@ -87,16 +87,18 @@ impl Http2Pool {
         dialer: &AppDialer,
         uploads: bool,
     ) -> Result<StreamSlot, Error> {
+        let began = Instant::now();
         let mut seen_failures = None;
         loop {
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
-            match self.next_step(uploads, seen_failures) {
+            let may_wait = began.elapsed() < dialer.timeout();
+            match self.next_step(uploads, may_wait, seen_failures) {
                 NextStep::Use(slot) => return Ok(slot),
                 NextStep::Open(opening) => return self.open_counted(dialer, opening).await,
-                NextStep::Wait { _waiting, failures: seen } => {
-                    seen_failures.get_or_insert(seen);
-                    changed.await;
+                NextStep::Wait { _waiting, failures } => {
+                    seen_failures.get_or_insert(failures);
+                    drop(timeout_at(began + dialer.timeout(), changed).await);
                 }
             }
         }
@@ -114,7 +116,7 @@ impl Http2Pool {
     /// `failures` is the number of failures that the request saw when it first waited: after
     /// another one, it opens a connection itself, so that many requests do not wait for one attempt
     /// after the other.
-    fn next_step(&self, uploads: bool, failures: Option<u64>) -> NextStep<'_> {
+    fn next_step(&self, uploads: bool, may_wait: bool, failures: Option<u64>) -> NextStep<'_> {
         let mut state = self.lock();
         let usable = |connection: &&Arc<Http2Connection>| {
             connection.is_trusted() && !(uploads && connection.has_blocked_uploads())
@@ -126,7 +128,7 @@ impl Http2Pool {
         // Each request that opens a connection uses one of its streams.
         let expected = state.opening * state.max_streams.saturating_sub(1);
         let has_failed = failures.is_some_and(|it| it != state.failures);
-        if state.waiting < expected && !has_failed {
+        if may_wait && state.waiting < expected && !has_failed {
             state.waiting += 1;
             return NextStep::Wait { _waiting: CountedWait(self), failures: state.failures };
         }
@@ -158,11 +160,10 @@ impl Http2Pool {
                 pool.lock().connections.retain(|it| !it.is_retired());
             }
         };
-        let opening = Http2Connection::open(io, ended);
-        let connection = match tokio::time::timeout(dialer.timeout(), opening).await {
-            Ok(opened) => Arc::new(opened.map_err(Error::broken)?),
-            Err(_) => return Err(Error::ConnectTimeout),
-        };
+        // An app may be slow to send its settings, as it may be to respond: the deadline of the
+        // request limits both.
+        let connection = Http2Connection::open(io, ended).await.map_err(Error::broken)?;
+        let connection = Arc::new(connection);
         let mut state = self.lock();
         state.max_streams = connection.max_streams();
         // The app may have ended it meanwhile.
