@@ -24,9 +24,14 @@ pub(super) struct HttpsLinks {
 }
 
 impl HttpsLinks {
-    pub(super) fn new(dialer: &AppDialer, authority: Authority, timeouts: UploadTimeouts) -> Self {
+    pub(super) fn new(
+        dialer: &AppDialer,
+        authority: Authority,
+        http1: Http1Link,
+        timeouts: UploadTimeouts,
+    ) -> Self {
         Self {
-            http1: Http1Link::new(timeouts),
+            http1,
             http2: Http2Link::new(Scheme::HTTPS, authority, timeouts),
             http2_dialer: dialer.for_http2(),
             learned: AtomicU8::new(0),

@@ -4,7 +4,7 @@ use super::connect::AppDialer;
 use super::deadline::RequestDeadline;
 use super::error::{BadUpstream, Error};
 use super::grpc;
-use super::http1::{Http1Body, Http1Link, UploadTimeouts};
+use super::http1::{Http1Body, Http1Link, Http1Settings, UploadTimeouts};
 use super::http2::{Http2Body, Http2Link};
 use super::https::HttpsLinks;
 use super::reply::Reply;
@@ -19,6 +19,7 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, Request};
 use http_body::{Body, Frame, SizeHint};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -100,18 +101,32 @@ impl Link {
         let authority = Authority::try_from(text.as_str()).map_err(|_| bad())?;
         let host = HeaderValue::from_str(&text).map_err(|_| bad())?;
         let dialer = AppDialer::new(to, config, timeouts.connect)?;
+        let http1 = || {
+            Http1Link::new(Http1Settings {
+                timeouts: uploads,
+                header_case: config.header_case,
+                metrics: Arc::clone(metrics),
+            })
+        };
         let protocol = match to {
             AppAddress::H2c { .. } => {
                 Protocol::Http2(Http2Link::new(Scheme::HTTP, authority, uploads))
             }
             AppAddress::Https { .. } => {
-                Protocol::Https(Box::new(HttpsLinks::new(&dialer, authority, uploads)))
+                Protocol::Https(Box::new(HttpsLinks::new(&dialer, authority, http1(), uploads)))
             }
-            AppAddress::Http { .. } | AppAddress::Unix(_) => {
-                Protocol::Http1(Http1Link::new(uploads))
-            }
+            AppAddress::Http { .. } | AppAddress::Unix(_) => Protocol::Http1(http1()),
         };
         Ok(Self { dialer, host, timeouts, protocol })
+    }
+
+    /// Whether Entrada's own fields are written as a block, and not one by one among the headers. The
+    /// protocol of an https app may be known only when the request is sent.
+    pub(super) fn takes_own_fields(&self) -> bool {
+        match &self.protocol {
+            Protocol::Http1(link) => link.takes_own_fields(),
+            Protocol::Http2(_) | Protocol::Https(_) => false,
+        }
     }
 
     /// Whether a request with these headers leaves as HTTP/2.
@@ -123,9 +138,10 @@ impl Link {
         }
     }
 
-    /// Sends a request and returns the head of its response. `upgrades` says whether the request
-    /// asks to switch protocols, `uses_http2` is what the method of that name said. `request.version()` is the client's version. `share` counts the
-    /// request until its response has ended.
+    /// Sends a request and returns the head of its response. `own_fields` follow its headers if
+    /// `takes_own_fields`. `upgrades` says whether the request asks to switch protocols,
+    /// `uses_http2` is what the method of that name said. `request.version()` is the client's
+    /// version. `share` counts the request until its response has ended.
     ///
     /// # Errors
     /// `Error` if the app returned no usable response.
@@ -141,7 +157,7 @@ impl Link {
         let dialer = &self.dialer;
         match &self.protocol {
             Protocol::Http1(link) => Sending::Http1 {
-                sending: link.send(dialer, request, upgrades, deadline, share),
+                sending: link.send(dialer, request, &own_fields, upgrades, deadline, share),
                 links: None,
             },
             Protocol::Http2(link) => Sending::Boxed {
@@ -151,7 +167,7 @@ impl Link {
                 }),
             },
             Protocol::Https(links) if links.offers_http1() && !uses_http2 => Sending::Http1 {
-                sending: links.http1.send(dialer, request, upgrades, deadline, share),
+                sending: links.http1.send(dialer, request, b"", upgrades, deadline, share),
                 links: Some(links),
             },
             Protocol::Https(links) => Sending::Boxed {
@@ -194,7 +210,7 @@ impl HttpsRequest<'_> {
                 links.http2.send(&links.http2_dialer, request, upgrades, deadline, share).await?;
             return Ok(sent.map(ReplyBody::Http2));
         }
-        let sent = links.http1.send(dialer, request, upgrades, deadline, share).await?;
+        let sent = links.http1.send(dialer, request, b"", upgrades, deadline, share).await?;
         Ok(sent.map(ReplyBody::Http1))
     }
 }

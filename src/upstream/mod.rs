@@ -137,8 +137,15 @@ impl Upstream {
         let (request_id, key) = (proxy_context.request_id.clone(), proxy_context.share);
         let public = self.hides_app().then(|| proxy_context.public_origin());
         let upload = self.upload_share(parts.version, &body, key);
-        let OutgoingRequest { app, mut request, progress, response_timeout, uses_http2, upgrade } =
-            self.leaving(parts, body, &identity, proxy_context, &check);
+        let OutgoingRequest {
+            app,
+            mut request,
+            own_fields,
+            progress,
+            response_timeout,
+            uses_http2,
+            upgrade,
+        } = self.leaving(parts, body, &identity, proxy_context, &check);
         let held = HeldPermit::new(identity, check, request_id.clone());
         async move {
             if let Some(upload) = upload {
@@ -154,7 +161,9 @@ impl Upstream {
             let deadline =
                 RequestDeadline::new(response_timeout, progress.as_ref()).telling(under_way);
             let began = deadline.started_at();
-            let reply = app.send(request, upgrade.is_some(), uses_http2, deadline, share).await?;
+            let upgrades = upgrade.is_some();
+            let sending = app.send(request, own_fields, upgrades, uses_http2, deadline, share);
+            let reply = sending.await?;
             still_in_time(held.as_ref(), began)?;
             if let Some(progress) = &progress {
                 progress.has_response();
@@ -240,7 +249,8 @@ impl Upstream {
             None
         };
         let uses_http2 = app.uses_http2(request.headers());
-        self.dress(request.headers_mut(), app, uses_http2, identity, &proxy_context);
+        let own_fields =
+            self.dress(request.headers_mut(), app, uses_http2, identity, &proxy_context);
         if let Some(upgrade) = &upgrade {
             upgrade.write_request(&mut request);
         }
@@ -254,7 +264,7 @@ impl Upstream {
             progress,
             response_timeout,
             uses_http2,
-            upgrade: upgrade.map(|it| Box::new((it, proxy_context))),
+            upgrade: upgrade.map(|it| Box::new(UpgradeRequest { protocol: it, proxy_context })),
         }
     }
 
@@ -268,7 +278,7 @@ impl Upstream {
         uses_http2: bool,
         identity: &IdentityHeaders,
         proxy_context: &ProxyContext,
-    ) {
+    ) -> Vec<u8> {
         let trailers = uses_http2 && hop_by_hop::takes_trailers(headers);
         hop_by_hop::strip(headers);
         // The client receives 100 Continue when its body is first read, which is after admission.

@@ -75,7 +75,7 @@ struct ReceivedHead {
 #[derive(Debug)]
 enum AttemptError {
     /// The app did not process the request: nothing of it was sent, GOAWAY with a lower stream, or
-    /// REFUSED_STREAM (RFC 9113 section 8.7).
+    /// `REFUSED_STREAM` (RFC 9113 section 8.7).
     NotProcessed(h2::Error),
     /// The connection ended, or is silent. The app may have processed the request.
     Ended(io::Error),
