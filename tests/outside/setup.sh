@@ -45,7 +45,7 @@ once() {
 # Command and the Debian package that has it.
 debian() {
     local pair wanted=()
-    for pair in nginx:nginx chromium:chromium curl:curl node:nodejs npm:npm python3:python3 go:golang-go java:default-jdk-headless mvn:maven; do
+    for pair in nginx:nginx chromium:chromium curl:curl node:nodejs npm:npm python3:python3 go:golang-go java:default-jdk-headless mvn:maven apache2:apache2; do
         has "${pair%%:*}" || wanted+=("${pair##*:}")
     done
     if has python3 && ! python3 -c 'import ensurepip' 2>/dev/null; then wanted+=(python3-venv); fi
@@ -58,7 +58,7 @@ debian() {
     fi
     say "Debian packages: ${wanted[*]} ..."
     export DEBIAN_FRONTEND=noninteractive
-    # nginx and PostgreSQL are driven by the tests: the services of the system stay off.
+    # nginx, Apache httpd and PostgreSQL are driven by the tests: the services of the system stay off.
     { apt-get update -q && RUNLEVEL=1 apt-get install -q -y --no-install-recommends "${wanted[@]}"; } >"$stamps/debian.log" 2>&1 || {
         tail -n 15 "$stamps/debian.log" >&2
         cannot "${wanted[*]}" "see $stamps/debian.log"
@@ -79,6 +79,14 @@ python_parts() {
 }
 
 h2spec() { go build -C "$here/h2spec" -mod=readonly -o "$tools/h2spec" github.com/summerwind/h2spec/cmd/h2spec; }
+
+conformance_go() { go build -C "$here/conformance/go" -mod=readonly -o "$tools/conformance/go" .; }
+
+conformance_tomcat() {
+    rm -rf "$tools/conformance/tomcat" \
+        && mvn -q -B -f "$here/conformance/tomcat/pom.xml" dependency:copy-dependencies -DoutputDirectory="$tools/conformance/tomcat/lib" \
+        && javac -cp "$tools/conformance/tomcat/lib/*" -d "$tools/conformance/tomcat" "$here/conformance/tomcat/TomcatApp.java"
+}
 
 # Not optimized: it compiles in a minute, and runs for two seconds.
 cargo_deny() {
@@ -106,6 +114,8 @@ debian
 once npm "node npm" "$here/package.json $here/package-lock.json" npm_parts
 once python "python3" "$here/requirements.txt docs/guides/verify/python/requirements.txt" python_parts
 once h2spec "go" "$here/h2spec/go.mod $here/h2spec/go.sum" h2spec
+once conformance-go "go" "$here/conformance/go/go.mod $here/conformance/go/main.go" conformance_go
+once conformance-tomcat "mvn javac" "$here/conformance/tomcat/pom.xml $here/conformance/tomcat/TomcatApp.java" conformance_tomcat
 once cargo-deny "cargo" "$0" cargo_deny
 once verify-node "node npm" "docs/guides/verify/node/package.json docs/guides/verify/node/package-lock.json docs/guides/verify/node/verify.mjs" verify_node
 once verify-go "go" "docs/guides/verify/go/go.mod docs/guides/verify/go/go.sum docs/guides/verify/go/main.go" verify_go

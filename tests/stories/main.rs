@@ -7,6 +7,7 @@ mod ask_entra;
 mod attacks;
 mod audiences;
 mod cli;
+mod conformance;
 mod credentials;
 mod databases;
 mod demo;

@@ -1,0 +1,3 @@
+module entrada/tests/outside/conformance
+
+go 1.26.0
