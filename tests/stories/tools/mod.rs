@@ -3,6 +3,7 @@
 mod chromium;
 pub mod command;
 mod curl;
+mod grpc;
 mod h2;
 mod msal;
 mod native_clients;

@@ -1,0 +1,82 @@
+//! gRPC by `grpcio` (`PyPI`), both as the client and as the app.
+
+use super::command;
+use crate::outside;
+use crate::world::samples::MAYA;
+use crate::world::{World, WorldPlan};
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+
+/// The gRPC server; it ends with the story.
+struct GrpcServer {
+    process: Child,
+    port: String,
+}
+
+impl Drop for GrpcServer {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
+fn script() -> PathBuf {
+    outside::root().join("tests/outside/grpc_calls.py")
+}
+
+impl GrpcServer {
+    fn start(python: &std::path::Path) -> Self {
+        let mut server = command::of(python);
+        server.arg(script()).arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = server.spawn().unwrap();
+        let mut port = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut port).unwrap();
+        Self { process, port: port.trim().to_owned() }
+    }
+}
+
+/// Makes the calls of that name as a person who is signed in.
+async fn calls(name: &str) {
+    let Some(python) = outside::python() else { return };
+    let server = GrpcServer::start(&python);
+    let world = World::with(WorldPlan {
+        upstream: format!("url = \"h2c://127.0.0.1:{}\"", server.port),
+        ..WorldPlan::default()
+    })
+    .await;
+    // No page of a browser is gRPC: the sign-in ends with an error of the app.
+    let mut maya = world.browser();
+    maya.visits("/").await;
+    maya.signs_in_as(MAYA).await;
+    let mut client = command::of(&python);
+    client.arg(script()).arg("call").arg(name);
+    client.arg(world.address.to_string()).arg(maya.cookie_header());
+    let output = command::run(client).await;
+    assert!(
+        output.status.success(),
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stderr),
+        world.logged().await
+    );
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{name}: as it should be\n"));
+}
+
+macro_rules! grpc_calls {
+    ($name:ident, $calls:literal) => {
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            calls($calls).await;
+        }
+    };
+}
+
+grpc_calls!(unary_calls_return_messages_of_every_size_and_both_metadata, "unary");
+grpc_calls!(a_server_streams_as_fast_as_its_client_reads, "server-stream");
+grpc_calls!(a_client_streams_and_is_answered_once, "client-stream");
+grpc_calls!(both_sides_stream_in_turn, "bidirectional");
+grpc_calls!(a_server_may_answer_before_its_client_has_streamed_all, "early");
+grpc_calls!(errors_keep_their_status_message_and_trailers, "errors");
+grpc_calls!(a_canceled_call_ends_at_the_server, "cancel");
+grpc_calls!(a_deadline_ends_the_call_and_reaches_the_server, "deadline");
+grpc_calls!(a_hundred_calls_at_once_share_connections, "many");
