@@ -1,45 +1,16 @@
 //! gRPC by `grpcio` (`PyPI`), both as the client and as the app.
 
-use super::command;
+use super::python::PythonServer;
+use super::{command, python};
 use crate::outside;
 use crate::world::samples::MAYA;
 use crate::world::{World, WorldPlan};
-use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, Stdio};
-
-/// The gRPC server; it ends with the story.
-struct GrpcServer {
-    process: Child,
-    port: String,
-}
-
-impl Drop for GrpcServer {
-    fn drop(&mut self) {
-        drop(self.process.stdin.take());
-        let _ = self.process.wait();
-    }
-}
-
-fn script() -> PathBuf {
-    outside::root().join("tests/outside/grpc_calls.py")
-}
-
-impl GrpcServer {
-    fn start(python: &std::path::Path) -> Self {
-        let mut server = command::of(python);
-        server.arg(script()).arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = server.spawn().unwrap();
-        let mut port = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut port).unwrap();
-        Self { process, port: port.trim().to_owned() }
-    }
-}
 
 /// Makes the calls of that name as a person who is signed in.
 async fn calls(name: &str) {
     let Some(python) = outside::python() else { return };
-    let server = GrpcServer::start(&python);
+    let script = python::script("grpc_calls.py");
+    let server = PythonServer::start(&python, &script);
     let world = World::with(WorldPlan {
         upstream: format!("url = \"h2c://127.0.0.1:{}\"", server.port),
         ..WorldPlan::default()
@@ -50,7 +21,7 @@ async fn calls(name: &str) {
     maya.visits("/").await;
     maya.signs_in_as(MAYA).await;
     let mut client = command::of(&python);
-    client.arg(script()).arg("call").arg(name);
+    client.arg(&script).arg("call").arg(name);
     client.arg(world.address.to_string()).arg(maya.cookie_header());
     let output = command::run(client).await;
     assert!(

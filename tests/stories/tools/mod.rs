@@ -10,3 +10,4 @@ mod native_clients;
 mod oidc_provider;
 mod python;
 mod seed;
+mod web_sockets;

@@ -1,0 +1,45 @@
+//! `WebSockets` by `websockets` (`PyPI`), both as the client and as the app.
+
+use super::python::PythonServer;
+use super::{command, python};
+use crate::outside;
+use crate::world::samples::MAYA;
+use crate::world::{World, WorldPlan};
+
+/// Runs the case of that name as a person who is signed in.
+async fn case(name: &str) {
+    let Some(python) = outside::python() else { return };
+    let script = python::script("websocket_cases.py");
+    let server = PythonServer::start(&python, &script);
+    let world = World::with(WorldPlan {
+        upstream: format!("url = \"http://127.0.0.1:{}\"", server.port),
+        ..WorldPlan::default()
+    })
+    .await;
+    // The app answers the page after the sign-in with an error: it has WebSockets only.
+    let mut maya = world.browser();
+    maya.visits("/").await;
+    maya.signs_in_as(MAYA).await;
+    let mut client = command::of(&python);
+    client.arg(script).arg("case").arg(name).arg(format!("ws://{}", world.address));
+    client.arg(&world.public_url).arg(maya.cookie_header());
+    let said = command::succeeds(client).await;
+    assert_eq!(said, format!("{name}: as it should be\n"));
+}
+
+macro_rules! web_socket_case {
+    ($name:ident, $case:literal) => {
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            case($case).await;
+        }
+    };
+}
+
+web_socket_case!(messages_of_every_size_come_back, "sizes");
+web_socket_case!(compression_is_agreed_between_client_and_app, "compressed");
+web_socket_case!(fragments_stay_fragments_with_pings_between_them, "fragments");
+web_socket_case!(pings_of_both_sides_are_answered_by_the_other, "pings");
+web_socket_case!(close_codes_and_reasons_reach_the_other_side, "closes");
+web_socket_case!(the_app_selects_the_subprotocol, "subprotocols");
+web_socket_case!(five_hundred_web_sockets_are_open_at_once, "crowd");
