@@ -1,5 +1,5 @@
 # Everything a newcomer types: `make dev` and `make test`.
-.PHONY: dev test setup lint deny advisories docs release bench fuzz mutants
+.PHONY: dev test test-long setup lint deny advisories docs release bench fuzz mutants
 
 dev:
 	@test -x "$${CARGO_TARGET_DIR:-target}/debug/entrada" || echo "Compiling Entrada and everything it needs. The first time takes a few minutes."
@@ -10,6 +10,10 @@ test: setup lint deny docs
 	rm -f target/skipped.txt
 	cargo test
 	@if [ -s target/skipped.txt ]; then echo; echo "SKIPPED:"; sort -u target/skipped.txt; fi
+
+# What takes too long or too much for every change: ten thousand WebSockets. Needs 20 000 open files for all of them.
+test-long:
+	cargo test --test stories -- --ignored --nocapture ten_thousand_idle_web_sockets
 
 setup:
 	tests/outside/setup.sh

@@ -17,6 +17,7 @@ mod flood;
 mod fuzz;
 mod german;
 mod groups;
+mod idle_web_sockets;
 mod image;
 mod messages;
 mod native;
