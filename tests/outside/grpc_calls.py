@@ -168,6 +168,9 @@ class Caller:
         self.asks_in_turn([])
         self.asks_in_turn([0] * 200)
 
+    def calls_quiet(self):
+        self.asks_in_turn([0, 3.5, 0])
+
     def calls_early(self):
         def endless():
             for _ in range(10_000):

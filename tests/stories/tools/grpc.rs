@@ -6,13 +6,14 @@ use crate::outside;
 use crate::world::samples::MAYA;
 use crate::world::{World, WorldPlan};
 
-/// Makes the calls of that name as a person who is signed in.
-async fn calls(name: &str) {
+/// Makes the calls of that name as a person who is signed in, with further lines of `[server]`.
+async fn calls(name: &str, server_lines: &str) {
     let Some(python) = outside::python() else { return };
     let script = python::script("grpc_calls.py");
     let server = PythonServer::start(&python, &script);
     let world = World::with(WorldPlan {
         upstream: format!("url = \"h2c://127.0.0.1:{}\"", server.port),
+        server: server_lines.to_owned(),
         ..WorldPlan::default()
     })
     .await;
@@ -35,9 +36,12 @@ async fn calls(name: &str) {
 
 macro_rules! grpc_calls {
     ($name:ident, $calls:literal) => {
+        grpc_calls!($name, $calls, "");
+    };
+    ($name:ident, $calls:literal, $server:expr) => {
         #[tokio::test(flavor = "multi_thread")]
         async fn $name() {
-            calls($calls).await;
+            calls($calls, $server).await;
         }
     };
 }
@@ -51,3 +55,8 @@ grpc_calls!(errors_keep_their_status_message_and_trailers, "errors");
 grpc_calls!(a_canceled_call_ends_at_the_server, "cancel");
 grpc_calls!(a_deadline_ends_the_call_and_reaches_the_server, "deadline");
 grpc_calls!(a_hundred_calls_at_once_share_connections, "many");
+grpc_calls!(
+    a_quiet_bidirectional_call_outlives_the_timeout_of_uploads,
+    "quiet",
+    "limits = { body_timeout = \"1s\" }"
+);
