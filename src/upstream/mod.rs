@@ -137,31 +137,24 @@ impl Upstream {
         let (request_id, key) = (proxy_context.request_id.clone(), proxy_context.share);
         let public = self.hides_app().then(|| proxy_context.public_origin());
         let upload = self.upload_share(parts.version, &body, key);
-        let OutgoingRequest {
-            app,
-            mut request,
-            own_fields,
-            progress,
-            response_timeout,
-            uses_http2,
-            upgrade,
-        } = self.leaving(parts, body, &identity, proxy_context, &check);
+        let mut outgoing = self.leaving(parts, body, &identity, proxy_context, &check);
         let held = HeldPermit::new(identity, check, request_id.clone());
         async move {
             if let Some(upload) = upload {
                 // Does not wait, because the client's data would wait too.
-                request.body_mut().counts_in(upload.ok_or(Error::ShareUsedUp)?);
+                outgoing.request.body_mut().counts_in(upload.ok_or(Error::ShareUsedUp)?);
             }
+            let OutgoingRequest { app, progress, response_timeout, uses_http2, .. } = outgoing;
             let shares = self.shares(uses_http2);
             let share = match shares.try_enter(key) {
                 Some(share) => share,
                 None => wait_for_share(shares, key, response_timeout, held.as_ref()).await?,
             };
+            let OutgoingRequest { request, own_fields, upgrade, .. } = outgoing;
             let under_way = held.as_ref().map(|it| it as &dyn UnderWay);
             let deadline =
                 RequestDeadline::new(response_timeout, progress.as_ref()).telling(under_way);
-            let began = deadline.started_at();
-            let upgrades = upgrade.is_some();
+            let (began, upgrades) = (deadline.started_at(), upgrade.is_some());
             let sending = app.send(request, own_fields, upgrades, uses_http2, deadline, share);
             let reply = sending.await?;
             still_in_time(held.as_ref(), began)?;
@@ -184,11 +177,11 @@ impl Upstream {
                     Ok(coming(response, app.timeouts.stream, held, ending))
                 }
                 Reply::Switched(head, tunnel, share) => {
-                    let UpgradeRequest { protocol, proxy_context } =
-                        *upgrade.ok_or(Error::Upgrade)?;
-                    let (answer, client) = protocol.switched(head)?;
-                    let (ends, silence) = (held.map(HeldPermit::into_ends), app.timeouts.stream);
-                    proxy_context.tunnels.join(client, tunnel, ends, silence, share);
+                    let upgrade = *upgrade.ok_or(Error::Upgrade)?;
+                    let (answer, client) = upgrade.protocol.switched(head)?;
+                    let (ends, tunnels) =
+                        (held.map(HeldPermit::into_ends), upgrade.proxy_context.tunnels);
+                    tunnels.join(client, tunnel, ends, app.timeouts.stream, share);
                     Ok(answer.map(|()| Body::empty()))
                 }
             }
