@@ -91,7 +91,7 @@ struct OutgoingRequest<'a> {
 /// An upgrade that the client requests.
 struct UpgradeRequest {
     protocol: UpgradeProtocol,
-    proxy_context: ProxyContext,
+    context: ProxyContext,
 }
 
 impl Upstream {
@@ -177,10 +177,9 @@ impl Upstream {
                     Ok(coming(response, app.timeouts.stream, held, ending))
                 }
                 Reply::Switched(head, tunnel, share) => {
-                    let upgrade = *upgrade.ok_or(Error::Upgrade)?;
-                    let (answer, client) = upgrade.protocol.switched(head)?;
-                    let (ends, tunnels) =
-                        (held.map(HeldPermit::into_ends), upgrade.proxy_context.tunnels);
+                    let UpgradeRequest { protocol, context } = *upgrade.ok_or(Error::Upgrade)?;
+                    let (answer, client) = protocol.switched(head)?;
+                    let (ends, tunnels) = (held.map(HeldPermit::into_ends), context.tunnels);
                     tunnels.join(client, tunnel, ends, app.timeouts.stream, share);
                     Ok(answer.map(|()| Body::empty()))
                 }
@@ -257,7 +256,8 @@ impl Upstream {
             progress,
             response_timeout,
             uses_http2,
-            upgrade: upgrade.map(|it| Box::new(UpgradeRequest { protocol: it, proxy_context })),
+            upgrade: upgrade
+                .map(|it| Box::new(UpgradeRequest { protocol: it, context: proxy_context })),
         }
     }
 
