@@ -118,20 +118,26 @@ impl Target {
     }
 
     /// The path as read by an app that decodes it, drops path parameters and joins slashes, if that
-    /// is not the same; then as read by an app that decodes it twice.
+    /// is not the same; as read by an app that decodes it twice; and by one that drops path
+    /// parameters first, as servlet containers do: a parameter ends at the next slash as written.
     ///
     /// These readings are judged too: `/%61dmin` is `/admin` to most apps.
     pub fn other_readings(&self) -> impl Iterator<Item = Vec<u8>> + use<> {
         let path = self.path();
-        let (mut once, mut twice) = (None, None);
+        let (mut once, mut twice, mut dropped_first) = (None, None, None);
         if path.contains(['%', ';']) || path.contains("//") {
             let decoded = decode(path.as_bytes());
             if decoded.contains(&b'%') {
                 twice = Some(simplified(&decode(&decoded)));
             }
-            once = Some(simplified(&decoded)).filter(|it| it != path.as_bytes());
+            let read = simplified(&decoded);
+            if path.contains(';') && path.contains('%') {
+                let left = simplified(&decode(&without_parameters(path.as_bytes())));
+                dropped_first = Some(left).filter(|it| *it != read);
+            }
+            once = Some(read).filter(|it| it != path.as_bytes());
         }
-        once.into_iter().chain(twice)
+        once.into_iter().chain(twice).chain(dropped_first)
     }
 
     /// Path and query, byte for byte as received.
@@ -193,7 +199,13 @@ fn encoded_twice_is_plain(decoded: &[u8]) -> Result<(), AmbiguousTarget> {
             Err(_) => {}
         }
     }
-    segments_are_plain(decoded, &decode(decoded), false)
+    let twice = decode(decoded);
+    // What was cut apart can form another encoding: `%25%2532e` becomes `%2e`.
+    let is_encoded = |it: &[u8]| it.starts_with(b"%") && hex(it.get(1), it.get(2)).is_ok();
+    if twice.windows(3).any(is_encoded) {
+        return Err(AmbiguousTarget::Percent);
+    }
+    segments_are_plain(decoded, &twice, false)
 }
 
 fn encoded_is_plain(byte: u8, strict: bool) -> Result<(), AmbiguousTarget> {
@@ -233,6 +245,11 @@ fn segments_are_plain(path: &[u8], decoded: &[u8], strict: bool) -> Result<(), A
         return Err(AmbiguousTarget::EmptySegment);
     }
     Ok(())
+}
+
+fn without_parameters(path: &[u8]) -> Vec<u8> {
+    let names = path.split(|it| *it == b'/').map(|it| it.split(|it| *it == b';').next());
+    names.map(Option::unwrap_or_default).collect::<Vec<_>>().join(&b'/')
 }
 
 /// Drops path parameters and joins slashes.
@@ -352,6 +369,8 @@ mod tests {
             "/%25c0%25af",
             "/a%25252fb",
             "/a%2525b",
+            "/public/%25%2532e%25%2532e/admin",
+            "/a%25%2532fb",
         ] {
             assert!(lenient(text).is_err(), "{text}");
         }
@@ -538,6 +557,13 @@ mod tests {
             ("/100%25", "/100%", "/100%"),
         ] {
             assert_eq!(other(text), [once, twice], "{text}");
+        }
+        for (text, once, dropped_first) in [
+            ("/a;%2fb/admin", "/a/b/admin", "/a/admin"),
+            ("/;%2fx/admin", "/x/admin", "/admin"),
+            ("/admin;a%2fb", "/admin/b", "/admin"),
+        ] {
+            assert_eq!(other(text), [once, dropped_first], "{text}");
         }
     }
 

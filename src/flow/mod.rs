@@ -251,7 +251,10 @@ impl Drop for LoggedRequest<'_> {
 fn warn_of_untrusted_proxy(sidecar: &Sidecar, headers: &HeaderMap, inbound: &InboundRequest) {
     let peer = inbound.origin.peer;
     // A client that a load balancer names is no proxy of the operator.
-    if inbound.origin.trusted || inbound.origin.is_named || !sidecar.untrusted_proxies.check() {
+    if inbound.origin.trusted
+        || inbound.origin.has_proxy_header
+        || !sidecar.untrusted_proxies.check()
+    {
         return;
     }
     if let Some(header) =

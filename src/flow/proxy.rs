@@ -100,7 +100,7 @@ fn proxy_context(sidecar: &Sidecar, inbound: &InboundRequest) -> ProxyContext {
 /// them. A client of a unix socket counts as a front proxy.
 /// A connection whose client a load balancer names is one person's again.
 fn share_key(origin: &RequestOrigin) -> ShareKey {
-    if origin.trusted && !origin.is_named {
+    if origin.trusted && !origin.has_proxy_header {
         let client = origin.client.filter(|it| Some(*it) != origin.peer);
         ShareKey { connection: None, client }
     } else {

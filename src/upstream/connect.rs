@@ -234,6 +234,13 @@ impl AppDialer {
     }
 }
 
+/// Whether the app was reached but does not offer HTTP/2.
+pub(super) fn lacks_protocol(error: &Error) -> bool {
+    let Error::Connect(cause) = error else { return false };
+    let cause = cause.get_ref().and_then(|it| it.downcast_ref::<NoHttp2>());
+    cause.is_some() || refuses_protocol(error)
+}
+
 /// Whether the app ended a TLS handshake because it does not offer the protocol.
 pub(super) fn refuses_protocol(error: &Error) -> bool {
     let Error::Connect(error) = error else { return false };

@@ -7,6 +7,10 @@ use std::time::Duration;
 /// Maximum number of digits (gRPC over HTTP/2, "Timeout").
 const MAX_DIGITS: usize = 8;
 
+/// A shorter timeout would reset the stream as soon as it begins, and servers end a connection, which
+/// others use too, on which many streams are reset.
+const MIN_TIMEOUT: Duration = Duration::from_millis(50);
+
 /// Whether a request is a call of gRPC. gRPC-Web is not: it needs no HTTP/2.
 pub(super) fn is_call(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).map_or(&b""[..], |it| it.as_bytes());
@@ -17,7 +21,7 @@ pub(super) fn is_call(headers: &HeaderMap) -> bool {
 /// Returns how long the client of a gRPC call waits, if it says so.
 pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
     let timeout = headers.get("grpc-timeout")?.to_str().ok()?;
-    if is_call(headers) { parse(timeout) } else { None }
+    if is_call(headers) { parse(timeout).map(|it| it.max(MIN_TIMEOUT)) } else { None }
 }
 
 fn parse(text: &str) -> Option<Duration> {

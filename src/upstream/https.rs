@@ -1,7 +1,7 @@
 //! An https app: requests use HTTP/1.1, except calls of gRPC, and all requests to an app that offers
 //! only HTTP/2. Many apps do not support upgrades or Windows authentication over HTTP/2.
 
-use super::connect::{AppDialer, refuses_protocol};
+use super::connect::{AppDialer, lacks_protocol, refuses_protocol};
 use super::deadline::ConnectionTimer;
 use super::error::Error;
 use super::http1::{Http1Link, UploadTimeouts};
@@ -70,9 +70,10 @@ impl HttpsLinks {
         Ok(())
     }
 
-    /// The app may have been replaced if it cannot be reached.
+    /// The app may have been replaced if it cannot be reached. That it does not offer HTTP/2 says
+    /// nothing new.
     pub(super) fn checks<T>(&self, outcome: &Result<T, Error>) {
-        if matches!(outcome, Err(Error::Connect(_))) {
+        if matches!(outcome, Err(error @ Error::Connect(_)) if !lacks_protocol(error)) {
             self.learned.store(0, Ordering::Relaxed);
         }
     }

@@ -148,7 +148,7 @@ impl Upstream {
             let shares = self.shares(uses_http2);
             let share = match shares.try_enter(key) {
                 Some(share) => share,
-                None => wait_for_share(shares, key, response_timeout, held.as_ref()).await?,
+                None => wait_for_share(shares, key, app.timeouts.response, held.as_ref()).await?,
             };
             let OutgoingRequest { request, own_fields, upgrade, .. } = outgoing;
             let under_way = held.as_ref().map(|it| it as &dyn UnderWay);

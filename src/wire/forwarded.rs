@@ -26,8 +26,8 @@ pub struct RequestOrigin {
     pub trusted: bool,
     /// The address and port of the other end of the connection.
     pub connection: Option<SocketAddr>,
-    /// Whether a load balancer named that address in a PROXY protocol header.
-    pub is_named: bool,
+    /// Whether the connection began with a PROXY protocol header.
+    pub has_proxy_header: bool,
     /// What a trusted peer reports beyond that, if any of it is to be passed on.
     pub passed: Option<Box<PassedHeaders>>,
 }
@@ -152,12 +152,12 @@ pub fn read(headers: &HeaderMap, peer: &Peer, trust: &ProxyTrust) -> RequestOrig
             chain: None,
             trusted: false,
             connection: peer.address,
-            is_named: peer.is_named,
+            has_proxy_header: peer.has_proxy_header,
             passed: None,
         };
     }
-    // A named client is nearer than any entry of a chain.
-    let chain = listed(headers, "x-forwarded-for").filter(|_| !peer.is_named);
+    // The client is known. It may have written a chain itself.
+    let chain = listed(headers, "x-forwarded-for").filter(|_| !peer.has_proxy_header);
     let https = match only(headers, "x-forwarded-proto").map(HeaderValue::as_bytes) {
         Some(b"https" | b"wss") => Some(true),
         Some(b"http" | b"ws") => Some(false),
@@ -172,7 +172,7 @@ pub fn read(headers: &HeaderMap, peer: &Peer, trust: &ProxyTrust) -> RequestOrig
         chain,
         trusted: true,
         connection: peer.address,
-        is_named: peer.is_named,
+        has_proxy_header: peer.has_proxy_header,
         passed: PassedHeaders::read(headers, *listed_headers),
     }
 }
@@ -338,7 +338,7 @@ mod tests {
                 chain: None,
                 trusted: false,
                 connection: peer("192.0.2.1").address,
-                is_named: false,
+                has_proxy_header: false,
                 passed: None,
             }
         );

@@ -8,8 +8,9 @@ pub struct Peer {
     /// The address that the load balancer names in a PROXY protocol header, otherwise that of the
     /// socket; `None` on a unix socket.
     pub address: Option<SocketAddr>,
-    /// Whether `address` is from a PROXY protocol header.
-    pub is_named: bool,
+    /// Whether the connection began with a PROXY protocol header. What follows is what a client
+    /// wrote, also if the header names nobody.
+    pub has_proxy_header: bool,
     /// The address of the other end of the socket, by which a front proxy is trusted; `None` on a
     /// unix socket.
     pub socket: Option<IpAddr>,
@@ -29,16 +30,19 @@ pub fn network(address: IpAddr) -> IpAddr {
 impl Peer {
     /// Creates the peer of a socket.
     pub fn of_socket(address: Option<SocketAddr>, tls: bool) -> Self {
-        Self { address, is_named: false, socket: address.map(|it| it.ip().to_canonical()), tls }
+        Self {
+            address,
+            has_proxy_header: false,
+            socket: address.map(|it| it.ip().to_canonical()),
+            tls,
+        }
     }
 
-    /// Returns the peer behind a load balancer that named it, or the load balancer itself.
+    /// Returns the peer of a connection that began with a PROXY protocol header: the client that it
+    /// names, or the load balancer itself.
     #[must_use]
     pub fn or_named(self, client: Option<SocketAddr>) -> Self {
-        match client {
-            Some(_) => Self { address: client, is_named: true, ..self },
-            None => self,
-        }
+        Self { address: client.or(self.address), has_proxy_header: true, ..self }
     }
 
     /// The IP address; an IPv4 address mapped into IPv6 is returned as IPv4.

@@ -10,6 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
+/// Number of connections with blocked uploads that further uploads avoid. Beyond it they share: one
+/// client could otherwise open a connection with each upload that its app does not read.
+const MAX_BLOCKED_CONNECTIONS: usize = 4;
+
 /// The connections to one app.
 #[derive(Debug)]
 pub(super) struct Http2Pool {
@@ -118,8 +122,10 @@ impl Http2Pool {
     /// after the other.
     fn next_step(&self, uploads: bool, may_wait: bool, failures: Option<u64>) -> NextStep<'_> {
         let mut state = self.lock();
+        let blocked = state.connections.iter().filter(|it| it.has_blocked_uploads()).count();
+        let avoids_blocked = uploads && blocked < MAX_BLOCKED_CONNECTIONS;
         let usable = |connection: &&Arc<Http2Connection>| {
-            connection.is_trusted() && !(uploads && connection.has_blocked_uploads())
+            connection.is_trusted() && !(avoids_blocked && connection.has_blocked_uploads())
         };
         let mut usable = state.connections.iter().filter(usable);
         if let Some(slot) = usable.find_map(|it| it.try_enter(&self.changed)) {

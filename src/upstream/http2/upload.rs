@@ -132,13 +132,20 @@ impl Http2Upload {
     }
 
     fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<Result<BodyPart, Http2UploadError>> {
-        let polled = ready!(Pin::new(&mut self.body).poll_frame(context));
-        let part = match polled.transpose() {
-            Ok(Some(frame)) => BodyPart::of(frame, self.body.is_end_stream()),
-            Ok(None) => BodyPart::end(),
-            Err(error) => {
-                let error = Error::of_request_body(error);
-                return Poll::Ready(Err(Http2UploadError::Client(error)));
+        let part = loop {
+            let polled = ready!(Pin::new(&mut self.body).poll_frame(context));
+            match polled.transpose() {
+                // Servers end a connection on which too many empty frames arrive, and other people
+                // use it too.
+                Ok(Some(frame))
+                    if frame.data_ref().is_some_and(Bytes::is_empty)
+                        && !self.body.is_end_stream() => {}
+                Ok(Some(frame)) => break BodyPart::of(frame, self.body.is_end_stream()),
+                Ok(None) => break BodyPart::end(),
+                Err(error) => {
+                    let error = Error::of_request_body(error);
+                    return Poll::Ready(Err(Http2UploadError::Client(error)));
+                }
             }
         };
         self.kept.keep(&part);

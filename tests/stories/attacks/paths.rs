@@ -163,6 +163,9 @@ async fn lenient_paths_are_judged_in_both_readings() {
         "/x/%252e%252e/admin",
         "/admin%253b/x",
         "/%252561dmin/x",
+        "/public;%2fx/../admin/x",
+        "/;%2fx/admin/x",
+        "/admin;a%2fb",
     ] {
         let answer =
             ask(&world, HttpVersion::One, "GET", path, &[("cookie", &tom.cookie_header())]).await;

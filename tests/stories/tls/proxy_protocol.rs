@@ -73,6 +73,11 @@ async fn a_load_balancer_that_sets_the_headers_itself_is_trusted_with_the_scheme
     let answer = talk_for(world.address, &[FIRST, &get(&world)].concat(), PATIENCE).await;
     assert!(heard(&answer, "x-forwarded-proto", "https"), "{answer}");
     assert!(heard(&answer, "x-forwarded-for", "192.0.2.7"), "{answer}");
+    // Where nobody is named, the client's own chain counts no more.
+    for header in [b"PROXY UNKNOWN\r\n".to_vec(), second(0x20, 0x00, b"")] {
+        let answer = talk_for(world.address, &[&header[..], &get(&world)].concat(), PATIENCE).await;
+        assert!(heard(&answer, "x-forwarded-for", "127.0.0.1"), "{answer}");
+    }
 }
 
 #[tokio::test]
