@@ -209,7 +209,7 @@ impl AppDialer {
                 let connector = TlsConnector::from(Arc::clone(tls));
                 let stream = connector.connect(name.clone(), stream).await?;
                 if self.is_http2 && stream.get_ref().1.alpn_protocol() != Some(HTTP2_ALPN) {
-                    return Err(io::Error::new(io::ErrorKind::Unsupported, NoHttp2));
+                    return Err(no_http2());
                 }
                 Ok(AppStream::Tls(Box::new(stream)))
             }
@@ -232,6 +232,11 @@ impl AppDialer {
         }
         Ok(stream)
     }
+}
+
+/// The error for an app that chose another protocol than HTTP/2.
+pub(super) fn no_http2() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, NoHttp2)
 }
 
 /// Whether the app was reached but does not offer HTTP/2.

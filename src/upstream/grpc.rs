@@ -80,4 +80,14 @@ mod tests {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc+proto"));
         assert_eq!(timeout(&headers), Some(Duration::from_secs(5)));
     }
+
+    #[test]
+    fn a_call_is_not_reset_as_soon_as_it_begins() {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        for (text, expected) in [("0n", 50), ("1n", 50), ("50m", 50), ("51m", 51)] {
+            headers.insert("grpc-timeout", HeaderValue::from_static(text));
+            assert_eq!(timeout(&headers), Some(Duration::from_millis(expected)), "{text}");
+        }
+    }
 }

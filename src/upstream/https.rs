@@ -78,3 +78,39 @@ impl HttpsLinks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::connection_permits::ConnectionPermits;
+    use crate::upstream::http1::Http1Settings;
+    use rustls::AlertDescription;
+    use std::io;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    // Anyone could otherwise make all requests connect anew, with calls that the app cannot take.
+    #[test]
+    fn a_call_that_an_app_without_http2_refuses_says_nothing_about_http1() {
+        let second = Duration::from_secs(1);
+        let timeouts = UploadTimeouts { silence: second, after_response: second };
+        let settings = Http1Settings {
+            timeouts,
+            header_case: crate::config::upstream::HeaderCase::Lower,
+            metrics: Arc::default(),
+        };
+        let dialer = AppDialer::of_local(1, second, ConnectionPermits::of_process());
+        let authority = Authority::from_static("app");
+        let links = HttpsLinks::new(&dialer, authority, Http1Link::new(settings), timeouts);
+        links.learned.store(HTTP1, Ordering::Relaxed);
+        let alert = rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol);
+        for (cause, still_known) in [
+            (io::Error::new(io::ErrorKind::InvalidData, alert), true),
+            (crate::upstream::connect::no_http2(), true),
+            (io::ErrorKind::ConnectionRefused.into(), false),
+        ] {
+            links.checks::<()>(&Err(Error::Connect(cause)));
+            assert_eq!(links.offers_http1(), still_known);
+        }
+    }
+}

@@ -60,13 +60,15 @@ impl ResponseEnding {
         }
         self.metrics.response_broke(cause.label());
         let request_id = self.request_id.to_str().unwrap_or_default();
-        let (bytes, cause) = (self.bytes, cause.label());
+        let (bytes, label) = (self.bytes, cause.label());
         match cause {
-            "app" | "stalled" => {
-                tracing::warn!(request_id, bytes, cause, "response broke off: {detail}");
+            BreakCause::App | BreakCause::Stalled => {
+                tracing::warn!(request_id, bytes, cause = label, "response broke off: {detail}");
             }
             // Clients leave all the time, and the end of a permit has its own line.
-            _ => tracing::debug!(request_id, bytes, cause, "response broke off: {detail}"),
+            BreakCause::Permit | BreakCause::Client => {
+                tracing::debug!(request_id, bytes, cause = label, "response broke off: {detail}");
+            }
         }
     }
 }

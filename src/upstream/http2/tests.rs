@@ -119,3 +119,19 @@ async fn requests_do_not_wait_for_a_connection_that_cannot_be_opened_in_time() {
         taken = tokio::time::timeout(TIMEOUT * 4, second) => drop(taken.unwrap().unwrap()),
     }
 }
+
+// One client's uploads could otherwise use up all connections of the process.
+#[tokio::test]
+async fn blocked_uploads_are_kept_apart_on_a_few_connections_only() {
+    let app = App::start(1000).await;
+    let mut held = Vec::new();
+    for _ in 0..20 {
+        let slot = app.pool.take(&app.dialer, true).await.unwrap();
+        let blocked = slot.connection.blocks_upload();
+        held.push((slot, blocked));
+    }
+    assert_eq!(app.connections(), 4);
+    // A request without a body avoids none of them.
+    let _more = app.take(10).await;
+    assert_eq!(app.connections(), 4);
+}

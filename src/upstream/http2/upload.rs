@@ -176,3 +176,28 @@ impl Http2Upload {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body::Frame;
+    use std::future::poll_fn;
+
+    #[tokio::test]
+    async fn empty_frames_are_not_passed_on_unless_they_end_the_body() {
+        let frames = ["", "a", "", "", "b", ""];
+        let frames = frames.map(|text| Frame::data(Bytes::from_static(text.as_bytes())));
+        let mut upload = Http2Upload::new(RequestBody::of_frames(frames.into()));
+        let mut sent = Vec::new();
+        loop {
+            let part = poll_fn(|context| upload.poll_body(context)).await.unwrap();
+            let is_last = part.is_last();
+            let BodyPart::Data { data, .. } = part else { panic!("trailers") };
+            sent.push(data);
+            if is_last {
+                break;
+            }
+        }
+        assert_eq!(sent, ["a", "b", ""]);
+    }
+}
