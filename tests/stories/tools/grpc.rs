@@ -1,35 +1,21 @@
-//! gRPC by `grpcio` (`PyPI`), both as the client and as the app.
+//! gRPC by `grpcio` (PyPI), both as the client and as the app.
 
-use super::python::PythonServer;
-use super::{command, python};
-use crate::outside;
-use crate::world::samples::MAYA;
-use crate::world::{World, WorldPlan};
+use super::command;
+use super::python::ServedScript;
 
 /// Makes the calls of that name as a person who is signed in, with further lines of `[server]`.
 async fn calls(name: &str, server_lines: &str) {
-    let Some(python) = outside::python() else { return };
-    let script = python::script("grpc_calls.py");
-    let server = PythonServer::start(&python, &script);
-    let world = World::with(WorldPlan {
-        upstream: format!("url = \"h2c://127.0.0.1:{}\"", server.port),
-        server: server_lines.to_owned(),
-        ..WorldPlan::default()
-    })
-    .await;
-    // No page of a browser is gRPC: the sign-in ends with an error of the app.
-    let mut maya = world.browser();
-    maya.visits("/").await;
-    maya.signs_in_as(MAYA).await;
-    let mut client = command::of(&python);
-    client.arg(&script).arg("call").arg(name);
-    client.arg(world.address.to_string()).arg(maya.cookie_header());
+    let served = ServedScript::start("grpc_calls.py", "h2c", server_lines).await;
+    let Some(served) = served else { return };
+    let mut client = served.client();
+    client.arg("call").arg(name);
+    client.arg(served.world.address.to_string()).arg(served.maya.cookie_header());
     let output = command::run(client).await;
     assert!(
         output.status.success(),
         "{}\n{}",
         String::from_utf8_lossy(&output.stderr),
-        world.logged().await
+        served.world.logged().await
     );
     assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{name}: as it should be\n"));
 }

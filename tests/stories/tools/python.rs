@@ -2,6 +2,7 @@
 
 use super::command;
 use crate::outside;
+use crate::world::browser::TestBrowser;
 use crate::world::samples::MAYA;
 use crate::world::{World, WorldPlan};
 use std::io::{BufRead as _, BufReader};
@@ -52,21 +53,49 @@ impl Drop for PythonServer {
     }
 }
 
+/// Maya is signed in, in front of the server of a script.
+pub struct ServedScript {
+    pub python: PathBuf,
+    pub script: PathBuf,
+    pub world: World,
+    pub maya: TestBrowser,
+    _server: PythonServer,
+}
+
+impl ServedScript {
+    /// Nothing without Python. `scheme` is that of the server's address, `server` are lines of
+    /// `[server]`.
+    pub async fn start(name: &str, scheme: &str, server: &str) -> Option<Self> {
+        let python = outside::python()?;
+        let script = script(name);
+        let served = PythonServer::start(&python, &script);
+        let world = World::with(WorldPlan {
+            upstream: format!("url = \"{scheme}://127.0.0.1:{}\"", served.port),
+            server: server.to_owned(),
+            ..WorldPlan::default()
+        })
+        .await;
+        // The app answers the page after the sign-in with an error: it serves no browsers.
+        let mut maya = world.browser();
+        maya.visits("/").await;
+        maya.signs_in_as(MAYA).await;
+        Some(Self { python, script, world, maya, _server: served })
+    }
+
+    /// The program of the script, as a client.
+    pub fn client(&self) -> std::process::Command {
+        let mut client = command::of(&self.python);
+        client.arg(&self.script);
+        client
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn grpcio_calls_one_of_its_own_servers_with_a_session_and_hears_its_trailers() {
-    let Some(python) = outside::python() else { return };
-    let script = script("grpc_echo.py");
-    let server = PythonServer::start(&python, &script);
-    let world = World::with(WorldPlan {
-        upstream: format!("url = \"h2c://127.0.0.1:{}\"", server.port),
-        ..WorldPlan::default()
-    })
-    .await;
-    let mut maya = world.browser();
-    maya.visits("/").await;
-    maya.signs_in_as(MAYA).await;
-    let mut client = command::of(&python);
-    client.arg(&script).arg("ask").arg(world.address.to_string()).arg(maya.cookie_header());
+    let Some(served) = ServedScript::start("grpc_echo.py", "h2c", "").await else { return };
+    let world = &served.world;
+    let mut client = served.client();
+    client.arg("ask").arg(world.address.to_string()).arg(served.maya.cookie_header());
     let said = command::succeeds(client).await;
     assert!(said.starts_with("unary, streaming"), "{said}\n{}", world.logged().await);
 }

@@ -1,28 +1,15 @@
-//! `WebSockets` by `websockets` (`PyPI`), both as the client and as the app.
+//! WebSockets by `websockets` (PyPI), both as the client and as the app.
 
-use super::python::PythonServer;
-use super::{command, python};
-use crate::outside;
-use crate::world::samples::MAYA;
-use crate::world::{World, WorldPlan};
+use super::command;
+use super::python::ServedScript;
 
 /// Runs the case of that name as a person who is signed in.
 async fn case(name: &str) {
-    let Some(python) = outside::python() else { return };
-    let script = python::script("websocket_cases.py");
-    let server = PythonServer::start(&python, &script);
-    let world = World::with(WorldPlan {
-        upstream: format!("url = \"http://127.0.0.1:{}\"", server.port),
-        ..WorldPlan::default()
-    })
-    .await;
-    // The app answers the page after the sign-in with an error: it has WebSockets only.
-    let mut maya = world.browser();
-    maya.visits("/").await;
-    maya.signs_in_as(MAYA).await;
-    let mut client = command::of(&python);
-    client.arg(script).arg("case").arg(name).arg(format!("ws://{}", world.address));
-    client.arg(&world.public_url).arg(maya.cookie_header());
+    let Some(served) = ServedScript::start("websocket_cases.py", "http", "").await else { return };
+    let world = &served.world;
+    let mut client = served.client();
+    client.arg("case").arg(name).arg(format!("ws://{}", world.address));
+    client.arg(&world.public_url).arg(served.maya.cookie_header());
     let said = command::succeeds(client).await;
     assert_eq!(said, format!("{name}: as it should be\n"));
 }
