@@ -20,7 +20,10 @@ plain() {
 }
 
 # rustc's own version of the tool: the profile's format changes between versions of LLVM.
-[ -x "$profdata" ] || plain "llvm-profdata is not part of this toolchain" "rustup component add llvm-tools"
+if [ ! -x "$profdata" ] && command -v rustup >/dev/null; then
+    rustup component add llvm-tools >&2 || true
+fi
+[ -x "$profdata" ] || plain "llvm-profdata is not part of this toolchain, and rustup could not add it" "rustup component add llvm-tools"
 PATH="$PATH:/usr/sbin:/usr/local/sbin"
 command -v nginx >/dev/null || plain "the training load needs nginx" "apt-get install nginx-light"
 command -v wrk >/dev/null || plain "the training load needs wrk" "apt-get install wrk"
