@@ -117,7 +117,7 @@ impl BearerSessions {
         if let Some(seen) = live.find_client_sign_in(sign_in) {
             return Ok(Some(seen));
         }
-        if live.is_displaced(sign_in) {
+        if live.has_ended(sign_in) {
             return Ok(None);
         }
         let Some(directory) = directory else { return Ok(None) };
@@ -274,7 +274,27 @@ mod tests {
         assert!(lookup.session_of(id).await.is_none());
         assert_eq!(lookup.started(), 1);
         // Only the displacement prevents it: the row is still valid.
-        live.forget_displaced(id);
+        live.forget_ended(id);
         assert!(lookup.session_of(id).await.is_some());
+    }
+
+    /// Regression: a request that arrived between Entra's refusal and the end of the row was served.
+    #[tokio::test]
+    async fn a_sign_in_that_entra_refused_does_not_start_again_while_its_row_is_still_valid() {
+        for needs_sign_in in [true, false] {
+            let row = ClientSignInFixture::new().await;
+            let (live, id) = (live(), row.sign_in.id);
+            let lookup = Lookup::new(&live, Some(&row.directory));
+            let session = lookup.session_of(id).await.unwrap();
+            if needs_sign_in {
+                live.end_for_sign_in(&session, None);
+            } else {
+                live.end_refused(&session);
+            }
+            assert!(lookup.session_of(id).await.is_none(), "{needs_sign_in}");
+            // A session that became idle starts again.
+            live.forget_ended(id);
+            assert!(lookup.session_of(id).await.is_some(), "{needs_sign_in}");
+        }
     }
 }

@@ -49,7 +49,7 @@ impl<'a> Exchange<'a> {
     /// Starts the background work for a new session: its rechecks, the request for its groups, and
     /// the end of older sign-ins that were displaced to make room for it.
     pub(super) fn session_started(&self, session: &Arc<Session>) {
-        self.sidecar.process.end_displaced_sign_ins();
+        self.sidecar.process.end_rows_of_ended_sign_ins();
         recheck::start_in_background(self.sidecar, session);
         groups::request_if_due(self.sidecar, session);
     }

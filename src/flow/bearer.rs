@@ -86,7 +86,7 @@ pub(super) async fn session_of_sign_in(
     let Some(bearer) = &sidecar.bearer else { return Ok(None) };
     let process = &sidecar.process;
     let on_start = |session: &Arc<Session>, answered| {
-        process.end_displaced_sign_ins();
+        process.end_rows_of_ended_sign_ins();
         recheck::answered_before(sidecar, session, answered);
     };
     bearer.session_of(sign_in, &process.live, process.directory.as_ref(), on_start).await

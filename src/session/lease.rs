@@ -151,8 +151,8 @@ impl<'a> LeaseKeeper<'a> {
     ) -> Result<(), Error> {
         if let Self::Row(directory, sign_in) = self {
             let why = match outcome {
-                RecheckOutcome::Ended => Some("Entra ended the person's access"),
-                RecheckOutcome::SignInNeeded => Some("Entra requires a new sign-in"),
+                RecheckOutcome::Ended => Some(RecheckOutcome::ENDED_BY_ENTRA),
+                RecheckOutcome::SignInNeeded => Some(RecheckOutcome::SIGN_IN_REQUIRED),
                 RecheckOutcome::Fresh | RecheckOutcome::Later => None,
             };
             if let Some(why) = why {
@@ -168,6 +168,10 @@ impl<'a> LeaseKeeper<'a> {
 }
 
 impl RecheckOutcome {
+    /// Reasons in the row of a sign-in on a native client.
+    pub(in crate::session) const ENDED_BY_ENTRA: &'static str = "Entra ended the person's access";
+    pub(in crate::session) const SIGN_IN_REQUIRED: &'static str = "Entra requires a new sign-in";
+
     /// Returns the name in the metrics.
     pub fn name(self) -> &'static str {
         match self {

@@ -4,6 +4,7 @@
 
 use super::groups_age::GroupsAge;
 use super::index::SessionIndex;
+use super::lease::RecheckOutcome;
 use super::record::{Session, SessionEnd, Via};
 use super::standing::EntraStanding;
 use crate::base::clock::Clock;
@@ -13,6 +14,7 @@ use crate::base::random::RandomSource;
 use crate::base::secret::Secret;
 use crate::config;
 use crate::directory::client_sign_in::ClientSignIn;
+use crate::directory::client_sign_ins::MORE_THAN_PER_PERSON;
 use crate::entra::verified::VerifiedUser;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -20,7 +22,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -44,8 +46,8 @@ pub struct LiveSessions {
     max_per_person: usize,
     /// Whether that is less than the capacity. Otherwise one person may have all sessions.
     is_limited_per_person: bool,
-    /// Sign-ins on native clients that their person displaced: ended here, not yet in their rows.
-    displaced_sign_ins: Mutex<HashSet<Guid>>,
+    /// Sign-ins on native clients that ended here and not yet in their rows, with the reason.
+    ended_sign_ins: Mutex<HashMap<Guid, &'static str>>,
 }
 
 /// A sign-in that starts a browser's session.
@@ -106,7 +108,7 @@ impl LiveSessions {
             idle: config.idle.as_secs(),
             lifetime: config.lifetime.as_secs(),
             max_per_person: usize::try_from(config.per_person).unwrap_or(usize::MAX),
-            displaced_sign_ins: Mutex::default(),
+            ended_sign_ins: Mutex::default(),
             is_limited_per_person: config.per_person < config.capacity,
         }
     }
@@ -171,7 +173,9 @@ impl LiveSessions {
         }
         own.sort_by_key(|it| (it.last_seen(), it.started_at()));
         own.truncate(too_many);
-        self.displaced().extend(own.iter().filter_map(|it| it.via.client_sign_in()));
+        for session in &own {
+            self.ends_before_its_row(session, MORE_THAN_PER_PERSON);
+        }
         let ended = self.end_each(own);
         tracing::warn!(ended, user = %who.oid, "person exceeded [session] per_person; the sessions unused longest ended");
     }
@@ -211,23 +215,32 @@ impl LiveSessions {
         self.max_per_person
     }
 
-    /// Returns the displaced sign-ins on native clients whose rows are not known to have ended.
-    pub fn displaced_sign_ins(&self) -> Vec<Guid> {
-        self.displaced().iter().copied().collect()
+    /// Returns the sign-ins on native clients that have ended although their rows may not have,
+    /// with the reasons.
+    pub fn ended_sign_ins(&self) -> Vec<(Guid, &'static str)> {
+        self.ended_by_client_id().iter().map(|(id, reason)| (*id, *reason)).collect()
     }
 
-    /// Whether that sign-in on a native client was displaced by another one of the same person.
-    pub fn is_displaced(&self, client_sign_in: Guid) -> bool {
-        self.displaced().contains(&client_sign_in)
+    /// Whether that sign-in on a native client has ended, whatever its row says.
+    pub fn has_ended(&self, client_sign_in: Guid) -> bool {
+        self.ended_by_client_id().contains_key(&client_sign_in)
     }
 
-    /// Forgets a displaced sign-in after its row has ended.
-    pub fn forget_displaced(&self, client_sign_in: Guid) {
-        self.displaced().remove(&client_sign_in);
+    /// Forgets a sign-in after its row has ended.
+    pub fn forget_ended(&self, client_sign_in: Guid) {
+        self.ended_by_client_id().remove(&client_sign_in);
     }
 
-    fn displaced(&self) -> MutexGuard<'_, HashSet<Guid>> {
-        self.displaced_sign_ins.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Prevents a session of a native client from starting again from its row, which ends a moment
+    /// later.
+    fn ends_before_its_row(&self, session: &Session, reason: &'static str) {
+        if let Some(id) = session.via.client_sign_in() {
+            self.ended_by_client_id().insert(id, reason);
+        }
+    }
+
+    fn ended_by_client_id(&self) -> MutexGuard<'_, HashMap<Guid, &'static str>> {
+        self.ended_sign_ins.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn session(
@@ -340,9 +353,16 @@ impl LiveSessions {
         self.sessions.invalidate(&session.key);
     }
 
+    /// Ends a session that the caller has because Entra ended the person's access.
+    pub fn end_refused(&self, session: &Session) {
+        self.ends_before_its_row(session, RecheckOutcome::ENDED_BY_ENTRA);
+        self.end_held(session);
+    }
+
     /// Ends a session that the caller has because the person must sign in again; `claims` is what
     /// must be proven then, if Entra says so. The record stays for the sign-in.
     pub fn end_for_sign_in(&self, session: &Session, claims: Option<Box<str>>) {
+        self.ends_before_its_row(session, RecheckOutcome::SIGN_IN_REQUIRED);
         session.standing.needs_sign_in(claims);
         session.end.notify();
     }

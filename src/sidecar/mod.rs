@@ -20,7 +20,6 @@ use crate::config::Config;
 use crate::config::directory::UnknownIdentifier;
 use crate::config::native::NativeConfig;
 use crate::config::server::ProxyTrust;
-use crate::directory::client_sign_ins::MORE_THAN_PER_PERSON;
 use crate::directory::{self, Directory};
 use crate::entra::EntraRegistration;
 use crate::entra::authority_registry::AuthorityRegistry;
@@ -203,20 +202,20 @@ impl Process {
         Ok(Self { directory: Some(directory), ..self })
     }
 
-    /// Ends the rows of sign-ins that were displaced by a newer sign-in of the same person. Runs in
-    /// the background, apart from the request that began the newer one.
-    pub fn end_displaced_sign_ins(&self) {
-        let displaced = self.live.displaced_sign_ins();
-        let Some(directory) = self.directory.clone().filter(|_| !displaced.is_empty()) else {
+    /// Ends the rows of sign-ins on native clients that have ended here. Runs in the background,
+    /// apart from the request that calls it.
+    pub fn end_rows_of_ended_sign_ins(&self) {
+        let ended = self.live.ended_sign_ins();
+        let Some(directory) = self.directory.clone().filter(|_| !ended.is_empty()) else {
             return;
         };
         let live = Arc::clone(&self.live);
         self.background.spawn(async move {
-            for client_sign_in in displaced {
-                match directory.end_sign_in(client_sign_in, MORE_THAN_PER_PERSON).await {
-                    Ok(()) => live.forget_displaced(client_sign_in),
-                    // The sign-in stays ended in this process. The next displacement tries again.
-                    Err(cause) => tracing::error!(%client_sign_in, %cause, "cannot end a native client sign-in beyond [session] per_person in the directory"),
+            for (client_sign_in, reason) in ended {
+                match directory.end_sign_in(client_sign_in, reason).await {
+                    Ok(()) => live.forget_ended(client_sign_in),
+                    // The sign-in stays ended in this process. The next call tries again.
+                    Err(cause) => tracing::error!(%client_sign_in, %cause, "cannot end a native client sign-in in the directory"),
                 }
             }
         });

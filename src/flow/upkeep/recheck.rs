@@ -228,7 +228,11 @@ impl RecheckRequest {
             }
             Ok(()) => self.note_unavailable(),
         };
-        if let Err(cause) = keeper.finish(&self.session, outcome, groups).await {
+        let finished = keeper.finish(&self.session, outcome, groups).await;
+        if let (Ok(()), Some(sign_in)) = (&finished, self.session.via().client_sign_in()) {
+            self.process.live.forget_ended(sign_in);
+        }
+        if let Err(cause) = finished {
             tracing::error!(user = self.session.user(), %cause, "cannot store the result of a native client's recheck");
         }
     }
@@ -259,7 +263,7 @@ impl RecheckRequest {
                 }
                 Err(cause) => {
                     tracing::error!(user = self.session.user(), %cause, "session ended");
-                    self.process.live.end_held(&self.session);
+                    self.process.live.end_refused(&self.session);
                     RecheckOutcome::Ended
                 }
             },
@@ -275,7 +279,7 @@ impl RecheckRequest {
         effect.log(self.session.user(), cause);
         match effect {
             RefusalEffect::Ends => {
-                self.process.live.end_held(&self.session);
+                self.process.live.end_refused(&self.session);
                 RecheckOutcome::Ended
             }
             RefusalEffect::SignInRequired { claims } => {
