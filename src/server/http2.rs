@@ -6,6 +6,7 @@
 //! only DATA counts.
 
 use super::frames::{Frame, FrameKind, FrameReader};
+use super::reset_budget::ResetBudget;
 use super::state::ConnectionState;
 use super::streams::{Http2Stream, Http2Streams};
 use pin_project_lite::pin_project;
@@ -32,11 +33,13 @@ pub(super) struct WatchedConnection<T> {
     /// CONTINUATION frames.
     highest: u32,
     unfinished: Option<u32>,
+    resets: ResetBudget,
 }
 
 impl<T> WatchedConnection<T> {
     /// Creates the connection before its first byte.
     pub(super) fn new(io: T, state: Arc<ConnectionState>, streams: Arc<Http2Streams>) -> Self {
+        let resets = ResetBudget::new(state.clock().now());
         Self {
             io,
             state,
@@ -45,11 +48,12 @@ impl<T> WatchedConnection<T> {
             outgoing: FrameReader::after(0),
             highest: 0,
             unfinished: None,
+            resets,
         }
     }
 
     fn has_read(&mut self, bytes: &[u8]) {
-        let Self { state, streams, incoming, highest, unfinished, .. } = self;
+        let Self { state, streams, incoming, highest, unfinished, resets, .. } = self;
         incoming.read(bytes, |Frame { kind, end_headers, stream, length, .. }| match kind {
             FrameKind::Headers if stream > *highest => {
                 *highest = stream;
@@ -69,6 +73,9 @@ impl<T> WatchedConnection<T> {
                 streams.closes(stream);
                 if let Some(heads) = state.heads() {
                     heads.is_reset(stream);
+                }
+                if !resets.take(state.clock().now()) {
+                    state.drop_now();
                 }
             }
             _ => {}

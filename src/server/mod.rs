@@ -16,6 +16,7 @@ mod gate;
 mod heads;
 mod http2;
 mod listener;
+mod reset_budget;
 mod revoke;
 mod serve;
 mod sockets;

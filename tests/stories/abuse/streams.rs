@@ -339,3 +339,51 @@ async fn streams_that_were_reset_with_their_heads_end_no_connection_that_is_used
     }
     assert!(answered > 10, "{answered}");
 }
+
+/// A request that is reset costs its client nothing, but the app has begun to work on it
+/// (CVE-2023-44487).
+#[tokio::test]
+async fn attack_a_client_that_keeps_resetting_its_requests_loses_its_connection() {
+    let world = with_short_limits().await;
+    let host = world.address.to_string();
+    let mut client = RawHttp2::connect(world.address, &[]).await;
+    let (begun, mut resets) = (Instant::now(), 0_u32);
+    let is_open = async |client: &mut RawHttp2, bytes: &[u8]| {
+        let is_sent = client.io.write_all(bytes).await.is_ok();
+        // hyper accepts the requests meanwhile.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        while let Some(frame) = client.next_within(Duration::ZERO).await {
+            if frame.is_none() {
+                return false;
+            }
+        }
+        is_sent
+    };
+    loop {
+        let streams: Vec<_> = (0..15).map(|_| client.next_stream()).collect();
+        let requests = streams.iter().flat_map(|stream| {
+            let head = head("GET", &host, "/public/x", &[]);
+            frame(HEADERS, END_HEADERS | END_STREAM, *stream, &head)
+        });
+        let cancels =
+            streams.iter().flat_map(|stream| frame(RST_STREAM, 0, *stream, &[0, 0, 0, 8]));
+        let (requests, cancels): (Vec<_>, Vec<_>) = (requests.collect(), cancels.collect());
+        let is_served = is_open(&mut client, &requests).await;
+        if !is_served || !is_open(&mut client, &cancels).await {
+            break;
+        }
+        resets += 15;
+        assert!(begun.elapsed() < 30 * SECOND, "{resets} resets, and it is still open");
+    }
+    let earned = u32::try_from(begun.elapsed().as_millis() / 30).unwrap();
+    println!("ended after {resets} resets");
+    assert!((985..=1030 + earned).contains(&resets), "{resets}");
+    let mut other = RawHttp2::connect(world.address, &[]).await;
+    let stream = other.gets(&host, "/public/x", &[]).await;
+    loop {
+        let frame = other.next_within(LATE).await.expect("no answer").expect("it was dropped");
+        if frame.kind == DATA && frame.stream == stream {
+            return;
+        }
+    }
+}
