@@ -2,8 +2,8 @@
 
 use super::{LATE, NO_WINDOW, SECOND, with_short_limits};
 use crate::world::h2::{
-    ACK, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, RawFrame, RawHttp2, SETTINGS,
-    SETTINGS_INITIAL_WINDOW_SIZE, WINDOW_UPDATE, frame, head,
+    ACK, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, RawFrame, RawHttp2,
+    SETTINGS, SETTINGS_INITIAL_WINDOW_SIZE, WINDOW_UPDATE, frame, head,
 };
 use crate::world::{RULES, World, WorldPlan};
 use std::net::SocketAddr;
@@ -348,16 +348,18 @@ async fn attack_a_client_that_keeps_resetting_its_requests_loses_its_connection(
     let host = world.address.to_string();
     let mut client = RawHttp2::connect(world.address, &[]).await;
     let (begun, mut resets) = (Instant::now(), 0_u32);
+    // hyper has accepted the requests when the PONG arrives.
     let is_open = async |client: &mut RawHttp2, bytes: &[u8]| {
-        let is_sent = client.io.write_all(bytes).await.is_ok();
-        // hyper accepts the requests meanwhile.
-        tokio::time::sleep(Duration::from_millis(2)).await;
-        while let Some(frame) = client.next_within(Duration::ZERO).await {
-            if frame.is_none() {
-                return false;
+        if client.io.write_all(bytes).await.is_err() || !client.pings().await {
+            return false;
+        }
+        loop {
+            match client.next().await {
+                Some(frame) if frame.kind == PING => return true,
+                Some(_) => {}
+                None => return false,
             }
         }
-        is_sent
     };
     loop {
         let streams: Vec<_> = (0..15).map(|_| client.next_stream()).collect();
