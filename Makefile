@@ -23,10 +23,16 @@ lint:
 	cargo clippy --all-targets -- -D warnings
 
 # CPU, latency and memory next to nginx, into docs/development/benchmarks.md (a quarter of an hour); `make bench QUICK=1` prints the headline within minutes.
-BENCH_PROFILE := $(if $(QUICK),quick,release)
+# The whole run measures the distributed build, with the plain release build beside it.
 bench:
-	cargo build --profile $(BENCH_PROFILE)
-	cargo bench --profile dev --bench cost -- --binary $${CARGO_TARGET_DIR:-target}/$(BENCH_PROFILE)/entrada $(if $(QUICK),--quick) $(ARGS)
+ifdef QUICK
+	cargo build --profile quick
+	cargo bench --profile dev --bench cost -- --binary $${CARGO_TARGET_DIR:-target}/quick/entrada --quick $(ARGS)
+else
+	benches/pgo.sh
+	cargo build --release
+	target=$${CARGO_TARGET_DIR:-target}; cargo bench --profile dev --bench cost -- --binary $$target/dist/entrada --plain $$target/release/entrada $(ARGS)
+endif
 
 # The binary to hand out: with profile-guided optimization where llvm-tools, nginx and wrk are here.
 release:

@@ -16,6 +16,9 @@ pub struct BenchArgs {
     /// The program to measure; without it, the one that cargo built along with this benchmark.
     #[arg(long)]
     pub binary: Option<PathBuf>,
+    /// A second build of the program, without profile-guided optimization, to measure beside it.
+    #[arg(long)]
+    pub plain: Option<PathBuf>,
     /// Rounds of each scenario that count.
     #[arg(long)]
     pub rounds: Option<usize>,
@@ -57,6 +60,13 @@ impl BenchArgs {
         binary
             .canonicalize()
             .map_err(|it| format!("{}: {it}\ncargo build --release", binary.display()).into())
+    }
+
+    /// Returns the path of the second build.
+    pub fn plain(&self) -> BenchOutcome<Option<PathBuf>> {
+        let path =
+            |it: &PathBuf| it.canonicalize().map_err(|error| format!("{}: {error}", it.display()));
+        Ok(self.plain.as_ref().map(path).transpose()?)
     }
 
     /// Returns whether this is a full run with the default settings.

@@ -6,6 +6,7 @@ mod http;
 mod load;
 mod memory;
 mod nginx;
+mod others;
 mod process;
 mod report;
 mod rounds;
@@ -22,7 +23,7 @@ use load::{LoadDriver, Timing};
 use memory::MemoryAmount;
 use report::BenchReport;
 use rounds::CpuEffort;
-use stage::BenchStage;
+use stage::{BenchBinaries, BenchStage};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -108,7 +109,9 @@ fn measure(
             Some(memory::measure(tools, dir, &binary, MemoryAmount { connections, sessions })?);
     }
     if arguments.wants(BenchPart::Requests) {
-        report.results = requests(effort, tools, dir, Some(&binary))?.results;
+        let binaries = BenchBinaries { distributed: &binary, plain: arguments.plain()? };
+        report.has_plain = binaries.plain.is_some();
+        report.results = requests(effort, tools, dir, Some(&binaries))?.results;
     }
     Ok(report)
 }
@@ -117,9 +120,9 @@ fn requests(
     effort: CpuEffort,
     tools: &BenchTools,
     dir: &Path,
-    binary: Option<&Path>,
+    binaries: Option<&BenchBinaries<'_>>,
 ) -> BenchOutcome<BenchReport> {
-    let mut stage = BenchStage::set(tools, dir, binary)?;
+    let mut stage = BenchStage::set(tools, dir, binaries)?;
     let results = rounds::measure(&mut stage, &LoadDriver::new(&tools.wrk, dir)?, effort)?;
     Ok(BenchReport { results, ..BenchReport::default() })
 }

@@ -29,6 +29,16 @@ impl Scenario {
         format!("{size}, {connections}{}", if self.tls { ", TLS" } else { "" })
     }
 
+    /// Returns what identifies a scenario.
+    pub const fn key(connections: u32, size: LoadSize, tls: bool) -> (u32, LoadSize, bool) {
+        (connections, size, tls)
+    }
+
+    /// Returns whether this is the scenario of `key`.
+    pub fn is(&self, key: (u32, LoadSize, bool)) -> bool {
+        Self::key(self.connections, self.size, self.tls) == key
+    }
+
     const fn clear(connections: u32, size: LoadSize, contestants: &'static [Contestant]) -> Self {
         Self { connections, size, tls: false, contestants }
     }
@@ -36,13 +46,25 @@ impl Scenario {
 
 const FOUR: &[Contestant] =
     &[Contestant::Nginx, Contestant::NginxHeaders, Contestant::Entrada, Contestant::EntradaPublic];
-const WITH_LOGS: &[Contestant] = &[
+const MANY_CONNECTIONS: &[Contestant] = &[
+    Contestant::Nginx,
+    Contestant::NginxHeaders,
+    Contestant::Entrada,
+    Contestant::EntradaPublic,
+    Contestant::EntradaPlain,
+    Contestant::Haproxy,
+];
+const ALL: &[Contestant] = &[
     Contestant::Nginx,
     Contestant::NginxHeaders,
     Contestant::Entrada,
     Contestant::EntradaPublic,
     Contestant::NginxLogged,
     Contestant::EntradaLogged,
+    Contestant::EntradaPlain,
+    Contestant::Haproxy,
+    Contestant::Envoy,
+    Contestant::EnvoyJwt,
 ];
 const LARGE: &[Contestant] = &[
     Contestant::Nginx,
@@ -54,8 +76,8 @@ const LARGE: &[Contestant] = &[
 
 /// The scenarios, most important first.
 const SCENARIOS: [Scenario; 7] = [
-    Scenario::clear(64, LoadSize::Small, WITH_LOGS),
-    Scenario::clear(512, LoadSize::Small, FOUR),
+    Scenario::clear(64, LoadSize::Small, ALL),
+    Scenario::clear(512, LoadSize::Small, MANY_CONNECTIONS),
     Scenario::clear(1, LoadSize::Small, FOUR),
     Scenario { connections: 64, size: LoadSize::Small, tls: true, contestants: FOUR },
     Scenario::clear(64, LoadSize::Large, LARGE),
@@ -136,7 +158,7 @@ fn one(
     scenario: Scenario,
 ) -> BenchOutcome<RoundResult> {
     hum(&format!("{:<32}", scenario.title()));
-    let contestants = scenario.contestants.iter().filter(|it| !(effort.nginx_only && it.is_ours()));
+    let contestants = scenario.contestants.iter().filter(|it| stage.has(**it));
     let mut series: Vec<_> =
         contestants.map(|it| RoundSeries { who: *it, rounds: Vec::new() }).collect();
     for round in 0..=effort.rounds {

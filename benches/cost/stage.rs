@@ -3,6 +3,7 @@
 use crate::entrada::{self, EntradaFolder, EntradaProcess};
 use crate::load::{LoadRun, LoadSize};
 use crate::nginx::{self, BenchCertificate, NginxApp, NginxProxy};
+use crate::others::OtherProxy;
 use crate::process::ChildProcess;
 use crate::sign_in::{BenchBrowser, EmulatorProcess};
 use crate::terminal::BenchOutcome;
@@ -10,7 +11,7 @@ use crate::tools::BenchTools;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The contestants of the benchmark.
@@ -30,6 +31,14 @@ pub enum Contestant {
     EntradaPublic,
     /// Entrada with a signed-in person and the access log.
     EntradaLogged,
+    /// A build of Entrada without profile-guided optimization.
+    EntradaPlain,
+    /// haproxy, which only forwards.
+    Haproxy,
+    /// Envoy, which only forwards.
+    Envoy,
+    /// Envoy, which verifies a token.
+    EnvoyJwt,
 }
 
 impl Contestant {
@@ -43,12 +52,19 @@ impl Contestant {
             Self::Entrada => "Entrada, signed in",
             Self::EntradaPublic => "Entrada, public path",
             Self::EntradaLogged => "Entrada, signed in, access log on",
+            Self::EntradaPlain => "Entrada, signed in, plain release build",
+            Self::Haproxy => "haproxy",
+            Self::Envoy => "Envoy",
+            Self::EnvoyJwt => "Envoy, `jwt_authn`",
         }
     }
 
     /// Returns whether it needs Entrada.
     pub fn is_ours(self) -> bool {
-        matches!(self, Self::Entrada | Self::EntradaPublic | Self::EntradaLogged)
+        matches!(
+            self,
+            Self::Entrada | Self::EntradaPublic | Self::EntradaLogged | Self::EntradaPlain
+        )
     }
 
     /// Returns the contestant that it is compared with; both do the same work.
@@ -63,6 +79,7 @@ struct EntradaVariant {
     clear: (EntradaProcess, String),
     tls: (EntradaProcess, String),
     logged: (EntradaProcess, String),
+    plain: Option<(EntradaProcess, String)>,
     _emulator: EmulatorProcess,
 }
 
@@ -76,6 +93,16 @@ pub struct BenchStage {
     logged: NginxProxy,
     tuned: NginxProxy,
     ours: Option<EntradaVariant>,
+    others: Vec<(Contestant, OtherProxy)>,
+}
+
+/// The builds of Entrada to measure.
+#[derive(Debug)]
+pub struct BenchBinaries<'a> {
+    /// The one that the figures are about.
+    pub distributed: &'a Path,
+    /// One without profile-guided optimization.
+    pub plain: Option<PathBuf>,
 }
 
 /// A cookie of the same length as Entrada's, for requests without one, so that nginx reads the same
@@ -84,7 +111,11 @@ const STAND_IN: &str = "entrada=0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
 
 impl BenchStage {
     /// Starts all servers; without a binary, only nginx.
-    pub fn set(tools: &BenchTools, dir: &Path, binary: Option<&Path>) -> BenchOutcome<Self> {
+    pub fn set(
+        tools: &BenchTools,
+        dir: &Path,
+        binaries: Option<&BenchBinaries<'_>>,
+    ) -> BenchOutcome<Self> {
         let certificate = certificate(dir)?;
         let app = NginxApp::start(&tools.nginx, dir)?;
         let proxy = |kind| NginxProxy::start(&tools.nginx, dir, app.port, &certificate, kind);
@@ -93,11 +124,23 @@ impl BenchStage {
             headers: proxy(nginx::NginxKind::Headers)?,
             logged: proxy(nginx::NginxKind::Logged)?,
             tuned: proxy(nginx::NginxKind::Tuned)?,
-            ours: binary
+            ours: binaries
                 .map(|it| EntradaVariant::start(it, dir, app.port, &certificate))
                 .transpose()?,
+            others: others(tools, dir, app.port)?,
             app,
         })
+    }
+
+    /// Returns whether a contestant is there.
+    pub fn has(&self, who: Contestant) -> bool {
+        match who {
+            Contestant::EntradaPlain => self.ours.as_ref().is_some_and(|it| it.plain.is_some()),
+            Contestant::Haproxy | Contestant::Envoy | Contestant::EnvoyJwt => {
+                self.others.iter().any(|it| it.0 == who)
+            }
+            it => !it.is_ours() || self.ours.is_some(),
+        }
     }
 
     /// Returns the load, the process and the app of a round.
@@ -113,10 +156,16 @@ impl BenchStage {
             let ours = self.ours.as_mut().ok_or("there is no program to measure")?;
             let (entrada, session) = match (who, tls) {
                 (Contestant::EntradaLogged, _) => &mut ours.logged,
+                (Contestant::EntradaPlain, _) => {
+                    ours.plain.as_mut().ok_or("there is no second build")?
+                }
                 (_, true) => &mut ours.tls,
                 (_, false) => &mut ours.clear,
             };
             (&mut entrada.process, &entrada.site, session.as_str())
+        } else if let Some((_, other)) = self.others.iter_mut().find(|it| it.0 == who) {
+            let session = other.session.as_deref().unwrap_or(STAND_IN);
+            (&mut other.process, &other.site, session)
         } else {
             let proxy = match who {
                 Contestant::NginxHeaders => &mut self.headers,
@@ -133,32 +182,46 @@ impl BenchStage {
 
 impl EntradaVariant {
     fn start(
-        binary: &Path,
+        binaries: &BenchBinaries<'_>,
         dir: &Path,
         app: u16,
         certificate: &BenchCertificate,
     ) -> BenchOutcome<Self> {
-        let places =
-            [entrada::EntradaKind::Clear, entrada::EntradaKind::Tls, entrada::EntradaKind::Logged]
-                .map(|it| EntradaFolder::choose(it, certificate));
-        let [clear, tls, logged] = places;
-        let (clear, tls, logged) = (clear?, tls?, logged?);
+        use entrada::EntradaKind::{Clear, Logged, Tls};
+        let binary = binaries.distributed;
+        let [clear, tls, logged, plain] =
+            [Clear, Tls, Logged, Clear].map(|it| EntradaFolder::choose(it, certificate));
+        let (clear, tls, logged, plain) = (clear?, tls?, logged?, plain?);
         let emulator = EmulatorProcess::start(
             binary,
-            &[clear.redirect_uri(), tls.redirect_uri(), logged.redirect_uri()],
+            &[&clear, &tls, &logged, &plain].map(EntradaFolder::redirect_uri),
         )?;
-        let start = |place: &EntradaFolder| -> BenchOutcome<(EntradaProcess, String)> {
+        let start = |binary: &Path, place: &EntradaFolder| -> BenchOutcome<_> {
             let entrada = EntradaProcess::start(binary, dir, app, place, certificate, &emulator)?;
             let session = BenchBrowser::open(&entrada.site, &emulator)?.sign_in()?;
             Ok((entrada, session))
         };
         Ok(Self {
-            clear: start(&clear)?,
-            tls: start(&tls)?,
-            logged: start(&logged)?,
+            clear: start(binary, &clear)?,
+            tls: start(binary, &tls)?,
+            logged: start(binary, &logged)?,
+            plain: binaries.plain.as_ref().map(|it| start(it, &plain)).transpose()?,
             _emulator: emulator,
         })
     }
+}
+
+/// Starts the proxies that are installed beside nginx.
+fn others(tools: &BenchTools, dir: &Path, app: u16) -> BenchOutcome<Vec<(Contestant, OtherProxy)>> {
+    let mut out = Vec::new();
+    if let Some(haproxy) = &tools.haproxy {
+        out.push((Contestant::Haproxy, OtherProxy::haproxy(haproxy, dir, app)?));
+    }
+    if let Some(envoy) = &tools.envoy {
+        out.push((Contestant::Envoy, OtherProxy::envoy(envoy, dir, app)?));
+        out.push((Contestant::EnvoyJwt, OtherProxy::envoy_jwt(envoy, dir, app)?));
+    }
+    Ok(out)
 }
 
 /// Creates a certificate for `localhost`, and a client that trusts it.

@@ -13,6 +13,10 @@ pub struct BenchTools {
     pub nginx: PathBuf,
     /// The path of wrk.
     pub wrk: PathBuf,
+    /// The path of haproxy, if it is installed.
+    pub haproxy: Option<PathBuf>,
+    /// The path of Envoy, if it is installed.
+    pub envoy: Option<PathBuf>,
 }
 
 impl BenchTools {
@@ -29,7 +33,9 @@ impl BenchTools {
             .map(|it| it.0)
             .collect();
         match (nginx, wrk) {
-            (Some(nginx), Some(wrk)) => Ok(Self { nginx, wrk }),
+            (Some(nginx), Some(wrk)) => {
+                Ok(Self { nginx, wrk, haproxy: find("haproxy"), envoy: find("envoy") })
+            }
             _ => Err(format!(
                 "the benchmark needs {} on this machine\napt-get install {}",
                 missing.join(" and "),
@@ -81,6 +87,9 @@ pub struct Machine {
 impl Machine {
     /// Collects the description from the system.
     pub fn describe(tools: &BenchTools) -> Self {
+        let version = |program: &Option<PathBuf>, argument: &str| {
+            program.as_ref().map(|it| output(it, [argument]))
+        };
         let lines = vec![
             ("Date", output("date", ["-u", "+%F"])),
             ("CPU", format!("{}, {} cores shared by load, servers and app", cpu_model(), cores())),
@@ -106,8 +115,20 @@ impl Machine {
             ),
             ("Rust", output("rustc", ["--version"])),
         ];
+        let others = [
+            ("haproxy", version(&tools.haproxy, "-v")),
+            ("Envoy", version(&tools.envoy, "--version")),
+        ];
+        let others = others.into_iter().filter_map(|(name, it)| Some((name, described(&it?))));
+        let lines = lines.into_iter().chain(others).collect();
         Self { lines }
     }
+}
+
+/// Leaves out addresses and the path of the program.
+fn described(version: &str) -> String {
+    let text = version.rsplit_once("version: ").map_or(version, |it| it.1);
+    text.split(" - ").next().unwrap_or_default().trim_start_matches("HAProxy version ").to_owned()
 }
 
 fn cpu_model() -> String {
