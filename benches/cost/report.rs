@@ -236,7 +236,9 @@ fn table(result: &RoundResult) -> String {
         );
     }
     if result.of(Contestant::EntradaLogged).is_some() {
-        out.push_str("\nThe ratios of Entrada with access log are to nginx with its access log on.\n");
+        out.push_str(
+            "\nThe ratios of Entrada with access log are to nginx with its access log on.\n",
+        );
     }
     out + "\n"
 }

@@ -10,7 +10,7 @@ mod upstream;
 use crate::world::browser::TestBrowser;
 use crate::world::{World, WorldPlan, free_port};
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
 use rustls::pki_types::pem::PemObject as _;
@@ -39,6 +39,8 @@ impl TestAuthority {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        // BoringSSL takes a certificate whose issuer has its own name for a self-signed one.
+        params.distinguished_name.push(DnType::CommonName, "an authority of a story");
         let key = KeyPair::generate().unwrap();
         let made = params.self_signed(&key).unwrap();
         let directory = tempfile::tempdir().unwrap();
@@ -46,12 +48,12 @@ impl TestAuthority {
         Self { directory, issuer: Issuer::new(params, key), root: made.der().clone() }
     }
 
-    fn ca_file(&self) -> PathBuf {
+    pub fn ca_file(&self) -> PathBuf {
         self.directory.path().join("ca.pem")
     }
 
     /// Writes `<file>.crt` and `<file>.key`.
-    fn makes(&self, file: &str, name: &str) -> (PathBuf, PathBuf) {
+    pub fn makes(&self, file: &str, name: &str) -> (PathBuf, PathBuf) {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
@@ -126,11 +128,32 @@ async fn https_world_with(authority: &TestAuthority, tls: &str) -> World {
         certificate.display(),
         key.display()
     );
-    World::with(WorldPlan {
-        server,
+    World::with(WorldPlan { server, ..https_plan(port) }).await
+}
+
+fn https_plan(port: u16) -> WorldPlan {
+    WorldPlan {
         port: Some(port),
         public_url: Some(format!("https://localhost:{port}")),
         ..WorldPlan::default()
+    }
+}
+
+/// A world with TLS on both sides, in front of an app with a certificate of `authority` for
+/// `localhost`.
+pub async fn https_world_before(authority: &TestAuthority, app_port: &str) -> World {
+    let (certificate, key) = authority.makes("tls", "localhost");
+    World::with(WorldPlan {
+        server: format!(
+            "tls = {{ certificate = \"{}\", key = \"{}\" }}",
+            certificate.display(),
+            key.display()
+        ),
+        upstream: format!(
+            "url = \"https://localhost:{app_port}\"\nca_file = \"{}\"",
+            authority.ca_file().display()
+        ),
+        ..https_plan(free_port())
     })
     .await
 }
@@ -143,7 +166,7 @@ async fn connect(
     TlsConnector::from(config).connect(ServerName::try_from("localhost").unwrap(), stream).await
 }
 
-fn https_browser(world: &World, authority: &TestAuthority) -> TestBrowser {
+pub fn https_browser(world: &World, authority: &TestAuthority) -> TestBrowser {
     let mut browser = world.browser();
     browser.tls = Some(authority.client(rustls::ALL_VERSIONS, &["http/1.1"]));
     browser

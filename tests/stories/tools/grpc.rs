@@ -1,7 +1,10 @@
 //! gRPC by `grpcio` (PyPI), both as the client and as the app.
 
 use super::command;
-use super::python::ServedScript;
+use super::python::{PythonServer, ServedScript, script};
+use crate::outside;
+use crate::tls::{TestAuthority, https_browser, https_world_before};
+use crate::world::samples::MAYA;
 
 /// Makes the calls of that name as a person who is signed in, with further lines of `[server]`.
 async fn calls(name: &str, server_lines: &str) {
@@ -46,3 +49,30 @@ grpc_calls!(
     "quiet",
     "limits = { body_timeout = \"1s\" }"
 );
+
+/// TLS on both sides: the client's, and that to the app, which chooses HTTP/2 by ALPN.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_kinds_of_calls_pass_over_tls_on_both_sides() {
+    let Some(python) = outside::python() else { return };
+    let authority = TestAuthority::new();
+    let (certificate, key) = authority.makes("app", "localhost");
+    let script = script("grpc_calls.py");
+    let served = PythonServer::start_with(&python, &script, &[&certificate, &key]);
+    let world = https_world_before(&authority, &served.port).await;
+    let mut maya = https_browser(&world, &authority);
+    maya.visits("/").await;
+    maya.signs_in_as(MAYA).await;
+    let names = "unary,server-stream,client-stream,bidirectional,early,errors,cancel,deadline,many";
+    let mut client = command::of(&python);
+    client.arg(script).arg("call").arg(names);
+    client.arg(format!("localhost:{}", world.address.port()));
+    client.arg(maya.cookie_header()).arg(authority.ca_file());
+    let output = command::run(client).await;
+    assert!(
+        output.status.success(),
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stderr),
+        world.logged().await
+    );
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), names.split(',').count());
+}

@@ -37,8 +37,18 @@ pub struct PythonServer {
 
 impl PythonServer {
     pub fn start(python: &Path, script: &Path) -> Self {
+        Self::start_with(python, script, &[])
+    }
+
+    /// The same with further arguments.
+    pub fn start_with(python: &Path, script: &Path, arguments: &[&Path]) -> Self {
         let mut server = command::of(python);
-        server.arg(script).arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped());
+        server
+            .arg(script)
+            .arg("serve")
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut process = server.spawn().unwrap();
         let mut port = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut port).unwrap();
