@@ -45,7 +45,7 @@ once() {
 # Command and the Debian package that has it.
 debian() {
     local pair wanted=()
-    for pair in nginx:nginx chromium:chromium curl:curl node:nodejs npm:npm python3:python3 go:golang-go java:default-jdk-headless mvn:maven apache2:apache2; do
+    for pair in nginx:nginx chromium:chromium curl:curl node:nodejs npm:npm python3:python3 go:golang-go java:default-jdk-headless mvn:maven apache2:apache2 faketime:faketime; do
         has "${pair%%:*}" || wanted+=("${pair##*:}")
     done
     if has python3 && ! python3 -c 'import ensurepip' 2>/dev/null; then wanted+=(python3-venv); fi

@@ -10,6 +10,7 @@ use hyper::body::Frame;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -29,7 +30,15 @@ pub struct FloodedProgram {
 pub struct ProgramLaunch {
     /// Soft and hard limit of open files.
     pub open_files: Option<(u32, u32)>,
+    /// How much faster its clock runs; nothing for the machine's.
+    pub clock: Option<FastClock>,
     pub output: ProgramOutput,
+}
+
+/// A clock for a process of its own, from the library `faketime`.
+pub struct FastClock {
+    pub library: PathBuf,
+    pub times: u32,
 }
 
 /// Who reads the log.
@@ -64,7 +73,13 @@ impl FloodedProgram {
         let limit = launch.open_files.map_or(String::new(), |(soft, hard)| {
             format!("ulimit -Sn {soft} && ulimit -Hn {hard} && ")
         });
-        let process = Command::new("sh")
+        let mut command = Command::new("sh");
+        if let Some(clock) = launch.clock {
+            command
+                .env("LD_PRELOAD", clock.library)
+                .env("FAKETIME", format!("+0 x{}", clock.times));
+        }
+        let process = command
             .args([
                 "-c",
                 &format!("{limit}exec \"$@\""),

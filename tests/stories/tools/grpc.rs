@@ -2,9 +2,11 @@
 
 use super::command;
 use super::python::{PythonServer, ServedScript, script};
+use crate::flood::{FastClock, FloodedProgram, ProgramLaunch};
 use crate::outside;
 use crate::tls::{TestAuthority, https_browser, https_world_before};
 use crate::world::samples::MAYA;
+use crate::world::{World, WorldPlan};
 
 /// Makes the calls of that name as a person who is signed in, with further lines of `[server]`.
 async fn calls(name: &str, server_lines: &str) {
@@ -75,4 +77,27 @@ async fn all_kinds_of_calls_pass_over_tls_on_both_sides() {
         world.logged().await
     );
     assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), names.split(',').count());
+}
+
+/// The program's clock runs sixty times as fast as those of the client and the app.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bidirectional_call_outlives_ten_quiet_minutes() {
+    let (Some(python), Some(library)) = (outside::python(), outside::fast_clock()) else { return };
+    let script = script("grpc_calls.py");
+    let served = PythonServer::start(&python, &script);
+    let world = World::with(WorldPlan {
+        upstream: format!("url = \"h2c://127.0.0.1:{}\"", served.port),
+        more: "[access]\ndefault = \"anyone\"".to_owned(),
+        server: "limits = { stream_timeout = \"15m\" }".to_owned(),
+        ..WorldPlan::default()
+    })
+    .await;
+    let clock = Some(FastClock { library, times: 60 });
+    let program =
+        FloodedProgram::launch(&world, ProgramLaunch { clock, ..ProgramLaunch::default() }).await;
+    let mut client = command::of(&python);
+    client.arg(script).arg("call").arg("ten-minutes-quiet");
+    client.arg(format!("{}={}", program.address, program.host)).arg("nobody=here");
+    let said = command::succeeds(client).await;
+    assert_eq!(said, "ten-minutes-quiet: as it should be\n");
 }
