@@ -1,7 +1,7 @@
 //! Command-line arguments after `cargo bench --bench cost --`.
 
 use crate::terminal::BenchOutcome;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Measures what a proxied request costs, next to nginx, and writes docs/development/benchmarks.md.
 #[derive(Debug, clap::Parser)]
@@ -16,6 +16,9 @@ pub struct BenchArgs {
     /// The program to measure; without it, the one that cargo built along with this benchmark.
     #[arg(long)]
     pub binary: Option<PathBuf>,
+    /// The same build with symbols, to count instructions by part of the program.
+    #[arg(long)]
+    pub symbols: Option<PathBuf>,
     /// A second build of the program, without profile-guided optimization, to measure beside it.
     #[arg(long)]
     pub plain: Option<PathBuf>,
@@ -37,6 +40,8 @@ pub enum BenchPart {
     Requests,
     /// Requests through nginx alone.
     Nginx,
+    /// Instructions of a request, by part of the program; needs valgrind.
+    Instructions,
     /// Memory of process, connections and sessions.
     Memory,
     /// How soon `entrada dev` listens.
@@ -46,7 +51,15 @@ pub enum BenchPart {
 impl BenchArgs {
     /// Returns whether this part was requested.
     pub fn wants(&self, part: BenchPart) -> bool {
-        self.only.contains(&part) || self.only.is_empty() && part != BenchPart::Nginx
+        self.only.contains(&part) || self.only.is_empty() && self.is_usual(part)
+    }
+
+    fn is_usual(&self, part: BenchPart) -> bool {
+        match part {
+            BenchPart::Nginx => false,
+            BenchPart::Instructions => self.symbols.is_some(),
+            _ => true,
+        }
     }
 
     /// Returns the path of the program to measure.
@@ -60,6 +73,13 @@ impl BenchArgs {
         binary
             .canonicalize()
             .map_err(|it| format!("{}: {it}\ncargo build --release", binary.display()).into())
+    }
+
+    /// Returns the path of a build with symbols.
+    pub fn with_symbols(&self) -> BenchOutcome<&Path> {
+        self.symbols
+            .as_deref()
+            .ok_or_else(|| "instructions need a build with symbols: --symbols".into())
     }
 
     /// Returns the path of the second build.

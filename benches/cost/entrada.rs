@@ -14,7 +14,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// Maximum time until Entrada is ready, which includes fetching Entra's metadata.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Fifteen rules that a measured request passes before the last one, which matches the person; the
 /// fifteenth is the public one.
@@ -124,12 +124,23 @@ impl EntradaProcess {
         certificate: &BenchCertificate,
         emulator: &EmulatorProcess,
     ) -> BenchOutcome<Self> {
+        Self::start_as(Command::new(binary), dir, app, place, certificate, emulator)
+    }
+
+    /// Starts it by a command, to which its own arguments are added.
+    pub fn start_as(
+        mut command: Command,
+        dir: &Path,
+        app: u16,
+        place: &EntradaFolder,
+        certificate: &BenchCertificate,
+        emulator: &EmulatorProcess,
+    ) -> BenchOutcome<Self> {
         let dir = dir.join(format!("entrada-{}", place.site.port));
         fs::create_dir_all(&dir)?;
         let admin = free_port()?;
         let file = dir.join("entrada.toml");
         fs::write(&file, config(place, admin, app, certificate, emulator))?;
-        let mut command = Command::new(binary);
         // An outbound proxy or other settings of this machine must not influence the measurement.
         command
             .env_clear()

@@ -91,8 +91,14 @@ pub struct LoadRun<'a> {
 }
 
 impl LoadRun<'_> {
-    fn path(&self) -> String {
+    /// Returns the path.
+    pub fn path(&self) -> String {
         format!("{}/{}", self.folder, self.size.file())
+    }
+
+    /// Returns the cookies.
+    pub fn cookie(&self) -> String {
+        self.session.map_or_else(|| COOKIES.to_owned(), |it| format!("{COOKIES}; {it}"))
     }
 
     fn url(&self) -> String {
@@ -205,7 +211,7 @@ impl LoadDriver {
             .arg("-H")
             .arg(format!("Host: {}", load.site.host))
             .arg("-H")
-            .arg(format!("Cookie: {}", cookie(load)));
+            .arg(format!("Cookie: {}", load.cookie()));
         for (name, value) in HEADERS {
             command.arg("-H").arg(format!("{name}: {value}"));
         }
@@ -214,14 +220,15 @@ impl LoadDriver {
     }
 }
 
-fn cookie(load: &LoadRun<'_>) -> String {
-    load.session.map_or_else(|| COOKIES.to_owned(), |it| format!("{COOKIES}; {it}"))
+/// The headers of a browser with these cookies.
+pub fn browser_headers(cookie: &str) -> Vec<(&'static str, &str)> {
+    HEADERS.into_iter().chain([("Cookie", cookie)]).collect()
 }
 
 /// Sends one request itself, because wrk counts a redirect as a success.
 pub fn probe(load: &LoadRun<'_>) -> BenchOutcome<()> {
-    let cookie = cookie(load);
-    let headers: Vec<_> = HEADERS.into_iter().chain([("Cookie", cookie.as_str())]).collect();
+    let cookie = load.cookie();
+    let headers = browser_headers(&cookie);
     let reply = HttpConnection::open(load.site)?.get(&load.path(), &headers)?;
     if reply.status != 200 || reply.body.len() != load.size.bytes() as usize {
         return Err(format!(

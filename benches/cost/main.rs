@@ -3,6 +3,7 @@
 mod arguments;
 mod entrada;
 mod http;
+mod instructions;
 mod load;
 mod memory;
 mod nginx;
@@ -107,6 +108,15 @@ fn measure(
         let (connections, sessions) = if effort.quick { (500, 1000) } else { (2000, 10_000) };
         report.memory =
             Some(memory::measure(tools, dir, &binary, MemoryAmount { connections, sessions })?);
+    }
+    if let Some(valgrind) =
+        tools.valgrind.as_ref().filter(|_| arguments.wants(BenchPart::Instructions))
+    {
+        let counts = instructions::measure(valgrind, dir, arguments.with_symbols()?)?;
+        for (function, count) in &counts.functions {
+            say(&format!("{count:>8.0} {function}"));
+        }
+        report.instructions = Some(counts);
     }
     if arguments.wants(BenchPart::Requests) {
         let binaries = BenchBinaries { distributed: &binary, plain: arguments.plain()? };

@@ -1,5 +1,6 @@
 //! Tables, targets, and the page in `docs`.
 
+use crate::instructions::InstructionCounts;
 use crate::load::{LoadFigures, LoadSize};
 use crate::memory::MemoryFigures;
 use crate::rounds::{CpuEffort, RoundResult, Scenario};
@@ -66,6 +67,8 @@ pub struct BenchReport {
     pub results: Vec<RoundResult>,
     /// Results for memory.
     pub memory: Option<MemoryFigures>,
+    /// Instructions of a request.
+    pub instructions: Option<InstructionCounts>,
     /// Start time of `entrada dev`, in milliseconds.
     pub start: Option<f64>,
     /// Whether the plain release build was measured beside the distributed one.
@@ -128,6 +131,9 @@ impl BenchReport {
         }
         for result in &self.results {
             out.push_str(&table(result));
+        }
+        if let Some(instructions) = &self.instructions {
+            out.push_str(&instruction_table(instructions));
         }
         if let Some(memory) = &self.memory {
             out.push_str(&memory_table(memory));
@@ -249,6 +255,17 @@ fn to_bare(result: &RoundResult, figure: fn(&LoadFigures) -> f64) -> String {
         let it = logged.ratio(bare, figure);
         format!("{:.2} ({:.2} - {:.2})", it.median, it.low, it.high)
     })
+}
+
+fn instruction_table(it: &InstructionCounts) -> String {
+    let mut out = format!(
+        "## Instructions per request\n\nSigned in, 1 KiB, one connection, in user space: {:.1} thousand, by the functions that\nexecute them. A function that the compiler merged into its caller counts there.\n\n| part | thousand |\n|---|--:|\n",
+        it.total / 1000.0
+    );
+    for (part, count) in &it.parts {
+        let _ = writeln!(out, "| {part} | {:.1} |", count / 1000.0);
+    }
+    out + "\n"
 }
 
 fn memory_table(it: &MemoryFigures) -> String {

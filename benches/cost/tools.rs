@@ -15,6 +15,8 @@ pub struct BenchTools {
     pub wrk: PathBuf,
     /// The path of haproxy, if it is installed.
     pub haproxy: Option<PathBuf>,
+    /// The path of valgrind, if it is installed.
+    pub valgrind: Option<PathBuf>,
     /// The path of Envoy, if it is installed.
     pub envoy: Option<PathBuf>,
 }
@@ -34,7 +36,8 @@ impl BenchTools {
             .collect();
         match (nginx, wrk) {
             (Some(nginx), Some(wrk)) => {
-                Ok(Self { nginx, wrk, haproxy: find("haproxy"), envoy: find("envoy") })
+                let [haproxy, envoy, valgrind] = ["haproxy", "envoy", "valgrind"].map(find);
+                Ok(Self { nginx, wrk, haproxy, valgrind, envoy })
             }
             _ => Err(format!(
                 "the benchmark needs {} on this machine\napt-get install {}",

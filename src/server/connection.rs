@@ -3,6 +3,7 @@
 use super::body::{InFlightRequest, TrackedBody};
 use super::heads::QueuedHeads;
 use super::http2::{StreamExecutor, WatchedConnection};
+use super::lent_transport::TransportHome;
 use super::sockets::{CountedSocket, Transport};
 use super::state::{ConnectionState, SweeperSignal};
 use crate::config::server::ServerLimits;
@@ -21,11 +22,11 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::ops::DerefMut;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio_rustls::TlsAcceptor;
 
 /// Handles requests. The response is sent unchanged and lasts until its body ends.
@@ -175,23 +176,63 @@ pub(super) async fn serve<H: Handler>(
             let _ = drive(&state, http, hyper::server::conn::http2::Connection::graceful_shutdown)
                 .await;
         } else {
-            let http = pin!(
-                protocol.http1.serve_connection(TokioIo::new(transport), service).with_upgrades()
-            );
-            let ended = drive(
-                &state,
-                http,
-                hyper::server::conn::http1::UpgradeableConnection::graceful_shutdown,
-            )
-            .await;
-            if let Some(Err(error)) = ended
-                && error.is_parse()
-            {
-                handle.has_refused(&error, peer);
-            }
+            serve_http1(&protocol, &state, transport, service).await;
         }
     }
     state.is_over();
+}
+
+/// Serves an HTTP/1.1 connection. While it is idle for longer, hyper's memory is given back.
+async fn serve_http1<H: Handler>(
+    protocol: &HttpProtocol,
+    state: &ConnectionState,
+    mut transport: Transport,
+    service: HandlerService<H>,
+) {
+    let home = TransportHome::default();
+    loop {
+        let io = TokioIo::new(home.lend(transport));
+        // Boxed, so that it can be given back.
+        let mut http =
+            Box::pin(protocol.http1.serve_connection(io, service.clone()).with_upgrades());
+        let graceful_shutdown =
+            hyper::server::conn::http1::UpgradeableConnection::graceful_shutdown;
+        match drive(state, http.as_mut(), graceful_shutdown).await {
+            DriveEnd::Rests => {}
+            DriveEnd::Finished(Err(error)) if error.is_parse() => {
+                return service.handle.has_refused(&error, service.peer);
+            }
+            DriveEnd::Finished(_) | DriveEnd::Dropped => return,
+        }
+        drop(http);
+        let Some(resting) = home.take() else { return };
+        transport = resting;
+        let arrived =
+            until_signaled(state, |context| transport.poll_arrival(context).map(Some)).await;
+        if arrived != Some(true) {
+            return shut_down(state, transport).await;
+        }
+        state.ends_rest();
+    }
+}
+
+/// Ends a connection without requests, in order.
+async fn shut_down(state: &ConnectionState, mut transport: Transport) {
+    poll_fn(|context| match state.poll_signal(context) {
+        SweeperSignal::Drop => Poll::Ready(()),
+        // A client that has disconnected does not read this.
+        _ => Pin::new(&mut transport).poll_shutdown(context).map(drop),
+    })
+    .await;
+}
+
+/// Why a connection is no longer driven.
+enum DriveEnd<T> {
+    Finished(T),
+    /// The sweeper ended it.
+    Dropped,
+    /// It is idle, and should give its memory back.
+    Rests,
 }
 
 /// Drives a connection to its end. Connection errors are ignored, because the client causes them.
@@ -199,11 +240,12 @@ async fn drive<C: Future>(
     state: &ConnectionState,
     mut http: Pin<impl DerefMut<Target = C>>,
     close: fn(Pin<&mut C>),
-) -> Option<C::Output> {
+) -> DriveEnd<C::Output> {
     let mut closing = false;
     poll_fn(|context| {
         match state.poll_signal(context) {
-            SweeperSignal::Drop => return Poll::Ready(None),
+            SweeperSignal::Drop => return Poll::Ready(DriveEnd::Dropped),
+            SweeperSignal::Nothing if state.begins_rest() => return Poll::Ready(DriveEnd::Rests),
             SweeperSignal::Close if !closing => {
                 closing = true;
                 close(http.as_mut());
@@ -211,7 +253,7 @@ async fn drive<C: Future>(
             SweeperSignal::Close | SweeperSignal::Nothing => {}
         }
         let queued = state.heads().map_or(0, QueuedHeads::queued);
-        let polled = http.as_mut().poll(context).map(Some);
+        let polled = http.as_mut().poll(context).map(DriveEnd::Finished);
         if let Some(streams) = state.streams() {
             streams.settle(!state.is_full());
         }
@@ -283,6 +325,7 @@ async fn until_signaled<T>(
 }
 
 /// The handler as a hyper service.
+#[derive(Clone)]
 struct HandlerService<H> {
     handle: H,
     state: Arc<ConnectionState>,

@@ -15,6 +15,7 @@ mod frames;
 mod gate;
 mod heads;
 mod http2;
+mod lent_transport;
 mod listener;
 mod reset_budget;
 mod revoke;

@@ -106,6 +106,24 @@ impl CountedSocket {
         }
     }
 
+    /// Waits for bytes of the client, which the next reader receives. Returns false if the client
+    /// has closed the connection.
+    fn poll_arrival(&mut self, context: &mut Context<'_>) -> Poll<bool> {
+        if self.prefixed.read().is_empty() {
+            self.prefixed = PrefixedSocket::default();
+            let mut buffer = ReadBuf::new(&mut self.prefixed.bytes);
+            if ready!(self.socket.poll_read(context, &mut buffer)).is_err() {
+                return Poll::Ready(false);
+            }
+            self.prefixed.count = buffer.filled().len();
+            if self.prefixed.count == 0 {
+                return Poll::Ready(false);
+            }
+            self.state.has_read();
+        }
+        Poll::Ready(true)
+    }
+
     fn note(&self, polled: &Poll<io::Result<usize>>) {
         match polled {
             Poll::Pending => self.state.is_blocked(),
@@ -226,6 +244,17 @@ pub(super) enum Transport {
     Clear(CountedSocket),
     /// Within TLS.
     Tls(Box<TlsStream<CountedSocket>>),
+}
+
+impl Transport {
+    /// Waits for bytes of the client, decrypted or not. Returns false if the client has closed the
+    /// connection.
+    pub(super) fn poll_arrival(&mut self, context: &mut Context<'_>) -> Poll<bool> {
+        match self {
+            Self::Clear(it) => it.poll_arrival(context),
+            Self::Tls(it) => it.get_mut().0.poll_arrival(context),
+        }
+    }
 }
 
 impl AsyncRead for Transport {

@@ -19,6 +19,13 @@ pub(super) enum SweeperSignal {
     Drop,
 }
 
+/// Whether an idle HTTP/1.1 connection keeps hyper's memory.
+const REST_NONE: u8 = 0;
+/// The sweeper asked it to give the memory back.
+const REST_REQUESTED: u8 = 1;
+/// It has given the memory back.
+const RESTING: u8 = 2;
+
 const SIGNAL_CLOSE: u8 = 1;
 const SIGNAL_DROP: u8 = 2;
 
@@ -60,6 +67,7 @@ pub(super) struct ConnectionState {
     uploads: AtomicBool,
     /// Whether this connection is no longer served. It may live on as a tunnel.
     over: AtomicBool,
+    rest: AtomicU8,
     signal: AtomicU8,
     waker: AtomicWaker,
 }
@@ -93,6 +101,19 @@ pub(super) struct ConnectionSnapshot {
     pub(super) lingers_since: u64,
 }
 
+impl ConnectionSnapshot {
+    /// Whether an HTTP/1.1 connection has no request, nothing to write, and no part of a head.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.in_flight
+            && !self.handed
+            && !self.blocked
+            && !self.multiplexed
+            && !self.tunneled
+            && self.head_since == 0
+            && self.lingers_since == 0
+    }
+}
+
 impl ConnectionState {
     /// Creates the state of an accepted connection. The time for its first head starts now and
     /// includes the TLS handshake.
@@ -116,6 +137,7 @@ impl ConnectionState {
             tunnels: AtomicU32::new(0),
             uploads: AtomicBool::new(false),
             over: AtomicBool::new(false),
+            rest: AtomicU8::new(REST_NONE),
             signal: AtomicU8::new(0),
             waker: AtomicWaker::new(),
         }
@@ -265,6 +287,41 @@ impl ConnectionState {
             written_at: at(&self.written_at),
             lingers_since: at(&self.lingers_since),
         }
+    }
+
+    /// Asks an idle connection to give its memory back.
+    pub(super) fn request_rest(&self) {
+        let requested = self.rest.compare_exchange(
+            REST_NONE,
+            REST_REQUESTED,
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
+        if requested.is_ok() {
+            self.waker.wake();
+        }
+    }
+
+    /// Whether the connection should give its memory back now. A request may have arrived since the
+    /// sweeper asked.
+    pub(super) fn begins_rest(&self) -> bool {
+        if self.rest.load(Ordering::Acquire) != REST_REQUESTED {
+            return false;
+        }
+        let is_idle = self.seen().is_idle();
+        self.rest.store(if is_idle { RESTING } else { REST_NONE }, Ordering::Release);
+        is_idle
+    }
+
+    /// Whether the connection has given its memory back.
+    #[cfg(test)]
+    pub(super) fn is_resting(&self) -> bool {
+        self.rest.load(Ordering::Acquire) == RESTING
+    }
+
+    /// Records that bytes arrived on a resting connection.
+    pub(super) fn ends_rest(&self) {
+        self.rest.store(REST_NONE, Ordering::Release);
     }
 
     /// Instructs the connection to finish.

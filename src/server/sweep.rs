@@ -17,6 +17,9 @@ const REFUSED_READ_MS: u64 = 1000;
 pub(super) const MAX_REFUSED_CONNECTIONS: usize = 64;
 /// How long a client may take to close after a response that was sent before its upload had ended.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time after a response after which an idle HTTP/1.1 connection gives its memory
+/// back. The next request pays for it again.
+const REST_AFTER: Duration = Duration::from_secs(5);
 /// Minimum time between two log lines about refused connections, in milliseconds.
 const LOG_INTERVAL_MS: u64 = 10_000;
 
@@ -38,6 +41,8 @@ struct SweepBounds {
     tick: u64,
     header: u64,
     idle: u64,
+    /// After how long an idle connection gives its memory back.
+    rest: u64,
     body: u64,
     stream: u64,
     linger: u64,
@@ -50,6 +55,7 @@ impl SweepBounds {
             tick: milliseconds(tick),
             header: bound(limits.header_timeout),
             idle: bound(limits.idle_timeout),
+            rest: milliseconds(REST_AFTER.min(limits.idle_timeout / 4)),
             body: bound(limits.body_timeout),
             stream: bound(limits.stream_timeout),
             linger: bound(limits.header_timeout.min(LINGER_TIMEOUT)),
@@ -218,6 +224,11 @@ impl SweptConnection {
             .streams()
             .map_or(StuckStreams::None, |streams| streams.reset_stuck(now, bounds.body));
         match judge(&seen, stuck, now, bounds, phase) {
+            SweepVerdict::Live
+                if seen.is_idle() && now.saturating_sub(seen.done_at) >= bounds.rest =>
+            {
+                state.request_rest();
+            }
             SweepVerdict::Live => {}
             SweepVerdict::Close => self.close(&state, &seen, now, bounds),
             SweepVerdict::Drop => state.drop_now(),
@@ -338,6 +349,7 @@ mod tests {
             tick: 100,
             header: 1000,
             idle: 1000,
+            rest: 250,
             body: 1000,
             stream: 5000,
             linger: 1000,

@@ -3,6 +3,7 @@
 mod answers;
 mod bounds;
 mod life;
+mod rest;
 mod tls;
 
 use super::admin::{AdminSource, serve_admin};

@@ -2,13 +2,13 @@
 
 use super::*;
 
-struct Files {
+pub(super) struct CertificateFiles {
     directory: tempfile::TempDir,
-    files: TlsFiles,
+    pub(super) files: TlsFiles,
 }
 
-impl Files {
-    fn new() -> Self {
+impl CertificateFiles {
+    pub(super) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let files = TlsFiles {
             certificate: directory.path().join("tls.crt"),
@@ -36,6 +36,15 @@ impl Files {
         world: &World,
         alpn: &[u8],
     ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+        self.handshake(world.connect().await, alpn).await
+    }
+
+    /// The same on a connection that is open.
+    pub(super) async fn handshake(
+        &self,
+        stream: TcpStream,
+        alpn: &[u8],
+    ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
         let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(
             rustls::crypto::aws_lc_rs::default_provider(),
         ))
@@ -44,7 +53,6 @@ impl Files {
         .with_root_certificates(roots(&self.files.certificate))
         .with_no_client_auth();
         config.alpn_protocols = vec![alpn.to_vec()];
-        let stream = world.connect().await;
         tokio_rustls::TlsConnector::from(Arc::new(config))
             .connect("localhost".try_into().unwrap(), stream)
             .await
@@ -60,7 +68,7 @@ fn roots(path: &Path) -> rustls::RootCertStore {
 
 #[tokio::test]
 async fn tls_speaks_both_versions_by_alpn_and_prefers_the_hybrid_key_exchange() {
-    let files = Files::new();
+    let files = CertificateFiles::new();
     let world =
         start_with(limits(), Some(ServerCertificates::load(&files.files).unwrap()), Duration::ZERO);
     let stream = files.connect(&world, b"h2").await.unwrap();
@@ -82,7 +90,7 @@ async fn tls_speaks_both_versions_by_alpn_and_prefers_the_hybrid_key_exchange() 
 
 #[tokio::test]
 async fn a_tls_handshake_that_stands_still_is_closed_after_the_header_timeout() {
-    let files = Files::new();
+    let files = CertificateFiles::new();
     let world =
         start_with(limits(), Some(ServerCertificates::load(&files.files).unwrap()), Duration::ZERO);
     for sent in [&b""[..], b"\x16\x03\x01"] {
@@ -95,7 +103,7 @@ async fn a_tls_handshake_that_stands_still_is_closed_after_the_header_timeout() 
 
 #[tokio::test]
 async fn a_new_certificate_is_shown_while_old_connections_live_and_a_bad_pair_keeps_the_old() {
-    let files = Files::new();
+    let files = CertificateFiles::new();
     let certificates = ServerCertificates::load(&files.files).unwrap();
     let world = start_with(limits(), Some(certificates.clone()), Duration::ZERO);
     let mut old = files.connect(&world, b"http/1.1").await.unwrap();
@@ -117,7 +125,7 @@ async fn a_new_certificate_is_shown_while_old_connections_live_and_a_bad_pair_ke
 
 #[tokio::test]
 async fn certificates_that_cannot_be_used_at_start_are_named() {
-    let files = Files::new();
+    let files = CertificateFiles::new();
     let error_of = |files: &TlsFiles| ServerCertificates::load(files).unwrap_err().to_string();
     files.spoil();
     let both = error_of(&files.files);
