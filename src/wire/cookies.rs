@@ -3,6 +3,7 @@
 use cookie::{Cookie, SameSite};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
+use memchr::memchr;
 
 /// Maximum size of all `Cookie` lines that are read, in bytes; beyond it, none of our cookies is
 /// found.
@@ -130,16 +131,18 @@ pub fn find<'a>(headers: &'a HeaderMap, name: &str) -> CookieMatch<'a> {
 
 /// Removes our cookies from a request before the app receives it.
 pub fn hide(headers: &mut HeaderMap) {
-    if !headers.get_all(COOKIE).iter().any(|it| pairs(it).any(|it| is_ours_in(it, b'='))) {
-        return;
-    }
     let mut lines = headers.get_all(COOKIE).iter();
     // Almost every client sends a single line, and many only our cookie in it.
     if let (Some(line), None) = (lines.next(), lines.next()) {
-        match strip_own(line) {
-            Some(line) => headers.insert(COOKIE, line),
-            None => headers.remove(COOKIE),
-        };
+        if pairs(line).any(is_ours_in_pair) {
+            match strip_own(line) {
+                Some(line) => headers.insert(COOKIE, line),
+                None => headers.remove(COOKIE),
+            };
+        }
+        return;
+    }
+    if !headers.get_all(COOKIE).iter().any(|it| pairs(it).any(is_ours_in_pair)) {
         return;
     }
     let lines: Vec<_> = headers.get_all(COOKIE).iter().filter_map(strip_own).collect();
@@ -184,7 +187,7 @@ pub fn app_cookies(headers: &HeaderMap) -> HeaderValue {
 
 fn strip_own(line: &HeaderValue) -> Option<HeaderValue> {
     let mut left = Vec::new();
-    for pair in pairs(line).filter(|it| !is_ours_in(it, b'=') && !it.is_empty()) {
+    for pair in pairs(line).filter(|it| !is_ours_in_pair(it) && !it.is_empty()) {
         if left.is_empty() {
             left.reserve_exact(line.len());
         } else {
@@ -220,10 +223,17 @@ fn pairs(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(line.as_bytes());
     std::iter::from_fn(move || {
         let left = rest?;
-        let end = left.iter().position(|it| *it == b';').unwrap_or(left.len());
+        let end = memchr(b';', left).unwrap_or(left.len());
         rest = left.get(end + 1..);
         left.get(..end).map(<[u8]>::trim_ascii)
     })
+}
+
+/// Whether a pair without surrounding spaces has one of our names. Most names begin with a letter
+/// that ours do not begin with.
+fn is_ours_in_pair(pair: &[u8]) -> bool {
+    let may_be_ours = |first: &u8| !first.is_ascii_alphanumeric() || *first == b'e';
+    pair.first().is_some_and(may_be_ours) && is_ours_in(pair, b'=')
 }
 
 /// Whether a pair has one of our names; some servers read the value of a cookie without a name as

@@ -3,9 +3,10 @@
 use crate::upstream::hop_by_hop;
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use httparse::{EMPTY_HEADER, Header, ParserConfig};
 use hyper::ext::ReasonPhrase;
+use memchr::memchr;
 use std::mem::MaybeUninit;
 
 /// Maximum size of a response head, in bytes, for both protocols. It is the only limit: the number
@@ -144,7 +145,7 @@ fn skip_empty_lines(incoming: &mut BytesMut) {
 fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {
-        at += bytes.get(at..)?.iter().position(|it| *it == b'\n')? + 1;
+        at += memchr(b'\n', bytes.get(at..)?)? + 1;
         match bytes.get(at..)? {
             [b'\n', ..] => return Some(at + 1),
             [b'\r', b'\n', ..] => return Some(at + 2),
@@ -187,9 +188,7 @@ fn build(
     }
     let mut head = Response::new(());
     *head.status_mut() = status;
-    let connection = ConnectionOptions::of(parsed.headers)?;
-    let body = BodyHeaders::of(parsed.headers)?;
-    copy_fields(bytes, parsed.headers, &connection, &mut head)?;
+    let HopFields { connection, body } = copy_fields(bytes, parsed.headers, &mut head)?;
     let framing = if request.is_head || has_no_body(status) {
         BodyFraming::Empty
     } else if body.chunked {
@@ -255,18 +254,6 @@ struct BodyHeaders {
 }
 
 impl BodyHeaders {
-    fn of(fields: &[Header<'_>]) -> Result<Self, BadResponse> {
-        let mut out = Self::default();
-        for field in fields {
-            if field.name.eq_ignore_ascii_case(TRANSFER_ENCODING.as_str()) {
-                out.add_coding(field.value)?;
-            } else if field.name.eq_ignore_ascii_case(CONTENT_LENGTH.as_str()) {
-                out.add_length(field.value)?;
-            }
-        }
-        Ok(out)
-    }
-
     /// Only `chunked`, once: other codings apply to this hop only (RFC 9112 section 6.1),
     /// and Entrada supports none.
     fn add_coding(&mut self, value: &[u8]) -> Result<(), BadResponse> {
@@ -312,48 +299,66 @@ struct ConnectionOptions<'a> {
 }
 
 impl<'a> ConnectionOptions<'a> {
-    fn of(fields: &[Header<'a>]) -> Result<Self, BadResponse> {
-        let mut out = Self::default();
-        let lines = fields.iter().filter(|it| it.name.eq_ignore_ascii_case(CONNECTION.as_str()));
-        for option in lines.flat_map(|it| it.value.split(|byte| *byte == b',')) {
+    fn add(&mut self, value: &'a [u8]) -> Result<(), BadResponse> {
+        for option in value.split(|byte| *byte == b',') {
             let option = option.trim_ascii();
             if option.eq_ignore_ascii_case(b"close") {
-                out.close = true;
+                self.close = true;
             } else if option.eq_ignore_ascii_case(b"keep-alive") {
-                out.keep_alive = true;
+                self.keep_alive = true;
             } else if !option.is_empty() {
-                out.named.push(option);
+                self.named.push(option);
             }
         }
-        // Each field is compared with each of them.
-        if out.named.len() > MAX_CONNECTION_OPTIONS { Err(BadResponse::Head) } else { Ok(out) }
+        // Each of them is searched for.
+        if self.named.len() > MAX_CONNECTION_OPTIONS { Err(BadResponse::Head) } else { Ok(()) }
     }
 
-    fn names(&self, name: &HeaderName) -> bool {
-        self.named.iter().any(|it| it.eq_ignore_ascii_case(name.as_str().as_bytes()))
-            && !hop_by_hop::is_end_to_end(name.as_str())
+    /// Removes the fields that it names, except `kept` and those that are never hop-by-hop.
+    fn remove_named(&self, headers: &mut HeaderMap, kept: Option<&HeaderName>) {
+        for name in self.named.iter().filter_map(|it| HeaderName::from_bytes(it).ok()) {
+            if Some(&name) != kept && !hop_by_hop::is_end_to_end(name.as_str()) {
+                headers.remove(name);
+            }
+        }
     }
 }
 
-/// Copies the fields that concern the client.
-fn copy_fields(
+/// What the fields of a response say about this hop.
+#[derive(Debug, Default)]
+struct HopFields<'a> {
+    connection: ConnectionOptions<'a>,
+    body: BodyHeaders,
+}
+
+/// Copies the end-to-end fields, and reads those of this hop. A response that switches protocols
+/// keeps `Upgrade`.
+fn copy_fields<'a>(
     bytes: &Bytes,
-    fields: &[Header<'_>],
-    connection: &ConnectionOptions<'_>,
+    fields: &[Header<'a>],
     head: &mut Response<()>,
-) -> Result<(), BadResponse> {
-    let is_switching = head.status() == SWITCHING;
+) -> Result<HopFields<'a>, BadResponse> {
+    let kept = (head.status() == SWITCHING).then_some(&UPGRADE);
     let headers = head.headers_mut();
     headers.try_reserve(fields.len()).map_err(|_| BadResponse::Head)?;
+    let mut hop = HopFields::default();
     for field in fields {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| BadResponse::Head)?;
-        let is_kept = is_switching && name == UPGRADE;
-        if !is_kept && (hop_by_hop::is_hop_by_hop(name.as_str()) || connection.names(&name)) {
+        if name == CONTENT_LENGTH {
+            hop.body.add_length(field.value)?;
+        } else if name == TRANSFER_ENCODING {
+            hop.body.add_coding(field.value)?;
+            continue;
+        } else if name == CONNECTION {
+            hop.connection.add(field.value)?;
+            continue;
+        } else if Some(&name) != kept && hop_by_hop::is_hop_by_hop(name.as_str()) {
             continue;
         }
         let value = HeaderValue::from_maybe_shared(shared(bytes, field.value))
             .map_err(|_| BadResponse::Head)?;
         headers.try_append(name, value).map_err(|_| BadResponse::Head)?;
     }
-    Ok(())
+    hop.connection.remove_named(headers, kept);
+    Ok(hop)
 }
