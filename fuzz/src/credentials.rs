@@ -50,6 +50,7 @@ pub fn pending(data: &[u8]) {
         organization: Some(text.clone()),
         prompt_login: true,
         by_other_site: true,
+        answers_challenge: false,
         purpose,
     };
     let read = PendingSignIn::read(&made.write(), now).unwrap();

@@ -58,7 +58,7 @@ pub enum Verdict {
     /// The caller is signed in but not allowed.
     Forbidden,
     /// A group rule decides, and Entra did not send the groups (overage).
-    GroupsUnknown,
+    GroupsUnknown(SignedOutAnswer),
 }
 
 /// A verdict and the rule that produced it.
@@ -131,7 +131,7 @@ impl Policy {
         let verdict = match self.fits(allow, who) {
             Some(RuleMatch::Yes) => Verdict::Permitted(Permit { target, session }),
             Some(RuleMatch::No) => Verdict::Forbidden,
-            Some(RuleMatch::Unknown) => Verdict::GroupsUnknown,
+            Some(RuleMatch::Unknown) => Verdict::GroupsUnknown(signed_out),
             Some(RuleMatch::StepUp(acrs)) => Verdict::StepUp(signed_out, Arc::clone(acrs)),
             None => Verdict::SignIn(signed_out, required_of_everyone(allow).map(Arc::clone)),
         };

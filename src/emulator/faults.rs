@@ -63,6 +63,10 @@ pub enum GraphFault {
     Slow(u64),
     /// 403, as if the permission were missing.
     Forbidden,
+    /// 403 for another reason.
+    AccessDenied,
+    /// This status with a claims challenge.
+    ProofRequired(u16),
     /// 200 and half of a JSON object.
     Garbage,
     /// The link to the next page leads to another origin.
@@ -73,8 +77,17 @@ pub enum GraphFault {
 
 impl GraphFault {
     /// Names of the faults in the control API.
-    pub(super) const NAMES: [&'static str; 7] =
-        ["down", "too-many", "slow", "forbidden", "garbage", "foreign-link", "endless"];
+    pub(super) const NAMES: [&'static str; 9] = [
+        "down",
+        "too-many",
+        "slow",
+        "forbidden",
+        "access-denied",
+        "proof-required",
+        "garbage",
+        "foreign-link",
+        "endless",
+    ];
 
     /// Returns the fault with this name; `seconds` is for `Retry-After` or for the delay.
     pub(super) fn named(name: &str, seconds: Option<u64>) -> Option<Self> {
@@ -82,6 +95,8 @@ impl GraphFault {
             "down" => Some(Self::Down),
             "too-many" => Some(Self::TooMany(seconds)),
             "slow" => Some(Self::Slow(seconds.unwrap_or(5).saturating_mul(1000))),
+            "access-denied" => Some(Self::AccessDenied),
+            "proof-required" => Some(Self::ProofRequired(401)),
             "forbidden" => Some(Self::Forbidden),
             "garbage" => Some(Self::Garbage),
             "foreign-link" => Some(Self::ForeignLink),

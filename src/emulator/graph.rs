@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
@@ -48,6 +50,15 @@ pub(super) async fn graph(
             return reply;
         }
         Some(GraphFault::Forbidden) => return denied(state),
+        Some(GraphFault::AccessDenied) => {
+            return error(
+                state,
+                StatusCode::FORBIDDEN,
+                "AccessDenied",
+                "Access has been blocked by Conditional Access policies.",
+            );
+        }
+        Some(GraphFault::ProofRequired(status)) => return proof_required(state, status),
         Some(GraphFault::Garbage) => {
             return web::reply(
                 StatusCode::OK,
@@ -198,6 +209,25 @@ fn denied(state: &EmulatorState) -> EmulatorReply {
         "Authorization_RequestDenied",
         "Insufficient privileges to complete the operation.",
     )
+}
+
+/// Answers with a claims challenge (`learn:/claims-challenge`): the token was issued too early.
+fn proof_required(state: &EmulatorState, status: u16) -> EmulatorReply {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED);
+    let message = "Continuous access evaluation resulted in challenge.";
+    let mut reply = error(state, status, "InvalidAuthenticationToken", message);
+    let now = state.clock.now().to_string();
+    let claims = json!({"access_token": {"nbf": {"essential": true, "value": now}}}).to_string();
+    let challenge = format!(
+        "Bearer realm=\"\", authorization_uri=\"{}/common/oauth2/authorize\", client_id=\"{}\", error=\"insufficient_claims\", claims=\"{}\"",
+        state.authority,
+        GRAPH,
+        STANDARD.encode(claims)
+    );
+    reply
+        .headers_mut()
+        .extend(HeaderValue::from_str(&challenge).ok().map(|it| (WWW_AUTHENTICATE, it)));
+    reply
 }
 
 fn unknown_token(state: &EmulatorState) -> EmulatorReply {

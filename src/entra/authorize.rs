@@ -33,17 +33,6 @@ pub struct SignInHints {
     pub claims: Option<String>,
 }
 
-/// Returns the claims request for one of these authentication contexts (`acrs`); `None` if there
-/// are none.
-pub fn claims_for(acrs: &[String]) -> Option<String> {
-    let asked = match acrs {
-        [] => return None,
-        [one] => serde_json::json!({"essential": true, "value": one}),
-        several => serde_json::json!({"essential": true, "values": several}),
-    };
-    Some(serde_json::json!({"id_token": {"acrs": asked}}).to_string())
-}
-
 /// A started sign-in: where the browser goes, and what must be kept until it returns.
 pub struct StartedSignIn {
     /// The address at Entra to redirect the browser to.

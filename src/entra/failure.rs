@@ -1,5 +1,6 @@
 //! Refusals from Entra: an OAuth error, an AADSTS code, and IDs to search for.
 
+use super::claims_challenge::ClaimsChallenge;
 use crate::base::guid::Guid;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -7,8 +8,6 @@ use std::fmt;
 
 /// Maximum length of a description that is read, in bytes.
 const MAX_DESCRIPTION_BYTES: usize = 8 * 1024;
-/// Maximum length of a claims challenge, in bytes: it becomes part of a URL.
-const MAX_CLAIMS_CHALLENGE_BYTES: usize = 2 * 1024;
 
 /// A refusal from Entra. It contains only validated, harmless text, because anyone can forge one at
 /// the callback.
@@ -27,9 +26,8 @@ pub struct EntraRefusal {
     pub trace_id: Option<Box<str>>,
     /// Time of the refusal, in Entra's format: `2026-01-09 02:02:12Z`.
     pub timestamp: Option<Box<str>>,
-    /// A claims challenge, a JSON object as text: the requirements for the next sign-in. Only the
-    /// token endpoint sends one.
-    pub claims: Option<Box<str>>,
+    /// The requirements for the next sign-in. Only the token endpoint sends them.
+    pub claims: Option<ClaimsChallenge>,
 }
 
 impl EntraRefusal {
@@ -115,7 +113,7 @@ impl<'de> Deserialize<'de> for EntraRefusal {
             timestamp: timestamp(body.timestamp.as_str()).or(said.timestamp),
             error: said.error,
             suberror: said.suberror,
-            claims: body.claims.as_str().and_then(challenge),
+            claims: body.claims.as_str().and_then(ClaimsChallenge::of_json),
         })
     }
 }
@@ -142,14 +140,6 @@ fn error_name(text: &str) -> String {
 fn is_plain(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b'.'))
-}
-
-/// Serializes the challenge again, so that it is exactly one JSON object.
-fn challenge(text: &str) -> Option<Box<str>> {
-    let object: serde_json::Map<String, Value> =
-        serde_json::from_str(Some(text).filter(|it| it.len() <= MAX_CLAIMS_CHALLENGE_BYTES)?)
-            .ok()?;
-    serde_json::to_string(&object).ok().map(Into::into)
 }
 
 fn code_in(text: &str) -> Option<u32> {
@@ -251,7 +241,7 @@ mod tests {
         let body = br#"{"error":"interaction_required","suberror":"basic_action","claims":"{\"access_token\": {\"polids\":{\"essential\":true}}}"}"#;
         let refusal = EntraRefusal::of_body(body).unwrap();
         assert_eq!(
-            refusal.claims.as_deref(),
+            refusal.claims.as_ref().map(ClaimsChallenge::as_json),
             Some(r#"{"access_token":{"polids":{"essential":true}}}"#)
         );
         for odd in [

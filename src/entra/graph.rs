@@ -3,6 +3,7 @@
 //! If a person has too many groups, the token contains a link instead. The link leads to a retired
 //! service and is never followed: Entrada requests no address that comes from a token.
 
+use super::claims_challenge::ClaimsChallenge;
 use super::oidc::RedeemedTokens;
 use crate::base::guid::Guid;
 use crate::base::identity::Identity;
@@ -73,9 +74,22 @@ pub enum Error {
     /// The app may not read the person's groups.
     #[error("Microsoft Graph returned status 403: the app was not granted {GRAPH_PERMISSION}")]
     Forbidden,
+    /// The person must prove something first.
+    #[error("Microsoft Graph returned status {status} with a claims challenge")]
+    ProofRequired {
+        /// The HTTP status: 401 or 403.
+        status: u16,
+        /// What the next sign-in must prove.
+        challenge: ClaimsChallenge,
+    },
     /// Any other status.
-    #[error("Microsoft Graph returned status {0}")]
-    Status(u16),
+    #[error("Microsoft Graph returned status {status}{}", code.as_ref().map(|it| format!(" ({it})")).unwrap_or_default())]
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// Graph's error code, a plain word.
+        code: Option<Box<str>>,
+    },
     /// The response is not a list of groups.
     #[error("the response from Microsoft Graph cannot be read")]
     Answer,
@@ -127,7 +141,21 @@ impl Error {
     /// Whether the cause is the refresh token of one session; another session of the same person
     /// may succeed.
     pub fn is_about_refresh_token(&self) -> bool {
-        matches!(self, Self::NoRefreshToken | Self::Token(super::error::Error::Refused(_)))
+        matches!(
+            self,
+            Self::NoRefreshToken
+                | Self::ProofRequired { .. }
+                | Self::Token(super::error::Error::Refused(_))
+        )
+    }
+
+    /// Returns what the person must prove before Graph answers.
+    pub fn challenge(&self) -> Option<&ClaimsChallenge> {
+        match self {
+            Self::ProofRequired { challenge, .. } => Some(challenge),
+            Self::Token(super::error::Error::Refused(refusal)) => refusal.claims.as_ref(),
+            _ => None,
+        }
     }
 
     /// Whether consent to read the person's groups is missing (AADSTS65001).
@@ -259,10 +287,38 @@ async fn request(
     let response = client.send(request).await.map_err(Error::Unreachable)?;
     match response.status().as_u16() {
         200 => serde_json::from_slice(response.body()).map_err(|_| Error::Answer),
-        403 => Err(Error::Forbidden),
         status @ (429 | 500..) => Err(Error::Busy { status, rest: rest(response.headers()) }),
-        status => Err(Error::Status(status)),
+        status => Err(refusal(status, response.headers(), response.body())),
     }
+}
+
+/// The body of an error (`learn:/graph/errors`).
+#[derive(Deserialize)]
+struct GraphErrorBody {
+    error: GraphErrorMember,
+}
+
+#[derive(Deserialize)]
+struct GraphErrorMember {
+    code: String,
+}
+
+/// A 401 or 403 with a claims challenge is about the person (`learn:/claims-challenge`). Any other
+/// 403 is missing consent only if Graph says so: the tenant's policies cause 403 too.
+fn refusal(status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
+    if let (401 | 403, Some(challenge)) = (status, ClaimsChallenge::of_headers(headers)) {
+        return Error::ProofRequired { status, challenge };
+    }
+    let code = serde_json::from_slice(body).ok().map(|it: GraphErrorBody| it.error.code);
+    match code.filter(|it| is_code(it)) {
+        Some(code) if status == 403 && code == "Authorization_RequestDenied" => Error::Forbidden,
+        code => Error::Status { status, code: code.map(Into::into) },
+    }
+}
+
+fn is_code(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b'.'))
 }
 
 /// `Retry-After` in seconds (RFC 9110 section 10.2.3); Graph sends no date.
@@ -307,6 +363,41 @@ mod tests {
         let all: Vec<_> = (0..=MAX_GROUPS_PER_PERSON).map(id).collect();
         assert_eq!(take(&mut Vec::new(), &all[..MAX_GROUPS_PER_PERSON]), Ok(()));
         assert_eq!(take(&mut Vec::new(), &all), Err(Error::TooMany));
+    }
+
+    #[test]
+    fn graph_s_403_is_missing_consent_only_if_graph_says_so() {
+        let of = |status, body: &str| refusal(status, &HeaderMap::new(), body.as_bytes());
+        let denied = r#"{"error":{"code":"Authorization_RequestDenied","message":"x"}}"#;
+        assert_eq!(of(403, denied), Error::Forbidden);
+        let status =
+            |status, code: Option<&str>| Error::Status { status, code: code.map(Into::into) };
+        for (got, meant) in [
+            (of(401, denied), status(401, Some("Authorization_RequestDenied"))),
+            (of(403, r#"{"error":{"code":"AccessDenied"}}"#), status(403, Some("AccessDenied"))),
+            (of(403, r#"{"error":{"code":"<b>"}}"#), status(403, None)),
+            (of(403, "<html>"), status(403, None)),
+            (of(403, ""), status(403, None)),
+            (of(404, "{}"), status(404, None)),
+        ] {
+            assert_eq!(got, meant);
+            assert!(!got.is_consent() && got.challenge().is_none());
+        }
+    }
+
+    #[test]
+    fn a_claims_challenge_is_about_the_person_whatever_the_body_says() {
+        let line = "Bearer error=\"insufficient_claims\", claims=\"e30=\"";
+        let headers = HeaderMap::from_iter([(
+            http::header::WWW_AUTHENTICATE,
+            HeaderValue::from_static(line),
+        )]);
+        let body = br#"{"error":{"code":"Authorization_RequestDenied"}}"#;
+        for status in [401, 403] {
+            let error = refusal(status, &headers, body);
+            assert_eq!(error.challenge().map(ClaimsChallenge::as_json), Some("{}"));
+            assert!(error.is_about_refresh_token() && !error.is_consent() && !error.is_outage());
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub(crate) mod authority;
 pub(crate) mod authority_registry;
 pub(crate) mod authorize;
 pub(crate) mod circuit;
+pub(crate) mod claims_challenge;
 pub(crate) mod error;
 pub(crate) mod failure;
 pub(crate) mod graph;

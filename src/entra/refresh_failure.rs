@@ -5,6 +5,7 @@
 //! over the error.
 
 use super::aadsts::{self, ResponsibleParty};
+use super::claims_challenge::ClaimsChallenge;
 use super::error::Error;
 use super::failure::EntraRefusal;
 use super::invalid::InvalidToken;
@@ -17,7 +18,7 @@ pub enum RefreshFailure {
     /// The person still has access, but must prove something first.
     InteractionRequired {
         /// A claims challenge for the next sign-in, if Entra sent one.
-        claims: Option<Box<str>>,
+        claims: Option<ClaimsChallenge>,
     },
     /// The failure says nothing about the person.
     Later {
@@ -237,7 +238,9 @@ mod tests {
         let refusal = EntraRefusal::of_body(body).unwrap();
         assert_eq!(
             of(&refusal.into()),
-            RefreshFailure::InteractionRequired { claims: Some(r#"{"id_token":{}}"#.into()) }
+            RefreshFailure::InteractionRequired {
+                claims: ClaimsChallenge::of_json(r#"{"id_token":{}}"#)
+            }
         );
     }
 

@@ -4,6 +4,7 @@
 use super::exchange::Exchange;
 use super::facts::RequestFacts;
 use super::refusal::Refusal;
+use super::refusal::challenge::RequiredProof;
 use super::upkeep::groups;
 use super::upkeep::recheck;
 use crate::access::policy::{Permit, RuleVerdict, Verdict};
@@ -11,6 +12,7 @@ use crate::base::target::Target;
 use crate::config::access::{AuthContexts, SignedOutAnswer};
 use crate::entra::graph;
 use crate::session::record::Session;
+use crate::session::rounds::ROUNDS_WINDOW_SECONDS;
 use crate::sidecar::Process;
 use crate::upstream::PermitCheck;
 use crate::wire::inbound::CallerKind;
@@ -24,8 +26,8 @@ pub(super) enum Admission {
     /// No one is signed in. If `acrs` names authentication contexts, the sign-in must satisfy one
     /// of them.
     SignIn { signed_out: SignedOutAnswer, acrs: Option<AuthContexts> },
-    /// The person must satisfy one of these authentication contexts first.
-    StepUp { signed_out: SignedOutAnswer, acrs: AuthContexts },
+    /// The person must prove something first.
+    StepUp { signed_out: SignedOutAnswer, proof: RequiredProof },
     /// The request is not served.
     Refused(Refusal),
 }
@@ -51,7 +53,7 @@ pub(super) async fn admit(
     facts.session = session;
     let judged = match judge(exchange, wanted.target, facts.session.as_ref()).await {
         Ok(judged) => judged,
-        Err(cause) => return Admission::Refused(Refusal::GroupsUnknown(cause)),
+        Err(unknown) => return groups_unknown(exchange, unknown, facts.session.as_ref()),
     };
     facts.rule_line = judged.line;
     match judged.verdict {
@@ -66,13 +68,49 @@ pub(super) async fn admit(
         Verdict::SignIn(signed_out, acrs) => match unauthenticated {
             // An outage does not sign anyone out, so a new sign-in would not help.
             Some(cause) => Admission::Refused(cause.into()),
-            None => Admission::SignIn { signed_out, acrs },
+            None => match exchange.required_proof() {
+                Some(claims) => {
+                    let acrs = acrs.unwrap_or_default();
+                    let proof = RequiredProof { acrs, claims: Some(claims) };
+                    Admission::StepUp { signed_out, proof }
+                }
+                None => Admission::SignIn { signed_out, acrs },
+            },
         },
-        Verdict::StepUp(signed_out, acrs) => Admission::StepUp { signed_out, acrs },
+        Verdict::StepUp(signed_out, acrs) => {
+            let claims = facts.session.as_ref().and_then(|it| it.standing().challenge());
+            Admission::StepUp { signed_out, proof: RequiredProof { acrs, claims } }
+        }
         Verdict::Forbidden => Admission::Refused(Refusal::Forbidden),
-        Verdict::GroupsUnknown => {
+        Verdict::GroupsUnknown(_) => {
             Admission::Refused(Refusal::GroupsUnknown(graph::Error::Interrupted))
         }
+    }
+}
+
+/// Groups that a rule needs and that are not known.
+struct UnknownGroups {
+    cause: graph::Error,
+    signed_out: SignedOutAnswer,
+}
+
+/// If Entra or Graph requires a proof before it returns the groups, the person is asked for it,
+/// unless the session has just brought one: another round would have the same result.
+fn groups_unknown(
+    exchange: &Exchange<'_>,
+    unknown: UnknownGroups,
+    session: Option<&Arc<Session>>,
+) -> Admission {
+    let now = exchange.sidecar.process.clock.now();
+    let has_just_proven = session.is_some_and(|it| {
+        it.answered().is_some() && now < it.started_at().saturating_add(ROUNDS_WINDOW_SECONDS)
+    });
+    match unknown.cause.challenge().filter(|_| !has_just_proven) {
+        Some(claims) => Admission::StepUp {
+            signed_out: unknown.signed_out,
+            proof: RequiredProof { acrs: Arc::default(), claims: Some(claims.clone()) },
+        },
+        None => Admission::Refused(Refusal::GroupsUnknown(unknown.cause)),
     }
 }
 
@@ -81,11 +119,14 @@ async fn judge(
     exchange: &Exchange<'_>,
     target: &Target,
     session: Option<&Arc<Session>>,
-) -> Result<RuleVerdict, graph::Error> {
+) -> Result<RuleVerdict, UnknownGroups> {
     let judged = exchange.app.policy.judge(target.clone(), session.cloned());
     match (&judged.verdict, session) {
-        (Verdict::GroupsUnknown, Some(session)) => {
-            Box::pin(judge_again(exchange, target, session)).await
+        (Verdict::GroupsUnknown(signed_out), Some(session)) => {
+            let signed_out = *signed_out;
+            Box::pin(judge_again(exchange, target, session))
+                .await
+                .map_err(|cause| UnknownGroups { cause, signed_out })
         }
         _ => Ok(judged),
     }
@@ -136,7 +177,7 @@ impl PermitCheck for StillPermitted {
         groups::request_if_due_for_long_response(&self.0, &newest, session);
         match newest.policy.judge(target.clone(), Some(Arc::clone(session))).verdict {
             Verdict::Permitted(_) => Ok(()),
-            Verdict::GroupsUnknown => Err("its groups are no longer known"),
+            Verdict::GroupsUnknown(_) => Err("its groups are no longer known"),
             _ => Err(NOT_ALLOWED),
         }
     }
@@ -241,7 +282,9 @@ allow = { groups = ["0f0f0f0f-0000-4000-8000-000000000001"] }
             Admission::SignIn { signed_out, acrs } => {
                 format!("sign in {signed_out:?} {:?}", acrs.as_deref().unwrap_or_default())
             }
-            Admission::StepUp { signed_out, acrs } => format!("step up {signed_out:?} {acrs:?}"),
+            Admission::StepUp { signed_out, proof } => {
+                format!("step up {signed_out:?} {:?}", proof.acrs)
+            }
             Admission::Refused(refusal) => format!("refused: {}", refusal.cause()),
         }
     }

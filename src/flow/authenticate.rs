@@ -3,8 +3,10 @@
 use super::bearer::{self, BearerError};
 use super::exchange::Exchange;
 use super::refusal::Refusal;
+use super::refusal::challenge::RequiredProof;
 use super::upkeep::groups;
 use super::upkeep::recheck::{self, GraceExpired};
+use crate::entra::claims_challenge::ClaimsChallenge;
 use crate::session::live::SeenSession;
 use crate::session::record::Session;
 use crate::wire::cookies::{CookieMatch, find};
@@ -73,6 +75,22 @@ impl<'a> Exchange<'a> {
     /// first.
     pub(super) fn ended_session(&self) -> Option<Arc<Session>> {
         self.session_id().and_then(|id| self.sidecar.process.live.ended(id))
+    }
+
+    /// Returns what Entra requires of the next sign-in, if the session of this browser ended for it.
+    pub(super) fn required_proof(&self) -> Option<ClaimsChallenge> {
+        self.ended_session()?.standing().again().flatten().cloned()
+    }
+
+    /// Returns the refusal of a signed-out client, which names what the next sign-in must prove.
+    pub(super) fn signed_out(&self, start: String) -> Refusal {
+        match self.required_proof() {
+            Some(claims) => {
+                let proof = RequiredProof { acrs: Arc::default(), claims: Some(claims) };
+                Refusal::StepUp(start, proof)
+            }
+            None => Refusal::SignedOut(start),
+        }
     }
 
     /// Returns the value of the session cookie. If there are two cookies with that name, one was

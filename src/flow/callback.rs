@@ -7,6 +7,7 @@ use super::refusal::Refusal;
 use super::refusal::entra_refusal;
 use super::setup;
 use super::sign_in::begin::{self, SignInStart};
+use super::sign_in::claims;
 use super::sign_in::organization::{self, OrganizationHint};
 use super::sign_in::redeem::redeem;
 use super::sign_in::returned::{self, CallbackParameters, ReturnedSignIn};
@@ -56,7 +57,8 @@ pub(super) async fn callback(
             (session::finish(exchange, &returned, request, facts, &mut trail).await, "signed_in")
         }
     };
-    trail.ends(exchange, outcome.as_ref().map(|_| ()));
+    let (outcome, goes_on) = claims::follow(exchange, &returned, outcome, trail).await;
+    let label = if goes_on { "first_step" } else { label };
     let label = if outcome.is_ok() { label } else { "refused" };
     sidecar.process.metrics.signed_in(label);
     // The sign-in is over with either outcome, unless the same code may be sent again.
@@ -91,7 +93,10 @@ async fn tried(
 ) -> Result<Response<Body>, Refusal> {
     let outcome = redeem(exchange, returned).await;
     let waits = matches!(outcome, Err(Refusal::TooManyCodes(_)));
-    let shown = setup::trial::finish(exchange, trial, outcome).await;
+    let shown = match claims::to_follow(returned, outcome.as_ref().err()) {
+        Some(challenge) => claims::start(exchange, returned, challenge).await,
+        None => setup::trial::finish(exchange, trial, outcome).await,
+    };
     let mut response = shown.unwrap_or_else(|refusal| {
         facts.cause = Some(refusal.cause());
         exchange.refuse(refusal)

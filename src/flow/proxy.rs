@@ -43,8 +43,9 @@ pub(super) async fn proxy(
             let acrs = acrs.as_deref().unwrap_or_default();
             Box::pin(send_to_sign_in(&exchange, signed_out, acrs, Refusal::SignedOut)).await
         }
-        Admission::StepUp { signed_out, acrs } => {
-            let refusal = |start| Refusal::StepUp(start, Arc::clone(&acrs));
+        Admission::StepUp { signed_out, proof } => {
+            let acrs = Arc::clone(&proof.acrs);
+            let refusal = |start| Refusal::StepUp(start, proof);
             Box::pin(send_to_sign_in(&exchange, signed_out, &acrs, refusal)).await
         }
         Admission::Refused(refusal) => Err(refusal),

@@ -11,7 +11,6 @@ use crate::base::return_to::ReturnTo;
 use crate::base::string_list::StringList;
 use crate::session::record::Session;
 use crate::sidecar::Sidecar;
-use crate::sidecar::app::App;
 use crate::wire::body::Body;
 use crate::wire::reply;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
@@ -89,7 +88,7 @@ pub(super) fn session(
     exchange.require_method(&[Method::GET, Method::HEAD], "GET")?;
     let session = exchange.session_of_cookie();
     facts.session.clone_from(&session);
-    let session = session.ok_or_else(|| signed_out(exchange.app))?;
+    let session = session.ok_or_else(|| signed_out(exchange))?;
     Ok(session_times(exchange.sidecar, &session))
 }
 
@@ -105,8 +104,7 @@ pub(super) async fn refresh(
         return Err(Refusal::ForeignOrigin);
     }
     let session = authenticated(exchange, facts).await?;
-    let session =
-        recheck::refresh(sidecar, session).await?.ok_or_else(|| signed_out(exchange.app))?;
+    let session = recheck::refresh(sidecar, session).await?.ok_or_else(|| signed_out(exchange))?;
     Ok(session_times(sidecar, &session))
 }
 
@@ -123,8 +121,8 @@ fn session_times(sidecar: &Sidecar, session: &Session) -> Response<Body> {
     reply::json(StatusCode::OK, &life)
 }
 
-fn signed_out(app: &App) -> Refusal {
-    Refusal::SignedOut(start_url(&app.site, &ReturnTo::home()))
+fn signed_out(exchange: &Exchange<'_>) -> Refusal {
+    exchange.signed_out(start_url(&exchange.app.site, &ReturnTo::home()))
 }
 
 /// `GET /jwks.json`: public, and the same for everyone.
@@ -151,5 +149,5 @@ async fn authenticated(
 ) -> Result<Arc<Session>, Refusal> {
     let session = exchange.authenticate().await?;
     facts.session.clone_from(&session);
-    session.ok_or_else(|| signed_out(exchange.app))
+    session.ok_or_else(|| signed_out(exchange))
 }

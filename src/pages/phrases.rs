@@ -159,6 +159,9 @@ pub(crate) struct RefusalPhrases {
 pub(crate) struct OutagePhrases {
     pub(crate) groups_without_consent: NoticeText,
     pub(crate) groups_unavailable: NoticeText,
+    pub(crate) groups_need_proof: NoticeText,
+    pub(crate) groups_need_proof_remedy: RemedyText,
+    pub(crate) groups_refused: NoticeText,
     pub(crate) groups_too_many: NoticeText,
     pub(crate) groups_too_many_remedy: RemedyText,
     pub(crate) not_checked: NoticeText,

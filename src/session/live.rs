@@ -15,6 +15,7 @@ use crate::base::secret::Secret;
 use crate::config;
 use crate::directory::client_sign_in::ClientSignIn;
 use crate::directory::client_sign_ins::MORE_THAN_PER_PERSON;
+use crate::entra::claims_challenge::ClaimsChallenge;
 use crate::entra::verified::VerifiedUser;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -361,7 +362,7 @@ impl LiveSessions {
 
     /// Ends a session that the caller has because the person must sign in again; `claims` is what
     /// must be proven then, if Entra says so. The record stays for the sign-in.
-    pub fn end_for_sign_in(&self, session: &Session, claims: Option<Box<str>>) {
+    pub fn end_for_sign_in(&self, session: &Session, claims: Option<ClaimsChallenge>) {
         self.ends_before_its_row(session, RecheckOutcome::SIGN_IN_REQUIRED);
         session.standing.needs_sign_in(claims);
         session.end.notify();

@@ -34,6 +34,9 @@ pub struct PendingSignIn {
     /// count against the limits for Entrada's own pages.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_other_site: bool,
+    /// Whether Entra was asked for what its claims challenge requires.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answers_challenge: bool,
     /// The purpose of the sign-in.
     pub purpose: SignInPurpose,
 }
@@ -66,7 +69,7 @@ pub struct SessionRequest {
     /// Authentication contexts, one of which must be proven; empty if none is required.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub acrs: Vec<String>,
-    /// The mark of the app's claims challenge that the sign-in answers.
+    /// The mark of the claims challenge that the sign-in answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub challenge: Option<Box<str>>,
 }
@@ -210,6 +213,7 @@ mod tests {
             organization,
             prompt_login: false,
             by_other_site: false,
+            answers_challenge: false,
             purpose,
         }
     }

@@ -173,7 +173,7 @@ impl Session {
             .rcu(|now| Identity { acrs: joined(&before.acrs, &now.acrs), ..Identity::clone(now) });
     }
 
-    /// Records a mark of the app's claims challenge that the sign-in answered.
+    /// Records a mark of the claims challenge that the sign-in answered.
     pub fn answers(&self, challenge: Box<str>) {
         self.answered.get_or_init(|| challenge);
     }

@@ -1,8 +1,10 @@
 //! Entra's last response about a session, and the refresh token for the next question.
 
 use crate::base::secret::Secret;
-use std::sync::OnceLock;
+use crate::entra::claims_challenge::ClaimsChallenge;
+use arc_swap::ArcSwapOption;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// Maximum time in the future, in seconds, that does not count as a clock that was set back:
@@ -23,13 +25,15 @@ pub struct EntraStanding {
     tries: AtomicU32,
     is_refreshing: AtomicBool,
     required_proof: OnceLock<RequiredProof>,
+    /// Proof that Graph, or Entra for a token for Graph, requires before it answers.
+    challenge: ArcSwapOption<ClaimsChallenge>,
     refresh_token: Mutex<Option<Secret>>,
 }
 
 /// Proof that the person must provide before a session can continue: a claims challenge, if Entra
 /// sent one.
 #[derive(Debug)]
-struct RequiredProof(Option<Box<str>>);
+struct RequiredProof(Option<ClaimsChallenge>);
 
 /// The exclusive right within this process to ask Entra about one session. Among several processes,
 /// `session::lease` decides.
@@ -62,6 +66,7 @@ impl EntraStanding {
             tries: AtomicU32::new(0),
             is_refreshing: AtomicBool::new(false),
             required_proof: OnceLock::new(),
+            challenge: ArcSwapOption::empty(),
             refresh_token: Mutex::new(refresh_token),
         }
     }
@@ -126,8 +131,23 @@ impl EntraStanding {
     /// Returns the proof that the next sign-in must provide; `None` if the session did not end
     /// because the person must sign in again.
     #[allow(clippy::option_option, reason = "whether to sign in, and whether with claims")]
-    pub fn again(&self) -> Option<Option<&str>> {
-        self.required_proof.get().map(|it| it.0.as_deref())
+    pub fn again(&self) -> Option<Option<&ClaimsChallenge>> {
+        self.required_proof.get().map(|it| it.0.as_ref())
+    }
+
+    /// Records whether a question about the session was answered with a challenge. The session
+    /// continues, but what the question was for is not known.
+    pub fn set_challenge(&self, challenge: Option<ClaimsChallenge>) {
+        if challenge.is_some() || self.challenge.load().is_some() {
+            self.challenge.store(challenge.map(Arc::new));
+        }
+    }
+
+    /// Returns the challenge that a sign-in must satisfy: what the session ended for, or what a
+    /// question about it was answered with.
+    pub fn challenge(&self) -> Option<ClaimsChallenge> {
+        let live = || self.challenge.load().as_deref().cloned();
+        self.again().flatten().cloned().or_else(live)
     }
 
     /// Returns true for the first caller, until `free` is called.
@@ -140,7 +160,7 @@ impl EntraStanding {
     }
 
     /// Records that the person must sign in again. Only the first call counts.
-    pub(in crate::session) fn needs_sign_in(&self, claims: Option<Box<str>>) {
+    pub(in crate::session) fn needs_sign_in(&self, claims: Option<ClaimsChallenge>) {
         self.required_proof.get_or_init(|| RequiredProof(claims));
     }
 }
@@ -216,12 +236,13 @@ mod tests {
 
     #[test]
     fn only_the_first_required_proof_counts() {
-        for (first, second) in [(None, Some("later")), (Some("claims"), None)] {
+        let claims = || ClaimsChallenge::of_json("{}");
+        for (first, second) in [(None, claims()), (claims(), None)] {
             let standing = EntraStanding::new(1000, None);
             assert_eq!(standing.again(), None);
-            standing.needs_sign_in(first.map(Box::from));
-            standing.needs_sign_in(second.map(Box::from));
-            assert_eq!(standing.again(), Some(first));
+            standing.needs_sign_in(first.clone());
+            standing.needs_sign_in(second);
+            assert_eq!(standing.again(), Some(first.as_ref()));
         }
     }
 

@@ -6,6 +6,7 @@ mod api;
 mod ask_entra;
 mod attacks;
 mod audiences;
+mod claims_challenges;
 mod cli;
 mod conformance;
 mod credentials;

@@ -41,11 +41,11 @@ pub(super) fn answer(
             let acrs = acrs.as_deref().unwrap_or_default();
             sign_in(&app.site, &return_to, acrs, SIGN_IN_CHALLENGE, redirects(caller, signed_out))
         }
-        Admission::StepUp { signed_out, acrs } => sign_in(
+        Admission::StepUp { signed_out, proof } => sign_in(
             &app.site,
             &return_to,
-            &acrs,
-            insufficient(&acrs),
+            &proof.acrs,
+            insufficient(&proof),
             redirects(caller, signed_out),
         ),
         Admission::Refused(Refusal::ForeignOrigin) => {

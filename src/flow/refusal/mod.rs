@@ -10,7 +10,6 @@ mod words;
 
 use crate::base::language::Language;
 use crate::bearer::access_token::BadAccessToken;
-use crate::config::access::AuthContexts;
 use crate::directory::{self, first_sign_in};
 use crate::entra::invalid::InvalidToken;
 use crate::entra::{self, EntraRegistration, graph};
@@ -25,7 +24,7 @@ use crate::wire::form;
 use crate::wire::forwarded::ForwardAuthError;
 use crate::wire::inbound::{CallerKind, InboundError};
 use crate::wire::reply;
-use challenge::{SIGN_IN_CHALLENGE, insufficient, invalid_token};
+use challenge::{RequiredProof, SIGN_IN_CHALLENGE, insufficient, invalid_token};
 use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use loops::LoopEvidence;
@@ -64,9 +63,9 @@ pub(in crate::flow) enum Refusal {
     /// The session ended after the app had received the request or a part of it; contains the
     /// sign-in URL.
     SessionEnded(String),
-    /// The person is signed in but must satisfy one of these authentication contexts, and a
-    /// redirect would not help; contains the sign-in URL.
-    StepUp(String, AuthContexts),
+    /// The person must prove something first, and a redirect would not help; contains the sign-in
+    /// URL.
+    StepUp(String, RequiredProof),
     /// Entra returned the person without proof for any of these authentication contexts.
     ContextMissing(Vec<String>),
     /// The access rules deny the request.
@@ -182,7 +181,8 @@ impl Refusal {
             Self::Method(allow) => format!("only {allow}"),
             Self::SignedOut(_) => "signed out".to_owned(),
             Self::SessionEnded(_) => "the session ended before the app answered".to_owned(),
-            Self::StepUp(_, acrs) => format!("authentication context {} required", acrs.join(" or ")),
+            Self::StepUp(_, proof) if proof.claims.is_some() => format!("proof required: {}", proof.name()),
+            Self::StepUp(_, proof) => format!("authentication context {} required", proof.name()),
             Self::ContextMissing(acrs) => format!("Entra did not confirm authentication context {}", acrs.join(" or ")),
             Self::Forbidden => "denied by the access rules".to_owned(),
             Self::NoLongerAllowed => "denied by the access rules before the app answered".to_owned(),
@@ -276,8 +276,8 @@ impl Refusal {
             Self::BadToken(it) => {
                 headers.insert(WWW_AUTHENTICATE, invalid_token(*it));
             }
-            Self::StepUp(_, acrs) => {
-                headers.insert(WWW_AUTHENTICATE, insufficient(acrs));
+            Self::StepUp(_, proof) => {
+                headers.insert(WWW_AUTHENTICATE, insufficient(proof));
             }
             // A proxy in front of Entrada may see a different end of this request, so the
             // connection is closed and nothing more is read.
@@ -335,7 +335,7 @@ impl Refusal {
             Self::Method(allow) => words::method(phrases, allow),
             Self::SignedOut(start) => words::signed_out(phrases, start),
             Self::SessionEnded(start) => words::session_ended(phrases, start),
-            Self::StepUp(start, acrs) => words::step_up(phrases, start, acrs),
+            Self::StepUp(start, proof) => words::step_up(phrases, start, proof),
             Self::ContextMissing(acrs) => words::contexts_missing(phrases, acrs),
             Self::Forbidden => words::forbidden(phrases),
             Self::NoLongerAllowed => words::no_longer_allowed(phrases),

@@ -1,5 +1,6 @@
 //! Error texts for people: the problem, who can fix it and how. The texts are in the catalog.
 
+use super::challenge::RequiredProof;
 use super::notice::RefusalWords;
 use super::unregistered::Unregistered;
 use crate::base::target::AmbiguousTarget;
@@ -84,8 +85,9 @@ pub(in crate::flow) fn session_ended(phrases: &NoticePhrases, start: &str) -> Re
 pub(in crate::flow) fn step_up(
     phrases: &NoticePhrases,
     start: &str,
-    acrs: &[String],
+    proof: &RequiredProof,
 ) -> RefusalWords {
+    let contexts = (!proof.acrs.is_empty()).then(|| proof.acrs.join(" or "));
     RefusalWords::new(
         NoticeKind::SignInNeeded,
         StatusCode::UNAUTHORIZED,
@@ -93,7 +95,7 @@ pub(in crate::flow) fn step_up(
         &phrases.refused.step_up,
     )
     .with(&phrases.action.confirm, start)
-    .detail("Authentication context", "acrs", Some(&acrs.join(" or ")))
+    .detail("Authentication context", "acrs", contexts.as_deref())
 }
 
 pub(in crate::flow) fn contexts_missing(phrases: &NoticePhrases, acrs: &[String]) -> RefusalWords {
@@ -135,6 +137,17 @@ pub(in crate::flow) fn groups_unknown(
             ..words(NoticeParty::Admin, &phrases.down.groups_without_consent)
         },
         it if it.is_outage() => words(NoticeParty::Nobody, &phrases.down.groups_unavailable),
+        it if it.challenge().is_some() => {
+            words(NoticeParty::Admin, &phrases.down.groups_need_proof)
+                .with_remedy(NoticeParty::Admin, &phrases.down.groups_need_proof_remedy)
+        }
+        it @ (graph::Error::Status { .. } | graph::Error::Answer | graph::Error::Elsewhere) => {
+            words(NoticeParty::AppOwner, &phrases.down.groups_refused).detail(
+                "Cause",
+                "cause",
+                Some(&it.to_string()),
+            )
+        }
         _ => words(NoticeParty::AppOwner, &phrases.down.groups_too_many)
             .with_remedy(NoticeParty::AppOwner, &phrases.down.groups_too_many_remedy),
     }

@@ -8,7 +8,8 @@ use super::rounds;
 use crate::base::own_path;
 use crate::base::return_to::ReturnTo;
 use crate::base::site::Site;
-use crate::entra::authorize::{SignInHints, claims_for};
+use crate::entra::authorize::SignInHints;
+use crate::entra::claims_challenge::{ClaimsChallenge, requested_claims};
 use crate::session::pending::{
     MAX_PENDING_SIGN_INS, PENDING_LIFETIME_SECONDS, PendingSignIn, SessionRequest, SignInPurpose,
 };
@@ -32,7 +33,12 @@ pub(in crate::flow) struct SignInStart {
     /// Which site made the browser begin the sign-in, if not the current request: the callback of
     /// the previous step always comes from Entra's page.
     pub(in crate::flow) source: Option<RequestSource>,
+    /// What Entra requires of this sign-in.
+    pub(in crate::flow) challenge: Option<ClaimsChallenge>,
 }
+
+/// Marks a session whose sign-in answered Entra's own claims challenge.
+const ENTRA_CHALLENGE_MARK: &str = "entra";
 
 impl SignInStart {
     /// A sign-in without hints for Entra.
@@ -43,6 +49,7 @@ impl SignInStart {
             lost_rounds: None,
             at: OrganizationHint::None,
             source: None,
+            challenge: None,
         }
     }
 
@@ -82,7 +89,7 @@ pub(in crate::flow) async fn start_sign_in(
 
 async fn start_sign_in_at(
     exchange: &Exchange<'_>,
-    start: SignInStart,
+    mut start: SignInStart,
     place: SignInPlace,
 ) -> Result<Response<Body>, Refusal> {
     let now = exchange.sidecar.process.clock.now();
@@ -94,12 +101,10 @@ async fn start_sign_in_at(
     )?;
     let state = rounds::new_state(exchange.sidecar, rounds)?;
     let again = again(&exchange.app.site, &place, &start.purpose);
-    // An app's sign-in is independent of the browser's own session.
-    let hints = if start.purpose.app().is_some() {
-        start.hints
-    } else {
-        hints(exchange, start.hints, start.purpose.acrs())
-    };
+    let (hints, answers_challenge) = hints(exchange, &mut start);
+    if let (SignInPurpose::Session(it), true) = (&mut start.purpose, answers_challenge) {
+        it.challenge.get_or_insert_with(|| ENTRA_CHALLENGE_MARK.into());
+    }
     let prompt_login = hints.prompt.as_deref() == Some("login");
     let redirect_uri = exchange.app.site.redirect_uri();
     let begun =
@@ -122,6 +127,7 @@ async fn start_sign_in_at(
         organization,
         prompt_login,
         by_other_site,
+        answers_challenge,
         purpose,
     };
     let mut response = reply::redirect(StatusCode::FOUND, &begun.location)
@@ -145,18 +151,24 @@ fn again(site: &Site, place: &SignInPlace, purpose: &SignInPurpose) -> Option<St
 }
 
 /// Adds the hints for additional proof. It must come from the person who is signed in, or who was
-/// until Entra required the proof.
-fn hints(exchange: &Exchange<'_>, mut hints: SignInHints, acrs: &[String]) -> SignInHints {
-    let ended = exchange.ended_session();
-    let wanted = || ended.as_ref()?.standing().again().flatten().map(str::to_owned);
-    hints.claims = hints.claims.or_else(|| claims_for(acrs)).or_else(wanted);
-    let session = exchange.session_of_cookie().filter(|_| hints.claims.is_some());
+/// until Entra required the proof. Also returns whether it is what Entra requires.
+fn hints(exchange: &Exchange<'_>, start: &mut SignInStart) -> (SignInHints, bool) {
+    let mut hints = std::mem::take(&mut start.hints);
+    // An app's sign-in is independent of the browser's own session.
+    let is_own = start.purpose.app().is_none();
+    let ended = exchange.ended_session().filter(|_| is_own);
+    let session = exchange.session_of_cookie().filter(|_| is_own);
+    let wanted = || session.as_ref().or(ended.as_ref())?.standing().challenge();
+    let challenge = start.challenge.take().or_else(wanted).filter(|_| hints.claims.is_none());
+    hints.claims =
+        hints.claims.or_else(|| requested_claims(start.purpose.acrs(), challenge.as_ref()));
+    let session = session.filter(|_| hints.claims.is_some());
     if let Some(session) = session.or(ended).filter(|_| hints.login_hint.is_none()) {
         let who = session.identity();
         hints.login_hint =
             who.login_hint.as_deref().or(who.preferred_username.as_deref()).map(str::to_owned);
     }
-    hints
+    (hints, challenge.is_some())
 }
 
 fn cookies_of(

@@ -1,6 +1,7 @@
 //! The sign-in, from its start to the verified identity that Entra returns.
 
 pub(super) mod begin;
+pub(super) mod claims;
 pub(super) mod organization;
 pub(super) mod pages;
 pub(super) mod redeem;

@@ -6,17 +6,15 @@ use super::super::facts::RequestFacts;
 use super::super::refusal::Refusal;
 use super::begin::{self, SignInStart};
 use crate::config::access::is_context;
+use crate::entra::claims_challenge::{decode, encoded_claims};
 use crate::session::pending::{SessionRequest, SignInPurpose};
 use crate::session::record::Session;
 use crate::session::rounds::ROUNDS_WINDOW_SECONDS;
 use crate::wire::body::Body;
-use crate::wire::challenge::challenges;
 use crate::wire::inbound::{CallerKind, InboundRequest};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
-use base64::alphabet;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, Response};
 use serde_json::{Map, Value};
@@ -25,11 +23,6 @@ use std::sync::Arc;
 /// Maximum length of `claims` in an app's challenge, in bytes of its base64: it becomes part of a
 /// URL.
 const MAX_APP_CLAIMS_BYTES: usize = 4 * 1024;
-
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// Whether a challenge of the app can be followed: only for a browser that navigates to a page,
 /// with a session.
@@ -77,14 +70,9 @@ pub(in crate::flow) async fn challenged(
     Ok(away)
 }
 
-/// Returns `claims` of the first claims challenge, in Microsoft's format: `Bearer
-/// error="insufficient_claims", claims="..."`.
+/// Returns `claims` of the first claims challenge, still encoded.
 pub(in crate::flow) fn challenge_of(headers: &HeaderMap) -> Option<String> {
-    let all = challenges(headers);
-    let mut ours = all
-        .iter()
-        .filter(|it| it.is("bearer") && it.parameter("error") == Some("insufficient_claims"));
-    ours.find_map(|it| it.parameter("claims")).map(str::to_owned)
+    encoded_claims(headers)
 }
 
 /// The step-up that an app requests.
@@ -104,7 +92,7 @@ impl StepUpRequest {
         if said.len() > MAX_APP_CLAIMS_BYTES {
             return None;
         }
-        let json = BASE64.decode(said.replace('-', "+").replace('_', "/")).ok()?;
+        let json = decode(said)?;
         let mut claims: Map<String, Value> = serde_json::from_slice(&json).ok()?;
         // Apps request it for the access token that they expect. Entrada reads the ID token
         // instead.

@@ -1,6 +1,7 @@
 //! What a due recheck and Entra's answer mean for a session: decisions without I/O.
 
 use super::renewal::RefusalCause;
+use crate::entra::claims_challenge::ClaimsChallenge;
 use crate::entra::refresh_failure::{self, RefreshFailure};
 
 /// Maximum wait that Entra may request for one session, in seconds.
@@ -25,7 +26,7 @@ pub(super) enum RefusalEffect {
     /// The session ends, and the person must sign in again.
     SignInRequired {
         /// The proof that Entra requires at the next sign-in, as a claims challenge.
-        claims: Option<Box<str>>,
+        claims: Option<ClaimsChallenge>,
     },
     /// The session continues within the grace period.
     Continues {
@@ -147,7 +148,9 @@ mod tests {
                 answer(
                     r#"{"error":"interaction_required","error_codes":[50076],"claims":"{\"id_token\":{}}"}"#,
                 ),
-                RefusalEffect::SignInRequired { claims: Some(r#"{"id_token":{}}"#.into()) },
+                RefusalEffect::SignInRequired {
+                    claims: ClaimsChallenge::of_json(r#"{"id_token":{}}"#),
+                },
             ),
             (
                 "a wrong client secret",

@@ -115,6 +115,8 @@ impl GroupsRequest {
             .memberships
             .ask(self.person(), self.number(), since, || membership(registrations, store, session))
             .await;
+        let challenge = outcome.as_ref().err().and_then(|it| it.cause.challenge());
+        self.session.standing().set_challenge(challenge.cloned());
         match &outcome {
             Ok(known) => self.store_groups(known),
             Err(unavailable) => {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::base::identity::PersonGroups;
+use crate::entra::claims_challenge::ClaimsChallenge;
 use crate::session::record::Session;
 use futures_util::FutureExt as _;
 use std::sync::Arc;
@@ -211,12 +212,12 @@ fn a_session_that_needs_a_new_sign_in_is_kept_until_it_is_past() {
     let live = limited(&clock, 1000);
     let (id, session) = start(&live);
     assert!(live.ended(id.expose()).is_none(), "it is live");
-    live.end_for_sign_in(&session, Some("claims".into()));
+    live.end_for_sign_in(&session, ClaimsChallenge::of_json("{}"));
     assert!(session.is_over());
     assert!(live.find(id.expose()).is_none() && live.peek(id.expose()).is_none());
     let ended = live.ended(id.expose()).unwrap();
     assert!(Arc::ptr_eq(&ended, &session));
-    assert_eq!(ended.standing().again(), Some(Some("claims")));
+    assert_eq!(ended.standing().again(), Some(ClaimsChallenge::of_json("{}").as_ref()));
     live.settle();
     assert_eq!(live.count(), 1);
     clock.shift(600);
