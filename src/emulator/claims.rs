@@ -10,7 +10,7 @@ use super::keys::{BadKey, OtherKeys, SigningKey, signing_input};
 use super::people::EmulatedPerson;
 use super::scopes::ResourceScopes;
 use super::state::{EmulatorState, IssuedGrant};
-use super::tenants::PERSONAL;
+use super::tenants::{PERSONAL, TenantAddress};
 use super::token_defect::TokenDefect;
 
 /// How far tokens are backdated, in seconds.
@@ -42,7 +42,8 @@ fn envelope(state: &EmulatorState, tenant: &str, audience: &str) -> Map<String, 
     let mut claims = Map::new();
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
     put("aud", audience.into());
-    put("iss", format!("{}/{tenant}/v2.0", state.authority).into());
+    let home = TenantAddress::read(tenant).and_then(TenantAddress::home);
+    put("iss", state.control.tokens.issuer(&state.authority, home).into());
     put("iat", now.saturating_sub(BACKDATED_SECONDS).into());
     put("nbf", now.saturating_sub(BACKDATED_SECONDS).into());
     put("exp", (now + TOKEN_LIFETIME_SECONDS).into());
@@ -131,7 +132,9 @@ pub(super) fn id_token(
     grant: &IssuedGrant,
 ) -> Result<String, BadKey> {
     let mut claims = id_claims(state, person, grant);
-    let key = ring.of(person)?;
+    state.control.tokens.apply(&mut claims);
+    let own = state.control.tokens.signer(&grant.request.client);
+    let key = own.as_deref().map_or_else(|| ring.of(person), Ok)?;
     let Some(wrong) = state.control.next_wrong() else { return key.jwt(&claims.into()) };
     apply_defect(state, &mut claims, wrong);
     let claims = Value::Object(claims).to_string();

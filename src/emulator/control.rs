@@ -13,6 +13,7 @@ use super::faults::{ActiveFault, GraphFault, TokenFault};
 use super::keys::{KeyFamily, KeySet, SigningKey};
 use super::person_overrides::PersonOverrides;
 use super::secrets::{SecretChanges, SecretCheck};
+use super::token_changes::TokenChanges;
 use super::token_defect::TokenDefect;
 
 /// A refusal that a test defines for the token endpoint.
@@ -57,6 +58,7 @@ pub struct EmulatorControl {
     pub(super) token_faults: ActiveFault<TokenFault>,
     pub(super) graph_faults: ActiveFault<GraphFault>,
     pub(super) changed: PersonOverrides,
+    pub(super) tokens: TokenChanges,
     pub(super) secrets: SecretChanges,
     pub(super) assertions: AssertionRegistry,
     pub(super) counters: EndpointCounters,
@@ -86,6 +88,7 @@ impl EmulatorControl {
             token_faults: ActiveFault::new(),
             graph_faults: ActiveFault::new(),
             changed: PersonOverrides::default(),
+            tokens: TokenChanges::default(),
             secrets: SecretChanges::default(),
             assertions: AssertionRegistry::default(),
             counters: EndpointCounters::default(),
@@ -111,6 +114,38 @@ impl EmulatorControl {
             ));
         });
         true
+    }
+
+    /// Gives an app a key of its own, as with claims mapping: it signs the app's ID tokens from now
+    /// on, and is published only under `?appid=`. Returns `false` if no key could be created.
+    pub async fn add_own_key(&self, client_id: &str) -> bool {
+        let now = self.clock.now();
+        let fresh =
+            tokio::task::spawn_blocking(move || SigningKey::generate(KeyFamily::Public, now)).await;
+        let Ok(Ok(fresh)) = fresh else { return false };
+        self.tokens.add_own_key(client_id, fresh);
+        true
+    }
+
+    /// Signs the ID tokens of one app with the own key of another one, from now on.
+    pub fn sign_with_key_of(&self, client_id: &str, other: &str) {
+        self.tokens.sign_with_key_of(client_id, other);
+    }
+
+    /// Sets a claim in all ID tokens from now on, or removes it.
+    pub fn set_claim(&self, name: &str, value: Option<serde_json::Value>) {
+        self.tokens.set_claim(name, value);
+    }
+
+    /// Reverts `set_claim`.
+    pub fn clear_claims(&self) {
+        self.tokens.clear_claims();
+    }
+
+    /// Sets whether the issuer is that of an External ID tenant (`<tenant ID>.ciamlogin.com`), at
+    /// whatever address the emulator is.
+    pub fn be_ciam(&self, on: bool) {
+        self.tokens.be_ciam(on);
     }
 
     /// Waits for the first key. Returns an empty set if it could not be created.

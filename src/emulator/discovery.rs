@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::keys::{KeySet, OtherKeys};
+use super::keys::{KeySet, OtherKeys, SigningKey};
 use super::state::EmulatorState;
-use super::tenants::{PERSONAL, TenantAddress, first_issuer, issuer};
+use super::tenants::{PERSONAL, TenantAddress, first_issuer};
 
 const CLAIMS: [&str; 19] = [
     "sub",
@@ -29,19 +29,20 @@ const CLAIMS: [&str; 19] = [
 ];
 
 /// Returns the version 2.0 metadata (OpenID Connect Discovery 1.0 section 3), with exactly Entra's
-/// members.
-pub(super) fn metadata(state: &EmulatorState, tenant: TenantAddress) -> Value {
+/// members. For one app, the keys are those of this app.
+pub(super) fn metadata(state: &EmulatorState, tenant: TenantAddress, app: Option<&str>) -> Value {
+    let query = app.map_or_else(String::new, |it| format!("?appid={it}"));
     let base = format!("{}/{}", state.authority, tenant.segment());
     json!({
         "token_endpoint": format!("{base}/oauth2/v2.0/token"),
         "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
-        "jwks_uri": format!("{base}/discovery/v2.0/keys"),
+        "jwks_uri": format!("{base}/discovery/v2.0/keys{query}"),
         "response_modes_supported": ["query", "fragment", "form_post"],
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": ["RS256"],
         "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
-        "issuer": issuer(&state.authority, tenant.home()),
+        "issuer": state.control.tokens.issuer(&state.authority, tenant.home()),
         "request_uri_parameter_supported": false,
         "userinfo_endpoint": format!("{}/oidc/userinfo", state.authority),
         "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
@@ -109,8 +110,8 @@ pub(super) fn keys(
     others: Option<&OtherKeys>,
     first_version: bool,
 ) -> Value {
-    let template = issuer(&state.authority, None);
-    let personal = issuer(&state.authority, Some(&PERSONAL));
+    let issuer = |home| state.control.tokens.issuer(&state.authority, home);
+    let (template, personal) = (issuer(None), issuer(Some(&PERSONAL)));
     let mut keys: Vec<Value> = Vec::new();
     let name = |issuer: &String| (!first_version).then(|| issuer.clone());
     if tenant.home() != Some(&PERSONAL) {
@@ -124,6 +125,12 @@ pub(super) fn keys(
         keys.push(others.personal.jwk(name(&personal).as_deref()));
     }
     json!({"keys": keys})
+}
+
+/// Returns the own key of an app with claims mapping, which no other document lists.
+pub(super) fn own_key(state: &EmulatorState, key: &SigningKey) -> Value {
+    let template = state.control.tokens.issuer(&state.authority, None);
+    json!({"keys": [key.jwk(Some(&template))]})
 }
 
 /// Returns the response to instance discovery; the emulator's own host is the only name in it.

@@ -32,6 +32,7 @@ mod tests;
 mod time;
 mod tls;
 mod token;
+mod token_changes;
 mod token_defect;
 mod token_response;
 mod web;

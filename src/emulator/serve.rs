@@ -210,12 +210,18 @@ async fn page_or_document(
     let reading = matches!(request.method, Method::GET | Method::HEAD);
     match (rest, reading, request.method == Method::POST) {
         ("v2.0/.well-known/openid-configuration", true, _) => {
-            web::public_json(&discovery::metadata(state, tenant))
+            web::public_json(&discovery::metadata(state, tenant, request.query.value("appid")))
         }
         (".well-known/openid-configuration", true, _) => {
             web::public_json(&discovery::first_metadata(state, tenant))
         }
-        ("discovery/v2.0/keys", true, _) => published(state, tenant, false).await,
+        ("discovery/v2.0/keys", true, _) => {
+            let app = request.query.value("appid");
+            match app.and_then(|it| state.control.tokens.own_key(it)) {
+                Some(key) => web::public_json(&discovery::own_key(state, &key)),
+                None => published(state, tenant, false).await,
+            }
+        }
         ("discovery/keys", true, _) => published(state, tenant, true).await,
         ("oauth2/v2.0/authorize", true, _) | ("oauth2/v2.0/authorize", _, true) => {
             authorize::authorize(state, tenant, request)

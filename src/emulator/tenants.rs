@@ -90,11 +90,6 @@ impl TenantAddress {
     }
 }
 
-/// Returns the issuer of version 2.0 tokens: for one tenant, or with literal braces.
-pub(super) fn issuer(authority: &str, home: Option<&EmulatedTenant>) -> String {
-    format!("{}/{}/v2.0", authority, home.map_or("{tenantid}", |it| it.id))
-}
-
 /// Returns the issuer of version 1.0 tokens, with a trailing slash. The emulator's host replaces
 /// `sts.windows.net`, like all other hosts.
 pub(super) fn first_issuer(authority: &str, home: Option<&EmulatedTenant>) -> String {

@@ -29,16 +29,17 @@ pub struct AuthorityHost {
 }
 
 impl AuthorityHost {
-    /// Fetches and checks the discovery document of a tenant.
+    /// Fetches and checks the discovery document of a tenant, or of one app in it.
     ///
     /// # Errors
     /// Why Entra could not be asked, or that it knows no such tenant.
     pub async fn discovery(
         &self,
         tenant: &TenantConfig,
+        app: Option<Guid>,
         skew: &ClockSkew,
     ) -> Result<EntraMetadata, Error> {
-        let address = metadata::address(&self.address, tenant);
+        let address = metadata::address(&self.address, tenant, app);
         let document = self.document(DISCOVERY_NAME, &address, skew).await?;
         Ok(metadata::read(&document, &self.address, tenant)?)
     }
@@ -48,7 +49,7 @@ impl AuthorityHost {
     /// # Errors
     /// Why Entra could not be asked, or that it does not know the domain.
     pub async fn tenant_of(&self, domain: String, skew: &ClockSkew) -> Result<Guid, Error> {
-        let metadata = self.discovery(&TenantConfig::Domain(domain), skew).await?;
+        let metadata = self.discovery(&TenantConfig::Domain(domain), None, skew).await?;
         metadata.tenant.ok_or(Error::Metadata(BadMetadata::Tenant))
     }
 

@@ -11,7 +11,8 @@ pub enum InvalidToken {
     /// Not three base64url parts that contain JSON objects.
     #[error("the token is malformed")]
     Malformed,
-    /// A header member or a claim occurs twice (RFC 7515 section 4, RFC 7519 section 4).
+    /// A header member or a claim occurs twice (RFC 7515 section 4, RFC 7519 section 4), or a claim
+    /// that is read has another one that differs by case only.
     #[error("the token contains a duplicate member")]
     DuplicateClaim,
     /// `alg` is not RS256.
@@ -68,6 +69,9 @@ pub enum InvalidToken {
     /// `oid` is not a GUID; it requires the scope `profile`.
     #[error("the token does not identify a person (oid)")]
     NoOid,
+    /// `sub` is missing, empty or too long.
+    #[error("the token does not name its subject (sub)")]
+    NoSubject,
     /// `roles` or `groups` is not a list of strings.
     #[error("the token's roles or groups cannot be read")]
     Lists,

@@ -91,9 +91,11 @@ struct DiscoveryDocument {
     msgraph_host: Option<String>,
 }
 
-/// Returns the address of the discovery document.
-pub fn address(authority: &str, tenant: &TenantConfig) -> String {
-    format!("{authority}/{}/v2.0/.well-known/openid-configuration", tenant.segment())
+/// Returns the address of the discovery document. For one app, the document leads to the keys that
+/// are published for this app only (`learn:/access-tokens`, "Validate the signature").
+pub fn address(authority: &str, tenant: &TenantConfig, app: Option<Guid>) -> String {
+    let query = app.map_or_else(String::new, |it| format!("?appid={it}"));
+    format!("{authority}/{}/v2.0/.well-known/openid-configuration{query}", tenant.segment())
 }
 
 /// Reads a discovery document that was requested from `authority` for `tenant`.
@@ -112,11 +114,7 @@ pub fn read(
         serde_json::from_slice(bytes).map_err(|_| BadMetadata::Malformed)?;
     let authority = Url::parse(authority).map_err(|_| BadMetadata::Issuer)?;
     let whose = tenant_of_issuer(&document.issuer, tenant)?;
-    let issuer = at_home(&document.issuer, &authority, whose).ok_or(BadMetadata::Issuer)?;
-    // Compares with an address built from its parts, which rules out user names, queries, doubled
-    // slashes and other spellings.
-    let segment = whose.map_or_else(|| TENANT_TEMPLATE.to_owned(), |it| it.to_string());
-    if document.issuer != format!("{}/{segment}/v2.0", issuer.origin().ascii_serialization()) {
+    if !is_issuer(&document.issuer, &authority, whose) {
         return Err(BadMetadata::Issuer);
     }
     if matches!(tenant, TenantConfig::Id(asked) if Some(*asked) != whose) {
@@ -144,6 +142,20 @@ pub fn read(
         issuer: document.issuer,
         tenant: whose,
     })
+}
+
+/// Whether this is the issuer of the tenant at the authority. Compares with an address built from
+/// its parts, which rules out user names, queries, doubled slashes and other spellings.
+fn is_issuer(issuer: &str, authority: &Url, tenant: Option<Guid>) -> bool {
+    let segment = tenant.map_or_else(|| TENANT_TEMPLATE.to_owned(), |it| it.to_string());
+    let at = |origin: &str| issuer == format!("{origin}/{segment}/v2.0");
+    let is_own =
+        at_home(issuer, authority, tenant).is_some_and(|it| at(&it.origin().ascii_serialization()));
+    // An External ID tenant keeps this issuer behind a custom domain. Microsoft's own hosts name
+    // themselves.
+    let is_custom =
+        authority.host_str().is_some_and(|host| !CLOUDS.iter().any(|it| it.signs_in_at(host)));
+    is_own || tenant.is_some() && is_custom && at(&format!("https://{segment}{CIAM_SUFFIX}"))
 }
 
 /// Returns the tenant that an issuer names: its only path segment before `v2.0`. A template names
@@ -320,6 +332,38 @@ mod tests {
         ] {
             assert_eq!(named(authority, host), None, "{host}");
         }
+    }
+
+    #[test]
+    fn an_external_id_tenant_has_its_own_issuer_behind_a_custom_domain() {
+        let of = |authority: &str, issuer: &str, asked: &TenantConfig| {
+            let mut document = document(authority);
+            document["issuer"] = issuer.into();
+            judged(&document, authority, asked)
+        };
+        let ciam = format!("https://{TENANT}.ciamlogin.com/{TENANT}/v2.0");
+        let domain = TenantConfig::Domain("contoso.onmicrosoft.com".to_owned());
+        for authority in ["https://login.contoso.com", "https://login.contoso.com:8443"] {
+            for asked in [tenant(), domain.clone()] {
+                let metadata = of(authority, &ciam, &asked).unwrap();
+                assert_eq!((metadata.issuer, metadata.tenant), (ciam.clone(), Guid::parse(TENANT)));
+            }
+            let other = "99999999-9999-4999-8999-999999999999";
+            for issuer in [
+                ciam.replacen(TENANT, other, 1),
+                ciam.replacen(TENANT, "contoso", 1),
+                ciam.replace("https", "http"),
+                ciam.replace(".com/", ".com.example/"),
+                ciam.replace(".com/", ".com:443/"),
+                format!("{ciam}/"),
+            ] {
+                let refused = of(authority, &issuer, &domain);
+                assert_eq!(refused.unwrap_err(), BadMetadata::Issuer, "{issuer}");
+            }
+            let issuer = ciam.replace(TENANT, other);
+            assert_eq!(of(authority, &issuer, &tenant()).unwrap_err(), BadMetadata::Tenant);
+        }
+        assert_eq!(of(PUBLIC, &ciam, &tenant()).unwrap_err(), BadMetadata::Issuer);
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod refresh;
 pub(crate) mod refresh_failure;
 mod registration;
 pub(crate) mod registration_credentials;
+mod registration_keys;
 mod rules;
 mod sign_in;
 mod skew;

@@ -8,6 +8,7 @@ use super::error::Error;
 use super::oidc::AppRegistration;
 use super::redeem::TokenRequestSender;
 use super::registration_credentials::RegistrationCredentials;
+use super::registration_keys::RegistrationKeys;
 use super::rules::{self, ExpectedToken};
 use super::tenants::AdmittedTenants;
 use super::verified::VerifiedUser;
@@ -30,6 +31,7 @@ pub struct EntraRegistration {
     /// Whether Entra accepts this registration.
     circuit: CircuitBreaker,
     pub(super) proofs: RegistrationCredentials,
+    keys: RegistrationKeys,
     recheck: RecheckConfig,
     guests: bool,
     beside_others: bool,
@@ -68,6 +70,7 @@ impl EntraRegistration {
                     .chain(config.scopes.iter().cloned())
                     .collect(),
             }),
+            keys: RegistrationKeys::default(),
             guests: config.guests,
             beside_others: false,
             groups: config.groups,
@@ -144,14 +147,15 @@ impl EntraRegistration {
     ) -> Result<VerifiedUser, Error> {
         let id_token = id_token.ok_or(Error::Answer)?;
         let unverified = token::parse(id_token.expose().as_bytes())?;
-        // The tenant's keys. Keys that are published for one client ID only would be looked up
-        // here first, and kept with this registration: below, `aud` must be its client ID.
-        let (snapshot, key) = self.authority.source.key(unverified.kid()).await?;
+        let (source, client_id) = (&self.authority.source, self.proofs.current().client_id);
+        let snapshot = source.snapshot().await?;
+        // The key can be this registration's own: below, `aud` must be its client ID.
+        let key = self.keys.key(source, client_id, unverified.kid()).await?;
         let claims = unverified.verify(&key)?;
         let expected = ExpectedToken {
             metadata: &snapshot.metadata,
             admitted: &self.admitted,
-            client_id: self.proofs.current().client_id,
+            client_id,
             nonce,
             guests: self.guests,
             beside_others: self.beside_others,
@@ -159,15 +163,16 @@ impl EntraRegistration {
             custom: &self.custom,
         };
         let mut identity = rules::judge(&claims, &key, &expected)?;
+        let mut lists_groups = true;
         match self.groups {
-            config::entra::GroupsSource::Token => {}
+            config::entra::GroupsSource::Token => lists_groups = rules::lists_groups(&claims),
             // Handled as if there were too many groups for the token, so that they come from Graph.
             config::entra::GroupsSource::Graph => identity.groups = PersonGroups::Overage,
             config::entra::GroupsSource::Off => {
                 identity.groups = PersonGroups::Known(StringList::default());
             }
         }
-        Ok(VerifiedUser::new(identity))
+        Ok(VerifiedUser::new(identity, lists_groups))
     }
 
     /// Interval between questions to Entra about a live session, in seconds since its last answer.
@@ -224,6 +229,9 @@ impl EntraRegistration {
         let is_same_tenant = is_shared || self.authority.inherit(&old.authority);
         if is_same_tenant && self.proofs.is_same_client(&old.proofs) {
             self.circuit.inherit(&old.circuit);
+        }
+        if is_same_tenant && self.proofs.current().client_id == old.proofs.current().client_id {
+            self.keys.inherit(&old.keys);
         }
     }
 

@@ -16,6 +16,8 @@ const LEEWAY_SECONDS: u64 = 60;
 /// Maximum remaining lifetime of a token, in seconds: two days; the longest that a tenant can set
 /// is one.
 const MAX_TOKEN_LIFETIME_SECONDS: u64 = 2 * 24 * 3600;
+/// Maximum length of `sub`, in bytes (OpenID Connect Core section 2).
+const MAX_SUBJECT_BYTES: usize = 255;
 /// Maximum length of a person's text claims, in bytes; longer ones are omitted.
 const MAX_TEXT_CLAIM_BYTES: usize = 1024;
 /// Maximum length of `login_hint` and of custom claims, in bytes.
@@ -52,6 +54,20 @@ pub fn judge(
     key: &VerificationKey,
     expected: &ExpectedToken<'_>,
 ) -> Result<Identity, InvalidToken> {
+    let outcome = judge_unambiguous(claims, key, expected);
+    if claims.is_ambiguous() { Err(InvalidToken::DuplicateClaim) } else { outcome }
+}
+
+/// Whether a token names the person's groups, even if there are none. A `null` names none.
+pub fn lists_groups(claims: &TokenClaims) -> bool {
+    claims.claim("groups").is_some_and(|it| !it.is_null())
+}
+
+fn judge_unambiguous(
+    claims: &TokenClaims,
+    key: &VerificationKey,
+    expected: &ExpectedToken<'_>,
+) -> Result<Identity, InvalidToken> {
     let tid = origin(claims, key, expected)?;
     audience(claims, expected.client_id)?;
     let iat = times(claims, expected.now)?;
@@ -59,6 +75,11 @@ pub fn judge(
         nonce(claims, sent)?;
     }
     let oid = claims.text("oid").and_then(Guid::parse).ok_or(InvalidToken::NoOid)?;
+    // Required, although people are told apart by `oid`: OpenID Connect Core section 2.
+    claims
+        .text("sub")
+        .filter(|it| (1..=MAX_SUBJECT_BYTES).contains(&it.len()))
+        .ok_or(InvalidToken::NoSubject)?;
     let guest = is_guest(claims, tid);
     if guest && !expected.guests {
         return Err(InvalidToken::Guest);
@@ -222,7 +243,8 @@ fn groups(claims: &TokenClaims) -> Result<PersonGroups, InvalidToken> {
 
 fn list(value: Option<&Value>) -> Result<StringList, InvalidToken> {
     match value {
-        None => Ok(StringList::default()),
+        // A missing or empty list grants nothing.
+        None | Some(Value::Null) => Ok(StringList::default()),
         Some(Value::String(one)) => Ok(std::iter::once(one).collect()),
         Some(Value::Array(all)) => {
             all.iter().map(Value::as_str).collect::<Option<_>>().ok_or(InvalidToken::Lists)

@@ -9,6 +9,7 @@ use super::keys::{self, KnownKeys, VerificationKey};
 use super::metadata::EntraMetadata;
 use super::skew::ClockSkew;
 use crate::base::domains::TenantDomains;
+use crate::base::guid::Guid;
 use crate::config::entra::TenantConfig;
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
@@ -17,13 +18,13 @@ use tokio::sync::Mutex;
 
 /// Interval of the background refresh of both documents, in seconds
 /// (`learn:/signing-key-rollover`).
-const REFRESH_INTERVAL_SECONDS: u64 = 3600;
+pub(super) const REFRESH_INTERVAL_SECONDS: u64 = 3600;
 /// Maximum pause between two attempts while there is no snapshot yet, in seconds.
 const MAX_STARTUP_PAUSE_SECONDS: u64 = 30;
 /// Maximum pause between two attempts while a snapshot is in use, in seconds.
 const MAX_RETRY_PAUSE_SECONDS: u64 = 15 * 60;
 /// Minimum time between two fetches that an unknown `kid` triggers, in seconds.
-const KEY_COOL_DOWN_SECONDS: u64 = 30;
+pub(super) const KEY_COOL_DOWN_SECONDS: u64 = 30;
 /// While a domain is not resolved to a tenant, the pauses are those after this number of failures:
 /// four minutes.
 const PENDING_DOMAIN_FAILURES: u32 = 9;
@@ -144,18 +145,15 @@ impl EntraSource {
         outcome
     }
 
-    /// Returns the key with that `kid`, and the snapshot. An unknown `kid` triggers a fetch of the
-    /// keys, at most once per cool-down.
+    /// Returns the tenant's key with that `kid`. An unknown `kid` triggers a fetch of the keys, at
+    /// most once per cool-down.
     ///
     /// # Errors
     /// `UnknownKey`, or why Entra could not be asked.
-    pub async fn key(
-        &self,
-        kid: &str,
-    ) -> Result<(Arc<EntraSnapshot>, Arc<VerificationKey>), Error> {
+    pub async fn key(&self, kid: &str) -> Result<Arc<VerificationKey>, Error> {
         let snapshot = self.snapshot().await?;
         if let Some(key) = snapshot.keys.find(kid) {
-            return Ok((Arc::clone(&snapshot), Arc::clone(key)));
+            return Ok(Arc::clone(key));
         }
         let mut turn = self.turn.lock().await;
         let now = self.host.clock.now();
@@ -167,8 +165,20 @@ impl EntraSource {
             turn.forced = Some(now);
             newest = self.fetch_keys(&newest.metadata).await?;
         }
-        let key = newest.keys.find(kid).map(Arc::clone).ok_or(Error::UnknownKey)?;
-        Ok((newest, key))
+        newest.keys.find(kid).map(Arc::clone).ok_or(Error::UnknownKey)
+    }
+
+    /// Fetches the keys that are published for one app, and nowhere else.
+    ///
+    /// # Errors
+    /// Why Entra could not be asked.
+    pub(in crate::entra) async fn keys_of_app(
+        &self,
+        app: Guid,
+    ) -> Result<Vec<VerificationKey>, Error> {
+        let metadata = self.host.discovery(&self.tenant(), Some(app), &self.skew).await?;
+        let document = self.host.document(KEYS_NAME, &metadata.keys, &self.skew).await?;
+        Ok(keys::read(&document)?)
     }
 
     /// Refreshes everything forever: hourly, and sooner after a failure.
@@ -234,7 +244,7 @@ impl EntraSource {
 
     async fn fetch_all(&self, turn: &mut FetchTurn) -> Result<Arc<EntraSnapshot>, Error> {
         let asked = async {
-            let metadata = self.host.discovery(&self.tenant(), &self.skew).await?;
+            let metadata = self.host.discovery(&self.tenant(), None, &self.skew).await?;
             self.resolve(turn).await;
             self.fetch_keys(&metadata).await
         };

@@ -10,8 +10,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Maximum token size, in bytes; a token with 200 groups has 12 KiB.
 const MAX_ENTRA_TOKEN_BYTES: usize = 64 * 1024;
@@ -29,8 +30,12 @@ pub struct UnverifiedToken<'a> {
 }
 
 /// The claims of a token with a valid signature; only `UnverifiedToken::verify` creates them.
-#[derive(PartialEq)]
-pub struct TokenClaims(Map<String, Value>);
+pub struct TokenClaims {
+    all: Map<String, Value>,
+    /// Names, in lower case, that several claims share except for their case.
+    shared: HashSet<String>,
+    was_shared_read: AtomicBool,
+}
 
 /// Parses a token without trusting it.
 ///
@@ -54,6 +59,9 @@ pub fn parse(bytes: &[u8]) -> Result<UnverifiedToken<'_>, InvalidToken> {
 /// Checks the header; returns the `kid`. Keys that a header contains (`jwk`, `x5c`) or points to
 /// (`jku`, `x5u`) are never used.
 fn judge(header: &Map<String, Value>) -> Result<String, InvalidToken> {
+    if !shared_names(header).is_empty() {
+        return Err(InvalidToken::DuplicateClaim);
+    }
     if header.get("alg").and_then(Value::as_str) != Some("RS256") {
         return Err(InvalidToken::Algorithm);
     }
@@ -87,14 +95,29 @@ impl UnverifiedToken<'_> {
         if key.kid() != self.kid || !key.fits(self.signed.as_bytes(), &self.signature) {
             return Err(InvalidToken::Signature);
         }
-        object(self.payload).map(TokenClaims)
+        object(self.payload).map(TokenClaims::new)
     }
 }
 
 impl TokenClaims {
-    /// Returns a claim of any type.
+    fn new(all: Map<String, Value>) -> Self {
+        Self { shared: shared_names(&all), all, was_shared_read: AtomicBool::new(false) }
+    }
+
+    /// Returns a claim of any type. If another claim differs by case only, its meaning is unclear:
+    /// the token is then `is_ambiguous`, and there is no claim.
     pub fn claim(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
+        if !self.shared.is_empty() && self.shared.contains(&name.to_ascii_lowercase()) {
+            self.was_shared_read.store(true, Ordering::Relaxed);
+            return None;
+        }
+        self.all.get(name)
+    }
+
+    /// Whether a claim was read that has another one that differs by case only. Claims that no one
+    /// reads, such as a tenant's own, may differ so.
+    pub fn is_ambiguous(&self) -> bool {
+        self.was_shared_read.load(Ordering::Relaxed)
     }
 
     /// Returns a claim if it is a string.
@@ -113,6 +136,16 @@ impl fmt::Debug for TokenClaims {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Claims")
     }
+}
+
+/// Returns the names, in lower case, that several members share except for their case: another
+/// reader could treat `TID` and `tid` as the same.
+fn shared_names(all: &Map<String, Value>) -> HashSet<String> {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for name in all.keys() {
+        *counts.entry(name.to_ascii_lowercase()).or_default() += 1;
+    }
+    counts.into_iter().filter(|it| it.1 > 1).map(|it| it.0).collect()
 }
 
 /// Decodes base64url without padding that contains one JSON object without duplicate names.
@@ -186,9 +219,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut out = Map::new();
         let mut seen = HashSet::new();
         while let Some((name, StrictJson(value))) = members.next_entry::<String, StrictJson>()? {
-            // A later consumer could treat `TID` and `tid` as the same name, so a token with both
-            // is rejected.
-            if !seen.insert(name.to_ascii_lowercase()) {
+            if !seen.insert(name.clone()) {
                 return Err(A::Error::custom(DUPLICATE_NAME));
             }
             out.insert(name, value);

@@ -109,6 +109,8 @@ pub(crate) struct SignInPhrases {
     pub(crate) stranger_remedy: RemedyText,
     pub(crate) no_proof: TitledText,
     pub(crate) unreachable: TitledText,
+    pub(crate) unknown_key: TitledText,
+    pub(crate) unknown_key_remedy: RemedyText,
     pub(crate) nothing_under_way: NoticeText,
     pub(crate) app_waits: NoticeText,
     pub(crate) unreadable: NoticeText,

@@ -43,6 +43,7 @@ mod step_up;
 mod streaming;
 mod tenants;
 mod tls;
+mod token_rules;
 mod tools;
 mod tunnels;
 mod verify;

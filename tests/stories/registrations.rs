@@ -163,3 +163,26 @@ async fn an_outage_of_the_operators_own_tenant_keeps_nobody_of_another_from_bein
     assert_eq!(maya.asks("POST", REFRESH, SCRIPT).await.status, 503);
     assert_eq!(frida.asks("POST", REFRESH, SCRIPT).await.status, 200);
 }
+
+// Keys that are published for one app only were not read at all; they must not become the tenant's.
+#[tokio::test]
+async fn a_key_of_one_app_verifies_no_token_of_another_in_the_same_tenant() {
+    let there = world().await;
+    let control = there.world.emulator.control();
+    assert!(control.add_own_key(EVILCO_CLIENT_ID).await);
+    // Evilco's own people sign in with it.
+    there.signed_in_at("evilco", MAYA).await;
+    // Contoso's do not, although its registration is in the same tenant.
+    control.sign_with_key_of(CLIENT_ID, EVILCO_CLIENT_ID);
+    let mut browser = there.world.browser();
+    let page = there.comes(&mut browser, "contoso", MAYA).await;
+    assert_eq!(page.status, 503, "{}", page.body);
+    assert!(page.body.contains("claims mapping"), "{}", page.body);
+    // With a key of its own it is still not Evilco's that counts.
+    assert!(control.add_own_key(CLIENT_ID).await);
+    there.world.later(31);
+    let page = there.comes(&mut browser, "contoso", MAYA).await;
+    assert_eq!(page.status, 503, "{}", page.body);
+    control.sign_with_key_of(CLIENT_ID, CLIENT_ID);
+    there.signed_in_at("contoso", MAYA).await;
+}

@@ -261,6 +261,10 @@ fn claims_that_break_a_rule_are_refused_by_name() {
         ("oid", json!(null), InvalidToken::NoOid),
         ("oid", json!("maya@contoso.com"), InvalidToken::NoOid),
         ("oid", json!(format!("{{{OID}}}")), InvalidToken::NoOid),
+        ("sub", json!(null), InvalidToken::NoSubject),
+        ("sub", json!(""), InvalidToken::NoSubject),
+        ("sub", json!(7), InvalidToken::NoSubject),
+        ("sub", json!("s".repeat(256)), InvalidToken::NoSubject),
         ("ver", json!(null), InvalidToken::Version),
         ("ver", json!("1.0"), InvalidToken::Version),
         ("ver", json!(2.0), InvalidToken::Version),
@@ -268,6 +272,9 @@ fn claims_that_break_a_rule_are_refused_by_name() {
         ("roles", json!(["Admin", 7]), InvalidToken::Lists),
         ("groups", json!(7), InvalidToken::Lists),
         ("TID", json!(OTHER), InvalidToken::DuplicateClaim),
+        ("Sub", json!("other"), InvalidToken::DuplicateClaim),
+        ("NAME", json!("Other"), InvalidToken::DuplicateClaim),
+        ("Preferred_Username", json!("x"), InvalidToken::DuplicateClaim),
     ] {
         assert_eq!(judged(&with(name, value.clone())).unwrap_err(), expected, "{name} {value}");
     }
@@ -291,6 +298,41 @@ fn claims_within_the_leeway_and_in_their_other_forms_are_accepted() {
     ] {
         assert!(judged(&with(name, value.clone())).is_ok(), "{name} {value}");
     }
+}
+
+#[test]
+fn claims_that_differ_by_case_are_refused_only_where_they_are_read() {
+    let both = changed(changed(claims(), "department", json!("a")), "Department", json!("b"));
+    let token = signed(&header(), &both);
+    assert!(judged(&token).is_ok());
+    assert!(judged_with(&token, &key(), true, &["name"]).is_ok());
+    for custom in ["department", "Department", "DEPARTMENT"] {
+        assert_eq!(
+            judged_with(&token, &key(), true, &[custom]).unwrap_err(),
+            InvalidToken::DuplicateClaim,
+            "{custom}"
+        );
+    }
+    // Entrada reads these itself.
+    for (first, second) in [("groups", "Groups"), ("roles", "ROLES"), ("email", "Email")] {
+        let both = changed(changed(claims(), first, json!(["a"])), second, json!(["b"]));
+        let refused = judged(&signed(&header(), &both)).unwrap_err();
+        assert_eq!(refused, InvalidToken::DuplicateClaim, "{first}");
+    }
+    // A header is read as a whole.
+    let both = changed(header(), "KID", json!("k1"));
+    assert_eq!(judged(&signed(&both, &claims())).unwrap_err(), InvalidToken::DuplicateClaim);
+}
+
+#[test]
+fn a_null_list_grants_nothing() {
+    let mut nulls = claims();
+    for name in ["roles", "groups", "acrs", "email", "azp_", "auth_time"] {
+        nulls[name] = Value::Null;
+    }
+    let maya = judged(&signed(&header(), &nulls)).unwrap();
+    assert!(maya.roles.is_empty() && maya.acrs.is_empty());
+    assert_eq!(maya.groups, PersonGroups::Known(StringList::default()));
 }
 
 #[test]

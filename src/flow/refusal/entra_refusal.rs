@@ -50,6 +50,9 @@ pub(in crate::flow) fn words(
                 again,
             )
         }
+        entra::Error::UnknownKey => {
+            with_retry(phrases, unknown_key(phrases, &names(app, entra)), again)
+        }
         entra::Error::Credential(_) => {
             let shape = unavailable(NoticeParty::AppOwner);
             with_retry(
@@ -67,6 +70,14 @@ pub(in crate::flow) fn words(
             )
         }
     }
+}
+
+/// The key of the token is published neither for the tenant nor for this app.
+fn unknown_key(phrases: &NoticePhrases, names: &RemedyNames) -> RefusalWords {
+    let (shape, said) = (unavailable(NoticeParty::AppOwner), &phrases.sign_in.unknown_key);
+    RefusalWords::under(&phrases.title.not_now, shape, said)
+        .with_remedy(NoticeParty::AppOwner, &phrases.sign_in.unknown_key_remedy)
+        .detail("Client ID", "client_id", Some(&names.client_id))
 }
 
 /// The person signed in at Entra with an account that has no access here. Unless another account is

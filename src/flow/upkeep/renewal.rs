@@ -74,5 +74,7 @@ pub(super) async fn redeem(
     if let (Some(all), Some(member)) = (&registrations.organizations, &member) {
         all.credential_used(member.organization, &entra, &refreshed.by).await;
     }
-    Ok(entra.verify(refreshed).await?)
+    let user = entra.verify(refreshed).await?;
+    let had_groups = session.identity().groups.ids().is_none_or(|it| !it.is_empty());
+    Ok(if had_groups { user.unlisted_groups_are_unknown() } else { user })
 }
