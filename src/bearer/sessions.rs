@@ -117,7 +117,7 @@ impl BearerSessions {
         if let Some(seen) = live.find_client_sign_in(sign_in) {
             return Ok(Some(seen));
         }
-        if live.has_ended(sign_in) {
+        if live.ended_sign_ins().contains(sign_in) {
             return Ok(None);
         }
         let Some(directory) = directory else { return Ok(None) };
@@ -274,7 +274,7 @@ mod tests {
         assert!(lookup.session_of(id).await.is_none());
         assert_eq!(lookup.started(), 1);
         // Only the displacement prevents it: the row is still valid.
-        live.forget_ended(id);
+        live.ended_sign_ins().forget(id);
         assert!(lookup.session_of(id).await.is_some());
     }
 
@@ -293,7 +293,7 @@ mod tests {
             }
             assert!(lookup.session_of(id).await.is_none(), "{needs_sign_in}");
             // A session that became idle starts again.
-            live.forget_ended(id);
+            live.ended_sign_ins().forget(id);
             assert!(lookup.session_of(id).await.is_some(), "{needs_sign_in}");
         }
     }

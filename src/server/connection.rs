@@ -1,6 +1,7 @@
 //! Serves one connection, from its first byte to its last.
 
 use super::body::{InFlightRequest, TrackedBody};
+use super::head_limits::HeadLimits;
 use super::heads::QueuedHeads;
 use super::http2::{StreamExecutor, WatchedConnection};
 use super::lent_transport::TransportHome;
@@ -11,7 +12,7 @@ use crate::wire::body::Body;
 use crate::wire::peer::Peer;
 use crate::wire::proxy_protocol::{self, MAX_HEADER_BYTES, ProxyHeader};
 use crate::wire::reply;
-use http::header::{COOKIE, STRICT_TRANSPORT_SECURITY};
+use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
@@ -72,35 +73,6 @@ pub(super) struct HttpProtocol {
     streams: u32,
     limits: HeadLimits,
     hsts: Option<HeaderValue>,
-}
-
-/// The size limits of a request head.
-#[derive(Clone, Copy, Debug)]
-struct HeadLimits {
-    bytes: usize,
-    headers: usize,
-}
-
-/// What a field has beside its name and value, in bytes: a colon, a space and the line end.
-const FIELD_BYTES: usize = 4;
-
-impl HeadLimits {
-    /// Whether the head exceeds the limits. hyper itself reads up to twice as many bytes before it
-    /// rejects a head, and over HTTP/2 any number of fields.
-    fn exceeded(self, request: &Request<Incoming>) -> bool {
-        let headers = request.headers();
-        let target = request.uri().path_and_query().map_or(0, |it| it.as_str().len());
-        let bytes =
-            headers.iter().map(|it| it.0.as_str().len() + it.1.len() + FIELD_BYTES).sum::<usize>();
-        if headers.len() <= self.headers && bytes + target <= self.bytes {
-            return false;
-        }
-        // Over HTTP/2, browsers send each cookie in a field of its own (RFC 9113 section 8.2.3).
-        // They count as the one line that they are over HTTP/1.1.
-        let crumbs = headers.get_all(COOKIE).iter().count().saturating_sub(1);
-        let saved = crumbs * (COOKIE.as_str().len() + FIELD_BYTES - "; ".len());
-        headers.len() - crumbs > self.headers || bytes + target - saved > self.bytes
-    }
 }
 
 impl HttpProtocol {

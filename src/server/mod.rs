@@ -13,6 +13,7 @@ mod coarse_clock;
 mod connection;
 mod frames;
 mod gate;
+mod head_limits;
 mod heads;
 mod http2;
 mod lent_transport;

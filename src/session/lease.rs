@@ -3,6 +3,7 @@
 //! Entra may accept a refresh token only once. So one process at a time uses it, and stores the new
 //! one before it judges Entra's answer.
 
+use super::recheck_outcome::RecheckOutcome;
 use super::record::{Session, Via};
 use super::standing::{LeaseTurn, RecheckLease};
 use super::store::SessionStore;
@@ -24,19 +25,6 @@ pub enum LeaseKeeper<'a> {
     Store(&'a SessionStore),
     /// The directory's row of a sign-in on one of the app's own clients.
     Row(&'a Directory, Guid),
-}
-
-/// What a recheck means for its session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecheckOutcome {
-    /// The person still has access.
-    Fresh,
-    /// The person has lost access.
-    Ended,
-    /// The person must sign in again.
-    SignInNeeded,
-    /// Nothing is known: another attempt follows.
-    Later,
 }
 
 impl<'a> LeaseKeeper<'a> {
@@ -164,21 +152,5 @@ impl<'a> LeaseKeeper<'a> {
             }
         }
         self.release(session).await
-    }
-}
-
-impl RecheckOutcome {
-    /// Reasons in the row of a sign-in on a native client.
-    pub(in crate::session) const ENDED_BY_ENTRA: &'static str = "Entra ended the person's access";
-    pub(in crate::session) const SIGN_IN_REQUIRED: &'static str = "Entra requires a new sign-in";
-
-    /// Returns the name in the metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Fresh => "live",
-            Self::Ended => "ended",
-            Self::SignInNeeded => "sign_in_required",
-            Self::Later => "unavailable",
-        }
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! Every request reads them: nothing here waits, and no lock is held while anything waits.
 
+use super::ended_sign_ins::EndedSignIns;
 use super::groups_age::GroupsAge;
 use super::index::SessionIndex;
-use super::lease::RecheckOutcome;
+use super::recheck_outcome::RecheckOutcome;
 use super::record::{Session, SessionEnd, Via};
+use super::session_key::{SESSION_ID_BYTES, SessionKey, client_sign_in_key, key, read};
 use super::standing::EntraStanding;
 use crate::base::clock::Clock;
 use crate::base::guid::Guid;
@@ -18,21 +20,13 @@ use crate::directory::client_sign_ins::MORE_THAN_PER_PERSON;
 use crate::entra::claims_challenge::ClaimsChallenge;
 use crate::entra::verified::VerifiedUser;
 use arc_swap::{ArcSwap, ArcSwapOption};
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-
-/// Length of a session ID in bytes (256 bits), and of its base64url text.
-const SESSION_ID_BYTES: usize = 32;
-const SESSION_ID_CHARS: usize = 43;
-
-type SessionKey = [u8; 32];
 
 /// Sessions in this process by the SHA-256 digest of their IDs: memory contents give no access.
 #[derive(Debug)]
@@ -48,7 +42,7 @@ pub struct LiveSessions {
     /// Whether that is less than the capacity. Otherwise one person may have all sessions.
     is_limited_per_person: bool,
     /// Sign-ins on native clients that ended here and not yet in their rows, with the reason.
-    ended_sign_ins: Mutex<HashMap<Guid, &'static str>>,
+    ended_sign_ins: EndedSignIns,
 }
 
 /// A sign-in that starts a browser's session.
@@ -109,7 +103,7 @@ impl LiveSessions {
             idle: config.idle.as_secs(),
             lifetime: config.lifetime.as_secs(),
             max_per_person: usize::try_from(config.per_person).unwrap_or(usize::MAX),
-            ended_sign_ins: Mutex::default(),
+            ended_sign_ins: EndedSignIns::default(),
             is_limited_per_person: config.per_person < config.capacity,
         }
     }
@@ -175,7 +169,7 @@ impl LiveSessions {
         own.sort_by_key(|it| (it.last_seen(), it.started_at()));
         own.truncate(too_many);
         for session in &own {
-            self.ends_before_its_row(session, MORE_THAN_PER_PERSON);
+            self.ended_sign_ins.add(session, MORE_THAN_PER_PERSON);
         }
         let ended = self.end_each(own);
         tracing::warn!(ended, user = %who.oid, "person exceeded [session] per_person; the sessions unused longest ended");
@@ -216,32 +210,9 @@ impl LiveSessions {
         self.max_per_person
     }
 
-    /// Returns the sign-ins on native clients that have ended although their rows may not have,
-    /// with the reasons.
-    pub fn ended_sign_ins(&self) -> Vec<(Guid, &'static str)> {
-        self.ended_by_client_id().iter().map(|(id, reason)| (*id, *reason)).collect()
-    }
-
-    /// Whether that sign-in on a native client has ended, whatever its row says.
-    pub fn has_ended(&self, client_sign_in: Guid) -> bool {
-        self.ended_by_client_id().contains_key(&client_sign_in)
-    }
-
-    /// Forgets a sign-in after its row has ended.
-    pub fn forget_ended(&self, client_sign_in: Guid) {
-        self.ended_by_client_id().remove(&client_sign_in);
-    }
-
-    /// Prevents a session of a native client from starting again from its row, which ends a moment
-    /// later.
-    fn ends_before_its_row(&self, session: &Session, reason: &'static str) {
-        if let Some(id) = session.via.client_sign_in() {
-            self.ended_by_client_id().insert(id, reason);
-        }
-    }
-
-    fn ended_by_client_id(&self) -> MutexGuard<'_, HashMap<Guid, &'static str>> {
-        self.ended_sign_ins.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the sign-ins on native clients that ended here, perhaps before their rows.
+    pub fn ended_sign_ins(&self) -> &EndedSignIns {
+        &self.ended_sign_ins
     }
 
     fn session(
@@ -356,14 +327,14 @@ impl LiveSessions {
 
     /// Ends a session that the caller has because Entra ended the person's access.
     pub fn end_refused(&self, session: &Session) {
-        self.ends_before_its_row(session, RecheckOutcome::ENDED_BY_ENTRA);
+        self.ended_sign_ins.add(session, RecheckOutcome::ENDED_BY_ENTRA);
         self.end_held(session);
     }
 
     /// Ends a session that the caller has because the person must sign in again; `claims` is what
     /// must be proven then, if Entra says so. The record stays for the sign-in.
     pub fn end_for_sign_in(&self, session: &Session, claims: Option<ClaimsChallenge>) {
-        self.ends_before_its_row(session, RecheckOutcome::SIGN_IN_REQUIRED);
+        self.ended_sign_ins.add(session, RecheckOutcome::SIGN_IN_REQUIRED);
         session.standing.needs_sign_in(claims);
         session.end.notify();
     }
@@ -404,28 +375,4 @@ impl LiveSessions {
     pub fn count(&self) -> u64 {
         self.sessions.entry_count()
     }
-}
-
-fn read(id: &str) -> Option<SessionKey> {
-    (id.len() == SESSION_ID_CHARS).then(|| key(id))
-}
-
-/// Cannot equal the digest of a cookie, because the input has another length.
-fn client_sign_in_key(client_sign_in: Guid) -> SessionKey {
-    let mut out = [0; 32];
-    out.copy_from_slice(
-        digest(
-            &SHA256,
-            &[b"sign-in on a client of the app's own ".as_slice(), client_sign_in.bytes()].concat(),
-        )
-        .as_ref(),
-    );
-    out
-}
-
-/// Digests the text, not the decoded bytes: an ID has only one valid spelling.
-fn key(id: &str) -> SessionKey {
-    let mut out = [0; 32];
-    out.copy_from_slice(digest(&SHA256, id.as_bytes()).as_ref());
-    out
 }

@@ -2,6 +2,7 @@
 //!
 //! A session starts only from a verified user. The stores do not depend on cookies or requests.
 
+pub(crate) mod ended_sign_ins;
 pub(crate) mod groups_age;
 mod index;
 pub(crate) mod lease;
@@ -9,8 +10,10 @@ pub mod live;
 pub mod pending;
 mod people;
 pub(crate) mod person;
+pub(crate) mod recheck_outcome;
 pub(crate) mod record;
 pub(crate) mod rounds;
+mod session_key;
 pub(crate) mod standing;
 pub(crate) mod store;
 

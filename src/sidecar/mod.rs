@@ -205,7 +205,7 @@ impl Process {
     /// Ends the rows of sign-ins on native clients that have ended here. Runs in the background,
     /// apart from the request that calls it.
     pub fn end_rows_of_ended_sign_ins(&self) {
-        let ended = self.live.ended_sign_ins();
+        let ended = self.live.ended_sign_ins().all();
         let Some(directory) = self.directory.clone().filter(|_| !ended.is_empty()) else {
             return;
         };
@@ -213,7 +213,7 @@ impl Process {
         self.background.spawn(async move {
             for (client_sign_in, reason) in ended {
                 match directory.end_sign_in(client_sign_in, reason).await {
-                    Ok(()) => live.forget_ended(client_sign_in),
+                    Ok(()) => live.ended_sign_ins().forget(client_sign_in),
                     // The sign-in stays ended in this process. The next call tries again.
                     Err(cause) => tracing::error!(%client_sign_in, %cause, "cannot end a native client sign-in in the directory"),
                 }

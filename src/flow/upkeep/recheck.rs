@@ -8,7 +8,8 @@ use super::effect::{self, DueRecheck, RefusalEffect};
 use super::renewal::{self, RefusalCause};
 use crate::entra::EntraRegistration;
 use crate::entra::verified::VerifiedUser;
-use crate::session::lease::{LeaseKeeper, RecheckOutcome};
+use crate::session::lease::LeaseKeeper;
+use crate::session::recheck_outcome::RecheckOutcome;
 use crate::session::record::Session;
 use crate::session::standing::{LeaseTurn, RecheckLease};
 use crate::sidecar::organizations::{self, RegistrationSet};
@@ -230,7 +231,7 @@ impl RecheckRequest {
         };
         let finished = keeper.finish(&self.session, outcome, groups).await;
         if let (Ok(()), Some(sign_in)) = (&finished, self.session.via().client_sign_in()) {
-            self.process.live.forget_ended(sign_in);
+            self.process.live.ended_sign_ins().forget(sign_in);
         }
         if let Err(cause) = finished {
             tracing::error!(user = self.session.user(), %cause, "cannot store the result of a native client's recheck");

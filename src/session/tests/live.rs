@@ -47,7 +47,7 @@ fn displaced_sign_ins_of_clients_are_kept_until_their_rows_have_ended() {
     assert_eq!(live.max_per_person(), 2);
     let displaced = |live: &LiveSessions| {
         let mut numbers: Vec<_> =
-            live.ended_sign_ins().iter().map(|(id, _)| id.bytes()[0]).collect();
+            live.ended_sign_ins().all().iter().map(|(id, _)| id.bytes()[0]).collect();
         numbers.sort_unstable();
         numbers
     };
@@ -57,14 +57,17 @@ fn displaced_sign_ins_of_clients_are_kept_until_their_rows_have_ended() {
         clock.shift(1);
         assert_eq!(displaced(&live), numbers[..expected], "after sign-in {number}");
     }
-    assert_eq!([1, 2, 3, 4].map(|it| live.has_ended(client_id(it))), [true, true, false, false]);
+    assert_eq!(
+        [1, 2, 3, 4].map(|it| live.ended_sign_ins().contains(client_id(it))),
+        [true, true, false, false]
+    );
     assert_eq!(
         [1, 2, 3, 4].map(|it| live.find_client_sign_in(client_id(it)).is_some()),
         [false, false, true, true]
     );
-    live.forget_ended(client_id(1));
+    live.ended_sign_ins().forget(client_id(1));
     assert_eq!(displaced(&live), numbers[1..2]);
-    assert_eq!([1, 2].map(|it| live.has_ended(client_id(it))), [false, true]);
+    assert_eq!([1, 2].map(|it| live.ended_sign_ins().contains(client_id(it))), [false, true]);
     // Sessions of browsers displace those of clients; they themselves have no rows.
     for expected in [3, 4, 4, 4] {
         start(&live);
@@ -79,7 +82,9 @@ fn without_a_limit_no_sign_in_has_ended() {
     for number in 1..=5 {
         start_for_client(&live, number);
     }
-    assert!(live.ended_sign_ins().is_empty() && !live.has_ended(client_id(1)));
+    assert!(
+        live.ended_sign_ins().all().is_empty() && !live.ended_sign_ins().contains(client_id(1))
+    );
 }
 
 #[test]
