@@ -25,6 +25,11 @@ const THREADS: usize = 4;
 /// Time until the background work of the measured process is done.
 const REST: Duration = Duration::from_secs(1);
 
+/// Time until idle connections have given their memory to the allocator.
+const CONNECTIONS_REST: Duration = Duration::from_secs(8);
+/// Time in which the allocator then gives it to the system, while other requests arrive.
+const PURGE: Duration = Duration::from_secs(12);
+
 /// Numbers of connections and sessions to create.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryAmount {
@@ -127,7 +132,12 @@ fn connections(
     sleep(REST);
     let before = process.resident()?;
     let kept = (0..count).map(|_| ask()).collect::<BenchOutcome<Vec<_>>>()?;
-    sleep(REST);
+    sleep(CONNECTIONS_REST);
+    let began = Instant::now();
+    while began.elapsed() < PURGE {
+        ask()?;
+        sleep(Duration::from_millis(50));
+    }
     let after = process.resident()?;
     drop(kept);
     Ok(per(before, after, count))
