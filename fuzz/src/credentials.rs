@@ -43,6 +43,7 @@ pub fn pending(data: &[u8]) {
         then: Box::new(SignInPurpose::Session(request)),
     };
     let made = PendingSignIn {
+        typed: None,
         state: text.clone(),
         nonce: text.clone(),
         verifier: text.clone(),

@@ -21,6 +21,10 @@ pub struct Identity {
     pub name: Option<Box<str>>,
     /// Sign-in name for display. It may change and is not part of the key.
     pub preferred_username: Option<Box<str>>,
+    /// User principal name, only if the token proves that the person is a member of the tenant and
+    /// no agent. Unlike `preferred_username`, it is unique in the tenant and not chosen by the
+    /// person. It is read at a sign-in and not stored.
+    pub member_upn: Option<Box<str>>,
     /// E-mail address, if the person has one; with several tenants, only if it is verified.
     pub email: Option<Box<str>>,
     /// Whether Entra confirms that the address's domain belongs to the tenant (`xms_edov`).
@@ -56,6 +60,7 @@ impl Identity {
             guest: false,
             name: None,
             preferred_username: None,
+            member_upn: None,
             email: None,
             email_verified: false,
             roles: StringList::default(),

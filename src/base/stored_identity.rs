@@ -65,6 +65,7 @@ impl StoredIdentity {
             guest: self.guest,
             name: self.name,
             preferred_username: self.preferred_username,
+            member_upn: None,
             email: self.email,
             email_verified: self.email_verified,
             roles: self.roles.into_iter().collect(),

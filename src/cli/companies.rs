@@ -6,7 +6,7 @@ use crate::base::guid::Guid;
 use crate::base::random::RandomSource;
 use crate::base::site::Site;
 use crate::base::username::Username;
-use crate::directory::change::{NewOrganization, NewPerson};
+use crate::directory::change::{NewOrganization, NewPerson, PersonChange};
 use crate::directory::organization::OrganizationState;
 use crate::directory::organization_credential::OrganizationCredential;
 use crate::directory::{Directory, Error};
@@ -29,9 +29,18 @@ struct EmulatedCompany {
     client_id: &'static str,
     client_secret: &'static str,
     secret_id: &'static str,
-    /// Known people with their roles; others become workers.
-    people: &'static [(&'static str, &'static str)],
+    /// Known people; others become workers.
+    people: &'static [KnownPerson],
     is_on: bool,
+}
+
+/// A person who is added before the first sign-in.
+struct KnownPerson {
+    username: &'static str,
+    role: &'static str,
+    /// Object ID of the account, which is linked in advance: otherwise, somebody whose role may
+    /// open the set-up page would wait for an approval.
+    oid: Option<&'static str>,
 }
 
 const COMPANIES: [EmulatedCompany; 3] = [
@@ -43,7 +52,14 @@ const COMPANIES: [EmulatedCompany; 3] = [
         client_id: "22223333-cccc-4444-8ddd-5555eeee6666",
         client_secret: "c0n~pretend.Value.of-Contoso",
         secret_id: "22223333-5ec1-4e71-8ddd-0000000000c0",
-        people: &[("maya@contoso.example", "owner"), ("tom@contoso.example", "worker")],
+        people: &[
+            KnownPerson {
+                username: "maya@contoso.example",
+                role: "owner",
+                oid: Some("00aa00aa-bb11-cc22-dd33-44ee44ee0001"),
+            },
+            KnownPerson { username: "tom@contoso.example", role: "worker", oid: None },
+        ],
         is_on: true,
     },
     EmulatedCompany {
@@ -54,7 +70,11 @@ const COMPANIES: [EmulatedCompany; 3] = [
         client_id: "33334444-dddd-4555-8eee-6666ffff7777",
         client_secret: "fab~pretend.Value.of-Fabrikam",
         secret_id: "33334444-5ec1-4e71-8eee-0000000000fa",
-        people: &[("frida@fabrikam.example", "admin")],
+        people: &[KnownPerson {
+            username: "frida@fabrikam.example",
+            role: "admin",
+            oid: Some("00aa00aa-bb11-cc22-dd33-44ee44ee000b"),
+        }],
         is_on: true,
     },
     EmulatedCompany {
@@ -93,11 +113,14 @@ pub(super) async fn create_companies(
             continue;
         }
         directory.add_organization(company.as_new(), HISTORY_ACTOR).await?;
-        for (username, role) in company.people {
-            let Some(username) = Username::parse(username) else { continue };
-            let new =
-                NewPerson { username, name: None, email: None, role: Some((*role).to_owned()) };
+        for person in company.people {
+            let Some(username) = Username::parse(person.username) else { continue };
+            let role = Some(person.role.to_owned());
+            let new = NewPerson { username, name: None, email: None, role };
             directory.add_person(&code, &new, HISTORY_ACTOR).await?;
+            let link = person.oid.and_then(Guid::parse);
+            let change = PersonChange { link, ..PersonChange::default() };
+            directory.change_person(&new.username, change, HISTORY_ACTOR).await?;
         }
     }
     let mut link = None;
@@ -139,7 +162,7 @@ pub(super) fn lines(link: Option<&str>) -> String {
     let known = |it: &EmulatedCompany| {
         it.people
             .iter()
-            .map(|(username, role)| format!("{username} ({role})"))
+            .map(|it| format!("{} ({})", it.username, it.role))
             .collect::<Vec<_>>()
             .join(", ")
     };

@@ -101,6 +101,10 @@ pub(super) fn failure(error: Error) -> CommandError {
         Error::UsernameTaken(_) => Some(
             "usernames are unique in the installation; find its owner with entrada person show",
         ),
+        Error::AlreadyLinked(_) => Some("entrada person set --unlink removes the link"),
+        Error::AccountTaken(_) => Some(
+            "find that person with entrada person list --json; entrada person merge joins two people",
+        ),
         Error::DomainElsewhere(_) => {
             Some("entrada organization show lists an organization's domains; --unbind releases one")
         }

@@ -4,6 +4,7 @@ use super::directory::{self, CommonArgs, actor, failure, open, print_result};
 use super::table::{lines, or_dash, pairs, time};
 use super::terminal::{CommandError, print_line, print_to_stderr};
 use crate::base::company_code::CompanyCode;
+use crate::base::guid::Guid;
 use crate::base::username::Username;
 use crate::directory::change::{NewPerson, PersonChange};
 use crate::directory::people::PeopleQuery;
@@ -105,6 +106,9 @@ pub(super) struct SetPersonArgs {
     /// Remove the link to the account in Entra, for a person whose account was recreated.
     #[arg(long)]
     unlink: bool,
+    /// Link the account with this Object ID in the company's tenant, which you know to be the person's.
+    #[arg(long, value_name = "OBJECT_ID", value_parser = directory::guid)]
+    link: Option<Guid>,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -153,6 +157,7 @@ pub(super) fn run(command: PersonCommand) -> Result<(), CommandError> {
                 role_by_entra,
                 on: None,
                 unlink,
+                link: arguments.link,
             };
             changed(&arguments.common, &arguments.username, change)
         }
@@ -216,7 +221,7 @@ fn changed(
 async fn id_of(
     directory: &Directory,
     code: Option<&CompanyCode>,
-) -> Result<Option<crate::base::guid::Guid>, CommandError> {
+) -> Result<Option<Guid>, CommandError> {
     let Some(code) = code else { return Ok(None) };
     let found = directory.organization(code).await.map_err(failure)?;
     found.map(|it| Some(it.id)).ok_or_else(|| failure(Error::NoOrganization(code.clone())))

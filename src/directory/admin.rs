@@ -25,6 +25,13 @@ pub struct AdminScope {
     pub by: String,
 }
 
+impl AdminScope {
+    /// Whether this is a visitor with the operator's link, not the operator.
+    pub fn is_invited(&self) -> bool {
+        self.person.is_none() && self.by.starts_with("invitation ")
+    }
+}
+
 /// A change to a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PersonAction {
@@ -96,7 +103,7 @@ impl Directory {
                 self.rank(&myself.role).ok_or(ActionError::NotYou)?
             }
         };
-        if self.rank(&found.role).is_some_and(|it| it < highest) {
+        if self.is_above(&found.role, highest) {
             return Err(ActionError::Above);
         }
         if acting.person == Some(person) && *act != PersonAction::SignOut {
@@ -224,7 +231,7 @@ impl Directory {
         Ok(true)
     }
 
-    async fn of_organization(
+    pub(super) async fn of_organization(
         &self,
         changes: &mut Transaction,
         organization: Guid,
@@ -235,8 +242,13 @@ impl Directory {
         changes.row(sqlx::AssertSqlSafe(sql), values).await?.map(|it| of_row(&it)).transpose()
     }
 
+    /// Whether a role is higher than a rank.
+    pub(super) fn is_above(&self, role: &str, rank: usize) -> bool {
+        self.rank(role).is_some_and(|it| it < rank)
+    }
+
     /// Returns the position of a role; 0 is the highest.
-    fn rank(&self, role: &str) -> Option<usize> {
+    pub(super) fn rank(&self, role: &str) -> Option<usize> {
         self.config.roles.iter().position(|it| it == role)
     }
 }

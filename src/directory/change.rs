@@ -217,6 +217,9 @@ pub struct PersonChange {
     /// Removes the link to the account at Entra, for a person whose account there was created
     /// again.
     pub unlink: bool,
+    /// Links the account of the organization's tenant with this object ID, which the operator
+    /// knows.
+    pub link: Option<Guid>,
 }
 
 impl PersonChange {
@@ -232,6 +235,7 @@ impl PersonChange {
         say("role", self.role_by_entra.then(|| "from Entra".to_owned()));
         say("state", self.on.map(|it| if it { "on" } else { "off" }.to_owned()));
         say("link", self.unlink.then(|| "removed".to_owned()));
+        say("linked to the account", self.link.map(|it| it.to_string()));
         out.join(", ")
     }
 }

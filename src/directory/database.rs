@@ -21,12 +21,13 @@ use std::time::Duration;
 /// Maximum time that a statement waits for a lock, and a caller for a connection.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(15);
 
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (1, "directory", include_str!("migrations/0001_directory.sql")),
     (3, "setup", include_str!("migrations/0003_setup.sql")),
     (4, "keep", include_str!("migrations/0004_keep.sql")),
     (5, "watch", include_str!("migrations/0005_watch.sql")),
     (6, "native", include_str!("migrations/0006_native.sql")),
+    (8, "linking", include_str!("migrations/0008_linking.sql")),
 ];
 
 /// An open database; clones share its connections.

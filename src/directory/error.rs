@@ -1,6 +1,7 @@
 //! Errors of the directory.
 
 use crate::base::company_code::CompanyCode;
+use crate::base::guid::Guid;
 use crate::base::username::Username;
 
 /// Maximum length of a name or address, in bytes.
@@ -42,6 +43,12 @@ pub enum Error {
     /// The username belongs to another person.
     #[error("the username {0} belongs to another person")]
     UsernameTaken(Username),
+    /// The person is linked to an account.
+    #[error("{0} is linked to an account; remove that link first")]
+    AlreadyLinked(Username),
+    /// The account is linked to another person of the organization.
+    #[error("the account {0} is linked to another person of the organization")]
+    AccountTaken(Guid),
     /// The username is an organization's code.
     #[error("the username {0} is a company code")]
     UsernameIsCode(Username),

@@ -1,13 +1,17 @@
 //! Matches the account that signed in at Entra with a person: found, linked, or created.
 //!
-//! The typed username is not used here. A person is found by tenant and object ID within the
-//! organization; otherwise the account is linked to a person of the same organization who was never
-//! linked, with a verified address only; otherwise a person is created. Everything happens in one
-//! transaction, and the unique columns `(organization, tid, oid)` and `username` decide between
-//! concurrent sign-ins.
+//! A person is found by tenant and object ID within the organization; otherwise a member's user
+//! principal name links the account to a person who was added beforehand and never linked; an
+//! account that may be such a person, but does not prove it, waits for an approval; otherwise a
+//! person is created. The typed username never decides who somebody is: it only leads to a request.
+//! Everything happens in one transaction, and the unique columns `(organization, tid, oid)` and
+//! `username` decide between concurrent sign-ins.
 
 use super::database::{SqlValue, Transaction};
 use super::error::Error;
+use super::likeness::{Compared, Likeness};
+use super::link_request::RequestStanding;
+use super::linking::{LinkVerdict, SigningAccount, WaitReason};
 use super::organization::{Organization, OrganizationState};
 use super::people::insert;
 use super::person::{Person, RoleSource, SELECT_PERSON, of_row};
@@ -35,6 +39,27 @@ pub enum PersonMatch {
     Made,
 }
 
+/// Who an account is in the directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum AccountMatch {
+    /// The person may sign in. People who were added beforehand and look alike are listed.
+    Person(PersonMatch, Box<Person>, Vec<Person>),
+    /// The account may be a person who was added beforehand, and waits for an approval.
+    Waits(Box<Person>, WaitReason),
+}
+
+/// A person who may sign in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdmittedPerson {
+    /// The person.
+    pub person: Person,
+    /// How the account was matched.
+    pub person_match: PersonMatch,
+    /// People who were added beforehand and never linked, and look like a person who is created
+    /// now.
+    pub alike: Vec<Person>,
+}
+
 /// Why a person may not sign in.
 #[derive(Debug, thiserror::Error)]
 pub enum MembershipRefusal {
@@ -50,6 +75,12 @@ pub enum MembershipRefusal {
     /// The person is switched off.
     #[error("the person is switched off")]
     PersonOff,
+    /// The account may be a person who was added beforehand, and waits for an approval.
+    #[error("the account waits for an approval: {}", .0.words())]
+    Waits(WaitReason),
+    /// An approval was denied.
+    #[error("the approval of the account was denied")]
+    Denied,
     /// The person is unknown, and the first sign-in does not create people.
     #[error("the person is unknown, and first_sign_in is refuse")]
     Unknown,
@@ -70,8 +101,17 @@ pub(super) fn check_admissible(
     if who.guest && !organization.guests { Err(MembershipRefusal::Guest) } else { Ok(()) }
 }
 
+/// Whether a username was typed that is neither the account's own nor the company's code.
+fn claims_another_name(account: &SigningAccount<'_>, organization: &Organization) -> bool {
+    let Some(typed) = account.typed else { return false };
+    let who = account.who;
+    let own = [&who.member_upn, &who.preferred_username, &who.email];
+    let is_own = own.into_iter().flatten().any(|it| Username::parse(it).as_ref() == Some(typed));
+    !is_own && typed.as_str() != organization.code.as_str()
+}
+
 impl Directory {
-    /// Returns the person who signed in to an organization.
+    /// Returns the person who signed in to an organization; `typed` is the text of the sign-in page.
     ///
     /// # Errors
     /// Why the person may not sign in.
@@ -79,15 +119,17 @@ impl Directory {
         &self,
         user: &VerifiedUser,
         organization: &Organization,
-    ) -> Result<Person, MembershipRefusal> {
-        self.admit_identity(user.identity(), organization).await
+        typed: Option<&str>,
+    ) -> Result<AdmittedPerson, MembershipRefusal> {
+        self.admit_account(user.identity(), organization, typed).await
     }
 
-    pub(super) async fn admit_identity(
+    pub(super) async fn admit_account(
         &self,
         who: &Identity,
         organization: &Organization,
-    ) -> Result<Person, MembershipRefusal> {
+        typed: Option<&str>,
+    ) -> Result<AdmittedPerson, MembershipRefusal> {
         // Reads the current state: the organization may have been switched off while the person was
         // at Entra.
         let organization = self
@@ -102,8 +144,10 @@ impl Directory {
             });
         }
         check_admissible(who, &organization)?;
+        let typed = typed.and_then(Username::parse);
+        let account = SigningAccount { who, typed: typed.as_ref() };
         for _ in 0..MAX_FIRST_SIGN_IN_TRIES {
-            match self.try_to_admit(who, &organization).await {
+            match self.try_to_admit(&account, &organization).await {
                 Ok(Some(person)) => return Ok(person),
                 // Another process was first: search again.
                 Ok(None) | Err(MembershipRefusal::Directory(Error::Conflict)) => {}
@@ -116,44 +160,117 @@ impl Directory {
     /// Returns `None` if another process created the row in the meantime.
     async fn try_to_admit(
         &self,
-        who: &Identity,
+        account: &SigningAccount<'_>,
         organization: &Organization,
-    ) -> Result<Option<Person>, MembershipRefusal> {
+    ) -> Result<Option<AdmittedPerson>, MembershipRefusal> {
         let mut changes = self.database.begin_transaction().await?;
-        let Some((_, person)) = self.match_person(&mut changes, who, organization).await? else {
-            return Ok(None);
-        };
-        changes.commit().await?;
-        Ok(Some(person))
+        match self.match_account(&mut changes, account, organization).await? {
+            None => Ok(None),
+            Some(AccountMatch::Person(person_match, person, alike)) => {
+                self.note_possible_merges(&mut changes, &person, &alike).await?;
+                changes.commit().await?;
+                Ok(Some(AdmittedPerson { person: *person, person_match, alike }))
+            }
+            Some(AccountMatch::Waits(person, why)) => {
+                self.open_request(&mut changes, account, &person, why).await?;
+                changes.commit().await?;
+                Err(MembershipRefusal::Waits(why))
+            }
+        }
     }
 
-    /// Matches the account with a person, in a transaction that is not committed yet.
-    pub(super) async fn match_person(
+    /// Matches the account with a person, in a transaction that is not committed yet. `None` if
+    /// another process changed a row in the meantime.
+    pub(super) async fn match_account(
         &self,
         changes: &mut Transaction,
-        who: &Identity,
+        account: &SigningAccount<'_>,
         organization: &Organization,
-    ) -> Result<Option<(PersonMatch, Person)>, MembershipRefusal> {
-        let found = match self.linked(changes, who, organization).await? {
-            Some(person) => Some((PersonMatch::Known, person)),
-            None => {
-                self.link(changes, who, organization).await?.map(|it| (PersonMatch::Linked, it))
-            }
+    ) -> Result<Option<AccountMatch>, MembershipRefusal> {
+        let who = account.who;
+        if let Some(person) = self.linked(changes, who, organization).await? {
+            return self.matched(changes, PersonMatch::Known, person, account, organization).await;
+        }
+        // Two first sign-ins and a change of the tenant or of a role happen one after the other.
+        let organization = &self.locked(changes, organization.id).await?;
+        check_admissible(who, organization)?;
+        let found = self.exact_matches(changes, account, organization).await?;
+        let standing = self.request_standing(changes, organization.id, (who.tid, who.oid)).await?;
+        let verdict = if standing.separate {
+            LinkVerdict::Nobody
+        } else {
+            self.link_verdict(found, who, organization)
         };
-        let (how, person) = match found {
-            Some((_, person)) if !person.on => return Err(MembershipRefusal::PersonOff),
-            Some(found) => found,
-            None if organization.first_sign_in.unwrap_or(self.config.first_sign_in)
-                == FirstSignInRule::Refuse =>
-            {
-                return Err(MembershipRefusal::Unknown);
+        match verdict {
+            LinkVerdict::Link(person) if !standing.denied.contains(&person.id) => {
+                if !person.on {
+                    return Err(MembershipRefusal::PersonOff);
+                }
+                let person = self
+                    .link(changes, person, (who.tid, who.oid), "first sign-in", "by its UPN")
+                    .await?;
+                self.matched(changes, PersonMatch::Linked, person, account, organization).await
             }
-            None => match self.make(changes, who, organization).await? {
-                Some(person) => (PersonMatch::Made, person),
-                None => return Ok(None),
-            },
-        };
-        Ok(Some((how, self.renew(changes, person, who, organization).await?)))
+            _ if !standing.denied.is_empty() => Err(MembershipRefusal::Denied),
+            LinkVerdict::Wait(person, why) => Ok(Some(AccountMatch::Waits(person.into(), why))),
+            LinkVerdict::Link(_) | LinkVerdict::Nobody => {
+                self.unknown(changes, account, organization, &standing).await
+            }
+        }
+    }
+
+    /// Handles an account that is nobody by an exact value.
+    async fn unknown(
+        &self,
+        changes: &mut Transaction,
+        account: &SigningAccount<'_>,
+        organization: &Organization,
+        standing: &RequestStanding,
+    ) -> Result<Option<AccountMatch>, MembershipRefusal> {
+        let who = account.who;
+        let creates = organization.first_sign_in.unwrap_or(self.config.first_sign_in)
+            == FirstSignInRule::Create;
+        let forms = Likeness::of_account(who, account.typed);
+        let mut alike = self.alike(changes, organization.id, &forms, Compared::Unlinked).await?;
+        if standing.separate {
+            alike.clear();
+        } else if standing.waits {
+            // What was typed the first time may be missing now.
+            let person = self.waiting_for(changes, organization.id, (who.tid, who.oid)).await?;
+            let (person, why) = person.ok_or(Error::Conflict)?;
+            return Ok(Some(AccountMatch::Waits(person.into(), why)));
+        } else if let Some(first) = alike.iter().find(|it| !creates || !it.on) {
+            // A person who is switched off does not come back as somebody else.
+            return Ok(Some(AccountMatch::Waits(first.clone().into(), WaitReason::Alike)));
+        } else if !creates {
+            // Waiting accounts get the same answer, so that it does not reveal who was added.
+            return Err(if claims_another_name(account, organization) {
+                MembershipRefusal::Waits(WaitReason::Typed)
+            } else {
+                MembershipRefusal::Unknown
+            });
+        }
+        let Some(person) = self.make(changes, who, organization).await? else { return Ok(None) };
+        let made = self.matched(changes, PersonMatch::Made, person, account, organization).await?;
+        Ok(made.map(|it| match it {
+            AccountMatch::Person(how, person, _) => AccountMatch::Person(how, person, alike),
+            waits @ AccountMatch::Waits(..) => waits,
+        }))
+    }
+
+    async fn matched(
+        &self,
+        changes: &mut Transaction,
+        how: PersonMatch,
+        person: Person,
+        account: &SigningAccount<'_>,
+        organization: &Organization,
+    ) -> Result<Option<AccountMatch>, MembershipRefusal> {
+        if !person.on {
+            return Err(MembershipRefusal::PersonOff);
+        }
+        let person = self.renew(changes, person, account.who, organization).await?;
+        Ok(Some(AccountMatch::Person(how, person.into(), Vec::new())))
     }
 
     async fn linked(

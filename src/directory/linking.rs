@@ -1,111 +1,256 @@
-//! Links an account of Entra to a person who was never linked, with a verified address only.
+//! Links an account of Entra to a person who was added beforehand, and finds the people that an
+//! account may be.
+//!
+//! Only the user principal name of a member links without an approval: it is unique in the tenant
+//! and not chosen by the person. Addresses and sign-in names may belong to another person of the
+//! same tenant, so they only lead to a request that an admin decides about
+//! (`super::link_request`).
 
-use super::database::Transaction;
+use super::database::{DatabaseRow, SqlValue, Transaction};
 use super::error::Error;
 use super::organization::Organization;
 use super::person::{Person, SELECT_PERSON, of_row};
 use super::store::Directory;
+use crate::base::guid::Guid;
 use crate::base::identity::Identity;
 use crate::base::username::{Username, domain_of};
 
-impl Directory {
-    /// Links the person of this organization who was never linked and whose username or e-mail is a
-    /// verified address, if there is exactly one.
-    pub(super) async fn link(
-        &self,
-        changes: &mut Transaction,
-        who: &Identity,
-        organization: &Organization,
-    ) -> Result<Option<Person>, Error> {
-        for address in self.verified_addresses(changes, who, organization).await? {
-            let Some(person) = self.unlinked(changes, &address, organization).await? else {
-                continue;
-            };
-            let values = vec![
-                person.id.to_string().into(),
-                who.tid.to_string().into(),
-                who.oid.to_string().into(),
-            ];
-            if changes
-                .run("UPDATE person SET tid = $2, oid = $3 WHERE id = $1 AND oid IS NULL", values)
-                .await?
-                == 0
-            {
-                return Err(Error::Conflict);
-            }
-            self.audit(
-                changes,
-                "first sign-in",
-                Some(organization.id),
-                Some(person.id),
-                &format!("{} linked by {address}", person.username),
-            )
-            .await?;
-            return Ok(Some(Person { linked: Some((who.tid, who.oid)), ..person }));
+/// Maximum number of people that one address of an account may find.
+const MAX_MATCHES_PER_ADDRESS: u32 = 10;
+
+/// An account at its sign-in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SigningAccount<'a> {
+    /// The account, as Entra identifies it.
+    pub(super) who: &'a Identity,
+    /// The username that was typed on the sign-in page.
+    pub(super) typed: Option<&'a Username>,
+}
+
+/// Why an account is not linked without an approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitReason {
+    /// The person's role may open the set-up page.
+    Role,
+    /// The token does not prove that the account is a member with that user principal name.
+    NoUpn,
+    /// The account is a guest of the tenant.
+    Guest,
+    /// Several people match.
+    Ambiguous,
+    /// The person was linked before.
+    Former,
+    /// A set-up link led to another tenant.
+    Paused,
+    /// Only the typed username matches, which is no address.
+    Typed,
+    /// Only another address than the user principal name matches.
+    Address,
+    /// The account only looks like the person.
+    Alike,
+}
+
+/// A person whom an account may be, by an exact value.
+#[derive(Clone, Debug)]
+pub(super) struct ExactMatch {
+    pub(super) person: Person,
+    by: Evidence,
+}
+
+/// What an exact match is based on, strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Evidence {
+    Upn,
+    Address,
+    Typed,
+    Former,
+}
+
+/// Whether an account can be linked to one of its exact matches.
+#[derive(Debug)]
+pub(super) enum LinkVerdict {
+    /// Linked without an approval.
+    Link(Person),
+    /// The account must wait for an approval.
+    Wait(Person, WaitReason),
+    /// Nobody matches.
+    Nobody,
+}
+
+impl WaitReason {
+    /// All reasons.
+    pub const ALL: [Self; 9] = [
+        Self::Role,
+        Self::NoUpn,
+        Self::Guest,
+        Self::Ambiguous,
+        Self::Former,
+        Self::Paused,
+        Self::Typed,
+        Self::Address,
+        Self::Alike,
+    ];
+
+    /// Returns the word that is stored, and that pages and the API use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Role => "role",
+            Self::NoUpn => "no_upn",
+            Self::Guest => "guest",
+            Self::Ambiguous => "ambiguous",
+            Self::Former => "former",
+            Self::Paused => "paused",
+            Self::Typed => "typed",
+            Self::Address => "address",
+            Self::Alike => "alike",
         }
-        Ok(None)
     }
 
-    /// Queries each column separately: a single query with OR would use neither index.
+    /// Returns the reason in words, for operators.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Role => "the person's role may open the set-up page",
+            Self::NoUpn => {
+                "the token does not prove a member's user principal name (optional claims upn and acct)"
+            }
+            Self::Guest => "the account is a guest of the tenant",
+            Self::Ambiguous => "several people match",
+            Self::Former => "the person was linked to an account before",
+            Self::Paused => "a set-up link led to another tenant, so linking is paused",
+            Self::Typed => "only the typed username matches",
+            Self::Address => "only an address other than the user principal name matches",
+            Self::Alike => "the account only looks like the person",
+        }
+    }
+}
+
+impl Directory {
+    /// Returns the people of the organization without a link whom the account may be, by an exact
+    /// username or e-mail, or because the account was linked before.
+    pub(super) async fn exact_matches(
+        &self,
+        changes: &mut Transaction,
+        account: &SigningAccount<'_>,
+        organization: &Organization,
+    ) -> Result<Vec<ExactMatch>, Error> {
+        let who = account.who;
+        let own = organization.id.to_string();
+        let mut found: Vec<ExactMatch> = Vec::new();
+        let addresses = [
+            (who.member_upn.as_deref(), Evidence::Upn),
+            (who.preferred_username.as_deref(), Evidence::Address),
+            (who.email.as_deref(), Evidence::Address),
+        ];
+        for (address, by) in addresses {
+            let Some(address) = address else { continue };
+            if !self.may_own_address(changes, &address.to_lowercase(), organization).await? {
+                continue;
+            }
+            for text in spellings(address) {
+                for column in ["username", "email"] {
+                    let rows = self.unlinked(changes, column, &own, &text).await?;
+                    add(&mut found, &rows, by)?;
+                }
+            }
+        }
+        // A typed address may be anybody's; a username that is no address has no other proof.
+        if let Some(typed) = account.typed.filter(|it| !it.is_address()) {
+            let rows = self.unlinked(changes, "username", &own, typed.as_str()).await?;
+            add(&mut found, &rows, Evidence::Typed)?;
+        }
+        let sql = format!(
+            "{SELECT_PERSON} WHERE p.organization = $1 AND p.former_tid = $2 AND p.former_oid = $3 AND p.oid IS NULL"
+        );
+        let values = vec![own.into(), who.tid.to_string().into(), who.oid.to_string().into()];
+        add(&mut found, &changes.rows(sqlx::AssertSqlSafe(sql), values).await?, Evidence::Former)?;
+        Ok(found)
+    }
+
+    /// Queries one column at a time: a single query with OR would use neither index.
     async fn unlinked(
         &self,
         changes: &mut Transaction,
-        address: &str,
-        organization: &Organization,
-    ) -> Result<Option<Person>, Error> {
-        let values = || vec![organization.id.to_string().into(), address.into()];
-        let by_name = format!("{SELECT_PERSON} WHERE p.username = $2 AND p.organization = $1");
-        let found = changes
-            .row(sqlx::AssertSqlSafe(by_name), values())
-            .await?
-            .map(|it| of_row(&it))
-            .transpose()?;
-        if let Some(person) = found.filter(|it| it.linked.is_none()) {
-            return Ok(Some(person));
-        }
-        let by_email = format!(
-            "{SELECT_PERSON} WHERE p.organization = $1 AND p.email = $2 AND p.oid IS NULL LIMIT 2"
+        column: &str,
+        organization: &str,
+        text: &str,
+    ) -> Result<Vec<DatabaseRow>, Error> {
+        let sql = format!(
+            "{SELECT_PERSON} WHERE p.organization = $1 AND p.{column} = $2 AND p.oid IS NULL ORDER BY p.username LIMIT {MAX_MATCHES_PER_ADDRESS}"
         );
-        let found: Vec<Person> = changes
-            .rows(sqlx::AssertSqlSafe(by_email), values())
-            .await?
-            .iter()
-            .map(of_row)
-            .collect::<Result<_, _>>()?;
-        // Two people who share an address cannot be distinguished with it.
-        match <[Person; 1]>::try_from(found) {
-            Ok([person]) => Ok(Some(person)),
-            Err(_) => Ok(None),
+        changes.rows(sqlx::AssertSqlSafe(sql), vec![organization.into(), text.into()]).await
+    }
+
+    /// Decides whether the account is linked without an approval.
+    pub(super) fn link_verdict(
+        &self,
+        found: Vec<ExactMatch>,
+        who: &Identity,
+        organization: &Organization,
+    ) -> LinkVerdict {
+        let by_upn: Vec<&ExactMatch> = found.iter().filter(|it| it.by == Evidence::Upn).collect();
+        if let [one] = by_upn.as_slice() {
+            let person = one.person.clone();
+            return match self.obstacle(&person, organization) {
+                None => LinkVerdict::Link(person),
+                Some(why) => LinkVerdict::Wait(person, why),
+            };
+        }
+        let several = found.len() > 1;
+        let Some(first) = found.into_iter().min_by_key(|it| it.by) else {
+            return LinkVerdict::Nobody;
+        };
+        let why = match first.by {
+            _ if several => WaitReason::Ambiguous,
+            Evidence::Former => WaitReason::Former,
+            _ if who.guest => WaitReason::Guest,
+            Evidence::Typed => WaitReason::Typed,
+            _ if who.member_upn.is_none() => WaitReason::NoUpn,
+            _ => WaitReason::Address,
+        };
+        LinkVerdict::Wait(first.person, why)
+    }
+
+    /// Returns why a person is not linked without an approval, although the user principal name of
+    /// a member matches.
+    fn obstacle(&self, person: &Person, organization: &Organization) -> Option<WaitReason> {
+        if organization.linking_paused.is_some() {
+            Some(WaitReason::Paused)
+        } else if person.was_linked {
+            // The name of an account that is gone may have been given to another one.
+            Some(WaitReason::Former)
+        } else if self.may_set_up(&person.role) || self.role(&person.role).is_err() {
+            Some(WaitReason::Role)
+        } else {
+            None
         }
     }
 
-    /// Returns the addresses that the tenant vouches for: the e-mail that Entra calls verified, and
-    /// a member's sign-in name at a domain that the operator bound to this organization. A guest's
-    /// name is an address from elsewhere.
-    async fn verified_addresses(
+    /// Links a person who is not linked, exactly as the person was read; `by` is the actor for the
+    /// history.
+    pub(super) async fn link(
         &self,
         changes: &mut Transaction,
-        who: &Identity,
-        organization: &Organization,
-    ) -> Result<Vec<String>, Error> {
-        let mut out = Vec::new();
-        let name =
-            who.preferred_username.as_deref().filter(|_| !who.guest).and_then(Username::parse);
-        if let Some(name) = name
-            && let Some(domain) = name.domain()
-            && self.owner(changes, domain).await?.as_deref()
-                == Some(organization.id.to_string().as_str())
-        {
-            out.push(name.to_string());
+        person: Person,
+        account: (Guid, Guid),
+        by: &str,
+        how: &str,
+    ) -> Result<Person, Error> {
+        let (tid, oid) = account;
+        let values = vec![
+            person.id.to_string().into(),
+            tid.to_string().into(),
+            oid.to_string().into(),
+            person.role.as_str().into(),
+            if person.on { "on" } else { "off" }.into(),
+        ];
+        let sql = "UPDATE person SET tid = $2, oid = $3 WHERE id = $1 AND oid IS NULL AND role = $4 AND state = $5";
+        if changes.run(sql, values).await? == 0 {
+            return Err(Error::Conflict);
         }
-        if let Some(email) =
-            who.email.as_deref().filter(|_| who.email_verified).map(str::to_lowercase)
-            && self.may_own_address(changes, &email, organization).await?
-            && !out.contains(&email)
-        {
-            out.push(email);
-        }
-        Ok(out)
+        self.close_requests(changes, person.id, account).await?;
+        let what = format!("{} linked {how}", person.username);
+        self.audit(changes, by, Some(person.organization), Some(person.id), &what).await?;
+        Ok(Person { linked: Some(account), was_linked: true, ..person })
     }
 
     async fn owner(
@@ -132,4 +277,29 @@ impl Directory {
         let Some(domain) = domain_of(address) else { return Ok(true) };
         Ok(self.owner(changes, domain).await?.is_none_or(|it| it == organization.id.to_string()))
     }
+}
+
+/// Returns the forms in which an address can be stored: as a username, and as an e-mail.
+fn spellings(address: &str) -> Vec<String> {
+    let mut all = vec![address.to_lowercase()];
+    all.extend(Username::parse(address).map(|it| it.to_string()));
+    all.dedup();
+    all
+}
+
+/// Adds people, each once, with the strongest evidence.
+fn add(found: &mut Vec<ExactMatch>, rows: &[DatabaseRow], by: Evidence) -> Result<(), Error> {
+    for row in rows {
+        let person = of_row(row)?;
+        match found.iter_mut().find(|it| it.person.id == person.id) {
+            Some(known) => known.by = known.by.min(by),
+            None => found.push(ExactMatch { person, by }),
+        }
+    }
+    Ok(())
+}
+
+/// The two values of an account's key, for a query.
+pub(super) fn account_values(organization: Guid, account: (Guid, Guid)) -> Vec<SqlValue> {
+    [organization, account.0, account.1].map(|it| it.to_string().into()).to_vec()
 }

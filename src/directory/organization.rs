@@ -35,6 +35,9 @@ pub struct Organization {
     pub first_sign_in: Option<FirstSignInRule>,
     /// Whether guests of its tenant may sign in.
     pub guests: bool,
+    /// Since when people are linked only with an approval, in seconds since 1970: a set-up link led
+    /// to another tenant.
+    pub linking_paused: Option<i64>,
     /// Whether its people may sign in.
     pub state: OrganizationState,
     /// Where the organization is defined.
@@ -125,7 +128,7 @@ pub struct NewCredential {
 
 /// Columns of an organization's row; the code without an end is the current one.
 pub(super) const SELECT_ORGANIZATION: &str = "SELECT o.id, o.name, o.provider, o.tenant, o.client_id, CAST(CASE WHEN o.credential IS NULL THEN 0 ELSE 1 END AS BIGINT) AS has_credential, \
-     o.credential_ends, o.credential_next_since, o.credential_next_by, o.credential_next_ends, o.credential_next_refused, o.default_role, o.first_sign_in, o.guests, o.state, o.source, o.created, o.changed, o.changed_by, c.code \
+     o.credential_ends, o.credential_next_since, o.credential_next_by, o.credential_next_ends, o.credential_next_refused, o.default_role, o.first_sign_in, o.guests, o.linking_paused, o.state, o.source, o.created, o.changed, o.changed_by, c.code \
      FROM organization o JOIN organization_code c ON c.organization = o.id AND c.ends IS NULL";
 
 impl IdentityProvider {
@@ -232,6 +235,7 @@ pub(super) fn of_row(row: &DatabaseRow) -> Result<Organization, Error> {
         default_role: row.text("default_role")?,
         first_sign_in,
         guests: row.number("guests")? != 0,
+        linking_paused: row.maybe_number("linking_paused")?,
         state,
         source: if row.text("source")? == "file" {
             OrganizationSource::File

@@ -187,7 +187,7 @@ impl Directory {
 
     /// Locks an organization's row until the transaction ends, and returns its current state, which
     /// stays valid until the change is written.
-    async fn locked(
+    pub(super) async fn locked(
         &self,
         changes: &mut Transaction,
         organization: Guid,

@@ -191,12 +191,16 @@ impl Directory {
             i64::from(change.unlink).into(),
         ];
         let sql = "UPDATE person SET username = $2, name = COALESCE($3, name), email = COALESCE($4, email), role = COALESCE($5, role), \
-                   role_source = COALESCE($6, role_source), state = COALESCE($7, state), tid = CASE WHEN $8 = 1 THEN NULL ELSE tid END, \
-                   oid = CASE WHEN $8 = 1 THEN NULL ELSE oid END WHERE id = $1";
+                   role_source = COALESCE($6, role_source), state = COALESCE($7, state), former_tid = CASE WHEN $8 = 1 THEN COALESCE(tid, former_tid) ELSE former_tid END, \
+                   former_oid = CASE WHEN $8 = 1 THEN COALESCE(oid, former_oid) ELSE former_oid END, \
+                   tid = CASE WHEN $8 = 1 THEN NULL ELSE tid END, oid = CASE WHEN $8 = 1 THEN NULL ELSE oid END WHERE id = $1";
         match changes.run(sql, values).await {
             Err(Error::Conflict) => return Err(Error::UsernameTaken(after)),
             other => other?,
         };
+        if let Some(oid) = change.link {
+            self.link_account(&mut changes, &before, oid, change.unlink).await?;
+        }
         if change.on == Some(false) || change.unlink {
             self.end_sign_ins_of_person(&mut changes, before.id, &description).await?;
         }
@@ -210,6 +214,30 @@ impl Directory {
         .await?;
         changes.commit().await?;
         self.person_by_id(before.id).await?.ok_or(Error::NoPerson(before.username))
+    }
+
+    /// Links the account with an object ID, on the operator's word.
+    async fn link_account(
+        &self,
+        changes: &mut Transaction,
+        before: &Person,
+        oid: Guid,
+        unlinks: bool,
+    ) -> Result<(), Error> {
+        if before.linked.is_some() && !unlinks {
+            return Err(Error::AlreadyLinked(before.username.clone()));
+        }
+        let organization = self.locked(changes, before.organization).await?;
+        let tenant =
+            organization.tenant.ok_or(Error::Incomplete(organization.code, "a tenant ID"))?;
+        let values =
+            vec![before.id.to_string().into(), tenant.to_string().into(), oid.to_string().into()];
+        let sql = "UPDATE person SET tid = $2, oid = $3 WHERE id = $1 AND oid IS NULL";
+        match changes.run(sql, values).await {
+            Err(Error::Conflict) => return Err(Error::AccountTaken(oid)),
+            other => other?,
+        };
+        self.close_requests(changes, before.id, (tenant, oid)).await
     }
 
     /// Checks that a person of this organization may have this username and this e-mail address.

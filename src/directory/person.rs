@@ -29,6 +29,8 @@ pub struct Person {
     pub on: bool,
     /// Linked account at Entra, once known: tenant and object ID.
     pub linked: Option<(Guid, Guid)>,
+    /// Whether an account was ever linked: after that, no other one is linked without an approval.
+    pub was_linked: bool,
     /// Time of creation, in seconds since 1970.
     pub created: i64,
     /// Time of the last sign-in, in seconds since 1970.
@@ -68,7 +70,7 @@ impl PersonStatus {
 }
 
 /// Columns of a person's row.
-pub(super) const SELECT_PERSON: &str = "SELECT p.id, p.organization, p.username, p.name, p.email, p.role, p.role_source, p.state, p.tid, p.oid, p.created, \
+pub(super) const SELECT_PERSON: &str = "SELECT p.id, p.organization, p.username, p.name, p.email, p.role, p.role_source, p.state, p.tid, p.oid, p.former_oid, p.created, \
      p.last_sign_in, c.code FROM person p JOIN organization_code c ON c.organization = p.organization AND c.ends IS NULL";
 
 impl RoleSource {
@@ -96,6 +98,8 @@ pub(super) fn of_row(row: &DatabaseRow) -> Result<Person, Error> {
         "entra" => RoleSource::Entra,
         _ => return Err(unknown("role_source")),
     };
+    // Links that were removed by an older version left no trace but this time.
+    let last_sign_in = row.maybe_number("last_sign_in")?;
     Ok(Person {
         id: guid("id", &row.text("id")?)?,
         organization: guid("organization", &row.text("organization")?)?,
@@ -107,7 +111,10 @@ pub(super) fn of_row(row: &DatabaseRow) -> Result<Person, Error> {
         role_source,
         on: row.text("state")? == "on",
         linked,
+        was_linked: linked.is_some()
+            || row.maybe_text("former_oid")?.is_some()
+            || last_sign_in.is_some(),
         created: row.number("created")?,
-        last_sign_in: row.maybe_number("last_sign_in")?,
+        last_sign_in,
     })
 }

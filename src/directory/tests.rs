@@ -164,11 +164,23 @@ async fn person(
     directory.add_person(&organization.code, &new, "a story").await.unwrap()
 }
 
-/// Returns a person of a tenant; the number becomes the object ID.
+impl Directory {
+    /// Admits an account that typed nothing.
+    async fn admit_identity(
+        &self,
+        who: &Identity,
+        organization: &Organization,
+    ) -> Result<Person, MembershipRefusal> {
+        self.admit_account(who, organization, None).await.map(|it| it.person)
+    }
+}
+
+/// Returns a member of a tenant; the number becomes the object ID.
 fn who(tenant: &str, number: u8, upn: &str) -> Identity {
     Identity {
         name: Some("Maya Okafor".into()),
         preferred_username: Some(upn.into()),
+        member_upn: Some(upn.into()),
         ..Identity::new(Guid::from_random([number; 16]), Guid::parse(tenant).unwrap())
     }
 }

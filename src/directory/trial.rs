@@ -2,7 +2,8 @@
 
 use super::database::{DatabaseRow, SqlValue, Transaction};
 use super::error::Error;
-use super::first_sign_in::{MembershipRefusal, PersonMatch, check_admissible};
+use super::first_sign_in::{AccountMatch, MembershipRefusal, PersonMatch, check_admissible};
+use super::linking::{SigningAccount, WaitReason};
 use super::organization::Organization;
 use super::person::Person;
 use super::store::Directory;
@@ -19,11 +20,12 @@ const SELECT_CONNECTION: &str =
 
 /// Who an account would become.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignInPreview {
-    /// How the account would be matched.
-    pub person_match: PersonMatch,
-    /// The person after the sign-in.
-    pub person: Person,
+pub enum SignInPreview {
+    /// The account would sign in as this person, matched in this way; the list has people who were
+    /// added beforehand and look like a person who would be created.
+    Person(PersonMatch, Box<Person>, Vec<Person>),
+    /// The account would wait until an admin confirms that it belongs to this person.
+    Waits(Box<Person>, WaitReason),
 }
 
 impl Directory {
@@ -51,10 +53,14 @@ impl Directory {
             .ok_or(MembershipRefusal::OrganizationOff)?;
         check_admissible(who, &organization)?;
         let mut changes = self.database.begin_transaction().await?;
+        let account = SigningAccount { who, typed: None };
         // The transaction is dropped without `commit`.
-        let met = self.match_person(&mut changes, who, &organization).await?;
-        met.map(|(how, person)| SignInPreview { person_match: how, person })
-            .ok_or_else(|| Error::Conflict.into())
+        let met = self.match_account(&mut changes, &account, &organization).await?;
+        met.map(|it| match it {
+            AccountMatch::Person(how, person, alike) => SignInPreview::Person(how, person, alike),
+            AccountMatch::Waits(person, why) => SignInPreview::Waits(person, why),
+        })
+        .ok_or_else(|| Error::Conflict.into())
     }
 
     /// Returns a digest of the organization's current connection, which identifies the connection

@@ -67,7 +67,16 @@ fn id_claims(
     put("sub", subject(client, &person.oid).into());
     put("sid", grant.session.sid.as_str().into());
     put("login_hint", opaque_hint(person).into());
-    put("acct", u8::from(person.home_tenant.is_some()).into());
+    if let Some(acct) = person.acct {
+        put("acct", acct.into());
+    }
+    if let (true, Some(upn)) = (has("profile"), &person.upn) {
+        put("upn", upn.as_str().into());
+    }
+    if person.agent {
+        put("xms_sub_fct", "13".into());
+        put("xms_act_fct", "11".into());
+    }
     if has("profile") {
         put("oid", person.oid.as_str().into());
         put("name", person.name.as_str().into());

@@ -218,6 +218,27 @@ impl EmulatorControl {
         self.changed.user_name(oid, user_name);
     }
 
+    /// Changes the optional claim `upn` of this person, or leaves it out, from the next token on.
+    pub fn set_upn(&self, oid: &str, upn: Option<&str>) {
+        self.changed.upn(oid, upn);
+    }
+
+    /// Changes the optional claim `acct` of this person, or leaves it out, from the next token on.
+    pub fn set_acct(&self, oid: &str, acct: Option<u8>) {
+        self.changed.acct(oid, acct);
+    }
+
+    /// Moves the home of this person to another tenant (`idp`), from the next token on. With
+    /// `acct` 0 that is an external member.
+    pub fn set_home_tenant(&self, oid: &str, tenant: &str) {
+        self.changed.external(oid, tenant);
+    }
+
+    /// Makes this person an agent's own user account (`xms_sub_fct`), from the next token on.
+    pub fn make_agent(&self, oid: &str) {
+        self.changed.agent(oid);
+    }
+
     /// Changes the mail address of this person, from the next token on; `verified` is Entra's
     /// statement about its domain (`xms_edov`).
     pub fn set_email(&self, oid: &str, email: &str, verified: bool) {

@@ -33,6 +33,12 @@ pub struct EmulatedPerson {
     pub name: String,
     /// The value of `preferred_username`.
     pub user_name: String,
+    /// The optional claim `upn`, if the registration has it.
+    pub upn: Option<String>,
+    /// The optional claim `acct`, if the registration has it: 0 for members, 1 for guests.
+    pub acct: Option<u8>,
+    /// Whether this is an agent's own user account.
+    pub agent: bool,
     /// The mail address, if there is one.
     pub email: Option<String>,
     /// Whether Entra reports the address's domain as the tenant's own (`xms_edov`).
@@ -55,6 +61,9 @@ fn person(number: u32, name: &str, user_name: &str, about: &'static str) -> Emul
         tenant: CONTOSO.id.to_owned(),
         name: name.to_owned(),
         user_name: user_name.to_owned(),
+        upn: Some(user_name.to_owned()),
+        acct: Some(0),
+        agent: false,
         email: Some(user_name.to_owned()),
         email_verified: false,
         roles: Vec::new(),
@@ -115,6 +124,8 @@ fn usual() -> Vec<EmulatedPerson> {
         },
         EmulatedPerson {
             home_tenant: Some(FABRIKAM.id.to_owned()),
+            upn: Some("priya_fabrikam.example#EXT#@contoso.example".to_owned()),
+            acct: Some(1),
             ..person(4, "Priya Nair", "priya@fabrikam.example", "guest of another tenant")
         },
         person(5, "Zoë Łukasiewicz 山田", "zoe@contoso.example", "a name beyond ASCII"),

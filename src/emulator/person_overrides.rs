@@ -11,6 +11,12 @@ pub(super) struct PersonOverride {
     roles: Option<Vec<String>>,
     groups: Option<Vec<String>>,
     user_name: Option<String>,
+    /// The claims `upn` and `acct`; `None` inside: without the claim.
+    upn: Option<Option<String>>,
+    acct: Option<Option<u8>>,
+    /// The home tenant of a person who becomes external.
+    home_tenant: Option<String>,
+    agent: bool,
     /// The mail address, and whether Entra reports its domain as the tenant's own.
     email: Option<(String, bool)>,
     /// Whether the account is disabled (AADSTS50057).
@@ -33,8 +39,13 @@ impl PersonOverrides {
 
     /// Returns the person with the changes applied.
     pub(super) fn applied(&self, person: &EmulatedPerson) -> EmulatedPerson {
-        let PersonOverride { roles, groups, user_name, email, .. } = self.of(&person.oid);
+        let changed = self.of(&person.oid);
+        let PersonOverride { roles, groups, user_name, email, .. } = changed;
         let mut person = person.clone();
+        person.upn = changed.upn.unwrap_or(person.upn);
+        person.acct = changed.acct.unwrap_or(person.acct);
+        person.home_tenant = changed.home_tenant.or(person.home_tenant);
+        person.agent |= changed.agent;
         person.roles = roles.unwrap_or(person.roles);
         person.groups = groups.unwrap_or(person.groups);
         person.user_name = user_name.unwrap_or(person.user_name);
@@ -72,6 +83,22 @@ impl PersonOverrides {
 
     pub(super) fn user_name(&self, oid: &str, user_name: &str) {
         self.change(oid, |it| it.user_name = Some(user_name.to_owned()));
+    }
+
+    pub(super) fn upn(&self, oid: &str, upn: Option<&str>) {
+        self.change(oid, |it| it.upn = Some(upn.map(str::to_owned)));
+    }
+
+    pub(super) fn acct(&self, oid: &str, acct: Option<u8>) {
+        self.change(oid, |it| it.acct = Some(acct));
+    }
+
+    pub(super) fn external(&self, oid: &str, home_tenant: &str) {
+        self.change(oid, |it| it.home_tenant = Some(home_tenant.to_owned()));
+    }
+
+    pub(super) fn agent(&self, oid: &str) {
+        self.change(oid, |it| it.agent = true);
     }
 
     pub(super) fn email(&self, oid: &str, email: &str, verified: bool) {

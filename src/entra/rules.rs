@@ -23,6 +23,10 @@ const MAX_TEXT_CLAIM_BYTES: usize = 1024;
 /// Maximum length of `login_hint` and of custom claims, in bytes.
 const MAX_OPAQUE_CLAIM_BYTES: usize = 4096;
 
+/// Facets of an agent and of an agent's own user account (`xms_sub_fct`, `xms_act_fct`).
+const AGENT_IDENTITY: &str = "11";
+const AGENT_USER: &str = "13";
+
 /// The values that a token must match.
 #[derive(Debug)]
 pub struct ExpectedToken<'a> {
@@ -89,7 +93,8 @@ fn judge_unambiguous(
     // address that is not verified is dropped.
     let is_trusted =
         (expected.metadata.tenant.is_some() && !expected.beside_others) || who.email_verified;
-    Ok(Identity { guest, ..if is_trusted { who } else { without_email(who) } })
+    let member_upn = member_upn(claims, tid).filter(|_| !guest);
+    Ok(Identity { guest, member_upn, ..if is_trusted { who } else { without_email(who) } })
 }
 
 /// Checks the origin: the version, the issuer, that the key may sign for the issuer
@@ -179,10 +184,38 @@ fn is_guest(claims: &TokenClaims, tid: Guid) -> bool {
         return false;
     }
     let acct = claims.claim("acct").is_some_and(|it| *it == 1 || it == "1");
+    let marked = claims.text("upn").is_some_and(|upn| {
+        let upn = upn.to_ascii_uppercase();
+        // With `include_externally_authenticated_upn_without_hash`, Entra writes underscores.
+        upn.contains("#EXT#") || upn.contains("_EXT_@")
+    });
+    acct || is_from_elsewhere(claims, tid) || marked
+}
+
+/// Whether the person authenticated at another identity provider than this tenant.
+fn is_from_elsewhere(claims: &TokenClaims, tid: Guid) -> bool {
     let at_home = |idp: &str| idp.split('/').any(|it| Guid::parse(it) == Some(tid));
-    let elsewhere = claims.claim("idp").is_some_and(|it| !it.as_str().is_some_and(at_home));
-    acct || elsewhere
-        || claims.text("upn").is_some_and(|it| it.to_ascii_uppercase().contains("#EXT#"))
+    claims.claim("idp").is_some_and(|it| !it.as_str().is_some_and(at_home))
+}
+
+/// Returns the user principal name of a member of the tenant. `acct` is 0 for external members too,
+/// whose home is elsewhere, and an agent's own account has a name that its maker chose.
+fn member_upn(claims: &TokenClaims, tid: Guid) -> Option<Box<str>> {
+    let is_member = claims.claim("acct").is_some_and(|it| *it == 0 || it == "0");
+    let is_agent = ["xms_sub_fct", "xms_act_fct"].into_iter().any(|name| {
+        let facets = claims.text(name).unwrap_or_default();
+        claims.claim(name).is_some_and(|it| !it.is_string())
+            || facets.split(' ').any(|it| it == AGENT_IDENTITY || it == AGENT_USER)
+    });
+    let upn = claims.text("upn").filter(|it| (1..=MAX_TEXT_CLAIM_BYTES).contains(&it.len()))?;
+    let marked = upn.to_ascii_uppercase();
+    let is_external = marked.contains("#EXT#") || marked.contains("_EXT_");
+    let proven = is_member
+        && !is_agent
+        && !is_external
+        && tid != Guid::PERSONAL
+        && !is_from_elsewhere(claims, tid);
+    proven.then(|| upn.into())
 }
 
 fn person(
@@ -212,6 +245,7 @@ fn person(
         guest: false,
         name: text("name", MAX_TEXT_CLAIM_BYTES),
         preferred_username: text("preferred_username", MAX_TEXT_CLAIM_BYTES),
+        member_upn: None,
         email_verified: verified && email.is_some(),
         email,
         roles: list(claims.claim("roles"))?,

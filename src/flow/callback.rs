@@ -116,7 +116,14 @@ async fn to_app(
     trail: &mut SignInTrail,
 ) -> Result<Response<Body>, Refusal> {
     let signed_in = redeem(exchange, returned).await?;
-    let mut response = native::finish::finish(exchange, native, signed_in, trail).await?;
+    let mut response = native::finish::finish(
+        exchange,
+        native,
+        signed_in,
+        trail,
+        returned.pending.typed.as_deref(),
+    )
+    .await?;
     response
         .headers_mut()
         .extend(rounds::count_return(exchange, &returned.pending.state).map(|it| (SET_COOKIE, it)));
@@ -157,6 +164,7 @@ async fn named(
         hints,
         source,
         at: OrganizationHint::Found(Box::new(found)),
+        typed: Some(typed.to_owned()),
         ..SignInStart::new(then.clone())
     };
     begin::start_sign_in(exchange, start).await

@@ -101,7 +101,13 @@ fn make_setup_hostile(page: &SetUpPage) -> SetUpPage {
             let claims = it.claims.iter().map(|it| (it.0, word())).collect();
             let met = it.met.as_ref().map(|it| {
                 it.as_ref()
-                    .map(|it| TrialPerson { how: it.how, username: word(), role: word() })
+                    .map(|it| TrialPerson {
+                        how: it.how,
+                        username: word(),
+                        role: word(),
+                        waits: it.waits,
+                        alike: vec![word()],
+                    })
                     .map_err(|it| *it)
             });
             let failed = it.failed.as_ref().map(|_| TrialFailure {

@@ -126,6 +126,8 @@ pub(crate) struct EntryPhrases {
     pub(crate) guest: NoticeText,
     pub(crate) person_off: NoticeText,
     pub(crate) not_known: NoticeText,
+    pub(crate) waits: NoticeText,
+    pub(crate) denied: NoticeText,
     pub(crate) organization_off: NoticeText,
     pub(crate) app_unknown: NoticeText,
     pub(crate) app_unknown_remedy: RemedyText,

@@ -146,6 +146,8 @@ fn trial_person() -> TrialPerson {
         how: "met_made",
         username: "maya@contoso.example".to_owned(),
         role: "worker".to_owned(),
+        waits: None,
+        alike: vec!["maya.okafor".to_owned()],
     }
 }
 

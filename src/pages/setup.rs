@@ -161,6 +161,10 @@ pub struct TrialPerson {
     pub username: String,
     /// The person's role.
     pub role: String,
+    /// The key of the reason why the account would wait for an approval.
+    pub waits: Option<&'static str>,
+    /// The usernames of people who were added beforehand and look like a new person.
+    pub alike: Vec<String>,
 }
 
 /// The reason that a test sign-in failed.
@@ -285,7 +289,7 @@ impl TrialPage {
             .collect();
         let met = match &self.met {
             Some(Ok(it)) => Some(
-                context! { how => it.how, username => it.username.as_str(), role => it.role.as_str() },
+                context! { how => it.how, username => it.username.as_str(), role => it.role.as_str(), waits => it.waits, alike => it.alike.join(", ") },
             ),
             _ => None,
         };

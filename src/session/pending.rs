@@ -37,6 +37,10 @@ pub struct PendingSignIn {
     /// Whether Entra was asked for what its claims challenge requires.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub answers_challenge: bool,
+    /// The username that was typed before the sign-in. It identifies nobody: an admin sees it who
+    /// decides whether an account is a person who was added beforehand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typed: Option<String>,
     /// The purpose of the sign-in.
     pub purpose: SignInPurpose,
 }
@@ -214,6 +218,7 @@ mod tests {
             prompt_login: false,
             by_other_site: false,
             answers_challenge: false,
+            typed: None,
             purpose,
         }
     }

@@ -97,6 +97,7 @@ mod tests {
             default_role: "worker".to_owned(),
             first_sign_in: None,
             guests: true,
+            linking_paused: None,
             state,
             source: OrganizationSource::Database,
             created: 0,

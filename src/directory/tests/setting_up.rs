@@ -7,6 +7,7 @@ use crate::directory::invitation::{
     InvitationError, LINK_LIFETIME_SECONDS, VISIT_LIFETIME_SECONDS,
 };
 use crate::directory::organization::OrganizationState;
+use crate::directory::trial::SignInPreview;
 
 fn seconds(it: u64) -> i64 {
     i64::try_from(it).unwrap()
@@ -156,20 +157,25 @@ async fn a_preview_says_what_a_sign_in_would_make_and_changes_nothing() {
         directory.change_organization(&contoso.code, off, "a story").await.unwrap();
         let history = directory.history(contoso.id, None, 100).await.unwrap().len();
         let preview = async |it: Identity| directory.preview_identity(&it, &contoso).await;
-        let made = preview(Identity {
+        let person_of = |it: SignInPreview| match it {
+            SignInPreview::Person(how, person, _) => (how, *person),
+            SignInPreview::Waits(..) => panic!("{it:?}"),
+        };
+        let (how, made) = preview(Identity {
             roles: ["Fleet.Owner"].iter().collect(),
             ..who(CONTOSO, 1, "new@contoso.com")
         })
         .await
+        .map(person_of)
         .unwrap();
         assert_eq!(
-            (made.person_match, made.person.username.as_str(), made.person.role.as_str()),
+            (how, made.username.as_str(), made.role.as_str()),
             (PersonMatch::Made, "new@contoso.com", "owner")
         );
-        let linked = preview(who(CONTOSO, 2, "Maya@contoso.com")).await.unwrap();
-        assert_eq!((linked.person_match, linked.person.id), (PersonMatch::Linked, maya.id));
-        let known = preview(who(CONTOSO, 7, "tom@contoso.com")).await.unwrap();
-        assert_eq!((known.person_match, known.person.id), (PersonMatch::Known, tom.id));
+        let linked = preview(who(CONTOSO, 2, "Maya@contoso.com")).await.map(person_of).unwrap();
+        assert_eq!((linked.0, linked.1.id), (PersonMatch::Linked, maya.id));
+        let known = preview(who(CONTOSO, 7, "tom@contoso.com")).await.map(person_of).unwrap();
+        assert_eq!((known.0, known.1.id), (PersonMatch::Known, tom.id));
         assert!(matches!(
             preview(who(FABRIKAM, 1, "frida@fabrikam.com")).await,
             Err(MembershipRefusal::OtherTenant)

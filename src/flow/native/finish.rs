@@ -22,6 +22,7 @@ pub(in crate::flow) async fn finish(
     native: &NativeSignIn,
     signed_in: RedeemedSignIn,
     trail: &mut SignInTrail,
+    typed: Option<&str>,
 ) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, .. } = *exchange;
     // Checked again, because the configuration may have changed since the sign-in began.
@@ -34,7 +35,7 @@ pub(in crate::flow) async fn finish(
     let VerifiedSignIn { user, refresh_token, .. } = redeemed;
     trail.is_of(user.identity());
     let (Some(all), Some(member)) =
-        (&sidecar.organizations, organization::admit(sidecar, &user, &place, &again).await?)
+        (&sidecar.organizations, organization::admit(sidecar, &user, &place, &again, typed).await?)
     else {
         return Err(Refusal::Internal("native sign-in without organizations"));
     };

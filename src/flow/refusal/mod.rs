@@ -33,7 +33,7 @@ use std::sync::Arc;
 use unregistered::Unregistered;
 
 /// Entrada's own reason words. The page's catalog has a sentence for each of them.
-pub(in crate::flow) const REASONS: [&str; 11] = [
+pub(in crate::flow) const REASONS: [&str; 13] = [
     "canceled",
     "no_answer",
     "other_tenant",
@@ -41,6 +41,8 @@ pub(in crate::flow) const REASONS: [&str; 11] = [
     "guest",
     "person_off",
     "not_known",
+    "waits",
+    "denied",
     "not_set_up",
     "personal",
     "clock",
@@ -227,6 +229,8 @@ impl Refusal {
                 first_sign_in::MembershipRefusal::Guest => "guest",
                 first_sign_in::MembershipRefusal::PersonOff => "person_off",
                 first_sign_in::MembershipRefusal::Unknown => "not_known",
+                first_sign_in::MembershipRefusal::Waits(_) => "waits",
+                first_sign_in::MembershipRefusal::Denied => "denied",
                 first_sign_in::MembershipRefusal::Directory(_) => return None,
             },
             Self::Organization(

@@ -12,6 +12,7 @@ use super::gate::{self, SetUpDenied, SetUpVisit};
 use super::steps;
 use crate::base::identity::Identity;
 use crate::directory::first_sign_in::{self, PersonMatch};
+use crate::directory::trial::SignInPreview;
 use crate::entra::authorize::SignInHints;
 use crate::entra::{self, EntraRegistration};
 use crate::pages::setup::{SetUpPage, TrialFailure, TrialPage, TrialPerson};
@@ -74,12 +75,7 @@ pub(in crate::flow) async fn finish(
     let met = match met {
         Ok(it) => {
             note(all, &visit, trial).await?;
-            let how = match it.person_match {
-                PersonMatch::Known => "met_known",
-                PersonMatch::Linked => "met_linked",
-                PersonMatch::Made => "met_made",
-            };
-            Ok(TrialPerson { how, username: it.person.username.to_string(), role: it.person.role })
+            Ok(trial_person(it))
         }
         Err(first_sign_in::MembershipRefusal::Directory(error)) => return Err(error.into()),
         // The connection works, although this account is not admitted.
@@ -113,11 +109,34 @@ async fn note(
     }
 }
 
+fn trial_person(met: SignInPreview) -> TrialPerson {
+    let (how, person, waits, alike) = match met {
+        SignInPreview::Person(PersonMatch::Known, person, alike) => {
+            ("met_known", person, None, alike)
+        }
+        SignInPreview::Person(PersonMatch::Linked, person, alike) => {
+            ("met_linked", person, None, alike)
+        }
+        SignInPreview::Person(PersonMatch::Made, person, alike) => {
+            ("met_made", person, None, alike)
+        }
+        SignInPreview::Waits(person, why) => ("met_waits", person, Some(why.as_str()), Vec::new()),
+    };
+    TrialPerson {
+        how,
+        username: person.username.to_string(),
+        role: person.role,
+        waits,
+        alike: alike.iter().map(|it| it.username.to_string()).collect(),
+    }
+}
+
 fn why(refused: &first_sign_in::MembershipRefusal) -> &'static str {
     match refused {
         first_sign_in::MembershipRefusal::Guest => "not_guest",
         first_sign_in::MembershipRefusal::PersonOff => "not_on",
         first_sign_in::MembershipRefusal::Unknown => "not_known",
+        first_sign_in::MembershipRefusal::Denied => "not_confirmed",
         _ => "not_tenant",
     }
 }

@@ -30,6 +30,8 @@ pub(in crate::flow) struct SignInStart {
     pub(in crate::flow) lost_rounds: Option<SignInRounds>,
     /// The organization that the sign-in is for, if organizations are configured.
     pub(in crate::flow) at: OrganizationHint,
+    /// The text that was typed in an earlier step, if the organization was found with it.
+    pub(in crate::flow) typed: Option<String>,
     /// Which site made the browser begin the sign-in, if not the current request: the callback of
     /// the previous step always comes from Entra's page.
     pub(in crate::flow) source: Option<RequestSource>,
@@ -48,6 +50,7 @@ impl SignInStart {
             hints: SignInHints::default(),
             lost_rounds: None,
             at: OrganizationHint::None,
+            typed: None,
             source: None,
             challenge: None,
         }
@@ -77,6 +80,9 @@ pub(in crate::flow) async fn start_sign_in(
         }
         at => at,
     };
+    if let OrganizationHint::Typed(typed) = &at {
+        start.typed = Some(typed.clone());
+    }
     let (return_to, acrs) = (start.purpose.return_to(&exchange.app.site), start.purpose.acrs());
     let asks = || organization::identify_page(exchange, &return_to, acrs);
     if let Some(place) = organization::place(exchange, at, asks).await? {
@@ -117,6 +123,7 @@ async fn start_sign_in_at(
         None => exchange.request_source(),
     });
     let by_other_site = source == RequestSource::Other;
+    let typed = start.typed.as_deref().and_then(|it| organization::typed_username(&place, it));
     let organization = place.organization.map(|it| it.id.to_string());
     let (nonce, verifier, purpose) = (begun.nonce, begun.verifier, start.purpose);
     let pending = PendingSignIn {
@@ -128,6 +135,7 @@ async fn start_sign_in_at(
         prompt_login,
         by_other_site,
         answers_challenge,
+        typed,
         purpose,
     };
     let mut response = reply::redirect(StatusCode::FOUND, &begun.location)

@@ -189,6 +189,12 @@ fn shown(identifier: &str) -> String {
     identifier.chars().take(MAX_IDENTIFIER_BYTES).collect()
 }
 
+/// Returns the username that was typed, if the text is one and not the code of the organization.
+pub(in crate::flow) fn typed_username(place: &SignInPlace, typed: &str) -> Option<String> {
+    let code = place.organization.as_ref()?.code.as_str();
+    Username::parse(typed).map(|it| it.to_string()).filter(|it| it != code)
+}
+
 /// Returns the login hint for Entra if an address was typed. A company code identifies no account.
 pub(in crate::flow) fn hint(identifier: &str) -> Option<String> {
     Username::parse(identifier).filter(|it| it.domain().is_some()).map(|it| it.as_str().to_owned())
@@ -284,20 +290,26 @@ pub(in crate::flow) async fn place_of_pending(
 }
 
 /// Returns the person's membership from the directory, or nothing without a directory. `again` is
-/// the URL to try another account.
+/// the URL to try another account, and `typed` the username that was typed.
 pub(in crate::flow) async fn admit(
     sidecar: &Sidecar,
     user: &VerifiedUser,
     place: &SignInPlace,
     again: &str,
+    typed: Option<&str>,
 ) -> Result<Option<DirectoryMember>, Refusal> {
     let (Some(all), Some(organization)) = (&sidecar.organizations, &place.organization) else {
         return Ok(None);
     };
-    let person = all.directory().admit(user, organization).await.map_err(|it| match it {
-        first_sign_in::MembershipRefusal::Directory(it) => it.into(),
-        other => Refusal::NotAdmitted(other, again.to_owned()),
-    })?;
+    let admitted =
+        all.directory().admit(user, organization, typed).await.map_err(|it| match it {
+            first_sign_in::MembershipRefusal::Directory(it) => it.into(),
+            other => Refusal::NotAdmitted(other, again.to_owned()),
+        })?;
+    let person = admitted.person;
+    for other in &admitted.alike {
+        tracing::warn!(organization = %person.code, person = %person.username, added_before = %other.username, "person created at the first sign-in looks like a person who was added beforehand and never signed in; if they are the same, merge them with entrada person merge");
+    }
     Ok(Some(DirectoryMember {
         person: person.id,
         role: person.role.into(),

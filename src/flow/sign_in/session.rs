@@ -67,7 +67,9 @@ async fn start_session(
     let RedeemedSignIn { place, redeemed, again } = redeem(exchange, returned).await?;
     let VerifiedSignIn { user, refresh_token, .. } = redeemed;
     trail.is_of(user.identity());
-    let member = organization::admit(sidecar, &user, &place, &again).await?;
+    let member =
+        organization::admit(sidecar, &user, &place, &again, returned.pending.typed.as_deref())
+            .await?;
     if let Some(member) = &member {
         trail.is_made(member);
     }

@@ -57,6 +57,8 @@ struct ChangePerson {
     state: Option<String>,
     #[serde(default)]
     unlink: bool,
+    #[serde(default, deserialize_with = "some")]
+    link: Option<String>,
 }
 
 /// Lists people by username, in one organization or in all.
@@ -131,6 +133,7 @@ pub(super) async fn change(
         })?
         .map(|it| it == 1),
         unlink: it.unlink,
+        link: parsed("link", "must be an Object ID", it.link.as_deref(), Guid::parse)?,
     };
     Ok(organization_json::person(&directory.change_person(&username, change, by).await?))
 }

@@ -67,7 +67,24 @@ impl World {
         self.directory().person(&Username::parse(username).unwrap()).await.unwrap().unwrap()
     }
 
+    /// Adds a person beforehand. Somebody whose role may open the set-up page is linked to the
+    /// account of that name, as an operator does who knows its object ID.
     pub async fn knows(&self, username: &str, company: &str, role: &str) -> Person {
+        let added = self.adds(username, company, role).await;
+        let tenant = self.organization(company).await.tenant.map(|it| it.to_string());
+        let all = self.emulator.people();
+        let account =
+            all.iter().find(|it| it.user_name == username && Some(&it.tenant) == tenant.as_ref());
+        let Some(account) = account.filter(|_| self.directory().may_set_up(role)) else {
+            return added;
+        };
+        let link = PersonChange { link: Guid::parse(&account.oid), ..PersonChange::default() };
+        self.changes_person(username, link).await;
+        self.person(username).await
+    }
+
+    /// Adds a person beforehand, without an account.
+    pub async fn adds(&self, username: &str, company: &str, role: &str) -> Person {
         let new = NewPerson {
             username: Username::parse(username).unwrap(),
             name: None,

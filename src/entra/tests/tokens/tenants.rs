@@ -207,3 +207,53 @@ fn an_address_is_verified_only_where_entra_says_so() {
         assert_eq!(judged(edov.clone(), json!("maya@contoso.com")), (true, false), "{edov}");
     }
 }
+
+#[test]
+fn only_a_member_of_the_tenant_who_is_no_agent_has_a_upn() {
+    let upn = "maya@contoso.com";
+    let home = format!("https://sts.windows.net/{TENANT}/");
+    let elsewhere = format!("https://sts.windows.net/{OTHER}/");
+    let table = [
+        (json!({"upn": upn, "acct": 0}), true),
+        (json!({"upn": upn, "acct": "0"}), true),
+        (json!({"upn": upn, "acct": 0, "idp": home}), true),
+        (json!({"upn": upn, "acct": 0, "xms_sub_fct": "3 9", "xms_act_fct": "3"}), true),
+        // A claim is missing, or is no such claim.
+        (json!({"acct": 0}), false),
+        (json!({"upn": upn}), false),
+        (json!({"upn": upn, "acct": null}), false),
+        (json!({"upn": upn, "acct": false}), false),
+        (json!({"upn": upn, "acct": 2}), false),
+        (json!({"upn": "", "acct": 0}), false),
+        (json!({"upn": [upn], "acct": 0}), false),
+        (json!({"upn": "x".repeat(2000), "acct": 0}), false),
+        // Guests, and members whose home is elsewhere.
+        (json!({"upn": upn, "acct": 1}), false),
+        (json!({"upn": upn, "acct": 0, "idp": elsewhere}), false),
+        (json!({"upn": upn, "acct": 0, "idp": "live.com"}), false),
+        (json!({"upn": upn, "acct": 0, "idp": ["x"]}), false),
+        (json!({"upn": "maya_fabrikam.com#EXT#@contoso.com", "acct": 0}), false),
+        (json!({"upn": "maya_fabrikam.com#ext#@contoso.com", "acct": 0}), false),
+        (json!({"upn": "maya_fabrikam.com_EXT_@contoso.com", "acct": 0}), false),
+        (json!({"upn": "maya_ext_1@contoso.com", "acct": 0}), false),
+        // Agents.
+        (json!({"upn": upn, "acct": 0, "xms_sub_fct": "13"}), false),
+        (json!({"upn": upn, "acct": 0, "xms_sub_fct": "9 13 3"}), false),
+        (json!({"upn": upn, "acct": 0, "xms_act_fct": "11"}), false),
+        (json!({"upn": upn, "acct": 0, "xms_sub_fct": 13}), false),
+        (json!({"upn": upn, "acct": 0, "xms_sub_fct": ["13"]}), false),
+    ];
+    for (more, expected) in table {
+        let mut all = claims();
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let who = judged_with(&signed(&header(), &all), &key(), true, &[]).unwrap();
+        assert_eq!(who.member_upn.as_deref(), expected.then_some(upn), "{more}");
+    }
+    let mut personal = of(PERSONAL);
+    personal
+        .as_object_mut()
+        .unwrap()
+        .extend([("upn".to_owned(), json!(upn)), ("acct".to_owned(), json!(0))]);
+    let who = judged_among(&[PERSONAL], &signed(&header(), &personal), &key()).unwrap();
+    assert_eq!(who.member_upn, None);
+}
