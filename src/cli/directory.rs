@@ -105,6 +105,12 @@ pub(super) fn failure(error: Error) -> CommandError {
         Error::AccountTaken(_) => Some(
             "find that person with entrada person list --json; entrada person merge joins two people",
         ),
+        Error::StillOn(_) => Some("entrada organization off ends all its sessions"),
+        Error::BothLinked(..) => {
+            Some("delete the one who should not sign in, or remove its link with --unlink first")
+        }
+        Error::UnopenedErasures => Some("add the secret that sealed it to [session] secrets again"),
+        Error::NotMergeable(..) => Some("name two people with the same company code"),
         Error::DomainElsewhere(_) => {
             Some("entrada organization show lists an organization's domains; --unbind releases one")
         }

@@ -1,11 +1,15 @@
 //! `entrada person`: people, one by one and by the file.
 
 use super::directory::{self, CommonArgs, actor, failure, open, print_result};
+use super::person_linking::{
+    self, ApproveArgs, DecideArgs, DeletePersonArgs, MergeArgs, RequestsArgs,
+};
 use super::table::{lines, or_dash, pairs, time};
 use super::terminal::{CommandError, print_line, print_to_stderr};
 use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 use crate::base::username::Username;
+use crate::directory::advice::PersonAdvice;
 use crate::directory::change::{NewPerson, PersonChange};
 use crate::directory::people::PeopleQuery;
 use crate::directory::person::Person;
@@ -33,6 +37,16 @@ pub(super) enum PersonCommand {
     Import(ImportArgs),
     /// Write people as CSV to standard output.
     Export(ExportArgs),
+    /// List accounts that wait for an approval to sign in as a person who was added beforehand.
+    Requests(RequestsArgs),
+    /// Approve a request: the account is linked to the person.
+    Approve(ApproveArgs),
+    /// Deny a request: the account stays outside.
+    Deny(DecideArgs),
+    /// Merge two people who are the same person; signs both out.
+    Merge(MergeArgs),
+    /// Delete a person: names are erased; an account that was turned off stays refused.
+    Delete(DeletePersonArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -140,10 +154,10 @@ pub(super) fn run(command: PersonCommand) -> Result<(), CommandError> {
         PersonCommand::List(arguments) => list(&arguments),
         PersonCommand::Show(arguments) => open(&arguments.common, async |directory| {
             let found = directory.person(&arguments.username).await.map_err(failure)?;
-            show(
-                &arguments.common,
-                &found.ok_or_else(|| failure(Error::NoPerson(arguments.username.clone())))?,
-            );
+            let found =
+                found.ok_or_else(|| failure(Error::NoPerson(arguments.username.clone())))?;
+            let advice = directory.advice(&found).await.map_err(failure)?;
+            show(&arguments.common, &found, &advice);
             Ok(())
         }),
         PersonCommand::Set(arguments) => {
@@ -172,6 +186,11 @@ pub(super) fn run(command: PersonCommand) -> Result<(), CommandError> {
             PersonChange { on: Some(true), ..PersonChange::default() },
         ),
         PersonCommand::Import(arguments) => import(&arguments),
+        PersonCommand::Requests(arguments) => person_linking::requests(&arguments),
+        PersonCommand::Approve(arguments) => person_linking::approve(&arguments),
+        PersonCommand::Deny(arguments) => person_linking::deny(&arguments),
+        PersonCommand::Merge(arguments) => person_linking::merge(&arguments),
+        PersonCommand::Delete(arguments) => person_linking::delete(&arguments),
         PersonCommand::Export(arguments) => open(&arguments.common, async |directory| {
             let organization = id_of(directory, arguments.organization.as_ref()).await?;
             directory
@@ -192,7 +211,9 @@ fn add(arguments: &AddPersonArgs) -> Result<(), CommandError> {
     };
     open(&arguments.common, async |directory| {
         let added = directory.add_person(&arguments.organization, &new, &actor()).await;
-        show(&arguments.common, &added.map_err(failure)?);
+        let added = added.map_err(failure)?;
+        let advice = directory.advice(&added).await.map_err(failure)?;
+        show(&arguments.common, &added, &advice);
         Ok(())
     })
 }
@@ -213,12 +234,14 @@ fn changed(
     change: PersonChange,
 ) -> Result<(), CommandError> {
     open(common, async |directory| {
-        show(common, &directory.change_person(username, change, &actor()).await.map_err(failure)?);
+        let after = directory.change_person(username, change, &actor()).await.map_err(failure)?;
+        let advice = directory.advice(&after).await.map_err(failure)?;
+        show(common, &after, &advice);
         Ok(())
     })
 }
 
-async fn id_of(
+pub(super) async fn id_of(
     directory: &Directory,
     code: Option<&CompanyCode>,
 ) -> Result<Option<Guid>, CommandError> {
@@ -277,7 +300,7 @@ fn import(arguments: &ImportArgs) -> Result<(), CommandError> {
     };
     let file = std::fs::File::open(&arguments.file)
         .map_err(|error| cannot(&arguments.file, &format!("cannot be read: {error}")))?;
-    let outcome = open(&arguments.common, async |directory| {
+    let (outcome, warnings) = open(&arguments.common, async |directory| {
         let found = directory.organization(&arguments.organization).await.map_err(failure)?;
         let organization =
             found.ok_or_else(|| failure(Error::NoOrganization(arguments.organization.clone())))?;
@@ -289,21 +312,34 @@ fn import(arguments: &ImportArgs) -> Result<(), CommandError> {
             }
         };
         let file = std::io::BufReader::new(file);
-        directory.import(&organization, file, &actor(), progress).await.map_err(|error| {
-            cannot(&arguments.file, &error).hint("run it again to continue from there")
-        })
+        let imported =
+            directory.import(&organization, file, &actor(), progress).await.map_err(|error| {
+                cannot(&arguments.file, &error).hint("run it again to continue from there")
+            })?;
+        let warnings = imported.warnings(&organization);
+        Ok((imported, warnings))
     })?;
-    print_summary(arguments, &outcome)
+    print_summary(arguments, &outcome, &warnings)
 }
 
-fn print_summary(arguments: &ImportArgs, outcome: &ImportReport) -> Result<(), CommandError> {
-    let ImportReport { made, changed, unchanged, errors: wrong, left_out } = outcome;
+fn print_summary(
+    arguments: &ImportArgs,
+    outcome: &ImportReport,
+    warnings: &[String],
+) -> Result<(), CommandError> {
+    let ImportReport { made, changed, unchanged, errors: wrong, left_out, waiting: _ } = outcome;
     let errors: Vec<_> = wrong.iter().map(|it| json!({ "line": it.0, "why": it.1 })).collect();
-    let all = json!({ "made": made, "changed": changed, "unchanged": unchanged, "left_out": left_out, "errors": errors });
+    let all = json!({ "made": made, "changed": changed, "unchanged": unchanged, "left_out": left_out, "errors": errors, "warnings": warnings });
     print_result(&arguments.common, &all, || {
         format!("{made} created, {changed} changed, {unchanged} unchanged, {left_out} skipped")
     });
+    let warn = || {
+        if !arguments.common.json {
+            warnings.iter().for_each(|it| print_to_stderr(&format!("warning: {it}")));
+        }
+    };
     if *left_out == 0 {
+        warn();
         return Ok(());
     }
     print_to_stderr(&format!(
@@ -322,12 +358,18 @@ fn print_summary(arguments: &ImportArgs, outcome: &ImportReport) -> Result<(), C
     print_to_stderr(
         "hint: fix those lines and run it again; people who were already imported do not change",
     );
+    warn();
     Err(CommandError::already_reported())
 }
 
-fn show(common: &CommonArgs, person: &Person) {
+/// Prints a person, and warnings on standard error.
+pub(super) fn show(common: &CommonArgs, person: &Person, advice: &[PersonAdvice]) {
     if common.json {
-        return print_line(&organization_json::person(person).to_string());
+        let value = organization_json::person_with_advice(person, advice);
+        return print_line(&value.to_string());
+    }
+    for it in advice {
+        print_to_stderr(&format!("warning: {}", it.words(&person.username)));
     }
     let linked = person.linked.map(|(tid, oid)| format!("tenant {tid}, object {oid}"));
     print_line(&pairs(&[

@@ -271,6 +271,7 @@ impl Directory {
             self.audit(&mut changes, by, Some(it.id), None, "credential sealed anew").await?;
             count += 1;
         }
+        self.reseal_erasure_key(&mut changes).await?;
         changes.commit().await?;
         Ok(count)
     }

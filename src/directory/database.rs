@@ -21,13 +21,14 @@ use std::time::Duration;
 /// Maximum time that a statement waits for a lock, and a caller for a connection.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(15);
 
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (1, "directory", include_str!("migrations/0001_directory.sql")),
     (3, "setup", include_str!("migrations/0003_setup.sql")),
     (4, "keep", include_str!("migrations/0004_keep.sql")),
     (5, "watch", include_str!("migrations/0005_watch.sql")),
     (6, "native", include_str!("migrations/0006_native.sql")),
     (8, "linking", include_str!("migrations/0008_linking.sql")),
+    (9, "erasure", include_str!("migrations/0009_erasure.sql")),
 ];
 
 /// An open database; clones share its connections.

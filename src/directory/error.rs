@@ -83,6 +83,20 @@ pub enum Error {
     /// No secret opens the credential.
     #[error("no secret in [session] secrets opens the credential of {0}")]
     Unopened(CompanyCode),
+    /// No secret opens the key that finds the accounts of deleted people.
+    #[error(
+        "no secret in [session] secrets opens the key that finds the accounts of deleted people"
+    )]
+    UnopenedErasures,
+    /// The organization is on, so it cannot be deleted.
+    #[error("the organization {0} is on; turn it off first")]
+    StillOn(CompanyCode),
+    /// Both people are linked to an account.
+    #[error("{0} and {1} are both linked to an account")]
+    BothLinked(Username, Username),
+    /// The people belong to different organizations, or are the same person.
+    #[error("{0} and {1} are not two people of one organization")]
+    NotMergeable(Username, Username),
     /// No secret opens the stored sign-in on a client.
     #[error("no secret in [session] secrets opens a stored native client sign-in")]
     UnopenedSignIn,

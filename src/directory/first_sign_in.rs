@@ -194,6 +194,13 @@ impl Directory {
         // Two first sign-ins and a change of the tenant or of a role happen one after the other.
         let organization = &self.locked(changes, organization.id).await?;
         check_admissible(who, organization)?;
+        if self.is_erased_and_refused(changes, organization.id, (who.tid, who.oid)).await? {
+            return Err(MembershipRefusal::PersonOff);
+        }
+        if who.member_upn.is_some() && organization.upn_seen.is_none() {
+            let values = vec![organization.id.to_string().into(), self.clock.now().into()];
+            changes.run("UPDATE organization SET upn_seen = $2 WHERE id = $1", values).await?;
+        }
         let found = self.exact_matches(changes, account, organization).await?;
         let standing = self.request_standing(changes, organization.id, (who.tid, who.oid)).await?;
         let verdict = if standing.separate {

@@ -212,7 +212,11 @@ impl Directory {
 
     /// Returns why a person is not linked without an approval, although the user principal name of
     /// a member matches.
-    fn obstacle(&self, person: &Person, organization: &Organization) -> Option<WaitReason> {
+    pub(super) fn obstacle(
+        &self,
+        person: &Person,
+        organization: &Organization,
+    ) -> Option<WaitReason> {
         if organization.linking_paused.is_some() {
             Some(WaitReason::Paused)
         } else if person.was_linked {

@@ -8,6 +8,7 @@
 mod client_sign_in_end;
 mod credential;
 mod database;
+mod erasure;
 mod error;
 mod file;
 mod likeness;
@@ -21,6 +22,7 @@ mod store;
 pub(crate) mod tests;
 
 pub mod admin;
+pub mod advice;
 pub mod change;
 pub mod client_sign_in;
 pub(crate) mod client_sign_ins;
@@ -28,6 +30,7 @@ pub(crate) mod first_sign_in;
 pub(crate) mod history;
 pub(crate) mod invitation;
 pub mod link_request;
+pub mod merge;
 pub mod organization;
 pub mod organization_credential;
 pub(crate) mod organization_json;

@@ -38,6 +38,8 @@ pub struct Organization {
     /// Since when people are linked only with an approval, in seconds since 1970: a set-up link led
     /// to another tenant.
     pub linking_paused: Option<i64>,
+    /// When a token first had the claims that link people, in seconds since 1970.
+    pub upn_seen: Option<i64>,
     /// Whether its people may sign in.
     pub state: OrganizationState,
     /// Where the organization is defined.
@@ -128,7 +130,7 @@ pub struct NewCredential {
 
 /// Columns of an organization's row; the code without an end is the current one.
 pub(super) const SELECT_ORGANIZATION: &str = "SELECT o.id, o.name, o.provider, o.tenant, o.client_id, CAST(CASE WHEN o.credential IS NULL THEN 0 ELSE 1 END AS BIGINT) AS has_credential, \
-     o.credential_ends, o.credential_next_since, o.credential_next_by, o.credential_next_ends, o.credential_next_refused, o.default_role, o.first_sign_in, o.guests, o.linking_paused, o.state, o.source, o.created, o.changed, o.changed_by, c.code \
+     o.credential_ends, o.credential_next_since, o.credential_next_by, o.credential_next_ends, o.credential_next_refused, o.default_role, o.first_sign_in, o.guests, o.linking_paused, o.upn_seen, o.state, o.source, o.created, o.changed, o.changed_by, c.code \
      FROM organization o JOIN organization_code c ON c.organization = o.id AND c.ends IS NULL";
 
 impl IdentityProvider {
@@ -236,6 +238,7 @@ pub(super) fn of_row(row: &DatabaseRow) -> Result<Organization, Error> {
         first_sign_in,
         guests: row.number("guests")? != 0,
         linking_paused: row.maybe_number("linking_paused")?,
+        upn_seen: row.maybe_number("upn_seen")?,
         state,
         source: if row.text("source")? == "file" {
             OrganizationSource::File

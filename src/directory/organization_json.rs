@@ -1,8 +1,11 @@
 //! JSON of organizations, people and changes, identical in commands and on the admin listener.
 //! Contains the status of a credential, never the credential.
 
+use super::advice::PersonAdvice;
 use super::error::Error;
 use super::history::HistoryEntry;
+use super::link_request::LinkRequest;
+use super::merge::PossibleMerge;
 use super::organization::{
     ConnectionCredential, EntraConnection, Organization, OrganizationSource, first_sign_in_as_str,
 };
@@ -131,6 +134,43 @@ pub fn person(person: &Person) -> Value {
         "created": person.created,
         "last_sign_in": person.last_sign_in,
     })
+}
+
+/// Returns a person with what an operator should know about them.
+pub fn person_with_advice(person: &Person, advice: &[PersonAdvice]) -> Value {
+    let mut all = self::person(person);
+    if let Some(all) = all.as_object_mut() {
+        let words = advice.iter().map(|it| it.words(&person.username));
+        all.insert("warnings".to_owned(), words.collect());
+    }
+    all
+}
+
+/// Returns a request for an approval.
+pub fn link_request(request: &LinkRequest) -> Value {
+    json!({
+        "id": request.id.to_string(),
+        "username": request.person.username.as_str(),
+        "person": request.person.id.to_string(),
+        "role": request.person.role,
+        "last_sign_in": request.person.last_sign_in,
+        "tid": request.account.0.to_string(),
+        "oid": request.account.1.to_string(),
+        "state": if request.denied { "denied" } else { "waiting" },
+        "at": request.at,
+        "reason": request.reason.as_str(),
+        "name": request.name,
+        "upn": request.upn,
+        "email": request.email,
+        "guest": request.guest,
+        "typed": request.typed,
+        "mark": request.mark(),
+    })
+}
+
+/// Returns two people who may be the same person.
+pub fn possible_merge(it: &PossibleMerge) -> Value {
+    json!({ "added": person(&it.added), "created": person(&it.created) })
 }
 
 /// Returns an entry of the history.

@@ -250,7 +250,7 @@ impl Directory {
     }
 
     /// Returns an organization that is stored in the database.
-    async fn changeable(&self, code: &CompanyCode) -> Result<Organization, Error> {
+    pub(super) async fn changeable(&self, code: &CompanyCode) -> Result<Organization, Error> {
         let found =
             self.organization(code).await?.ok_or_else(|| Error::NoOrganization(code.clone()))?;
         if found.source == OrganizationSource::File {
@@ -287,6 +287,10 @@ impl Directory {
             return Err(Error::CodeIsUsername(code.clone()));
         }
         let now = self.clock.now();
+        let retired = "SELECT code FROM retired_code WHERE code = $1 AND ends > $2";
+        if changes.row(retired, vec![code.as_str().into(), now.into()]).await?.is_some() {
+            return Err(Error::CodeTaken(code.clone()));
+        }
         changes
             .run(
                 "DELETE FROM organization_code WHERE code = $1 AND ends <= $2",

@@ -237,6 +237,7 @@ impl Directory {
             Err(Error::Conflict) => return Err(Error::AccountTaken(oid)),
             other => other?,
         };
+        self.forget_erased(changes, organization.id, (tenant, oid)).await?;
         self.close_requests(changes, before.id, (tenant, oid)).await
     }
 

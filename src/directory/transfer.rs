@@ -43,6 +43,9 @@ pub struct ImportReport {
     pub errors: Vec<(u64, String)>,
     /// Number of rejected lines, reported or not.
     pub left_out: u64,
+    /// Number of created people whose first sign-in waits for an approval because of their role,
+    /// and of those whose username and e-mail are no addresses.
+    pub waiting: (u64, u64),
 }
 
 struct CsvLine {
@@ -262,6 +265,15 @@ impl Directory {
         }
         changes.commit().await?;
         outcome.made += made;
+        for line in &new {
+            let it = &line.person;
+            let role = it.role.as_deref().unwrap_or(&organization.default_role);
+            if self.may_set_up(role) {
+                outcome.waiting.0 += 1;
+            } else if !it.username.is_address() && it.email.is_none() {
+                outcome.waiting.1 += 1;
+            }
+        }
         outcome.changed += changed;
         outcome.unchanged += unchanged;
         for (line, why) in wrong {
@@ -373,6 +385,33 @@ async fn update(changes: &mut Transaction, id: &str, person: &NewPerson) -> Resu
 }
 
 impl ImportReport {
+    /// Returns what an operator should know about the first sign-in of the people who were created.
+    pub fn warnings(&self, organization: &Organization) -> Vec<String> {
+        let mut all = Vec::new();
+        if self.waiting.0 > 0 {
+            all.push(format!(
+                "{} people have a role that may open the set-up page: their first sign-in waits for an approval (entrada person requests)",
+                self.waiting.0
+            ));
+        }
+        if self.waiting.1 > 0 {
+            all.push(format!(
+                "{} people have neither a username nor an e-mail that is an address: their first sign-in waits for an approval if they type the username, \
+                 and otherwise creates another person",
+                self.waiting.1
+            ));
+        }
+        if self.made > 0 && organization.linking_paused.is_some() {
+            all.push("linking is paused, so each first sign-in waits for an approval".to_owned());
+        } else if self.made > 0 && organization.upn_seen.is_none() {
+            all.push(
+                "no sign-in of the company has shown the optional claims upn and acct of the ID token yet; without them, each first sign-in waits for an approval"
+                    .to_owned(),
+            );
+        }
+        all
+    }
+
     fn leave_out(&mut self, line: u64, why: String) {
         self.left_out += 1;
         if self.errors.len() < MAX_REPORTED_ERRORS {

@@ -41,6 +41,8 @@ pub struct PeoplePage {
     pub people: Vec<PersonRow>,
     /// The address of the next page, if there are more.
     pub next: Option<String>,
+    /// The number of decisions that wait for the admin.
+    pub decisions: usize,
 }
 
 /// One person in the list.
@@ -241,7 +243,7 @@ impl PeoplePage {
     pub(super) fn context(&self) -> Value {
         let people: Vec<_> = self.people.iter().map(PersonRow::context).collect();
         let find = self.admin.path("/people");
-        context! { admin => self.admin.context(AdminTab::People), asked => self.asked.as_str(), people, next => self.next.as_deref().and_then(link), find => link(&find) }
+        context! { admin => self.admin.context(AdminTab::People), asked => self.asked.as_str(), people, next => self.next.as_deref().and_then(link), find => link(&find), decisions => self.decisions, requests => link(&self.admin.path("/requests")) }
     }
 }
 

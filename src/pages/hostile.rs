@@ -46,6 +46,7 @@ pub(super) fn make_hostile(page: &Page) -> Page {
         Page::SignedOut { .. } => Page::SignedOut { sign_in: link() },
         Page::People(it) => Page::People(Box::new(it.with_hostile_text(word, link))),
         Page::OnePerson(it) => Page::OnePerson(Box::new(it.with_hostile_text(word, link))),
+        Page::Requests(it) => Page::Requests(Box::new(it.with_hostile_text(word, link))),
         Page::SignIns(it) => Page::SignIns(Box::new(it.with_hostile_text(word, link))),
         Page::History(it) => Page::History(Box::new(it.with_hostile_text(word, link))),
         Page::Credential(it) => Page::Credential(Box::new(it.with_hostile_text(word, link))),

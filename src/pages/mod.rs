@@ -11,6 +11,7 @@ mod link;
 mod overrides;
 mod page;
 pub(crate) mod phrases;
+pub(crate) mod requests;
 mod samples;
 mod samples_admin;
 mod samples_setup;

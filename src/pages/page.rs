@@ -3,6 +3,7 @@
 use super::admin::{CredentialPage, HistoryPage, PeoplePage, PersonPage, SignInsPage};
 use super::link::link;
 use super::phrases::NoticePhrases;
+use super::requests::RequestsPage;
 use super::setup::SetUpPage;
 use crate::base::redirect_uri::AppReturnUrl;
 use minijinja::context;
@@ -36,6 +37,8 @@ pub enum Page {
     People(Box<PeoplePage>),
     /// One person of an organization.
     OnePerson(Box<PersonPage>),
+    /// What waits for a decision of an organization's admin.
+    Requests(Box<RequestsPage>),
     /// Recent sign-ins.
     SignIns(Box<SignInsPage>),
     /// The change history.
@@ -212,6 +215,7 @@ impl Page {
             Self::ConfirmSignOut { .. } => "confirm_sign_out.html",
             Self::People(_) => "setup_people.html",
             Self::OnePerson(_) => "setup_person.html",
+            Self::Requests(_) => "setup_requests.html",
             Self::SignIns(_) => "setup_sign_ins.html",
             Self::History(_) => "setup_history.html",
             Self::Credential(_) => "setup_credential.html",
@@ -233,6 +237,7 @@ impl Page {
             }
             Self::People(it) => it.context(),
             Self::OnePerson(it) => it.context(),
+            Self::Requests(it) => it.context(),
             Self::SignIns(it) => it.context(),
             Self::History(it) => it.context(),
             Self::Credential(it) => it.context(),

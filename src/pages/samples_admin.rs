@@ -5,12 +5,27 @@ use super::admin::{
     PeoplePage, PersonPage, PersonPermissions, PersonRow, RefusalReason, SignInRow, SignInsPage,
 };
 use super::page::Page;
+use super::requests::{MergeRow, RequestRow, RequestsPage};
 
 const AT: i64 = 1_795_575_060;
 
 /// Returns a name and a page for each case.
 pub(super) fn samples() -> Vec<(&'static str, Page)> {
-    let nobody = PeoplePage { asked: "zzz".to_owned(), people: Vec::new(), next: None, ..people() };
+    let nobody = PeoplePage {
+        asked: "zzz".to_owned(),
+        people: Vec::new(),
+        next: None,
+        decisions: 0,
+        ..people()
+    };
+    let locked = RequestsPage {
+        locked: Some("by_link"),
+        paused: false,
+        done: None,
+        requests: Vec::new(),
+        ..requests()
+    };
+    let undecided = RequestsPage { locked: Some("stale"), done: None, ..requests() };
     let off =
         PersonPage { listed: listed(3), role_source: "default", done: Some("off"), ..person() };
     let above = PersonPage { may: PersonPermissions::Above, done: None, ..person() };
@@ -54,6 +69,9 @@ pub(super) fn samples() -> Vec<(&'static str, Page)> {
         ("setup-person-off", Page::OnePerson(Box::new(off))),
         ("setup-person-above", Page::OnePerson(Box::new(above))),
         ("setup-person-yourself", Page::OnePerson(Box::new(yourself))),
+        ("setup-requests", Page::Requests(Box::new(requests()))),
+        ("setup-requests-link", Page::Requests(Box::new(locked))),
+        ("setup-requests-stale", Page::Requests(Box::new(undecided))),
         ("setup-sign-ins", Page::SignIns(Box::new(sign_ins()))),
         ("setup-history", Page::History(Box::new(history()))),
         ("setup-credential", Page::Credential(Box::new(credential()))),
@@ -101,6 +119,53 @@ fn people() -> PeoplePage {
         asked: String::new(),
         people: (0..4).map(listed).collect(),
         next,
+        decisions: 2,
+    }
+}
+
+fn requests() -> RequestsPage {
+    let id = || "0a1b2c3d-0000-4000-8000-000000000002".to_owned();
+    let row = RequestRow {
+        id: id(),
+        mark: "Zm9yIHRoZSBzYW1w".to_owned(),
+        username: "maya".to_owned(),
+        role: "worker".to_owned(),
+        last: None,
+        name: Some("Maya Okafor".to_owned()),
+        upn: Some("maya.okafor@contoso.example".to_owned()),
+        oid: "00aa00aa-1111-2222-3333-bb44bb44bb44".to_owned(),
+        guest: false,
+        typed: Some("maya".to_owned()),
+        why: "typed",
+        at: AT,
+        denied: false,
+        may: true,
+    };
+    let above = RequestRow {
+        role: "owner".to_owned(),
+        last: Some(AT - 86_400),
+        name: None,
+        typed: None,
+        guest: true,
+        why: "guest",
+        denied: true,
+        may: false,
+        ..row.clone()
+    };
+    let merge = MergeRow {
+        added: (id(), "tom@contoso.example".to_owned()),
+        role: "worker".to_owned(),
+        created: (id(), "t.becker.contoso".to_owned()),
+        may: true,
+    };
+    RequestsPage {
+        admin: admin_page(),
+        requests: vec![row, above],
+        merges: vec![merge],
+        locked: None,
+        again: "/oauth2/start?rd=%2Foauth2%2Fsetup%2Frequests&prompt=login".to_owned(),
+        paused: true,
+        done: Some("separate"),
     }
 }
 

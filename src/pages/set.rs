@@ -9,7 +9,7 @@ use crate::base::language::Language;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
 
 /// The built-in templates, keyed by file name; the first is the layout of the others.
-pub(super) const TEMPLATES: [(&str, &str); 21] = [
+pub(super) const TEMPLATES: [(&str, &str); 22] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("notice.html", include_str!("templates/notice.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
@@ -26,6 +26,7 @@ pub(super) const TEMPLATES: [(&str, &str); 21] = [
     ("admin_layout.html", include_str!("templates/admin_layout.html")),
     ("setup_people.html", include_str!("templates/setup_people.html")),
     ("setup_person.html", include_str!("templates/setup_person.html")),
+    ("setup_requests.html", include_str!("templates/setup_requests.html")),
     ("setup_sign_ins.html", include_str!("templates/setup_sign_ins.html")),
     ("setup_history.html", include_str!("templates/setup_history.html")),
     ("setup_credential.html", include_str!("templates/setup_credential.html")),

@@ -98,6 +98,7 @@ mod tests {
             first_sign_in: None,
             guests: true,
             linking_paused: None,
+            upn_seen: None,
             state,
             source: OrganizationSource::Database,
             created: 0,

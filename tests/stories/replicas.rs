@@ -8,6 +8,7 @@ use crate::world::raw::talk;
 use crate::world::samples::{FRIDA, MAYA, TOM};
 use crate::world::{CLIENT_SECRET, SEAL, World, WorldPlan};
 use entrada::base::company_code::CompanyCode;
+use entrada::base::guid::Guid;
 use entrada::base::username::Username;
 use entrada::directory::admin::{AdminScope, PersonAction};
 use entrada::directory::change::PersonChange;
@@ -221,7 +222,11 @@ async fn an_account_that_is_no_longer_the_persons_is_out_as_if_it_were_switched_
     pair.first.changes_person(MAYA, PersonChange { unlink: true, ..PersonChange::default() }).await;
     soon("Maya is out", async || status(&mut maya).await == 401).await;
     assert_eq!(status(&mut tom).await, 200);
-    // Who comes now is linked anew, and stays.
+    // Who is linked again, on the operator's word, comes in and stays.
+    let oid =
+        pair.second.emulator.people().iter().find(|it| it.user_name == MAYA).unwrap().oid.clone();
+    let link = PersonChange { link: Guid::parse(&oid), ..PersonChange::default() };
+    pair.first.changes_person(MAYA, link).await;
     let mut again = pair.signed_in(MAYA).await;
     tokio::time::sleep(Duration::from_secs(8)).await;
     assert_eq!(status(&mut again).await, 200);

@@ -41,6 +41,8 @@ pub(super) enum OrganizationCommand {
     Off(OrganizationArgs),
     /// Turn an organization on.
     On(OrganizationArgs),
+    /// Delete an organization that is off, with all its people; its code stays reserved for a year.
+    Delete(DeleteOrganizationArgs),
     /// Reseal all credentials with the first of session.secrets, so that older secrets can be removed.
     Reseal(ListOrganizationsArgs),
 }
@@ -124,6 +126,18 @@ pub(super) struct OrganizationArgs {
     /// Its company code.
     #[arg(value_parser = directory::code)]
     code: CompanyCode,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DeleteOrganizationArgs {
+    /// Its company code.
+    #[arg(value_parser = directory::code)]
+    code: CompanyCode,
+    /// The number of people that are deleted with it, as `entrada organization show` prints it.
+    #[arg(long)]
+    people: i64,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -213,6 +227,7 @@ pub(super) fn run(command: OrganizationCommand) -> Result<(), CommandError> {
         OrganizationCommand::History(arguments) => history(&arguments),
         OrganizationCommand::Off(arguments) => switch(&arguments, OrganizationState::Off),
         OrganizationCommand::On(arguments) => switch(&arguments, OrganizationState::On),
+        OrganizationCommand::Delete(arguments) => delete(&arguments),
         OrganizationCommand::Reseal(arguments) => open(&arguments.common, async |directory| {
             let count = directory.reseal(&actor()).await.map_err(failure)?;
             print_result(&arguments.common, &json!({ "resealed": count }), || {
@@ -284,6 +299,24 @@ fn switch(arguments: &OrganizationArgs, state: OrganizationState) -> Result<(), 
             .await
             .map_err(failure)?;
         show(directory, &arguments.common, &changed).await
+    })
+}
+
+fn delete(arguments: &DeleteOrganizationArgs) -> Result<(), CommandError> {
+    open(&arguments.common, async |directory| {
+        let found = directory.organization(&arguments.code).await.map_err(failure)?;
+        let found = found.ok_or_else(|| failure(Error::NoOrganization(arguments.code.clone())))?;
+        let people = directory.count(found.id).await.map_err(failure)?;
+        if people != arguments.people {
+            return Err(CommandError::new(format!("{} has {people} people", found.code))
+                .hint(format!("to delete it with all of them, repeat it with --people {people}")));
+        }
+        directory.delete_organization(&found.code, &actor()).await.map_err(failure)?;
+        let value = json!({ "deleted": found.code.as_str(), "people": people });
+        print_result(&arguments.common, &value, || {
+            format!("deleted {} with {people} people", found.code)
+        });
+        Ok(())
     })
 }
 

@@ -7,6 +7,8 @@ CREATE INDEX person_unlinked ON person (organization) WHERE oid IS NULL;
 
 -- Since when nobody is linked without an approval, because a set-up link led to another tenant.
 ALTER TABLE organization ADD COLUMN linking_paused BIGINT;
+-- When a token first had the claims that link people.
+ALTER TABLE organization ADD COLUMN upn_seen BIGINT;
 -- Who set the tenant.
 ALTER TABLE organization ADD COLUMN tenant_by TEXT;
 

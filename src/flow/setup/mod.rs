@@ -11,6 +11,7 @@ mod gate;
 mod history;
 mod invitation;
 mod people;
+mod requests;
 mod saving;
 mod sheet;
 mod sign_ins;
@@ -64,6 +65,8 @@ pub(super) async fn set_up(
         "/leave" => invitation::leave(exchange, all, &visit).await,
         "/people" if posted => people::change(exchange, all.directory(), &visit, &form).await,
         "/people" => people::show(exchange, all.directory(), &visit).await,
+        "/requests" if posted => requests::decide(exchange, all.directory(), &visit, &form).await,
+        "/requests" => requests::show(exchange, all.directory(), &visit).await,
         "/sign_ins" => sign_ins::show(exchange, all.directory(), &visit).await,
         "/history" => history::show(exchange, all.directory(), &visit).await,
         "/credential" if posted => {
@@ -80,7 +83,7 @@ pub(super) async fn set_up(
 fn methods(below: &str) -> Option<&'static [Method]> {
     match below {
         "" | "/sheet" | "/sign_ins" | "/history" => Some(&[Method::GET, Method::HEAD]),
-        "/invitation" | "/people" | "/credential" => {
+        "/invitation" | "/people" | "/requests" | "/credential" => {
             Some(&[Method::GET, Method::HEAD, Method::POST])
         }
         "/connection" | "/trial" | "/on" | "/off" | "/leave" => Some(&[Method::POST]),

@@ -56,6 +56,9 @@ async fn all(
     let (found, last) = rows(directory.people(&wanted).await?, LISTED_PEOPLE_PER_PAGE);
     let next =
         last.map(|it| address(app, "people", &[("q", &searched), ("after", it.username.as_str())]));
+    let own = visit.organization().id;
+    let decisions = directory.link_requests(Some(own), false).await?.len()
+        + directory.possible_merges(own).await?.len();
     let people = found.iter().map(|it| listed(app, it)).collect();
     Ok(shown(
         exchange,
@@ -65,6 +68,7 @@ async fn all(
             asked: searched,
             people,
             next,
+            decisions,
         })),
     ))
 }

@@ -71,6 +71,9 @@ pub(in crate::flow) async fn finish(
     else {
         return Ok(frame::message_page(exchange, SetUpMessage::TrialOver));
     };
+    if redeemed.user.identity().member_upn.is_some() && organization.upn_seen.is_none() {
+        all.directory().note_upn(organization.id).await?;
+    }
     let met = all.directory().preview(&redeemed.user, organization).await;
     let met = match met {
         Ok(it) => {

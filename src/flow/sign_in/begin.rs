@@ -123,7 +123,8 @@ async fn start_sign_in_at(
         None => exchange.request_source(),
     });
     let by_other_site = source == RequestSource::Other;
-    let typed = start.typed.as_deref().and_then(|it| organization::typed_username(&place, it));
+    let found = place.organization.as_ref().zip(start.typed.as_deref());
+    let typed = found.and_then(|(it, typed)| organization::typed_username(it, typed));
     let organization = place.organization.map(|it| it.id.to_string());
     let (nonce, verifier, purpose) = (begun.nonce, begun.verifier, start.purpose);
     let pending = PendingSignIn {
@@ -135,7 +136,7 @@ async fn start_sign_in_at(
         prompt_login,
         by_other_site,
         answers_challenge,
-        typed,
+        typed: typed.map(|it| it.to_string()),
         purpose,
     };
     let mut response = reply::redirect(StatusCode::FOUND, &begun.location)

@@ -190,9 +190,8 @@ fn shown(identifier: &str) -> String {
 }
 
 /// Returns the username that was typed, if the text is one and not the code of the organization.
-pub(in crate::flow) fn typed_username(place: &SignInPlace, typed: &str) -> Option<String> {
-    let code = place.organization.as_ref()?.code.as_str();
-    Username::parse(typed).map(|it| it.to_string()).filter(|it| it != code)
+pub(in crate::flow) fn typed_username(found: &Organization, typed: &str) -> Option<Username> {
+    Username::parse(typed).filter(|it| it.as_str() != found.code.as_str())
 }
 
 /// Returns the login hint for Entra if an address was typed. A company code identifies no account.

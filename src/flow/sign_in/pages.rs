@@ -82,7 +82,15 @@ async fn identify(
         )),
     };
     if inbound.caller == CallerKind::Script {
-        let code = if let OrganizationHint::Found(it) = &at { it.code.as_str() } else { &typed };
+        let code = match &at {
+            // A username that is no address says more than the code of its organization.
+            OrganizationHint::Found(it)
+                if organization::typed_username(it, &typed).is_none_or(|it| it.is_address()) =>
+            {
+                it.code.as_str()
+            }
+            _ => &typed,
+        };
         let place =
             page_url(&app.site, own_path::START, &return_to, start.purpose.acrs(), Some(code));
         return Ok(reply::json(
@@ -92,6 +100,7 @@ async fn identify(
     }
     start.hints.login_hint = organization::hint(&typed).or(start.hints.login_hint);
     start.at = at;
+    start.typed = Some(typed);
     start_sign_in(exchange, start).await
 }
 

@@ -31,10 +31,15 @@ pub(in crate::server) enum ApiCall {
     Person,
     ChangePerson,
     SignOut,
+    DeleteOrganization,
+    LinkRequests,
+    Decide,
+    Merge,
+    DeletePerson,
 }
 
 /// Method and path of each call. A name in braces stands for one segment.
-pub(in crate::server) const CALLS: [(ApiCall, &str, &str); 21] = [
+pub(in crate::server) const CALLS: [(ApiCall, &str, &str); 26] = [
     (ApiCall::Health, "GET", "/healthz"),
     (ApiCall::Ready, "GET", "/readyz"),
     (ApiCall::Metrics, "GET", "/metrics"),
@@ -56,6 +61,11 @@ pub(in crate::server) const CALLS: [(ApiCall, &str, &str); 21] = [
     (ApiCall::Person, "GET", "/people/{username}"),
     (ApiCall::ChangePerson, "PATCH", "/people/{username}"),
     (ApiCall::SignOut, "POST", "/people/{username}/sign_out"),
+    (ApiCall::DeleteOrganization, "DELETE", "/organizations/{code}"),
+    (ApiCall::LinkRequests, "GET", "/organizations/{code}/link_requests"),
+    (ApiCall::Decide, "POST", "/link_requests/{id}"),
+    (ApiCall::Merge, "POST", "/people/{username}/merge"),
+    (ApiCall::DeletePerson, "DELETE", "/people/{username}"),
 ];
 
 /// Why there is no such call.

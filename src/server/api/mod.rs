@@ -5,6 +5,7 @@
 //! returns a link. The API never returns credentials.
 
 mod calls;
+mod linking;
 mod organizations;
 mod people;
 mod read;
@@ -70,6 +71,13 @@ pub(super) async fn follow(
         ApiCall::Person => ok(organization_json::person(&people::found(directory, name).await?)),
         ApiCall::ChangePerson => ok(people::change(directory, &by, name, parts, body).await?),
         ApiCall::SignOut => ok(people::sign_out(directory, &by, name).await?),
+        ApiCall::DeleteOrganization => {
+            ok(organizations::delete(directory, &by, &of().await?, parts).await?)
+        }
+        ApiCall::LinkRequests => ok(linking::list(directory, &of().await?).await?),
+        ApiCall::Decide => ok(linking::decide(directory, &by, name, parts, body).await?),
+        ApiCall::Merge => ok(linking::merge(directory, &by, name, parts, body).await?),
+        ApiCall::DeletePerson => ok(linking::delete(directory, &by, name).await?),
         ApiCall::Health
         | ApiCall::Ready
         | ApiCall::Metrics

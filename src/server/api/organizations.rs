@@ -223,6 +223,24 @@ pub(super) async fn invite(
     )
 }
 
+/// Deletes an organization with all its people, whose number the caller must know.
+pub(super) async fn delete(
+    directory: &Directory,
+    by: &str,
+    found: &Organization,
+    parts: &Parts,
+) -> Result<Value, ApiError> {
+    let [people] = query(parts, ["people"])?;
+    let expected: i64 = people
+        .and_then(|it| it.parse().ok())
+        .ok_or(ApiError::Query("people must be the number of people that are deleted"))?;
+    if directory.count(found.id).await? != expected {
+        return Err(ApiError::Directory(Error::Conflict));
+    }
+    let people = directory.delete_organization(&found.code, by).await?;
+    Ok(json!({ "deleted": found.code.as_str(), "people": people }))
+}
+
 /// Returns the changes to an organization and its people.
 pub(super) async fn history(
     directory: &Directory,

@@ -106,7 +106,12 @@ pub(super) async fn add(
         email: address(it.email)?,
         role: it.role,
     };
-    Ok(organization_json::person(&directory.add_person(&organization.code, &new, by).await?))
+    advised(directory, &directory.add_person(&organization.code, &new, by).await?).await
+}
+
+/// Returns a person with what the operator should know after the change.
+async fn advised(directory: &Directory, person: &Person) -> Result<Value, ApiError> {
+    Ok(organization_json::person_with_advice(person, &directory.advice(person).await?))
 }
 
 /// Changes a person.
@@ -135,7 +140,7 @@ pub(super) async fn change(
         unlink: it.unlink,
         link: parsed("link", "must be an Object ID", it.link.as_deref(), Guid::parse)?,
     };
-    Ok(organization_json::person(&directory.change_person(&username, change, by).await?))
+    advised(directory, &directory.change_person(&username, change, by).await?).await
 }
 
 /// Ends all sessions of a person, on every replica.
@@ -166,7 +171,7 @@ pub(super) async fn import(
     let (made, changed, unchanged, left_out) =
         (outcome.made, outcome.changed, outcome.unchanged, outcome.left_out);
     Ok(
-        json!({ "made": made, "changed": changed, "unchanged": unchanged, "left_out": left_out, "wrong": wrong }),
+        json!({ "made": made, "changed": changed, "unchanged": unchanged, "left_out": left_out, "wrong": wrong, "warnings": outcome.warnings(organization) }),
     )
 }
 

@@ -35,6 +35,8 @@ pub(in crate::server) enum ApiError {
     Query(&'static str),
     #[error("{0}")]
     File(String),
+    #[error("no such request or person; it may have been decided, or have ended")]
+    NoRequest,
     #[error("the call ended without a response")]
     Broken,
     #[error(transparent)]
@@ -54,6 +56,7 @@ impl From<ActionError> for ApiError {
     fn from(it: ActionError) -> Self {
         match it {
             ActionError::Directory(error) => Self::Directory(error),
+            ActionError::Nobody => Self::NoRequest,
             // The operator outranks everyone, so only this cause is left: the person was removed
             // after the lookup.
             _ => Self::Directory(Error::Conflict),
@@ -64,7 +67,7 @@ impl From<ActionError> for ApiError {
 impl ApiError {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Path | Self::NoDirectory => StatusCode::NOT_FOUND,
+            Self::Path | Self::NoDirectory | Self::NoRequest => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Gate(it) => it.status(),
             Self::Type(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -112,6 +115,7 @@ fn status_of(error: &Error) -> StatusCode {
         | Error::File(_)
         | Error::Unopened(_)
         | Error::UnopenedSignIn
+        | Error::UnopenedErasures
         | Error::NotSealed => StatusCode::SERVICE_UNAVAILABLE,
         // The request conflicts with existing data.
         _ => StatusCode::CONFLICT,

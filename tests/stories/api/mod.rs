@@ -5,7 +5,7 @@ mod schema;
 
 use crate::world::browser::SCRIPT;
 use crate::world::raw::{status, talk};
-use crate::world::samples::{CONTOSO, MAYA};
+use crate::world::samples::{CONTOSO, MAYA, MAYA_ID};
 use crate::world::{CLIENT_ID, CLIENT_SECRET, World, WorldPlan};
 use schema::OpenApiDocument;
 use serde_json::{Value, json};
@@ -238,12 +238,16 @@ async fn people_are_made_changed_paged_and_switched_off_at_once() {
         (&json!("bertram"), &json!("bertram@contoso.example"))
     );
     assert_eq!(office.gets("/people/bert").await.status, 404);
+    // Her role opens the set-up page, so the operator names her account.
+    let at = format!("/people/{}", MAYA.replace('@', "%40"));
+    assert_eq!(maya.body["warnings"].as_array().unwrap().len(), 1, "{}", maya.body);
+    let linked = office.calls("PATCH", &at, &json!({ "link": MAYA_ID })).await;
+    assert_eq!((linked.status, &linked.body["oid"]), (200, &json!(MAYA_ID)));
     // Whoever is here is out.
     let mut browser = office.world.browser();
     browser.visits("/x").await;
     browser.fills("/oauth2/sign_in?rd=%2Fx", &[("identifier", MAYA)]).await;
     assert_eq!(browser.signs_in_as(MAYA).await.app_heard("x-entrada-role"), "admin");
-    let at = format!("/people/{}", MAYA.replace('@', "%40"));
     for (method, path, body, status, after) in [
         ("PATCH", at.clone(), json!({ "role_by_entra": true }), 200, "worker"),
         ("POST", format!("{at}/sign_out"), Value::Null, 401, ""),

@@ -9,7 +9,7 @@ use entrada::base::guid::Guid;
 #[tokio::test]
 async fn no_text_of_a_browser_is_taken_for_sql() {
     let world = OrganizationsWorld::with("", behind_a_front).await;
-    world.knows(MAYA, "contoso", "owner").await;
+    world.adds(MAYA, "contoso", "owner").await;
     let hostile = [
         "' OR '1'='1",
         "contoso' --",
@@ -71,7 +71,7 @@ async fn no_text_of_a_browser_is_taken_for_sql() {
 #[tokio::test]
 async fn letters_that_look_alike_are_nobodys_name() {
     let world = OrganizationsWorld::start().await;
-    let maya = world.knows(MAYA, "contoso", "owner").await;
+    let maya = world.adds(MAYA, "contoso", "owner").await;
     for typed in [
         "m\u{430}ya@contoso.example",
         "\u{202e}maya@contoso.example",

@@ -2,14 +2,16 @@
 
 use super::{OrganizationsWorld, query};
 use crate::world::browser::{FORM, NAVIGATION, TestBrowser};
-use crate::world::samples::{CONTOSO, FABRIKAM, FELIX, FRIDA, MAYA, TOM};
+use crate::world::samples::{CONTOSO, FABRIKAM, FELIX, FRIDA, MAYA, MAYA_ID, TOM};
+use entrada::base::guid::Guid;
 use entrada::base::username::Username;
+use entrada::directory::change::PersonChange;
 use entrada::emulator::TokenDefect;
 
 #[tokio::test]
 async fn attack_whoever_types_a_colleagues_name_and_signs_in_is_still_oneself() {
     let world = OrganizationsWorld::start().await;
-    let maya = world.knows(MAYA, "contoso", "owner").await;
+    let maya = world.adds(MAYA, "contoso", "owner").await;
     let mut tom = world.world.browser();
     let page = world.comes(&mut tom, MAYA, TOM).await;
     assert_eq!(
@@ -35,8 +37,13 @@ async fn attack_whoever_types_a_colleagues_name_and_signs_in_is_still_oneself() 
         ("fabrikam", "worker")
     );
     assert_eq!(page.app_heard("x-forwarded-email"), "", "an address that nobody vouches for");
+    // Nor does anybody become an owner by a name alone: she waits until the operator knows her.
     let mut herself = world.world.browser();
     let page = world.comes(&mut herself, MAYA, MAYA).await;
+    assert_eq!((page.status, herself.cookie("entrada")), (403, None), "{}", page.body);
+    let link = PersonChange { link: Guid::parse(MAYA_ID), ..PersonChange::default() };
+    world.changes_person(MAYA, link).await;
+    let page = world.comes(&mut world.world.browser(), MAYA, MAYA).await;
     assert_eq!(
         (page.app_heard("x-entrada-person").as_str(), page.app_heard("x-entrada-role").as_str()),
         (maya.as_str(), "owner")

@@ -42,6 +42,11 @@ impl OrganizationsWorld {
         self.world.knows(username, company, role).await.id.to_string()
     }
 
+    /// Somebody who was added beforehand, without an account.
+    pub async fn adds(&self, username: &str, company: &str, role: &str) -> String {
+        self.world.adds(username, company, role).await.id.to_string()
+    }
+
     /// Asks the app until its answer is so.
     pub async fn until(
         &self,

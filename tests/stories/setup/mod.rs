@@ -111,6 +111,11 @@ async fn tests_as(browser: &mut TestBrowser, person: &str) -> BrowserPage {
     browser.signs_in_as(person).await
 }
 
+/// The object ID of somebody at Entra.
+fn oid(world: &World, person: &str) -> String {
+    world.emulator.people().iter().find(|it| it.user_name == person).unwrap().oid.clone()
+}
+
 async fn is_signed_in(browser: &mut TestBrowser) -> bool {
     browser.asks("GET", "/oauth2/userinfo", SCRIPT).await.status == 200
 }

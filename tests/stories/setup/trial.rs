@@ -190,15 +190,31 @@ async fn an_admins_own_session_goes_on_beside_a_test_of_another_account() {
     assert!(frida.asks("GET", "/oauth2/userinfo", SCRIPT).await.body.contains(FRIDA));
     let page = tests_as(&mut frida, FRIDA).await;
     assert!(page.body.contains("who has signed in before, with the role admin"), "{}", page.body);
-    // Somebody known by hand would be linked; nobody is.
-    world.knows(FELIX, "fabrikam", "owner").await;
+    // Somebody added beforehand would be linked, or would wait, and the page says why; nobody is.
+    world.adds(FELIX, "fabrikam", "worker").await;
     let page = tests_as(&mut frida, FELIX).await;
-    assert!(
-        page.body.contains("You would be linked to felix@fabrikam.example")
-            && page.body.contains("with the role owner"),
-        "{}",
-        page.body
-    );
+    for says in [
+        "You would be linked to felix@fabrikam.example",
+        "with the role worker",
+        "your user principal name is that person’s",
+    ] {
+        assert!(page.body.contains(says), "{says}: {}", page.body);
+    }
+    let owner = PersonChange { role: Some("owner".to_owned()), ..PersonChange::default() };
+    world.changes_person(FELIX, owner).await;
+    let page = tests_as(&mut frida, FELIX).await;
+    for says in [
+        "You may be felix@fabrikam.example",
+        "with the role owner",
+        "This role may open the set-up page",
+        "waits until an admin of your company",
+    ] {
+        assert!(page.body.contains(says), "{says}: {}", page.body);
+    }
+    world.emulator.control().set_upn(&oid(&world, FELIX), None);
+    let page = tests_as(&mut frida, FELIX).await;
+    assert!(page.body.contains("add the optional claims upn and acct"), "{}", page.body);
+    assert!(world.directory().link_requests(None, true).await.unwrap().is_empty());
     assert_eq!(
         world.directory().person(&Username::parse(FELIX).unwrap()).await.unwrap().unwrap().linked,
         None

@@ -177,6 +177,7 @@ fn a_guest_is_known_by_any_of_three_signs() {
         ("idp", json!("live.com"), true),
         ("idp", json!(7), true),
         ("upn", json!("mara_home.com#ext#@contoso.onmicrosoft.com"), true),
+        ("upn", json!("mara_home.com_EXT_@contoso.onmicrosoft.com"), true),
         ("acct", json!(0), false),
         ("idp", home(TENANT), false),
         ("upn", json!("mara@contoso.com"), false),

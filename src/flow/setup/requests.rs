@@ -1,0 +1,142 @@
+//! `/setup/requests`: accounts that wait for an approval, and people who may be the same person.
+
+use super::super::exchange::Exchange;
+use super::super::refusal::Refusal;
+use super::super::sign_in_url::page_url;
+use super::admin_page::{address, admin_page, admin_scope, done, shown, to};
+use super::gate::SetUpVisit;
+use crate::base::guid::Guid;
+use crate::base::own_path;
+use crate::base::return_to::ReturnTo;
+use crate::directory::admin::ActionError;
+use crate::directory::link_request::{LinkDecision, LinkRequest};
+use crate::directory::merge::PossibleMerge;
+use crate::directory::{Directory, Error};
+use crate::pages::Page;
+use crate::pages::requests::{MergeRow, RequestRow, RequestsPage};
+use crate::wire::body::Body;
+use crate::wire::form::FormFields;
+use http::{Response, StatusCode};
+
+/// The actions that the page can report as done.
+const DONE_ACTIONS: [&str; 7] =
+    ["link", "separate", "deny", "merge", "dismiss", "resume", "changed"];
+
+/// Shows everything that waits for a decision.
+pub(super) async fn show(
+    exchange: &Exchange<'_>,
+    directory: &Directory,
+    visit: &SetUpVisit,
+) -> Result<Response<Body>, Refusal> {
+    let organization = visit.organization();
+    let requests = directory.link_requests(Some(organization.id), true).await?;
+    let merges = directory.possible_merges(organization.id).await?;
+    let roles = roles(directory, visit).await?;
+    let may = |role: &str| roles.iter().any(|it| it == role);
+    let here = ReturnTo::parse(&address(exchange.app, "requests", &[]), &exchange.app.site);
+    let code = Some(organization.code.as_str());
+    let page = RequestsPage {
+        admin: admin_page(exchange.app, visit),
+        requests: requests.into_iter().map(|it| asking(it, &may)).collect(),
+        merges: merges.into_iter().map(|it| alike(it, &may)).collect(),
+        locked: locked(exchange, visit),
+        again: format!(
+            "{}&prompt=login",
+            page_url(&exchange.app.site, own_path::START, &here, &[], code)
+        ),
+        paused: organization.linking_paused.is_some(),
+        done: done(exchange.inbound, DONE_ACTIONS),
+    };
+    Ok(shown(exchange, StatusCode::OK, &Page::Requests(Box::new(page))))
+}
+
+/// Returns why the visitor may not decide. A set-up link proves nothing about the people of a
+/// company, and an unattended browser must not admit anyone.
+fn locked(exchange: &Exchange<'_>, visit: &SetUpVisit) -> Option<&'static str> {
+    if visit.person().is_none() {
+        Some("by_link")
+    } else if visit.may_change_secret(exchange.sidecar.process.clock.now()) {
+        None
+    } else {
+        Some("stale")
+    }
+}
+
+/// Returns the roles of people about whom the visitor may decide.
+async fn roles<'a>(directory: &'a Directory, visit: &SetUpVisit) -> Result<&'a [String], Refusal> {
+    let Some(id) = visit.person() else { return Ok(&[]) };
+    let myself = directory.person_by_id(id).await?;
+    Ok(myself.map_or(&[], |it| directory.roles_below(Some(&it.role))))
+}
+
+fn asking(it: LinkRequest, may: &impl Fn(&str) -> bool) -> RequestRow {
+    let mark = it.mark();
+    RequestRow {
+        id: it.id.to_string(),
+        mark,
+        may: may(&it.person.role),
+        username: it.person.username.to_string(),
+        role: it.person.role,
+        last: it.person.last_sign_in,
+        name: it.name,
+        upn: it.upn,
+        oid: it.account.1.to_string(),
+        guest: it.guest,
+        typed: it.typed,
+        why: it.reason.as_str(),
+        at: it.at,
+        denied: it.denied,
+    }
+}
+
+fn alike(it: PossibleMerge, may: &impl Fn(&str) -> bool) -> MergeRow {
+    MergeRow {
+        may: may(&it.added.role) && may(&it.created.role),
+        added: (it.added.id.to_string(), it.added.username.to_string()),
+        role: it.added.role,
+        created: (it.created.id.to_string(), it.created.username.to_string()),
+    }
+}
+
+/// Carries out a decision.
+pub(super) async fn decide(
+    exchange: &Exchange<'_>,
+    directory: &Directory,
+    visit: &SetUpVisit,
+    form: &FormFields,
+) -> Result<Response<Body>, Refusal> {
+    if locked(exchange, visit).is_some() {
+        return Err(Refusal::Forbidden);
+    }
+    let id = |name: &str| Guid::parse(form.text(name)).ok_or(Refusal::NotFound);
+    let acting = admin_scope(visit);
+    let wanted = form.text("do");
+    let outcome = match wanted {
+        "merge" => {
+            let (keep, gone) = (id("added")?, id("created")?);
+            let outcome = directory.merge_people(&acting, keep, gone).await;
+            if outcome.is_ok() {
+                // Takes effect here at once; other replicas learn of it from the history.
+                exchange.sidecar.process.live.end_all_of_person(gone, None);
+            }
+            outcome.map(drop)
+        }
+        "dismiss" => directory.dismiss_merge(&acting, id("added")?, id("created")?).await,
+        "resume" => directory.resume_linking(&acting).await,
+        other => {
+            let decision = LinkDecision::parse(other).ok_or(Refusal::BadForm)?;
+            let mark = Some(form.text("mark"));
+            directory.decide(&acting, id("request")?, decision, mark).await.map(drop)
+        }
+    };
+    let did = match outcome {
+        Ok(()) => DONE_ACTIONS.into_iter().find(|it| *it == wanted).unwrap_or("changed"),
+        // Somebody else decided first, or the person changed: the page shows the current state.
+        Err(ActionError::Directory(Error::Conflict) | ActionError::Nobody) => "changed",
+        Err(ActionError::Directory(Error::BothLinked(..) | Error::NotMergeable(..))) => "changed",
+        Err(ActionError::Directory(error)) => return Err(error.into()),
+        Err(_) => return Err(Refusal::Forbidden),
+    };
+    tracing::info!(organization = %visit.organization().code, by = visit.by(), action = wanted, done = did, "decision about a person who was added beforehand");
+    to(exchange.app, "requests", &[("done", did)])
+}

@@ -1,0 +1,92 @@
+//! Who decides, and where.
+
+use super::*;
+use crate::world::browser::{FORM, NAVIGATION};
+use crate::world::samples::INES;
+
+#[tokio::test]
+async fn an_admin_approves_on_the_page_soon_after_signing_in_and_nobody_else_does() {
+    let world = AddedWorld::start().await;
+    world.knows(MAYA, "contoso", "admin").await;
+    world.adds("tom-b", "contoso", "worker").await;
+    world.adds(INES, "contoso", "owner").await;
+    world.waits("tom-b", TOM).await;
+    world.waits("contoso", INES).await;
+    let mut maya = world.browser();
+    world.comes(&mut maya, "contoso", MAYA).await;
+    let page = maya.visits("/oauth2/setup/people").await;
+    assert!(page.body.contains("To confirm: 2"), "{}", page.body);
+    let page = maya.visits("/oauth2/setup/requests").await;
+    for says in [
+        "Asks to sign in as tom-b, with the role worker",
+        "Only the typed username matches",
+        TOM,
+        "Member of your tenant",
+        &world.oid(TOM),
+        "This person has a higher role than you",
+    ] {
+        assert!(page.body.contains(says), "{says}: {}", page.body);
+    }
+    let all = world.requests().await;
+    let form =
+        |at: usize, act: &str| format!("request={}&mark={}&do={act}", all[at].id, all[at].mark());
+    // Not with an old sign-in, not about a higher role, and only from our own page.
+    assert!(page.body.contains("Sign in again to decide"), "{}", page.body);
+    let refused = maya.posts("/oauth2/setup/requests", FORM, &form(0, "link")).await;
+    assert_eq!(refused.status, 403);
+    maya.visits("/oauth2/start?organization=contoso&prompt=login&rd=%2Foauth2%2Fsetup").await;
+    maya.signs_in_as(MAYA).await;
+    for act in ["link", "separate", "deny"] {
+        assert_eq!(maya.posts("/oauth2/setup/requests", FORM, &form(1, act)).await.status, 403);
+    }
+    let foreign = maya.posts("/oauth2/setup/requests", NAVIGATION, &form(0, "link")).await;
+    assert_eq!(foreign.status, 403);
+    assert_eq!(world.linked("tom-b").await, None);
+    // Stale: the person changed after the page was shown.
+    world
+        .changes_person(
+            "tom-b",
+            PersonChange { email: Some("t@contoso.example".to_owned()), ..Default::default() },
+        )
+        .await;
+    let page = maya.fills("/oauth2/setup/requests", &fields(&form(0, "link"))).await;
+    assert!(page.body.contains("Nothing was changed"), "{}", page.body);
+    let now = world.requests().await;
+    let form = format!("request={}&mark={}&do=link", now[0].id, now[0].mark());
+    let page = maya.fills("/oauth2/setup/requests", &fields(&form)).await;
+    assert!(page.body.contains("The person can sign in now"), "{}", page.body);
+    assert_eq!(world.linked("tom-b").await, Guid::parse(&world.oid(TOM)));
+    assert_eq!(world.comes(&mut world.browser(), "tom-b", TOM).await.status, 200);
+    let maya = world.person(MAYA).await.id;
+    let history = world.history("contoso").await;
+    assert!(
+        history.iter().any(|it| it.starts_with(&format!("person {maya}: tom-b linked"))),
+        "{history:?}"
+    );
+    // A worker has no such page.
+    let mut tom = world.browser();
+    world.comes(&mut tom, "tom-b", TOM).await;
+    assert_eq!(tom.visits("/oauth2/setup/requests").await.status, 403);
+}
+
+#[tokio::test]
+async fn attack_a_set_up_link_shows_requests_and_decides_none() {
+    let world = AddedWorld::start().await;
+    world.adds(MAYA, "contoso", "owner").await;
+    world.waits("contoso", MAYA).await;
+    let made =
+        world.directory().invite(&CompanyCode::parse("contoso").unwrap(), "story").await.unwrap();
+    let mut visitor = world.browser();
+    visitor.fills("/oauth2/setup/invitation", &[("token", made.token.expose())]).await;
+    let page = visitor.visits("/oauth2/setup/requests").await;
+    assert!(page.body.contains("You opened a set-up link"), "{}", page.body);
+    let request = &world.requests().await[0];
+    let form = format!("request={}&mark={}&do=link", request.id, request.mark());
+    let page = visitor.posts("/oauth2/setup/requests", FORM, &form).await;
+    assert_eq!((page.status, world.linked(MAYA).await), (403, None));
+}
+
+/// The fields of a form.
+fn fields(form: &str) -> Vec<(&str, &str)> {
+    form.split('&').filter_map(|it| it.split_once('=')).collect()
+}
