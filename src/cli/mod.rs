@@ -10,6 +10,7 @@ mod explain;
 mod health;
 mod organization;
 mod person;
+mod person_display;
 mod person_linking;
 mod run;
 mod sessions;

@@ -1,20 +1,19 @@
 //! `entrada person`: people, one by one and by the file.
 
 use super::directory::{self, CommonArgs, actor, failure, open, print_result};
+use super::person_display::{id_of, show};
 use super::person_linking::{
     self, ApproveArgs, DecideArgs, DeletePersonArgs, MergeArgs, RequestsArgs,
 };
-use super::table::{lines, or_dash, pairs, time};
-use super::terminal::{CommandError, print_line, print_to_stderr};
+use super::table::{lines, or_dash, time};
+use super::terminal::{CommandError, print_to_stderr};
 use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 use crate::base::username::Username;
-use crate::directory::advice::PersonAdvice;
 use crate::directory::change::{NewPerson, PersonChange};
+use crate::directory::import_report::ImportReport;
 use crate::directory::people::PeopleQuery;
-use crate::directory::person::Person;
-use crate::directory::transfer::ImportReport;
-use crate::directory::{Directory, Error, organization_json};
+use crate::directory::{Error, organization_json};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -241,15 +240,6 @@ fn changed(
     })
 }
 
-pub(super) async fn id_of(
-    directory: &Directory,
-    code: Option<&CompanyCode>,
-) -> Result<Option<Guid>, CommandError> {
-    let Some(code) = code else { return Ok(None) };
-    let found = directory.organization(code).await.map_err(failure)?;
-    found.map(|it| Some(it.id)).ok_or_else(|| failure(Error::NoOrganization(code.clone())))
-}
-
 fn list(arguments: &ListPeopleArgs) -> Result<(), CommandError> {
     open(&arguments.common, async |directory| {
         let organization = id_of(directory, arguments.organization.as_ref()).await?;
@@ -335,7 +325,9 @@ fn print_summary(
     });
     let warn = || {
         if !arguments.common.json {
-            warnings.iter().for_each(|it| print_to_stderr(&format!("warning: {it}")));
+            for it in warnings {
+                print_to_stderr(&format!("warning: {it}"));
+            }
         }
     };
     if *left_out == 0 {
@@ -360,28 +352,4 @@ fn print_summary(
     );
     warn();
     Err(CommandError::already_reported())
-}
-
-/// Prints a person, and warnings on standard error.
-pub(super) fn show(common: &CommonArgs, person: &Person, advice: &[PersonAdvice]) {
-    if common.json {
-        let value = organization_json::person_with_advice(person, advice);
-        return print_line(&value.to_string());
-    }
-    for it in advice {
-        print_to_stderr(&format!("warning: {}", it.words(&person.username)));
-    }
-    let linked = person.linked.map(|(tid, oid)| format!("tenant {tid}, object {oid}"));
-    print_line(&pairs(&[
-        ("username", person.username.to_string()),
-        ("name", or_dash(person.name.as_deref())),
-        ("email", or_dash(person.email.as_deref())),
-        ("organization", person.code.to_string()),
-        ("role", format!("{} ({})", person.role, person.role_source.as_str())),
-        ("state", if person.on { "on" } else { "off" }.to_owned()),
-        ("id", person.id.to_string()),
-        ("at Entra", linked.unwrap_or_else(|| "not signed in yet".to_owned())),
-        ("last sign-in", time(person.last_sign_in)),
-        ("created", time(Some(person.created))),
-    ]));
 }

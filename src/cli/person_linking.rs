@@ -1,7 +1,7 @@
 //! `entrada person requests`, `approve`, `deny`, `merge` and `delete`.
 
 use super::directory::{self, CommonArgs, actor, failure, open, print_result};
-use super::person::{id_of, show};
+use super::person_display::{id_of, show};
 use super::table::{lines, or_dash, time};
 use super::terminal::CommandError;
 use crate::base::company_code::CompanyCode;

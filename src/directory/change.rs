@@ -99,6 +99,8 @@ pub struct OrganizationChange {
     pub bind: Vec<String>,
     /// Domains to unbind, in lower case.
     pub unbind: Vec<String>,
+    /// Links people without an approval again.
+    pub resume_linking: bool,
 }
 
 impl OrganizationChange {
@@ -135,6 +137,7 @@ impl OrganizationChange {
             state,
             bind,
             unbind,
+            resume_linking,
         } = self;
         let moved =
             tenant.is_some() || client_id.is_some() || !bind.is_empty() || !unbind.is_empty();
@@ -142,6 +145,7 @@ impl OrganizationChange {
             default_role.is_some() || first_sign_in.is_some() || guests.is_some() || name.is_some();
         moved
             || who
+            || *resume_linking
             || proof.is_some() && replaces_credential
             || state.is_some_and(|it| it != OrganizationState::On)
     }
@@ -181,6 +185,7 @@ impl OrganizationChange {
         say("guests", self.guests.map(|it| if it { "on" } else { "off" }.to_owned()));
         say("state", self.state.map(|it| it.as_str().to_owned()));
         self.bind.iter().for_each(|it| say("bound", Some(it.clone())));
+        say("linking", self.resume_linking.then(|| "resumed".to_owned()));
         self.unbind.iter().for_each(|it| say("unbound", Some(it.clone())));
         out.join(", ")
     }

@@ -185,7 +185,7 @@ impl Directory {
             organization.to_string().into(),
             who.tid.to_string().into(),
             who.oid.to_string().into(),
-            self.new_id().to_string().into(),
+            self.next_id().to_string().into(),
             person.id.to_string().into(),
             now.into(),
             now.saturating_add(REQUEST_LIFETIME_SECONDS).into(),
@@ -270,7 +270,7 @@ impl Directory {
         if seen.is_some_and(|it| it != found.mark()) {
             return Err(Error::Conflict.into());
         }
-        let highest = self.decider_rank(&mut changes, acting, &found).await?;
+        let highest = self.actor_rank(&mut changes, acting, &[&found.person]).await?;
         if self.is_above(&found.person.role, highest) {
             return Err(ActionError::Above);
         }
@@ -305,28 +305,6 @@ impl Directory {
         };
         changes.commit().await?;
         Ok(person)
-    }
-
-    /// Returns the rank of the person who decides; 0 for the operator. A visitor with a set-up link
-    /// may not decide: the link proves nothing about the people of the company.
-    pub(super) async fn decider_rank(
-        &self,
-        changes: &mut Transaction,
-        acting: &AdminScope,
-        found: &LinkRequest,
-    ) -> Result<usize, ActionError> {
-        let Some(id) = acting.person else {
-            return if acting.is_invited() { Err(ActionError::NotYou) } else { Ok(0) };
-        };
-        let myself = self
-            .of_organization(changes, acting.organization, id)
-            .await?
-            .filter(|it| it.on && self.may_set_up(&it.role))
-            .ok_or(ActionError::NotYou)?;
-        if myself.id == found.person.id || myself.linked == Some(found.account) {
-            return Err(ActionError::Yourself);
-        }
-        self.rank(&myself.role).ok_or(ActionError::NotYou)
     }
 
     async fn request_of(

@@ -6,6 +6,7 @@
 //! Unique columns ensure that a person exists only once, even with concurrent changes.
 
 mod client_sign_in_end;
+mod creation;
 mod credential;
 mod database;
 mod erasure;
@@ -28,6 +29,7 @@ pub mod client_sign_in;
 pub(crate) mod client_sign_ins;
 pub(crate) mod first_sign_in;
 pub(crate) mod history;
+pub(crate) mod import_report;
 pub(crate) mod invitation;
 pub mod link_request;
 pub mod merge;

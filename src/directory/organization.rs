@@ -219,16 +219,14 @@ pub(super) fn of_row(row: &DatabaseRow) -> Result<Organization, Error> {
             }),
             _ => None,
         };
-    let provider = if row.text("provider")? == "azure-ad" {
-        IdentityProvider::AzureAd
-    } else {
+    if row.text("provider")? != IdentityProvider::AzureAd.as_str() {
         return Err(unknown("provider"));
-    };
+    }
     Ok(Organization {
         id: guid("id")?.ok_or_else(|| unknown("id"))?,
         code: CompanyCode::parse(&row.text("code")?).ok_or_else(|| unknown("code"))?,
         name: row.text("name")?,
-        provider,
+        provider: IdentityProvider::AzureAd,
         tenant: guid("tenant")?,
         client_id: guid("client_id")?,
         has_credential: row.number("has_credential")? != 0,

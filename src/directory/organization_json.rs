@@ -111,6 +111,8 @@ fn summary(organization: &Organization, credential: CredentialStatus, days: Opti
         "default_role": organization.default_role,
         "first_sign_in": organization.first_sign_in.map(first_sign_in_as_str),
         "guests": organization.guests,
+        "linking_paused": organization.linking_paused,
+        "upn_seen": organization.upn_seen,
         "source": organization.source.as_str(),
         "created": organization.created,
         "changed": organization.changed,

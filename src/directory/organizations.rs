@@ -60,7 +60,7 @@ impl Directory {
                 .map_or(SqlValue::Number(None), SqlValue::from),
         ];
         let sql = "INSERT INTO organization (id, name, provider, tenant, client_id, credential, default_role, first_sign_in, guests, state, source, created, \
-                   changed, changed_by, credential_ends) VALUES ($1, $2, 'azure-ad', $3, $4, $5, $6, $7, $8, $9, 'database', $10, $10, $11, $12)";
+                   changed, changed_by, credential_ends, tenant_by) VALUES ($1, $2, 'azure-ad', $3, $4, $5, $6, $7, $8, $9, 'database', $10, $10, $11, $12, $11)";
         changes.run(sql, values).await?;
         self.take_code(&mut changes, id, &code).await?;
         for domain in &new.domains {
@@ -114,6 +114,7 @@ impl Directory {
             is_complete(&before.code, tenant, client_id, has_credential)?;
         }
         self.overwrite(&mut changes, before.id, &change, by).await?;
+        self.mark_tenant(&mut changes, &before, &change, by).await?;
         match &change.proof {
             Some(proof) => {
                 self.put(&mut changes, before.id, proof, change.credential_ends, place, by).await?;
@@ -183,6 +184,44 @@ impl Directory {
                    default_role = COALESCE($5, default_role), first_sign_in = COALESCE($6, first_sign_in), guests = COALESCE($7, guests), state = COALESCE($8, state), \
                    changed = $9, changed_by = $10 WHERE id = $1";
         changes.run(sql, values).await.map(drop)
+    }
+
+    /// Notes who set the tenant. A set-up link that leads to another tenant than the one before,
+    /// except its own while nothing was on, pauses linking without an approval: the new tenant can
+    /// give its accounts any name.
+    async fn mark_tenant(
+        &self,
+        changes: &mut Transaction,
+        before: &Organization,
+        change: &OrganizationChange,
+        by: &str,
+    ) -> Result<(), Error> {
+        let id = || before.id.to_string();
+        if change.resume_linking {
+            let sql = "UPDATE organization SET linking_paused = NULL WHERE id = $1";
+            changes.run(sql, vec![id().into()]).await?;
+        }
+        let Some(tenant) = change.tenant.filter(|it| before.tenant != Some(*it)) else {
+            return Ok(());
+        };
+        let sql = "SELECT tenant_by FROM organization WHERE id = $1";
+        let row = changes.row(sql, vec![id().into()]).await?;
+        let own = row.map(|it| it.maybe_text("tenant_by")).transpose()?.flatten();
+        let is_own = before.state == OrganizationState::Draft && own.as_deref() == Some(by);
+        let replaces = before.tenant.is_some_and(|it| it != tenant)
+            && change.origin == ChangeOrigin::Invited
+            && !is_own;
+        let now = if replaces { Some(self.clock.now()) } else { None };
+        let values =
+            vec![id().into(), by.into(), now.map_or(SqlValue::Number(None), SqlValue::from)];
+        let sql = "UPDATE organization SET tenant_by = $2, linking_paused = COALESCE($3, linking_paused) WHERE id = $1";
+        changes.run(sql, values).await?;
+        if replaces {
+            let what =
+                "people are linked with an approval only: a set-up link led to another tenant";
+            self.audit(changes, by, Some(before.id), None, what).await?;
+        }
+        Ok(())
     }
 
     /// Locks an organization's row until the transaction ends, and returns its current state, which

@@ -158,10 +158,9 @@ impl Directory {
         change: PersonChange,
         by: &str,
     ) -> Result<Person, Error> {
-        plain("name", change.name.as_deref())?;
-        plain("email", change.email.as_deref())?;
-        if let Some(role) = &change.role {
-            self.role(role)?;
+        change.role.as_deref().map_or(Ok(()), |it| self.role(it))?;
+        for (what, text) in [("name", &change.name), ("email", &change.email)] {
+            plain(what, text.as_deref())?;
         }
         let before =
             self.person(username).await?.ok_or_else(|| Error::NoPerson(username.clone()))?;
@@ -204,14 +203,9 @@ impl Directory {
         if change.on == Some(false) || change.unlink {
             self.end_sign_ins_of_person(&mut changes, before.id, &description).await?;
         }
-        self.audit(
-            &mut changes,
-            by,
-            Some(before.organization),
-            Some(before.id),
-            &format!("{}: {description}", before.username),
-        )
-        .await?;
+        let what = format!("{}: {description}", before.username);
+        let organization = Some(before.organization);
+        self.audit(&mut changes, by, organization, Some(before.id), &what).await?;
         changes.commit().await?;
         self.person_by_id(before.id).await?.ok_or(Error::NoPerson(before.username))
     }

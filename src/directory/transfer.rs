@@ -4,6 +4,7 @@
 use super::change::NewPerson;
 use super::database::{SqlValue, Transaction};
 use super::error::{Error, plain};
+use super::import_report::ImportReport;
 use super::organization::Organization;
 use super::people::{INSERT, MAX_CHANGED_COLUMNS, PeopleQuery};
 use super::people_csv::{CsvColumns, ImportError, csv_head, csv_lines, short, unguarded};
@@ -26,27 +27,6 @@ pub const EXPORTED_PEOPLE_PER_PAGE: u32 = 1000;
 
 /// Maximum number of attempts for a batch.
 const MAX_TRANSACTION_TRIES: u32 = 5;
-
-/// Maximum number of errors in the report; further errors are only counted.
-const MAX_REPORTED_ERRORS: usize = 1000;
-
-/// Result of an import.
-#[derive(Debug, Default)]
-pub struct ImportReport {
-    /// Number of people who were created.
-    pub made: u64,
-    /// Number of people whose name, e-mail or role was changed.
-    pub changed: u64,
-    /// Number of people who were already up to date.
-    pub unchanged: u64,
-    /// Rejected lines, numbered from 1, and the reasons.
-    pub errors: Vec<(u64, String)>,
-    /// Number of rejected lines, reported or not.
-    pub left_out: u64,
-    /// Number of created people whose first sign-in waits for an approval because of their role,
-    /// and of those whose username and e-mail are no addresses.
-    pub waiting: (u64, u64),
-}
 
 struct CsvLine {
     number: u64,
@@ -382,40 +362,4 @@ async fn update(changes: &mut Transaction, id: &str, person: &NewPerson) -> Resu
     let sql = "UPDATE person SET name = COALESCE($2, name), email = COALESCE($3, email), role = COALESCE($4, role), \
                role_source = CASE WHEN $4 IS NULL OR $4 = role THEN role_source ELSE 'hand' END WHERE id = $1";
     changes.run(sql, values).await.map(drop)
-}
-
-impl ImportReport {
-    /// Returns what an operator should know about the first sign-in of the people who were created.
-    pub fn warnings(&self, organization: &Organization) -> Vec<String> {
-        let mut all = Vec::new();
-        if self.waiting.0 > 0 {
-            all.push(format!(
-                "{} people have a role that may open the set-up page: their first sign-in waits for an approval (entrada person requests)",
-                self.waiting.0
-            ));
-        }
-        if self.waiting.1 > 0 {
-            all.push(format!(
-                "{} people have neither a username nor an e-mail that is an address: their first sign-in waits for an approval if they type the username, \
-                 and otherwise creates another person",
-                self.waiting.1
-            ));
-        }
-        if self.made > 0 && organization.linking_paused.is_some() {
-            all.push("linking is paused, so each first sign-in waits for an approval".to_owned());
-        } else if self.made > 0 && organization.upn_seen.is_none() {
-            all.push(
-                "no sign-in of the company has shown the optional claims upn and acct of the ID token yet; without them, each first sign-in waits for an approval"
-                    .to_owned(),
-            );
-        }
-        all
-    }
-
-    fn leave_out(&mut self, line: u64, why: String) {
-        self.left_out += 1;
-        if self.errors.len() < MAX_REPORTED_ERRORS {
-            self.errors.push((line, why));
-        }
-    }
 }

@@ -5,15 +5,33 @@ use std::sync::{Mutex, PoisonError};
 
 use super::people::EmulatedPerson;
 
+/// The change to an optional claim.
+#[derive(Clone, Default)]
+enum ClaimOverride<T> {
+    /// The claim stays as it is.
+    #[default]
+    Unchanged,
+    /// The claim has this value, or is left out.
+    To(Option<T>),
+}
+
+impl<T> ClaimOverride<T> {
+    fn applied(self, before: Option<T>) -> Option<T> {
+        match self {
+            Self::Unchanged => before,
+            Self::To(after) => after,
+        }
+    }
+}
+
 /// The changes to one person.
 #[derive(Clone, Default)]
 pub(super) struct PersonOverride {
     roles: Option<Vec<String>>,
     groups: Option<Vec<String>>,
     user_name: Option<String>,
-    /// The claims `upn` and `acct`; `None` inside: without the claim.
-    upn: Option<Option<String>>,
-    acct: Option<Option<u8>>,
+    upn: ClaimOverride<String>,
+    acct: ClaimOverride<u8>,
     /// The home tenant of a person who becomes external.
     home_tenant: Option<String>,
     agent: bool,
@@ -42,8 +60,8 @@ impl PersonOverrides {
         let changed = self.of(&person.oid);
         let PersonOverride { roles, groups, user_name, email, .. } = changed;
         let mut person = person.clone();
-        person.upn = changed.upn.unwrap_or(person.upn);
-        person.acct = changed.acct.unwrap_or(person.acct);
+        person.upn = changed.upn.applied(person.upn);
+        person.acct = changed.acct.applied(person.acct);
         person.home_tenant = changed.home_tenant.or(person.home_tenant);
         person.agent |= changed.agent;
         person.roles = roles.unwrap_or(person.roles);
@@ -86,11 +104,11 @@ impl PersonOverrides {
     }
 
     pub(super) fn upn(&self, oid: &str, upn: Option<&str>) {
-        self.change(oid, |it| it.upn = Some(upn.map(str::to_owned)));
+        self.change(oid, |it| it.upn = ClaimOverride::To(upn.map(str::to_owned)));
     }
 
     pub(super) fn acct(&self, oid: &str, acct: Option<u8>) {
-        self.change(oid, |it| it.acct = Some(acct));
+        self.change(oid, |it| it.acct = ClaimOverride::To(acct));
     }
 
     pub(super) fn external(&self, oid: &str, home_tenant: &str) {

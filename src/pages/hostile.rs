@@ -62,6 +62,17 @@ pub(super) fn make_hostile(page: &Page) -> Page {
     }
 }
 
+fn hostile_person(it: &TrialPerson) -> TrialPerson {
+    let word = || WORD.to_owned();
+    TrialPerson {
+        how: it.how,
+        username: word(),
+        role: word(),
+        waits: it.waits,
+        alike: vec![word()],
+    }
+}
+
 fn make_setup_hostile(page: &SetUpPage) -> SetUpPage {
     let word = || WORD.to_owned();
     let link = || format!("/{WORD}");
@@ -100,17 +111,7 @@ fn make_setup_hostile(page: &SetUpPage) -> SetUpPage {
         }
         SetUpPage::Trial(it) => {
             let claims = it.claims.iter().map(|it| (it.0, word())).collect();
-            let met = it.met.as_ref().map(|it| {
-                it.as_ref()
-                    .map(|it| TrialPerson {
-                        how: it.how,
-                        username: word(),
-                        role: word(),
-                        waits: it.waits,
-                        alike: vec![word()],
-                    })
-                    .map_err(|it| *it)
-            });
+            let met = it.met.as_ref().map(|it| it.as_ref().map(hostile_person).map_err(|it| *it));
             let failed = it.failed.as_ref().map(|_| TrialFailure {
                 code: Some(word()),
                 title: word(),

@@ -11,21 +11,8 @@ const AT: i64 = 1_795_575_060;
 
 /// Returns a name and a page for each case.
 pub(super) fn samples() -> Vec<(&'static str, Page)> {
-    let nobody = PeoplePage {
-        asked: "zzz".to_owned(),
-        people: Vec::new(),
-        next: None,
-        decisions: 0,
-        ..people()
-    };
-    let locked = RequestsPage {
-        locked: Some("by_link"),
-        paused: false,
-        done: None,
-        requests: Vec::new(),
-        ..requests()
-    };
-    let undecided = RequestsPage { locked: Some("stale"), done: None, ..requests() };
+    let asked = "zzz".to_owned();
+    let nobody = PeoplePage { asked, people: Vec::new(), next: None, decisions: 0, ..people() };
     let off =
         PersonPage { listed: listed(3), role_source: "default", done: Some("off"), ..person() };
     let above = PersonPage { may: PersonPermissions::Above, done: None, ..person() };
@@ -62,16 +49,13 @@ pub(super) fn samples() -> Vec<(&'static str, Page)> {
         done: None,
         ..credential()
     };
-    vec![
+    let mut all = vec![
         ("setup-people", Page::People(Box::new(people()))),
         ("setup-people-none", Page::People(Box::new(nobody))),
         ("setup-person", Page::OnePerson(Box::new(person()))),
         ("setup-person-off", Page::OnePerson(Box::new(off))),
         ("setup-person-above", Page::OnePerson(Box::new(above))),
         ("setup-person-yourself", Page::OnePerson(Box::new(yourself))),
-        ("setup-requests", Page::Requests(Box::new(requests()))),
-        ("setup-requests-link", Page::Requests(Box::new(locked))),
-        ("setup-requests-stale", Page::Requests(Box::new(undecided))),
         ("setup-sign-ins", Page::SignIns(Box::new(sign_ins()))),
         ("setup-history", Page::History(Box::new(history()))),
         ("setup-credential", Page::Credential(Box::new(credential()))),
@@ -80,6 +64,24 @@ pub(super) fn samples() -> Vec<(&'static str, Page)> {
         ("setup-credential-federated", Page::Credential(Box::new(federated))),
         ("setup-credential-unread", Page::Credential(Box::new(unread))),
         ("setup-credential-stale", Page::Credential(Box::new(stale))),
+    ];
+    all.extend(samples_of_requests());
+    all
+}
+
+fn samples_of_requests() -> [(&'static str, Page); 3] {
+    let locked = RequestsPage {
+        locked: Some("by_link"),
+        paused: false,
+        done: None,
+        requests: Vec::new(),
+        ..requests()
+    };
+    let undecided = RequestsPage { locked: Some("stale"), done: None, ..requests() };
+    [
+        ("setup-requests", Page::Requests(Box::new(requests()))),
+        ("setup-requests-link", Page::Requests(Box::new(locked))),
+        ("setup-requests-stale", Page::Requests(Box::new(undecided))),
     ]
 }
 

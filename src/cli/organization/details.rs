@@ -51,6 +51,7 @@ pub(super) async fn show(
                 "guests",
                 if organization.guests { "may sign in" } else { "may not sign in" }.to_owned(),
             ),
+            ("linking", linking(organization)),
             ("domains", or_dash(Some(&domains.join(", ")))),
             ("former codes", or_dash(Some(&former))),
             ("people", people.to_string()),
@@ -61,6 +62,20 @@ pub(super) async fn show(
         ])
     });
     Ok(())
+}
+
+/// How people who were added beforehand are linked.
+fn linking(organization: &Organization) -> String {
+    match (organization.linking_paused, organization.upn_seen) {
+        (Some(at), _) => format!(
+            "paused since {}: a set-up link led to another tenant (--resume-linking)",
+            time(Some(at))
+        ),
+        (None, Some(_)) => "by the UPN of a member".to_owned(),
+        (None, None) => {
+            "needs approvals: no sign-in has shown the claims upn and acct yet".to_owned()
+        }
+    }
 }
 
 /// Days until the credential expires, if known.

@@ -164,6 +164,9 @@ pub(super) struct SetOrganizationArgs {
     /// Discard the new client secret that waits for its first successful sign-in.
     #[arg(long, conflicts_with_all = ["client_secret_file", "certificate_file", "federated"])]
     take_back_secret: bool,
+    /// Link people without an approval again, after a set-up link led to another tenant.
+    #[arg(long)]
+    resume_linking: bool,
     /// A domain whose addresses belong to this organization only; can be repeated.
     #[arg(long, value_parser = directory::domain)]
     bind: Vec<String>,
@@ -281,6 +284,7 @@ fn set(arguments: SetOrganizationArgs) -> Result<(), CommandError> {
         state: None,
         bind: arguments.bind,
         unbind: arguments.unbind,
+        resume_linking: arguments.resume_linking,
     };
     open(&arguments.common, async |directory| {
         let changed = directory

@@ -1,8 +1,8 @@
 //! Import of people from a file.
 
 use super::*;
+use crate::directory::import_report::ImportReport;
 use crate::directory::people_csv::ImportError;
-use crate::directory::transfer::ImportReport;
 
 async fn import(
     directory: &Directory,

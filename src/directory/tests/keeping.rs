@@ -195,7 +195,7 @@ async fn the_history_is_whole_newest_first_and_of_one_organization() {
 }
 
 #[test]
-fn nothing_here_changes_the_history_or_takes_a_row_out_of_it() {
+fn nothing_takes_a_row_out_of_the_history_and_only_a_deletion_removes_names_from_it() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/directory");
     let mut read = 0;
     for it in
@@ -204,7 +204,10 @@ fn nothing_here_changes_the_history_or_takes_a_row_out_of_it() {
         let text = std::fs::read_to_string(&it).unwrap().to_lowercase();
         read += text.matches("into audit").count();
         for statement in ["update audit", "delete from audit", "drop table", "truncate"] {
-            assert!(!text.contains(statement), "{statement} in {}", it.display());
+            // A deletion changes the text of a row, and nothing else of it.
+            let erases = it.ends_with("erasure.rs") && statement == "update audit";
+            let count = text.matches(statement).count();
+            assert_eq!(count, usize::from(erases), "{statement} in {}", it.display());
         }
     }
     assert!(read >= 1, "no statement was read");

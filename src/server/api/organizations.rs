@@ -86,6 +86,8 @@ struct ChangeOrganization {
     bind: Vec<String>,
     #[serde(default)]
     unbind: Vec<String>,
+    #[serde(default)]
+    resume_linking: bool,
 }
 
 #[derive(Deserialize)]
@@ -185,6 +187,7 @@ pub(super) async fn change(
         })?,
         bind: domains("bind", &it.bind)?,
         unbind: domains("unbind", &it.unbind)?,
+        resume_linking: it.resume_linking,
     };
     Ok(directory
         .organization_json(&directory.change_organization(&code, change, by).await?)
