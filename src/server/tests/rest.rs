@@ -27,7 +27,11 @@ impl Served {
         let protocol = Arc::new(HttpProtocol::new(&limits(), None));
         let tls = tls.map(ServerCertificates::acceptor);
         let peer = Peer::of_socket(Some(address), tls.is_some());
-        let task = tokio::spawn(connection::serve(protocol, io, tls, App, peer));
+        let serving = connection::serve(protocol, io, tls, App, peer);
+        // A connection that rests keeps nothing but this and its state.
+        let bytes = size_of_val(&serving) + size_of::<ConnectionState>();
+        assert!(bytes <= 2048, "{bytes}");
+        let task = tokio::spawn(serving);
         (Self { state, task }, client)
     }
 
