@@ -118,6 +118,7 @@ pub(super) fn failure(error: Error) -> CommandError {
             Some("find them with entrada person list --search, and change them first")
         }
         Error::NoRole(_) => Some("use one of [directory] roles, or add it there"),
+        Error::NoSetUpRole(_) => Some("name a role that may open the set-up page, such as owner"),
         Error::Incomplete(..) => Some(
             "set it with entrada organization set --tenant, --client-id and --client-secret-file",
         ),

@@ -21,7 +21,7 @@ use std::time::Duration;
 /// Maximum time that a statement waits for a lock, and a caller for a connection.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(15);
 
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "directory", include_str!("migrations/0001_directory.sql")),
     (3, "setup", include_str!("migrations/0003_setup.sql")),
     (4, "keep", include_str!("migrations/0004_keep.sql")),
@@ -29,6 +29,7 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
     (6, "native", include_str!("migrations/0006_native.sql")),
     (8, "linking", include_str!("migrations/0008_linking.sql")),
     (9, "erasure", include_str!("migrations/0009_erasure.sql")),
+    (10, "first admin", include_str!("migrations/0010_first_admin.sql")),
 ];
 
 /// An open database; clones share its connections.

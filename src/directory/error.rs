@@ -65,6 +65,9 @@ pub enum Error {
     /// The role is not in `[directory] roles`.
     #[error("{0:?} is not one of [directory] roles")]
     NoRole(String),
+    /// The role may not open the set-up page.
+    #[error("{0:?} is not one of [directory] setup_roles")]
+    NoSetUpRole(String),
     /// The organization lacks something that it needs before it is turned on.
     #[error("the organization {0} cannot be turned on without {1}")]
     Incomplete(CompanyCode, &'static str),

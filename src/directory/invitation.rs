@@ -67,6 +67,23 @@ impl Directory {
     /// # Errors
     /// `NoOrganization`, or the database cannot be changed.
     pub async fn invite(&self, code: &CompanyCode, by: &str) -> Result<NewInvitation, Error> {
+        self.invite_as(code, None, by).await
+    }
+
+    /// The same as `invite`. With a role, the holder of the link may take it, once, with the account
+    /// that passed the test.
+    ///
+    /// # Errors
+    /// `NoOrganization`, `NoSetUpRole`, or the database cannot be changed.
+    pub async fn invite_as(
+        &self,
+        code: &CompanyCode,
+        role: Option<&str>,
+        by: &str,
+    ) -> Result<NewInvitation, Error> {
+        if let Some(role) = role.filter(|it| self.role(it).is_err() || !self.may_set_up(it)) {
+            return Err(Error::NoSetUpRole(role.to_owned()));
+        }
         let organization =
             self.organization(code).await?.ok_or_else(|| Error::NoOrganization(code.clone()))?;
         let token = Secret::new(self.random.text::<32>());
@@ -83,17 +100,13 @@ impl Directory {
             now.into(),
             by.into(),
             ends.into(),
+            role.map(str::to_owned).into(),
         ];
-        let sql = "INSERT INTO invitation (id, organization, token, made, made_by, ends) VALUES ($1, $2, $3, $4, $5, $6)";
+        let sql = "INSERT INTO invitation (id, organization, token, made, made_by, ends, role) VALUES ($1, $2, $3, $4, $5, $6, $7)";
         changes.run(sql, values).await?;
-        self.audit(
-            &mut changes,
-            by,
-            Some(organization.id),
-            None,
-            &format!("link for the set-up page made, invitation {id}"),
-        )
-        .await?;
+        let first = role.map(|it| format!(", for the first {it}")).unwrap_or_default();
+        let what = format!("link for the set-up page made{first}, invitation {id}");
+        self.audit(&mut changes, by, Some(organization.id), None, &what).await?;
         changes.commit().await?;
         Ok(NewInvitation { organization, token, ends })
     }

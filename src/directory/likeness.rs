@@ -51,6 +51,9 @@ impl Likeness {
         if let Some(email) = &person.email {
             forms.address(email);
         }
+        let made: Vec<String> =
+            forms.0.iter().map(|it| format!("{it}{}", plain(person.code.as_str()))).collect();
+        made.iter().for_each(|it| forms.put(it));
         forms.name(person.name.as_deref());
         forms
     }

@@ -27,6 +27,7 @@ pub mod advice;
 pub mod change;
 pub mod client_sign_in;
 pub(crate) mod client_sign_ins;
+pub(crate) mod first_admin;
 pub(crate) mod first_sign_in;
 pub(crate) mod history;
 pub(crate) mod import_report;

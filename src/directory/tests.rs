@@ -4,6 +4,7 @@ mod admin;
 mod by_tls;
 mod client_sign_ins;
 mod credential;
+mod erasing;
 mod importing;
 mod keeping;
 mod linking;

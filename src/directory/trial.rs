@@ -120,6 +120,16 @@ pub(super) async fn tested_now(
     row.map(|it| tested(&it)).transpose().map(Option::flatten)
 }
 
+/// Returns the digest of the current connection, if it was tested.
+pub(super) async fn mark_now(
+    changes: &mut Transaction,
+    organization: Guid,
+) -> Result<Option<String>, Error> {
+    let row = changes.row(SELECT_CONNECTION, vec![organization.to_string().into()]).await?;
+    let Some(row) = row else { return Ok(None) };
+    if tested(&row)?.is_some() { mark(&row) } else { Ok(None) }
+}
+
 fn tested(row: &DatabaseRow) -> Result<Option<i64>, Error> {
     let Some(mark) = mark(row)? else { return Ok(None) };
     if row.maybe_text("tested_what")? == Some(mark) { row.maybe_number("tested") } else { Ok(None) }

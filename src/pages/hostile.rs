@@ -6,8 +6,8 @@ use super::page::{
     NoticeParty, NoticeRemedy, Page, SignInPage,
 };
 use super::setup::{
-    DiscoveredTenant, InvitationPage, MessagePage, SetUpHeader, SetUpPage, SetUpSteps, StaffSheet,
-    TrialFailure, TrialPage, TrialPerson, TypedFields,
+    DiscoveredTenant, FirstAdminView, InvitationPage, MessagePage, SetUpHeader, SetUpPage,
+    SetUpSteps, StaffSheet, TrialFailure, TrialPage, TrialPerson, TypedFields,
 };
 
 const WORD: &str = "'\"><x-entrada>";
@@ -122,7 +122,18 @@ fn make_setup_hostile(page: &SetUpPage) -> SetUpPage {
                 details: vec![(word(), word())],
                 reference: word(),
             });
-            SetUpPage::Trial(Box::new(TrialPage { head: head(), claims, met, failed }))
+            SetUpPage::Trial(Box::new(TrialPage {
+                head: head(),
+                claims,
+                met,
+                failed,
+                offer: it.offer.as_ref().map(|_| FirstAdminView {
+                    role: word(),
+                    name: word(),
+                    oid: word(),
+                    tenant: word(),
+                }),
+            }))
         }
         SetUpPage::Sheet(_) => {
             SetUpPage::Sheet(StaffSheet { head: head(), address: word(), code: word() })

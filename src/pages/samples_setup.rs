@@ -1,8 +1,8 @@
 //! One sample of every set-up page, and of every state that people see.
 
 use super::setup::{
-    DiscoveredTenant, FieldErrors, InvitationPage, MessagePage, SetUpHeader, SetUpPage, SetUpSteps,
-    StaffSheet, TrialFailure, TrialPage, TrialPerson, TypedFields,
+    DiscoveredTenant, FieldErrors, FirstAdminView, InvitationPage, MessagePage, SetUpHeader,
+    SetUpPage, SetUpSteps, StaffSheet, TrialFailure, TrialPage, TrialPerson, TypedFields,
 };
 
 const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
@@ -35,6 +35,8 @@ pub(super) fn samples_of_setup() -> Vec<(&'static str, SetUpPage)> {
         ("setup-link-over", message("link_over")),
         ("setup-visit-over", message("visit_over")),
         ("setup-trial-over", message("trial_over")),
+        ("setup-first-admin", message("first_admin")),
+        ("setup-no-offer", message("no_offer")),
         ("setup-left", message("left")),
         ("setup-turned-off", message("turned_off")),
         ("setup-trial-well", SetUpPage::Trial(Box::new(trial(Some(Ok(trial_person())), None)))),
@@ -169,7 +171,13 @@ fn trial(
     } else {
         claims.into_iter().map(|(word, value)| (word, value.to_owned())).collect()
     };
-    TrialPage { head: head(), claims, met, failed }
+    let offer = met.as_ref().is_some_and(Result::is_ok).then(|| FirstAdminView {
+        role: "owner".to_owned(),
+        name: "maya@contoso.example".to_owned(),
+        oid: "00aa00aa-1111-2222-3333-bb44bb44bb44".to_owned(),
+        tenant: TENANT.to_owned(),
+    });
+    TrialPage { head: head(), claims, met, failed, offer }
 }
 
 fn failed() -> TrialFailure {

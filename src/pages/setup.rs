@@ -150,6 +150,21 @@ pub struct TrialPage {
     pub met: Option<Result<TrialPerson, &'static str>>,
     /// The reason that the sign-in failed.
     pub failed: Option<TrialFailure>,
+    /// The role that the visitor may take with this account.
+    pub offer: Option<FirstAdminView>,
+}
+
+/// The account that may become the first admin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstAdminView {
+    /// The role.
+    pub role: String,
+    /// The account's user principal name or display name.
+    pub name: String,
+    /// The account's object ID.
+    pub oid: String,
+    /// The account's tenant.
+    pub tenant: String,
 }
 
 /// The person that a test sign-in matches.
@@ -298,7 +313,10 @@ impl TrialPage {
             _ => None,
         };
         let failed = self.failed.as_ref().map(TrialFailure::context);
-        context! { claims, met, not_met, failed, ..self.head.context() }
+        let offer = self.offer.as_ref().map(|it| {
+            context! { role => it.role.as_str(), name => it.name.as_str(), oid => it.oid.as_str(), tenant => it.tenant.as_str() }
+        });
+        context! { claims, met, not_met, failed, offer, ..self.head.context() }
     }
 }
 

@@ -1,9 +1,11 @@
 // The admin of a customer in a real browser, with the keyboard alone: a link, six steps with the wrong value first, a test in a new tab, Turn on.
 //
-// Usage: NODE_MODULES=FOLDER node set_up.mjs LINK TENANT_ID CLIENT_ID FOLDER_OF_PICTURES < CLIENT_SECRET
+// Usage: NODE_MODULES=FOLDER node set_up.mjs LINK TENANT_ID CLIENT_ID FOLDER_OF_PICTURES WORKER_ID OWNER_ID FILE_OF_APPROVAL < CLIENT_SECRET
+//
+// Tom is the worker and Ines the owner; the file exists once the operator has approved.
 // Exits with 1 at the first thing that is not as it should be.
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -11,7 +13,8 @@ import { screenshot } from "./screenshot.mjs";
 
 const require = createRequire(pathToFileURL(join(resolve(process.env.NODE_MODULES), "/")));
 const { chromium } = require("playwright-core");
-const [link, tenant, client, pictures] = process.argv.slice(2);
+const [link, tenant, client, pictures, workerId, ownerId, approved] = process.argv.slice(2);
+const people = { worker: workerId, owner: ownerId, approved };
 const secret = readFileSync(0, "utf8").trim();
 mkdirSync(pictures, { recursive: true });
 
@@ -95,6 +98,41 @@ await page.keyboard.press("Enter");
 await page.waitForURL("**/oauth2/setup/sheet");
 await page.emulateMedia({ media: "print" });
 await picture(page, "sheet-printed");
+// A worker who was added beforehand is linked by the UPN, and an owner waits until the operator approves: no domain is bound.
+await page.emulateMedia({ media: "screen" });
+const code = await page.locator("p.code code").textContent();
+const home = new URL("/", link).href;
+
+/** Signs in by the company code in a browser of their own, and returns the page where they end. */
+async function comes(name) {
+  const own = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  const it = await own.newPage();
+  await it.goto(home);
+  await it.getByLabel("Username or company code").fill(code);
+  await it.keyboard.press("Enter");
+  await it.getByRole("button", { name }).click();
+  await it.waitForLoadState();
+  return [own, it];
+}
+
+const [worker, tom] = await comes(/Tom Becker/);
+assert.match(await tom.textContent("body"), /"x-entrada-role","worker"/);
+assert.match(await tom.textContent("body"), new RegExp(`"x-entrada-person","${people.worker}"`));
+await worker.close();
+const [waiting, ines] = await comes(/Ines Duarte/);
+assert.match(await text(ines), /Your administrator needs to confirm your account/);
+await picture(ines, "waits");
+assert.equal((await waiting.cookies()).some((it) => it.name === "entrada"), false);
+await waiting.close();
+console.log("the owner waits");
+// The operator approves meanwhile.
+for (let at = 0; at < 100 && !existsSync(people.approved); at += 1) await new Promise((go) => setTimeout(go, 100));
+const [owner, signedIn] = await comes(/Ines Duarte/);
+assert.match(await signedIn.textContent("body"), new RegExp(`"x-entrada-person","${people.owner}"`));
+await signedIn.goto(new URL("/oauth2/setup", link).href);
+assert.match(await text(signedIn), /Single sign-on for Contoso Freight/);
+await picture(signedIn, "owner");
+await owner.close();
 // A refusal is a console error to Chromium, and so is the icon that nobody is signed in for; nothing else may be one.
 assert.deepEqual(wrong.filter((it) => !/\b(422|40[134])\b/.test(it)), []);
 await browser.close();

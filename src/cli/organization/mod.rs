@@ -34,7 +34,7 @@ pub(super) enum OrganizationCommand {
     /// Change an organization's code; the previous code stays valid for a while.
     Code(NewCodeArgs),
     /// Create a set-up link for its admin: valid once, for 24 hours; replaces the previous link.
-    Invite(OrganizationArgs),
+    Invite(InviteArgs),
     /// Show the changes to an organization and its people, and who made them, newest first.
     History(HistoryArgs),
     /// Turn an organization off; signs out everyone in it.
@@ -126,6 +126,18 @@ pub(super) struct OrganizationArgs {
     /// Its company code.
     #[arg(value_parser = directory::code)]
     code: CompanyCode,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct InviteArgs {
+    /// Its company code.
+    #[arg(value_parser = directory::code)]
+    code: CompanyCode,
+    /// Let the holder of the link take this role with the account that passed the test, while no linked person has it.
+    #[arg(long)]
+    role: Option<String>,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -351,10 +363,11 @@ fn list(common: &CommonArgs) -> Result<(), CommandError> {
     })
 }
 
-fn invite(arguments: &OrganizationArgs) -> Result<(), CommandError> {
+fn invite(arguments: &InviteArgs) -> Result<(), CommandError> {
     let site = directory::site(&arguments.common)?;
     open(&arguments.common, async |directory| {
-        let made = directory.invite(&arguments.code, &actor()).await.map_err(failure)?;
+        let role = arguments.role.as_deref();
+        let made = directory.invite_as(&arguments.code, role, &actor()).await.map_err(failure)?;
         let url = site.invitation_url(made.token.expose());
         let ends = i64::try_from(made.ends).ok();
         print_result(

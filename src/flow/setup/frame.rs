@@ -31,6 +31,10 @@ pub(super) enum SetUpMessage {
     Left,
     /// The organization was turned off.
     TurnedOff,
+    /// The visitor is the first admin.
+    FirstAdmin,
+    /// The role of the link cannot be taken.
+    NoOffer,
 }
 
 /// Sends a page. Its URL may contain a token, so only the origin is sent as the referrer, which
@@ -60,6 +64,8 @@ pub(super) fn message_page(exchange: &Exchange<'_>, phrases: SetUpMessage) -> Re
         SetUpMessage::VisitOver => (StatusCode::FORBIDDEN, "visit_over"),
         SetUpMessage::TrialOver => (StatusCode::FORBIDDEN, "trial_over"),
         SetUpMessage::Left => (StatusCode::OK, "left"),
+        SetUpMessage::FirstAdmin => (StatusCode::OK, "first_admin"),
+        SetUpMessage::NoOffer => (StatusCode::CONFLICT, "no_offer"),
         SetUpMessage::TurnedOff => (StatusCode::OK, "turned_off"),
     };
     show(

@@ -6,6 +6,7 @@
 
 mod admin_page;
 mod credential;
+mod first_admin;
 mod frame;
 mod gate;
 mod history;
@@ -60,6 +61,7 @@ pub(super) async fn set_up(
     match below {
         "/connection" => saving::save(exchange, all, &visit, &form).await,
         "/trial" => trial::start(exchange, all, &visit).await,
+        "/first_admin" => first_admin::take(exchange, all, &visit, &form).await,
         "/on" => switch::switch_on(exchange, all, &visit).await,
         "/off" => switch::off(exchange, all, &visit).await,
         "/leave" => invitation::leave(exchange, all, &visit).await,
@@ -86,7 +88,9 @@ fn methods(below: &str) -> Option<&'static [Method]> {
         "/invitation" | "/people" | "/requests" | "/credential" => {
             Some(&[Method::GET, Method::HEAD, Method::POST])
         }
-        "/connection" | "/trial" | "/on" | "/off" | "/leave" => Some(&[Method::POST]),
+        "/connection" | "/trial" | "/first_admin" | "/on" | "/off" | "/leave" => {
+            Some(&[Method::POST])
+        }
         _ => None,
     }
 }

@@ -7,6 +7,7 @@ use super::super::refusal::entra_refusal;
 use super::super::sign_in::begin::{self, SignInStart};
 use super::super::sign_in::organization;
 use super::super::sign_in::redeem::RedeemedSignIn;
+use super::first_admin;
 use super::frame::{self, SetUpMessage};
 use super::gate::{self, SetUpDenied, SetUpVisit};
 use super::steps;
@@ -88,11 +89,13 @@ pub(in crate::flow) async fn finish(
         }
     };
     tracing::info!(organization = %organization.code, by = visit.by(), "organization's test sign-in succeeded");
+    let offer = first_admin::offer(all, &visit, trial, redeemed.user.identity()).await?;
     let trial = TrialPage {
         head: frame::head(exchange.app, &visit),
         claims: claims(redeemed.user.identity()),
         met: Some(met),
         failed: None,
+        offer,
     };
     Ok(frame::show(exchange, StatusCode::OK, SetUpPage::Trial(Box::new(trial))))
 }
@@ -188,6 +191,7 @@ fn failed(
         claims: Vec::new(),
         met: None,
         failed: Some(failed),
+        offer: None,
     };
     frame::show(exchange, StatusCode::OK, SetUpPage::Trial(Box::new(trial)))
 }

@@ -60,7 +60,9 @@ pub(super) async fn follow(
         ApiCall::ChangeCode => {
             ok(organizations::change_code(directory, &by, name, parts, body).await?)
         }
-        ApiCall::Invite => made(organizations::invite(directory, &context.site, &by, name).await?),
+        ApiCall::Invite => {
+            made(organizations::invite(directory, &context.site, &by, name, parts, body).await?)
+        }
         ApiCall::History => ok(organizations::history(directory, name, parts).await?),
         ApiCall::PeopleOf => ok(people::list(directory, Some(&of().await?), parts).await?),
         ApiCall::AddPerson => made(people::add(directory, &by, &of().await?, parts, body).await?),

@@ -10,6 +10,7 @@ use crate::directory::change::{self, ChangeOrigin, NewOrganization, Organization
 use crate::directory::organization::{Organization, OrganizationState};
 use crate::directory::organization_credential::{BadClientSecret, OrganizationCredential};
 use crate::directory::{Directory, Error, organization_json};
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use hyper::body::Incoming;
 use serde::Deserialize;
@@ -88,6 +89,13 @@ struct ChangeOrganization {
     unbind: Vec<String>,
     #[serde(default)]
     resume_linking: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InviteAs {
+    #[serde(default, deserialize_with = "some")]
+    role: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -219,8 +227,16 @@ pub(super) async fn invite(
     site: &Site,
     by: &str,
     code: &str,
+    parts: &Parts,
+    body: Incoming,
 ) -> Result<Value, ApiError> {
-    let made = directory.invite(&code_of(code)?, by).await?;
+    // The body is optional.
+    let wanted: InviteAs = if parts.headers.contains_key(CONTENT_TYPE) {
+        json(parts, body).await?
+    } else {
+        InviteAs::default()
+    };
+    let made = directory.invite_as(&code_of(code)?, wanted.role.as_deref(), by).await?;
     Ok(
         json!({ "organization": made.organization.code.as_str(), "url": site.invitation_url(made.token.expose()), "ends": made.ends }),
     )

@@ -110,7 +110,7 @@ impl ApiError {
 fn status_of(error: &Error) -> StatusCode {
     match error {
         Error::NoOrganization(_) | Error::NoPerson(_) => StatusCode::NOT_FOUND,
-        Error::NoRole(_) | Error::NotPlain(_) => StatusCode::BAD_REQUEST,
+        Error::NoRole(_) | Error::NoSetUpRole(_) | Error::NotPlain(_) => StatusCode::BAD_REQUEST,
         Error::Database(_)
         | Error::File(_)
         | Error::Unopened(_)

@@ -1,6 +1,7 @@
 //! The set-up page: an admin connects the company with its own Entra, by a link or signed in, and nobody else does.
 
 mod chromium;
+mod first_admin;
 mod gate;
 mod invitation;
 mod steps;
@@ -13,7 +14,7 @@ use crate::world::{CLIENT_ID, CLIENT_SECRET, World, WorldPlan};
 use entrada::base::company_code::CompanyCode;
 use entrada::base::guid::Guid;
 use entrada::base::username::Username;
-use entrada::directory::change::{NewOrganization, PersonChange};
+use entrada::directory::change::{NewOrganization, OrganizationChange, PersonChange};
 use entrada::directory::organization::OrganizationState;
 use std::ops::Deref;
 

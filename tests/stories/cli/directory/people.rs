@@ -68,3 +68,60 @@ fn no_text_is_taken_for_sql() {
     );
     assert_eq!(place.json("person show jonas")["name"], cell);
 }
+
+#[test]
+fn every_surface_tells_what_a_first_sign_in_needs_and_who_may_be_one_person() {
+    let place = place();
+    place.does(ADD);
+    let warned = |line: &str, with: &str| {
+        let told = place.types(line);
+        assert!(told.code == Some(0) && told.err.contains(with), "{line}\n{told:?}");
+    };
+    let add = "person add";
+    let here = "--organization contoso";
+    warned(&format!("{add} nora@contoso.com {here} --role owner"), "--link OBJECT_ID");
+    warned(&format!("{add} lena {here}"), "neither the username lena nor an e-mail is an address");
+    warned(&format!("{add} jonas@contoso.com {here}"), "optional claims upn and acct");
+    warned(&format!("{add} nora.contoso {here}"), "may be the same person as nora@contoso.com (on");
+    warned("person off nora@contoso.com", "may be the same person as nora.contoso (on");
+    assert!(
+        place.json("person off nora@contoso.com")["warnings"][0]
+            .as_str()
+            .unwrap()
+            .contains("nora.contoso")
+    );
+    place.writes("people.csv", "username,role\nmaya@contoso.com,admin\ntom,worker\n");
+    let told = place.types("person import people.csv --organization contoso");
+    for says in ["1 people have a role", "1 people have neither", "upn and acct"] {
+        assert!(told.err.contains(says), "{told:?}");
+    }
+    // An account that the operator knows by its object ID is linked in advance.
+    let oid = "00aa00aa-bb11-cc22-dd33-44ee44ee0001";
+    place.json("person on nora@contoso.com");
+    let linked = place.json(&format!("person set nora@contoso.com --link {oid}"));
+    assert_eq!(linked["oid"], oid);
+    place.refuses(&format!("person set lena --link {oid}"), "linked to another person");
+    place.refuses(&format!("person set nora@contoso.com --link {oid}"), "is linked to an account");
+    // Two who are one, and one who leaves nothing but a digest.
+    place.refuses("person merge nora@contoso.com nora@contoso.com", "are not two people");
+    let merged = place.json("person merge nora.contoso nora@contoso.com");
+    assert_eq!((&merged["oid"], &merged["role"]), (&oid.into(), &"worker".into()));
+    place.refuses("person show nora@contoso.com", "no person has the username");
+    place.does("person off nora.contoso");
+    let gone = place.json("person delete nora.contoso");
+    assert_eq!(gone["stays_refused"], true);
+    let history = place.does("organization history contoso");
+    assert!(!history.contains("nora.contoso") && history.contains("details erased"), "{history}");
+    assert_eq!(
+        place.json("person requests --organization contoso")["requests"],
+        serde_json::json!([])
+    );
+    place.refuses(&format!("person approve {oid}"), "there is no such request");
+    // The whole company.
+    place.refuses("organization delete contoso --people 9", "contoso has 4 people");
+    place.refuses("organization delete contoso --people 4", "turn it off first");
+    place.does("organization off contoso");
+    place.does("organization delete contoso --people 4");
+    place.refuses("organization show contoso", "no organization has the code");
+    place.refuses("organization add contoso --name Other", "belongs to another organization");
+}

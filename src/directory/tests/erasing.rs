@@ -1,0 +1,122 @@
+//! Merges and deletions.
+
+use super::*;
+use crate::directory::admin::{ActionError, AdminScope};
+use crate::directory::change::OrganizationChange;
+use crate::directory::organization::OrganizationState;
+
+fn operator(organization: &Organization) -> AdminScope {
+    AdminScope { organization: organization.id, person: None, by: "operator olga".to_owned() }
+}
+
+#[tokio::test]
+async fn whoever_was_off_stays_refused_after_a_deletion_and_names_are_gone() {
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        let (maya, tom) = (who(CONTOSO, 1, "maya@contoso.com"), who(CONTOSO, 2, "tom@contoso.com"));
+        let mut people = Vec::new();
+        for account in [&maya, &tom] {
+            people.push(directory.admit_identity(account, &contoso).await.unwrap());
+        }
+        let off = PersonChange { on: Some(false), ..PersonChange::default() };
+        directory.change_person(&people[0].username, off, "a story").await.unwrap();
+        let rows = directory.history(contoso.id, None, 100).await.unwrap().len();
+        for it in &people {
+            directory.delete_person(&operator(&contoso), it.id).await.unwrap();
+        }
+        let history = directory.history(contoso.id, None, 100).await.unwrap();
+        assert_eq!(history.len(), rows + 2, "no row is taken out");
+        assert!(history.iter().all(|it| !it.what.contains("maya") && !it.what.contains("tom")));
+        assert_eq!(directory.count(contoso.id).await.unwrap(), 0);
+        // Also under another name, and with other secrets that still open the old ones.
+        let renamed = who(CONTOSO, 1, "m.adler@contoso.com");
+        let later = fixture
+            .opened_with(&["another secret, longer than 32 bytes!", SECRET_BEFORE])
+            .await
+            .unwrap();
+        later.reseal("a story").await.unwrap();
+        let newest = fixture.opened_with(&["another secret, longer than 32 bytes!"]).await.unwrap();
+        for directory in [&directory, &later, &newest] {
+            let refused = directory.admit_identity(&renamed, &contoso).await;
+            if std::ptr::eq(directory, &newest) || std::ptr::eq(directory, &later) {
+                assert!(matches!(refused, Err(MembershipRefusal::PersonOff)), "{refused:?}");
+            } else {
+                // Sealed with a secret that this process does not know: nobody unknown comes in.
+                assert!(refused.is_err(), "{refused:?}");
+            }
+        }
+        assert!(newest.admit_identity(&tom, &contoso).await.is_ok(), "who was on comes as new");
+        // The operator readmits the account.
+        let again = person(&newest, &contoso, "maya", None).await;
+        let link = PersonChange { link: Some(maya.oid), ..PersonChange::default() };
+        newest.change_person(&again.username, link, "a story").await.unwrap();
+        assert_eq!(newest.admit_identity(&renamed, &contoso).await.unwrap().id, again.id);
+    })
+    .await;
+}
+
+const SECRET_BEFORE: &str = "a secret of the stories, longer than 32 bytes";
+
+#[tokio::test]
+async fn a_merge_keeps_the_first_and_gives_it_the_account_of_the_second() {
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &[]).await;
+        let by = operator(&contoso);
+        let added = person(&directory, &contoso, "tom.becker@partner.example", None).await;
+        let account =
+            Identity { name: Some("Tom Becker".into()), ..who(CONTOSO, 1, "t@contoso.com") };
+        let made = directory.admit_identity(&account, &contoso).await.unwrap();
+        assert_eq!(directory.possible_merges(contoso.id).await.unwrap().len(), 1);
+        let elsewhere = person(&directory, &fabrikam, "frida", None).await;
+        let second = directory.admit_identity(&who(CONTOSO, 2, "x@contoso.com"), &contoso).await;
+        let second = second.unwrap();
+        for (keep, other) in [(added.id, elsewhere.id), (added.id, added.id), (made.id, second.id)]
+        {
+            assert!(directory.merge_people(&by, keep, other).await.is_err());
+        }
+        let worker = AdminScope { person: Some(second.id), ..by.clone() };
+        let link = AdminScope { by: "invitation 1".to_owned(), ..by.clone() };
+        for by in [&worker, &link] {
+            let refused = directory.merge_people(by, added.id, made.id).await;
+            assert!(matches!(refused, Err(ActionError::NotYou)), "{refused:?}");
+            assert!(directory.delete_person(by, made.id).await.is_err());
+        }
+        let one = directory.merge_people(&by, added.id, made.id).await.unwrap();
+        assert_eq!((one.id, one.linked), (added.id, made.linked));
+        assert_eq!(directory.person_by_id(made.id).await.unwrap(), None);
+        assert_eq!(directory.admit_identity(&account, &contoso).await.unwrap().id, added.id);
+        assert!(directory.possible_merges(contoso.id).await.unwrap().is_empty());
+        // Switched off wins.
+        let off = PersonChange { on: Some(false), ..PersonChange::default() };
+        directory.change_person(&one.username, off, "a story").await.unwrap();
+        let other = person(&directory, &contoso, "tom", None).await;
+        let merged = directory.merge_people(&by, other.id, one.id).await.unwrap();
+        assert!(!merged.on);
+        assert!(matches!(
+            directory.admit_identity(&account, &contoso).await,
+            Err(MembershipRefusal::PersonOff)
+        ));
+        // The organization goes with everything; its code leads nowhere for a year.
+        let code = contoso.code.clone();
+        assert!(matches!(
+            directory.delete_organization(&code, "a story").await,
+            Err(Error::StillOn(_))
+        ));
+        let off = OrganizationChange { state: Some(OrganizationState::Off), ..Default::default() };
+        directory.change_organization(&code, off, "a story").await.unwrap();
+        assert_eq!(directory.delete_organization(&code, "a story").await.unwrap(), 2);
+        let again = NewOrganization {
+            code: Some(code),
+            name: "x".to_owned(),
+            ..NewOrganization::default()
+        };
+        assert!(matches!(
+            directory.add_organization(again, "a story").await,
+            Err(Error::CodeTaken(_))
+        ));
+    })
+    .await;
+}
