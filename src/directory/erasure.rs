@@ -151,7 +151,7 @@ impl Directory {
     }
 
     /// Removes names from the history: of each change only what names nobody stays.
-    async fn blank_history(
+    pub(super) async fn blank_history(
         &self,
         changes: &mut Transaction,
         which: &str,

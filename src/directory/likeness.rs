@@ -53,7 +53,9 @@ impl Likeness {
         }
         let made: Vec<String> =
             forms.0.iter().map(|it| format!("{it}{}", plain(person.code.as_str()))).collect();
-        made.iter().for_each(|it| forms.put(it));
+        for it in &made {
+            forms.put(it);
+        }
         forms.name(person.name.as_deref());
         forms
     }

@@ -56,8 +56,8 @@ impl Directory {
         let organization = Some(keep.organization);
         self.audit(&mut changes, &acting.by, organization, Some(keep.id), &what).await?;
         // Ends the sessions of the person who is gone, in all processes.
-        let gone = format!("merged into {}", keep.username);
-        self.audit(&mut changes, &acting.by, organization, Some(other.id), &gone).await?;
+        let gone = "merged into another person";
+        self.audit(&mut changes, &acting.by, organization, Some(other.id), gone).await?;
         let after = self
             .of_organization(&mut changes, acting.organization, keep.id)
             .await?
@@ -73,6 +73,8 @@ impl Directory {
         keep: &Person,
         other: &Person,
     ) -> Result<(), Error> {
+        // A later deletion of the one who stays would not find these names.
+        self.blank_history(changes, "person = $1", &other.id).await?;
         let both = || vec![keep.id.to_string().into(), other.id.to_string().into()];
         changes.run("UPDATE sign_in SET person = $1 WHERE person = $2", both()).await?;
         let id = || vec![other.id.to_string().into()];

@@ -73,6 +73,36 @@ fn hostile_person(it: &TrialPerson) -> TrialPerson {
     }
 }
 
+fn hostile_trial(it: &TrialPage) -> TrialPage {
+    let word = || WORD.to_owned();
+    let link = || format!("/{WORD}");
+
+    let claims = it.claims.iter().map(|it| (it.0, word())).collect();
+    let met = it.met.as_ref().map(|it| it.as_ref().map(hostile_person).map_err(|it| *it));
+    let failed = it.failed.as_ref().map(|_| TrialFailure {
+        code: Some(word()),
+        title: word(),
+        what: word(),
+        next: vec![word()],
+        fix: Some(word()),
+        place: Some(word()),
+        details: vec![(word(), word())],
+        reference: word(),
+    });
+    TrialPage {
+        head: SetUpHeader { app: word(), organization: word(), home: link() },
+        claims,
+        met,
+        failed,
+        offer: it.offer.as_ref().map(|_| FirstAdminView {
+            role: word(),
+            name: word(),
+            oid: word(),
+            tenant: word(),
+        }),
+    }
+}
+
 fn make_setup_hostile(page: &SetUpPage) -> SetUpPage {
     let word = || WORD.to_owned();
     let link = || format!("/{WORD}");
@@ -109,32 +139,7 @@ fn make_setup_hostile(page: &SetUpPage) -> SetUpPage {
         SetUpPage::Message(it) => {
             SetUpPage::Message(MessagePage { app: word(), home: link(), what: it.what })
         }
-        SetUpPage::Trial(it) => {
-            let claims = it.claims.iter().map(|it| (it.0, word())).collect();
-            let met = it.met.as_ref().map(|it| it.as_ref().map(hostile_person).map_err(|it| *it));
-            let failed = it.failed.as_ref().map(|_| TrialFailure {
-                code: Some(word()),
-                title: word(),
-                what: word(),
-                next: vec![word()],
-                fix: Some(word()),
-                place: Some(word()),
-                details: vec![(word(), word())],
-                reference: word(),
-            });
-            SetUpPage::Trial(Box::new(TrialPage {
-                head: head(),
-                claims,
-                met,
-                failed,
-                offer: it.offer.as_ref().map(|_| FirstAdminView {
-                    role: word(),
-                    name: word(),
-                    oid: word(),
-                    tenant: word(),
-                }),
-            }))
-        }
+        SetUpPage::Trial(it) => SetUpPage::Trial(Box::new(hostile_trial(it))),
         SetUpPage::Sheet(_) => {
             SetUpPage::Sheet(StaffSheet { head: head(), address: word(), code: word() })
         }

@@ -1,5 +1,6 @@
 //! `entrada organization`: companies, their codes and their sign-ins.
 
+mod deletion;
 mod details;
 
 use super::directory::{
@@ -16,6 +17,7 @@ use crate::directory::history::HistoryEntry;
 use crate::directory::organization::OrganizationState;
 use crate::directory::organization_credential::OrganizationCredential;
 use crate::directory::{Error, organization_json};
+use deletion::{DeleteOrganizationArgs, delete};
 use details::{show, with_days};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -138,18 +140,6 @@ pub(super) struct InviteArgs {
     /// Let the holder of the link take this role with the account that passed the test, while no linked person has it.
     #[arg(long)]
     role: Option<String>,
-    #[command(flatten)]
-    common: CommonArgs,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct DeleteOrganizationArgs {
-    /// Its company code.
-    #[arg(value_parser = directory::code)]
-    code: CompanyCode,
-    /// The number of people that are deleted with it, as `entrada organization show` prints it.
-    #[arg(long)]
-    people: i64,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -315,24 +305,6 @@ fn switch(arguments: &OrganizationArgs, state: OrganizationState) -> Result<(), 
             .await
             .map_err(failure)?;
         show(directory, &arguments.common, &changed).await
-    })
-}
-
-fn delete(arguments: &DeleteOrganizationArgs) -> Result<(), CommandError> {
-    open(&arguments.common, async |directory| {
-        let found = directory.organization(&arguments.code).await.map_err(failure)?;
-        let found = found.ok_or_else(|| failure(Error::NoOrganization(arguments.code.clone())))?;
-        let people = directory.count(found.id).await.map_err(failure)?;
-        if people != arguments.people {
-            return Err(CommandError::new(format!("{} has {people} people", found.code))
-                .hint(format!("to delete it with all of them, repeat it with --people {people}")));
-        }
-        directory.delete_organization(&found.code, &actor()).await.map_err(failure)?;
-        let value = json!({ "deleted": found.code.as_str(), "people": people });
-        print_result(&arguments.common, &value, || {
-            format!("deleted {} with {people} people", found.code)
-        });
-        Ok(())
     })
 }
 
