@@ -10,33 +10,38 @@ use entrada::config::entra::TenantConfig;
 use entrada::entra::{keys, metadata, token};
 use entrada::seal::envelope::Envelope;
 use entrada::seal::keyring::Keyring;
+use entrada::session::browser_secret::{BrowserKeys, BrowserSecret};
 use entrada::session::pending::{PendingSignIn, SessionRequest, SignInPurpose};
+use entrada::session::rounds::SignInRounds;
 
-/// Checks that only values that we sealed open, and that a sealed sign-in opens only under its own
-/// name.
+/// Checks that only values that we sealed open, and that a sealed sign-in opens only as `state` and
+/// ends only in its own browser.
 pub fn pending(data: &[u8]) {
     let random = RandomSource::new(|out| out.fill(7));
-    let envelope = Envelope::new(
-        &Keyring::new(&[Secret::new("a secret of at least thirty-two bytes")], &random),
-        "sign-in under way",
-        &random,
-    );
-    let (now, name) = (1_700_000_000, "__Host-entrada-s-12345678");
-    if let Ok(text) = std::str::from_utf8(data) {
-        assert_eq!(envelope.open(name, text), None);
-    }
-    let _ = PendingSignIn::read(data, now);
-
+    let keyring = Keyring::new(&[Secret::new("a secret of at least thirty-two bytes")], &random);
+    let envelope = Envelope::new(&keyring, "sign-in under way, state", &random);
+    let (now, name) = (1_700_000_000, "state");
     let text = String::from_utf8_lossy(data).into_owned();
+    assert_eq!(envelope.open(name, &text), None);
+    let _ = (PendingSignIn::read(data), SignInPurpose::read(data));
+
     let sealed = envelope.seal(name, data);
     if let Some(sealed) = sealed.filter(|it| it.len() < 4096) {
         assert_eq!(envelope.open(name, &sealed).as_deref(), Some(data));
-        assert_eq!(envelope.open("__Host-entrada-s-87654321", &sealed), None);
+        assert_eq!(envelope.open("another name", &sealed), None);
     }
+    let keys = BrowserKeys::new(&keyring);
+    let browser = BrowserSecret::generate(&random);
+    let mark = keys.bind(&browser, &text).unwrap().mark;
+    if let Some(other) = BrowserSecret::parse(&text) {
+        assert!(other.expose() == browser.expose() || keys.open(&other, &text, &mark).is_none());
+    }
+    assert!(keys.open(&browser, &text, &text).is_none_or(|_| text == mark));
     let request = SessionRequest {
         return_to: text.clone(),
         acrs: vec![text.clone()],
         challenge: Some(text.clone().into()),
+        is_shortened: false,
     };
     let purpose = SignInPurpose::Account {
         typed: text.clone(),
@@ -44,27 +49,24 @@ pub fn pending(data: &[u8]) {
     };
     let made = PendingSignIn {
         typed: None,
-        state: text.clone(),
-        nonce: text.clone(),
-        verifier: text.clone(),
+        id: text.clone(),
+        browser: mark,
         started_at: now,
         organization: Some(text.clone()),
         prompt_login: true,
         by_other_site: true,
         answers_challenge: false,
+        rounds: SignInRounds::default(),
+        kept: Some(text.clone()),
         purpose,
     };
-    let read = PendingSignIn::read(&made.write(), now).unwrap();
-    assert!(
-        read.is_for(&text)
-            && read.nonce == text
-            && read.verifier == text
-            && read.purpose.typed() == Some(&text)
-    );
+    let read = PendingSignIn::read(&made.write()).unwrap();
+    assert!(keys.open(&browser, &read.id, &read.browser).is_some());
+    assert!(read.purpose.typed() == Some(&text) && read.kept.as_ref() == Some(&text));
     assert!(
         read.purpose.session().is_some_and(|it| it.return_to == text && it.acrs == [text.clone()])
     );
-    assert!(PendingSignIn::read(&made.write(), now + 100_000).is_none());
+    assert!(!read.is_over(now) && read.is_over(now + 100_000));
 }
 
 /// A token signed once, with a key that no longer exists.

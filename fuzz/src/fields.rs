@@ -21,7 +21,7 @@ pub fn cookies(data: &[u8]) {
         request.append(COOKIE, line.clone());
         response.append(SET_COOKIE, line.clone());
     }
-    let names = CookieNames::new(true);
+    let names = CookieNames::new(true, 443);
     let times = cookies::all(&request).filter(|it| it.0 == names.session()).count();
     assert_eq!(cookies::find(&request, names.session()) == CookieMatch::Several, times > 1);
     assert_eq!(matches!(cookies::find(&request, names.session()), CookieMatch::One(_)), times == 1);

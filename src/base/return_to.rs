@@ -6,32 +6,72 @@ use super::target::{PathStrictness, Target};
 
 /// A place on our own site, or on a host that the operator listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReturnTo(String);
+pub struct ReturnTo {
+    place: String,
+    is_shortened: bool,
+}
 
-/// Maximum length of a remembered place, in bytes; a longer one becomes `/`.
-pub const MAX_RETURN_TO_BYTES: usize = 2048;
+/// Maximum length of a remembered place, in bytes: as long as the request lines that front proxies
+/// accept (nginx's `large_client_header_buffers`). Of a longer one only the path is remembered.
+pub const MAX_RETURN_TO_BYTES: usize = 8 * 1024;
+/// Maximum length of a place in the query of one of our links, in bytes, so that no page of ours
+/// grows with the request.
+const MAX_ENCODED_BYTES: usize = 12 * 1024;
 
 impl ReturnTo {
     /// The home page, `/`.
     pub fn home() -> Self {
-        Self("/".to_owned())
+        Self::whole("/".to_owned())
+    }
+
+    fn whole(place: String) -> Self {
+        Self { place, is_shortened: false }
     }
 
     /// Parses `rd`. A value that does not clearly lead to this site or to a listed host becomes the
     /// home page.
     pub fn parse(text: &str, site: &Site) -> Self {
-        local(text, site).or_else(|| listed(text, site)).unwrap_or_else(Self::home)
+        Self::fitting(text, |text| local(text, site).or_else(|| listed(text, site)))
     }
 
     /// The page that a request was for.
     pub fn of(target: &Target, site: &Site) -> Self {
-        local(target.path_and_query().as_str(), site).unwrap_or_else(Self::home)
+        Self::fitting(target.path_and_query().as_str(), |text| local(text, site))
+    }
+
+    /// Reads a text, or only its part before the query if it is too long.
+    fn fitting(text: &str, read: impl Fn(&str) -> Option<Self>) -> Self {
+        if fits(text) {
+            return read(text).unwrap_or_else(Self::home);
+        }
+        let page = Some(before_query(text)).filter(|it| fits(it)).and_then(read);
+        Self { is_shortened: true, ..page.unwrap_or_else(Self::home) }
+    }
+
+    /// The same page without its query and fragment.
+    #[must_use]
+    pub fn without_query(&self) -> Self {
+        Self::whole(before_query(&self.place).to_owned())
+    }
+
+    /// Whether the rest of a place that was too long is missing.
+    pub fn is_shortened(&self) -> bool {
+        self.is_shortened
     }
 
     /// The value for a `Location` header.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.place
     }
+}
+
+fn before_query(text: &str) -> &str {
+    text.split(['?', '#']).next().unwrap_or_default()
+}
+
+fn fits(text: &str) -> bool {
+    let encoded = || url::form_urlencoded::byte_serialize(text.as_bytes()).map(str::len);
+    text.len() <= MAX_RETURN_TO_BYTES && encoded().sum::<usize>() <= MAX_ENCODED_BYTES
 }
 
 /// The complete URL of a place on our own site or on a host that the operator listed. Entra sends
@@ -42,10 +82,10 @@ pub struct LandingUrl(String);
 impl LandingUrl {
     /// The URL of a requested place.
     pub fn at(place: &ReturnTo, site: &Site) -> Self {
-        if place.0.starts_with('/') {
-            Self(format!("{}{}", site.origin(), place.0))
+        if place.place.starts_with('/') {
+            Self(format!("{}{}", site.origin(), place.place))
         } else {
-            Self(place.0.clone())
+            Self(place.place.clone())
         }
     }
 
@@ -62,9 +102,7 @@ impl LandingUrl {
 
 fn local(text: &str, site: &Site) -> Option<ReturnTo> {
     let (rest, fragment) = text.split_once('#').map_or((text, None), |(rest, it)| (rest, Some(it)));
-    if text.len() > MAX_RETURN_TO_BYTES
-        || fragment.is_some_and(|it| !it.bytes().all(|it| (0x21..=0x7e).contains(&it)))
-    {
+    if fragment.is_some_and(|it| !it.bytes().all(|it| (0x21..=0x7e).contains(&it))) {
         return None;
     }
     // Lenient, because `;` and `//` further in do not lead to another site. Both modes reject `/\`,
@@ -75,7 +113,7 @@ fn local(text: &str, site: &Site) -> Option<ReturnTo> {
     }
     // A header value is ASCII. Only a query can contain anything else.
     let text = percent_encoding::utf8_percent_encode(text, percent_encoding::CONTROLS).to_string();
-    (text.len() <= MAX_RETURN_TO_BYTES).then_some(ReturnTo(text))
+    fits(&text).then(|| ReturnTo::whole(text))
 }
 
 fn listed(text: &str, site: &Site) -> Option<ReturnTo> {
@@ -92,11 +130,11 @@ fn listed(text: &str, site: &Site) -> Option<ReturnTo> {
         return None;
     }
     let local = local(path, site)?;
-    let place = format!("{scheme}://{authority}{}", local.0);
+    let place = format!("{scheme}://{authority}{}", local.place);
     // The place is read as a browser reads it (WHATWG URL): a host name that the browser rejects or
     // reads as another name is not allowed.
     let read = url::Url::parse(&place).ok()?;
-    read.host_str().is_some_and(|it| it.eq_ignore_ascii_case(host)).then_some(ReturnTo(place))
+    read.host_str().is_some_and(|it| it.eq_ignore_ascii_case(host)).then(|| ReturnTo::whole(place))
 }
 
 #[cfg(test)]
@@ -135,16 +173,24 @@ mod tests {
 
     #[test]
     fn a_place_is_bounded_in_length_and_its_fragment_in_characters() {
-        let of_length = |bytes: usize| format!("/{}", "a".repeat(bytes - 1));
-        let (longest, too_long) =
-            (of_length(MAX_RETURN_TO_BYTES), of_length(MAX_RETURN_TO_BYTES + 1));
-        assert_eq!(
-            (
-                ReturnTo::parse(&longest, &site()).as_str(),
-                ReturnTo::parse(&too_long, &site()).as_str()
-            ),
-            (longest.as_str(), "/")
-        );
+        let of_length = |bytes: usize| format!("/x?{}", "a".repeat(bytes - 3));
+        let read = |text: &str| {
+            let place = ReturnTo::parse(text, &site());
+            (place.as_str().to_owned(), place.is_shortened())
+        };
+        let longest = of_length(MAX_RETURN_TO_BYTES);
+        assert_eq!(read(&longest), (longest.clone(), false));
+        for too_long in [
+            of_length(MAX_RETURN_TO_BYTES + 1),
+            format!("/x?{}", "&".repeat(MAX_ENCODED_BYTES / 3)),
+            format!("/x#{}", "a".repeat(MAX_RETURN_TO_BYTES)),
+            format!("https://app.example.com/x?{}", "a".repeat(MAX_RETURN_TO_BYTES)),
+        ] {
+            assert_eq!(read(&too_long), ("/x".to_owned(), true));
+        }
+        assert_eq!(read(&"/a".repeat(MAX_RETURN_TO_BYTES)), ("/".to_owned(), true));
+        let elsewhere = format!("//evil.example/?{}", "a".repeat(MAX_RETURN_TO_BYTES));
+        assert_eq!(read(&elsewhere), ("/".to_owned(), true));
         for place in ["/a#b c", "/a#\x7f", "/a#b\r\nLocation: x", "/a#ü"] {
             assert_eq!(ReturnTo::parse(place, &site()).as_str(), "/", "{place:?}");
         }
@@ -157,6 +203,20 @@ mod tests {
         {
             let target = Target::parse(&http::Method::GET, text, PathStrictness::Strict).unwrap();
             assert_eq!(ReturnTo::of(&target, &site()).as_str(), place);
+        }
+    }
+
+    #[test]
+    fn a_page_without_its_query_is_the_same_page() {
+        for (place, page) in [
+            ("/", "/"),
+            ("/a?b=/c#d", "/a"),
+            ("/a#b?c", "/a"),
+            ("https://b.example.com/x?y#z", "https://b.example.com/x"),
+        ] {
+            let page_only = ReturnTo::parse(place, &site()).without_query();
+            assert_eq!(page_only.as_str(), page);
+            assert_eq!(ReturnTo::parse(page, &site()), page_only);
         }
     }
 

@@ -107,6 +107,11 @@ impl Site {
         &self.authority
     }
 
+    /// The port, which is the scheme's default unless the address has one.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(self.own_port())
+    }
+
     /// Scheme, host and port without a trailing slash; the issuer of the assertion.
     pub fn origin(&self) -> String {
         let scheme = if self.https { "https" } else { "http" };
@@ -155,7 +160,7 @@ impl Site {
     /// are valid.
     pub fn is_public_host(&self, text: &str) -> bool {
         let Some((name, port)) = split_authority(text) else { return false };
-        port.unwrap_or(self.own_port()) == self.port.unwrap_or(self.own_port())
+        port.unwrap_or(self.own_port()) == self.port()
             && name.trim_end_matches('.').eq_ignore_ascii_case(&self.host)
     }
 

@@ -266,6 +266,7 @@ pub(super) mod tests {
             lifetime: Duration::from_mins(1),
             capacity: 10,
             per_person,
+            keep_fragment: false,
         };
         LiveSessions::new(&config, Clock::system(), random::system())
     }

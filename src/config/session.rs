@@ -25,6 +25,8 @@ pub struct SessionConfig {
     /// Maximum number of sessions per person; beyond it, the person's session unused for the
     /// longest time is dropped.
     pub per_person: u64,
+    /// Whether a sign-in keeps the part of an address after `#`, which browsers do not send.
+    pub keep_fragment: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -60,6 +62,13 @@ pub(super) fn read(section: &ConfigSection<'_>) -> SessionConfig {
                  out others. With `session.capacity` or more, there is no such limit",
             )
             .number(100, 1..=10_000_000),
+        keep_fragment: section
+            .key(
+                "keep_fragment",
+                "Whether a sign-in keeps the part of an address after `#`, as in `/#/orders/5`. \
+                 Browsers do not send it, so a page with a script takes it along",
+            )
+            .flag(false),
     };
     if session.idle > session.lifetime {
         let invalid = InvalidValue::new("is longer than lifetime, so it would have no effect")

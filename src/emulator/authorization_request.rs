@@ -7,6 +7,9 @@ use super::state::{AuthorizationRequest, EmulatorState};
 use super::tenants::{TenantAddress, is_guid};
 use super::web::EmulatorRequest;
 
+/// Maximum length of `state`, in characters: Entra fails at about this length.
+const MAX_STATE_CHARS: usize = 1800;
+
 /// Runs the checks whose failure must never lead to a redirect.
 pub(super) fn read(
     state: &EmulatorState,
@@ -14,6 +17,10 @@ pub(super) fn read(
     request: &EmulatorRequest,
     correlation: &str,
 ) -> Result<AuthorizationRequest, EmulatedRefusal> {
+    if request.value("state").is_some_and(|it| it.len() > MAX_STATE_CHARS) {
+        let text = "Requested query string is too long.";
+        return Err(EmulatedRefusal::new(90_015, "invalid_request", text));
+    }
     let client = request.value("client_id").ok_or_else(|| EmulatedRefusal::missing("client_id"))?;
     let known = state.client_at(tenant, client).ok_or_else(|| unknown_client(client))?;
     let redirect = request.value("redirect_uri").ok_or_else(|| {

@@ -3,7 +3,6 @@
 use super::error::Error;
 use super::metadata::EntraMetadata;
 use super::oidc::{self, AppRegistration};
-use crate::base::random::RandomSource;
 use crate::base::return_to::LandingUrl;
 use openidconnect::core::{CoreAuthPrompt, CoreAuthenticationFlow};
 use openidconnect::{
@@ -33,17 +32,19 @@ pub struct SignInHints {
     pub claims: Option<String>,
 }
 
-/// A started sign-in: where the browser goes, and what must be kept until it returns.
-pub struct StartedSignIn {
-    /// The address at Entra to redirect the browser to.
-    pub location: String,
+/// The values of a sign-in that must come back together.
+#[derive(Clone, Copy)]
+pub struct SignInValues<'a> {
+    /// Sent to Entra, which returns it.
+    pub state: &'a str,
     /// Must be in the ID token.
-    pub nonce: String,
-    /// Proves that Entrada started this sign-in (PKCE, RFC 7636).
-    pub verifier: String,
+    pub nonce: &'a str,
+    /// Proves to Entra that Entrada started the sign-in (PKCE, RFC 7636): 43 to 128 characters.
+    pub verifier: &'a str,
 }
 
-/// Starts a sign-in with the given `state`, which returns to `redirect_uri`.
+/// Returns the address at Entra to which a browser is sent to sign in. It returns to
+/// `redirect_uri`.
 ///
 /// # Errors
 /// `Address` if an endpoint is not a valid URL.
@@ -51,17 +52,16 @@ pub fn start(
     registration: &AppRegistration,
     metadata: &EntraMetadata,
     redirect_uri: &str,
-    random: &RandomSource,
     hints: &SignInHints,
-    state: &str,
-) -> Result<StartedSignIn, Error> {
+    values: SignInValues<'_>,
+) -> Result<String, Error> {
     let client =
         oidc::client(registration, metadata)?.set_redirect_uri(oidc::redirect(redirect_uri)?);
-    let verifier = PkceCodeVerifier::new(random.text::<32>());
-    let nonce = Nonce::new(random.text::<24>());
-    let (sent_state, sent_nonce) = (CsrfToken::new(state.to_owned()), nonce.clone());
+    let verifier = PkceCodeVerifier::new(values.verifier.to_owned());
+    let nonce = Nonce::new(values.nonce.to_owned());
+    let state = CsrfToken::new(values.state.to_owned());
     let mut request = client
-        .authorize_url(CoreAuthenticationFlow::AuthorizationCode, || sent_state, || sent_nonce)
+        .authorize_url(CoreAuthenticationFlow::AuthorizationCode, || state, || nonce)
         .add_scopes(registration.scopes.iter().cloned().map(Scope::new))
         .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier))
         .add_extra_param("response_mode", "query");
@@ -85,11 +85,7 @@ pub fn start(
         request = request.add_prompt(prompt);
     }
     let (location, ..) = request.url();
-    Ok(StartedSignIn {
-        location: location.into(),
-        nonce: nonce.secret().clone(),
-        verifier: verifier.into_secret(),
-    })
+    Ok(location.into())
 }
 
 /// Returns the address where a browser signs out (OpenID Connect RP-Initiated Logout 1.0) and then
@@ -111,8 +107,8 @@ pub fn sign_out(
     Some(request.http_get_url().into())
 }
 
-impl fmt::Debug for StartedSignIn {
+impl fmt::Debug for SignInValues<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Begun")
+        out.write_str("SignInValues")
     }
 }

@@ -1,6 +1,6 @@
 //! A sign-in: the address at Entra, the code that comes back, and the address to sign out.
 
-use super::authorize::{self, SignInHints, StartedSignIn};
+use super::authorize::{self, SignInHints, SignInValues};
 use super::error::Error;
 use super::redeem;
 use super::registration::EntraRegistration;
@@ -31,8 +31,8 @@ pub struct SignInFailure {
 }
 
 impl EntraRegistration {
-    /// Starts a sign-in: PKCE, a nonce, and the address at Entra. The browser returns to
-    /// `redirect_uri` with `state`.
+    /// Starts a sign-in: returns the address at Entra. The browser returns to `redirect_uri` with
+    /// `state`.
     ///
     /// # Errors
     /// Entra was never reached, and cannot be reached now.
@@ -40,12 +40,11 @@ impl EntraRegistration {
         &self,
         redirect_uri: &str,
         hints: &SignInHints,
-        state: &str,
-    ) -> Result<StartedSignIn, Error> {
+        values: SignInValues<'_>,
+    ) -> Result<String, Error> {
         let snapshot = self.authority.source.snapshot().await?;
-        let random = &self.authority.host().random;
         let registration = self.proofs.current();
-        authorize::start(registration, &snapshot.metadata, redirect_uri, random, hints, state)
+        authorize::start(registration, &snapshot.metadata, redirect_uri, hints, values)
     }
 
     /// Redeems the code from the callback at `redirect_uri`, and verifies the tokens. The circuit

@@ -5,7 +5,7 @@ mod shared;
 mod tokens;
 
 use super::authority_registry::AuthorityRegistry;
-use super::authorize::{SignInHints, StartedSignIn};
+use super::authorize::{SignInHints, SignInValues};
 use super::host::AuthorityHost;
 use super::invalid::InvalidToken;
 use super::keys::BadKeys;
@@ -47,6 +47,20 @@ struct World {
     config: config::entra::EntraConfig,
     tenants: AuthorityRegistry,
     entra: Arc<EntraRegistration>,
+}
+
+/// Values of a sign-in that does not come back.
+const VALUES: SignInValues<'_> = SignInValues {
+    state: "s",
+    nonce: "n",
+    verifier: "a verifier of at least 43 characters, they say",
+};
+
+/// A sign-in that waits for its code.
+struct StartedSignIn {
+    location: String,
+    nonce: String,
+    verifier: String,
 }
 
 impl World {
@@ -106,6 +120,15 @@ impl World {
         Self { emulator, clock, browser, config, tenants, entra }
     }
 
+    /// Starts a sign-in with values of its own.
+    async fn begin(&self, hints: &SignInHints) -> Result<StartedSignIn, Error> {
+        let random = crate::seal::random::system();
+        let (nonce, verifier) = (random.text::<24>(), random.text::<32>());
+        let values = SignInValues { state: "the state", nonce: &nonce, verifier: &verifier };
+        let location = self.entra.begin(BACK, hints, values).await?;
+        Ok(StartedSignIn { location, nonce, verifier })
+    }
+
     /// Picks a person at Entra; returns the code that comes back.
     async fn picks(&self, begun: &StartedSignIn, name: &str) -> String {
         let page = self
@@ -132,7 +155,7 @@ impl World {
     }
 
     async fn redeems(&self, name: &str) -> Result<Identity, Error> {
-        let begun = self.entra.begin(BACK, &SignInHints::default(), "some-state").await?;
+        let begun = self.begin(&SignInHints::default()).await?;
         let code = self.picks(&begun, name).await;
         // Spawned, as in the server.
         let entra = Arc::clone(&self.entra);
@@ -212,7 +235,7 @@ async fn the_request_carries_pkce_nonce_state_and_no_more_scopes_than_asked() {
         domain_hint: Some("contoso.example".to_owned()),
         ..SignInHints::default()
     };
-    let begun = world.entra.begin(BACK, &hints, "the state").await.unwrap();
+    let begun = world.begin(&hints).await.unwrap();
     let sent = query(&begun.location);
     assert_eq!(
         sent["code_challenge"],
@@ -232,11 +255,10 @@ async fn the_request_carries_pkce_nonce_state_and_no_more_scopes_than_asked() {
     ] {
         assert_eq!(sent[name], value, "{name}");
     }
-    let again = world.entra.begin(BACK, &hints, "the state").await.unwrap();
-    assert!(again.nonce != begun.nonce && again.verifier != begun.verifier);
-    assert_eq!(format!("{again:?}"), "Begun");
+    let values = SignInValues { state: "s", nonce: &begun.nonce, verifier: &begun.verifier };
+    assert_eq!(format!("{values:?}"), "SignInValues");
     let choosing = SignInHints { prompt: Some("select_account".to_owned()), ..hints };
-    let sent = query(&world.entra.begin(BACK, &choosing, "s").await.unwrap().location);
+    let sent = query(&world.begin(&choosing).await.unwrap().location);
     assert_eq!(sent["prompt"], "select_account");
     assert!(!sent.contains_key("login_hint"));
 }
@@ -263,7 +285,7 @@ async fn every_wrong_token_of_the_emulator_is_refused_by_name() {
 #[tokio::test]
 async fn what_the_token_endpoint_refuses_is_reported_with_its_code() {
     let world = World::start().await;
-    let begun = world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap();
+    let begun = world.begin(&SignInHints::default()).await.unwrap();
     let refused = |outcome: Result<VerifiedSignIn, Error>| match outcome.unwrap_err() {
         Error::Refused(refusal) => *refusal,
         other => panic!("{other}"),
@@ -302,8 +324,8 @@ async fn what_the_token_endpoint_refuses_is_reported_with_its_code() {
 #[tokio::test]
 async fn a_code_does_not_serve_another_sign_in() {
     let world = World::start().await;
-    let first = world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap();
-    let second = world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap();
+    let first = world.begin(&SignInHints::default()).await.unwrap();
+    let second = world.begin(&SignInHints::default()).await.unwrap();
     let code = world.picks(&first, "maya").await;
     assert_eq!(
         world.entra.redeem(BACK, &code, &second.nonce, &first.verifier).await.unwrap_err().error,
@@ -326,7 +348,7 @@ async fn a_domain_is_resolved_to_the_tenant_and_a_misspelled_one_is_named() {
     let world =
         World::with(None, |it| it.tenant = TenantConfig::Domain("contoso-typo.example".to_owned()))
             .await;
-    let error = world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap_err();
+    let error = world.entra.begin(BACK, &SignInHints::default(), VALUES).await.unwrap_err();
     assert!(matches!(&error, Error::Refused(it) if it.code == Some(90_002)), "{error}");
     assert!(world.entra.ready().unwrap_err().contains("AADSTS90002"));
 }
@@ -335,7 +357,7 @@ async fn a_domain_is_resolved_to_the_tenant_and_a_misspelled_one_is_named() {
 async fn an_alias_for_any_tenant_is_not_taken_for_one() {
     let world = World::with(None, |it| it.tenant = TenantConfig::Domain("common".to_owned())).await;
     assert_eq!(
-        world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap_err(),
+        world.entra.begin(BACK, &SignInHints::default(), VALUES).await.unwrap_err(),
         Error::Metadata(BadMetadata::Issuer)
     );
 }
@@ -346,7 +368,7 @@ async fn over_tls_only_a_known_root_is_believed() {
     let world = World::with(Some(directory.path().to_owned()), |_| {}).await;
     world.redeems("maya").await.unwrap();
     let world = World::with(Some(directory.path().to_owned()), |it| it.ca_file = None).await;
-    let error = world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap_err();
+    let error = world.entra.begin(BACK, &SignInHints::default(), VALUES).await.unwrap_err();
     assert!(error.to_string().contains("invalid peer certificate"), "{error}");
 }
 
@@ -357,7 +379,7 @@ fn landing() -> LandingUrl {
 #[tokio::test]
 async fn signing_out_leads_through_entra_and_back() {
     let world = World::start().await;
-    world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap();
+    world.begin(&SignInHints::default()).await.unwrap();
     let url = world.entra.sign_out_url(&landing(), Some("O.abc")).unwrap();
     let place = format!(
         "{}/{}/oauth2/v2.0/logout?",

@@ -13,9 +13,11 @@ use super::sign_in::redeem::redeem;
 use super::sign_in::returned::{self, CallbackParameters, ReturnedSignIn};
 use super::sign_in::rounds;
 use super::sign_in::session;
+use super::sign_in::state::{self, OpenedSignIn};
 use super::sign_in::trail::SignInTrail;
 use crate::entra::authorize::SignInHints;
-use crate::session::pending::{NativeSignIn, SignInPurpose, SignInTrial};
+use crate::session::pending::{NativeSignIn, PENDING_LIFETIME_SECONDS, SignInPurpose, SignInTrial};
+use crate::sidecar::callback_outcomes::CallbackOutcome;
 use crate::wire::body::Body;
 use http::header::SET_COOKIE;
 use http::{Method, Response};
@@ -27,7 +29,7 @@ pub(super) async fn callback(
     body: &mut Option<Incoming>,
     facts: &mut RequestFacts,
 ) -> Result<Response<Body>, Refusal> {
-    let Exchange { sidecar, app, inbound, .. } = *exchange;
+    let Exchange { sidecar, inbound, .. } = *exchange;
     exchange.require_method(&[Method::GET, Method::HEAD, Method::POST], "GET, POST")?;
     if inbound.target.method() == Method::POST {
         let body = body.take().ok_or(Refusal::Internal("no body"))?;
@@ -35,35 +37,81 @@ pub(super) async fn callback(
     }
     let query = inbound.target.query().unwrap_or_default();
     let parameters = CallbackParameters::read(query).ok_or(Refusal::DuplicateParameter)?;
-    let cookie = app.names.pending(parameters.state());
-    let Some(pending) = returned::open(exchange, &cookie, parameters.state()) else {
-        return returned::stale(exchange, parameters.state()).await;
+    let Some(OpenedSignIn { pending, is_shortened }) =
+        state::open(exchange, parameters.state()).await
+    else {
+        return returned::unknown(exchange);
     };
-    let returned = ReturnedSignIn { pending, parameters };
+    // The browser is checked before anything else is looked up.
+    let Some((browser, bound)) = state::bound(exchange, &pending) else {
+        return returned::stale(exchange, &pending).await;
+    };
+    // An app's request, or a choice of an organization, cannot continue without what was kept.
+    if is_shortened && !matches!(pending.purpose, SignInPurpose::Session(_)) {
+        return returned::stale(exchange, &pending).await;
+    }
+    let returned = ReturnedSignIn { pending, is_shortened, bound, parameters };
+    let Some(code) = returned.parameters.code() else {
+        return Ok(end(exchange, &returned, facts).await.response);
+    };
+    let outcomes = &sidecar.process.callback_outcomes;
+    let turn = outcomes.slot(browser.expose(), returned.parameters.state(), code);
+    let made = turn.outcome(async || {
+        if outcomes.is_finished(&returned.pending.id) {
+            let response = returned::stale(exchange, &returned.pending).await;
+            return (refused_or(exchange, response, facts), None);
+        }
+        let EndedSignIn { response, is_final } = end(exchange, &returned, facts).await;
+        (response, is_final.then(|| inbound.request_id.clone()))
+    });
+    match made.await {
+        CallbackOutcome::Made(response) => Ok(response),
+        CallbackOutcome::Repeated(response, reference) => {
+            facts.cause = Some("the same callback again; it got the same answer".to_owned());
+            facts.answered_as = Some(reference);
+            Ok(response)
+        }
+    }
+}
+
+/// How a callback ended.
+struct EndedSignIn {
+    response: Response<Body>,
+    /// Whether the same callback would have the same outcome: not if it only has to wait.
+    is_final: bool,
+}
+
+/// Ends a sign-in in its own browser, according to its purpose.
+async fn end(
+    exchange: &Exchange<'_>,
+    returned: &ReturnedSignIn<'_>,
+    facts: &mut RequestFacts,
+) -> EndedSignIn {
+    let Exchange { sidecar, app, inbound, .. } = *exchange;
     let back =
         returned.pending.purpose.app().and_then(|it| native::app_return::refused(exchange, it));
     let mut trail = SignInTrail::of(&returned.pending, returned.client(exchange));
     let (outcome, label) = match &returned.pending.purpose {
-        SignInPurpose::Trial(trial) => {
-            return tried(exchange, &returned, trial, &cookie, facts).await;
-        }
+        SignInPurpose::Trial(trial) => return tried(exchange, returned, trial, facts).await,
         SignInPurpose::Account { typed, then } => {
-            (named(exchange, &returned, typed, then).await, "first_step")
+            (named(exchange, returned, typed, then).await, "first_step")
         }
         SignInPurpose::App(native) => {
-            (to_app(exchange, &returned, native, &mut trail).await, "signed_in")
+            (to_app(exchange, returned, native, &mut trail).await, "signed_in")
         }
         SignInPurpose::Session(request) => {
-            (session::finish(exchange, &returned, request, facts, &mut trail).await, "signed_in")
+            (session::finish(exchange, returned, request, facts, &mut trail).await, "signed_in")
         }
     };
     let (outcome, goes_on) = claims::follow(exchange, &returned, outcome, trail).await;
     let label = if goes_on { "first_step" } else { label };
     let label = if outcome.is_ok() { label } else { "refused" };
     sidecar.process.metrics.signed_in(label);
-    // The sign-in is over with either outcome, unless the same code may be sent again.
-    let waits = matches!(outcome, Err(Refusal::TooManyCodes(_)));
-    let mut response = outcome.unwrap_or_else(|refusal| {
+    if outcome.is_ok() {
+        finish(exchange, returned);
+    }
+    let is_final = !matches!(outcome, Err(Refusal::TooManyCodes(_)));
+    let response = outcome.unwrap_or_else(|refusal| {
         facts.cause = Some(refusal.cause());
         if let Refusal::SignIn(error, _, entra) = &refusal {
             entra_refusal::record_refusal(sidecar, app, entra, error, inbound.reference());
@@ -76,10 +124,25 @@ pub(super) async fn callback(
         };
         exchange.refuse(refusal)
     });
-    if let Some(gone) = app.names.remove(&cookie).filter(|_| !waits) {
-        response.headers_mut().append(SET_COOKIE, gone);
-    }
-    Ok(response)
+    EndedSignIn { response, is_final }
+}
+
+/// Keeps the `state` of a sign-in that succeeded from being used again, with another code.
+fn finish(exchange: &Exchange<'_>, returned: &ReturnedSignIn<'_>) {
+    let pending = &returned.pending;
+    let until = pending.started_at.saturating_add(PENDING_LIFETIME_SECONDS);
+    exchange.sidecar.process.callback_outcomes.finish(&pending.id, until);
+}
+
+fn refused_or(
+    exchange: &Exchange<'_>,
+    outcome: Result<Response<Body>, Refusal>,
+    facts: &mut RequestFacts,
+) -> Response<Body> {
+    outcome.unwrap_or_else(|refusal| {
+        facts.cause = Some(refusal.cause());
+        exchange.refuse(refusal)
+    })
 }
 
 /// Finishes a trial sign-in of the set-up page. Works like a normal sign-in until the identity is
@@ -88,23 +151,18 @@ async fn tried(
     exchange: &Exchange<'_>,
     returned: &ReturnedSignIn<'_>,
     trial: &SignInTrial,
-    cookie: &str,
     facts: &mut RequestFacts,
-) -> Result<Response<Body>, Refusal> {
+) -> EndedSignIn {
     let outcome = redeem(exchange, returned).await;
-    let waits = matches!(outcome, Err(Refusal::TooManyCodes(_)));
+    let is_final = !matches!(outcome, Err(Refusal::TooManyCodes(_)));
+    if outcome.is_ok() {
+        finish(exchange, returned);
+    }
     let shown = match claims::to_follow(returned, outcome.as_ref().err()) {
         Some(challenge) => claims::start(exchange, returned, challenge).await,
         None => setup::trial::finish(exchange, trial, outcome).await,
     };
-    let mut response = shown.unwrap_or_else(|refusal| {
-        facts.cause = Some(refusal.cause());
-        exchange.refuse(refusal)
-    });
-    if let Some(gone) = exchange.app.names.remove(cookie).filter(|_| !waits) {
-        response.headers_mut().append(SET_COOKIE, gone);
-    }
-    Ok(response)
+    EndedSignIn { response: refused_or(exchange, shown, facts), is_final }
 }
 
 /// Finishes a sign-in that an app requested. The app receives a code, and the browser gets no
@@ -126,7 +184,7 @@ async fn to_app(
     .await?;
     response
         .headers_mut()
-        .extend(rounds::count_return(exchange, &returned.pending.state).map(|it| (SET_COOKIE, it)));
+        .extend(rounds::count_return(exchange, returned.pending.rounds).map(|it| (SET_COOKIE, it)));
     Ok(response)
 }
 

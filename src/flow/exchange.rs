@@ -6,9 +6,13 @@ use crate::pages::Page;
 use crate::sidecar::Sidecar;
 use crate::sidecar::app::App;
 use crate::wire::body::Body;
-use crate::wire::inbound::InboundRequest;
+use crate::wire::inbound::{InboundRequest, language};
 use crate::wire::reply;
 use http::{HeaderMap, Method, Response, StatusCode};
+
+/// Maximum length of a `Location` of ours, in bytes. With the other fields and cookies, the head
+/// stays below 4 KiB, the smallest buffer of common front proxies (nginx's `proxy_buffer_size`).
+pub(super) const MAX_LOCATION_BYTES: usize = 2560;
 
 /// A parsed request with the configuration that handles it. The body and the facts for the log
 /// change during processing, so they are passed separately.
@@ -38,10 +42,26 @@ impl Exchange<'_> {
         ReturnTo::of(&self.inbound.target, &self.app.site)
     }
 
+    /// Redirects the browser. If the location would make the head of the response too long for a
+    /// front proxy, a page leads there instead.
+    pub(super) fn redirect(
+        &self,
+        status: StatusCode,
+        location: &str,
+    ) -> Result<Response<Body>, Refusal> {
+        if location.len() > MAX_LOCATION_BYTES {
+            let to = location.to_owned();
+            return Ok(self.page(StatusCode::OK, &Page::Onward { to, is_shortened: false }));
+        }
+        reply::redirect(status, location)
+            .ok_or(Refusal::Internal("the address is not a valid header value"))
+    }
+
     /// Renders one of Entrada's pages in the language of the request.
     pub(super) fn page(&self, status: StatusCode, page: &Page) -> Response<Body> {
         let pages = &self.sidecar.pages;
-        reply::page(status, pages.render(page, self.inbound.language), pages.policy(page))
+        // Requests on their way to the app have no language yet.
+        reply::page(status, pages.render(page, language(self.headers)), pages.policy(page))
     }
 
     /// Renders a refusal in the format and language of the client.

@@ -1,6 +1,7 @@
 //! Facts about a request that become known while it is processed.
 
 use crate::session::record::Session;
+use http::HeaderValue;
 use std::sync::Arc;
 
 /// The facts that are logged when the request is over.
@@ -12,4 +13,6 @@ pub(super) struct RequestFacts {
     pub(super) session: Option<Arc<Session>>,
     /// Why the request was refused or failed. For the log only.
     pub(super) cause: Option<String>,
+    /// The ID of the earlier request whose response is repeated.
+    pub(super) answered_as: Option<HeaderValue>,
 }

@@ -108,8 +108,14 @@ mod tests {
 
     fn live() -> Arc<LiveSessions> {
         let (idle, lifetime) = (Duration::from_mins(10), Duration::from_hours(1));
-        let config =
-            SessionConfig { secrets: Vec::new(), idle, lifetime, capacity: 100, per_person: 100 };
+        let config = SessionConfig {
+            secrets: Vec::new(),
+            idle,
+            lifetime,
+            capacity: 100,
+            per_person: 100,
+            keep_fragment: false,
+        };
         Arc::new(LiveSessions::new(&config, Clock::system(), crate::seal::random::system()))
     }
 

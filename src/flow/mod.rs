@@ -60,7 +60,8 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 ///
 /// hyper drops a request's future when its client disconnects, even before the first poll if the
 /// end of the connection arrives together with the request. Requests that can end someone's access
-/// therefore run in their own task, which a client cannot cancel.
+/// therefore run in their own task, which a client cannot cancel; so do callbacks, because Entra
+/// redeems a code only once, and the browser may send the same callback again.
 pub fn handle(
     sidecar: Arc<Sidecar>,
     request: Request<Incoming>,
@@ -68,13 +69,15 @@ pub fn handle(
 ) -> impl Future<Output = Response<Body>> + Send {
     let background = sidecar.process.background.clone();
     let route = Route::of_path(request.uri().path(), &app(&sidecar).site, sidecar.native.is_some());
-    let permit = route
-        .waits_for_database()
-        .then(|| Arc::clone(&sidecar.process.detached).try_acquire_owned());
+    let permits = match route {
+        Route::Callback => Some(&sidecar.process.detached_callbacks),
+        _ => route.waits_for_database().then_some(&sidecar.process.detached),
+    };
+    let permit = permits.map(|it| Arc::clone(it).try_acquire_owned());
     let answer = respond(sidecar, request, peer);
     // Above this limit, requests run without their own task, so a client can cancel its own
     // request.
-    if !route.can_end_access() || matches!(permit, Some(Err(_))) {
+    if !route.runs_to_its_end() || matches!(permit, Some(Err(_))) {
         return Either::Left(answer);
     }
     let task = background.spawn(answer.map(move |answer| {
@@ -157,7 +160,9 @@ fn respond(
                 inbound.reference(),
             )
         });
-        response.headers_mut().insert(X_REQUEST_ID, inbound.request_id.clone());
+        // A page that is repeated shows the reference of its own request.
+        let request_id = facts.answered_as.take().unwrap_or_else(|| inbound.request_id.clone());
+        response.headers_mut().insert(X_REQUEST_ID, request_id);
         if let Some(body) = body.filter(|it| is_discardable(parts, it)) {
             Box::pin(discard_body(body)).await;
         }

@@ -4,12 +4,14 @@ use super::admission::{Admission, AdmissionRequest, StillPermitted, admit, redir
 use super::exchange::Exchange;
 use super::facts::RequestFacts;
 use super::refusal::Refusal;
+use super::refusal::challenge::SIGN_IN_CHALLENGE;
 use super::sign_in::begin;
 use super::sign_in::step_up;
-use super::sign_in_url::{start_url, start_url_with_contexts};
+use super::sign_in_url::{start_url, start_url_with_contexts, start_url_with_fragment};
 use crate::access::policy::Permit;
 use crate::base::return_to::ReturnTo;
 use crate::config::access::SignedOutAnswer;
+use crate::pages::Page;
 use crate::sidecar::Sidecar;
 use crate::sidecar::app::App;
 use crate::upstream::{self, ProxyContext, ShareKey};
@@ -17,8 +19,9 @@ use crate::wire::body::Body;
 use crate::wire::cookies::{self, CookieLines};
 use crate::wire::forwarded::RequestOrigin;
 use crate::wire::inbound::InboundRequest;
+use http::header::WWW_AUTHENTICATE;
 use http::request::Parts;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use hyper::body::Incoming;
 use std::sync::Arc;
 
@@ -130,9 +133,20 @@ async fn send_to_sign_in(
 ) -> Result<Response<Body>, Refusal> {
     let Exchange { app, inbound, .. } = *exchange;
     let return_to = exchange.return_to();
-    if redirects(inbound.caller, signed_out) {
-        begin::start_sign_in(exchange, begin::SignInStart::to(&return_to, acrs)).await
-    } else {
+    if !redirects(inbound.caller, signed_out) {
         Err(refusal(start_url_with_contexts(&app.site, &return_to, acrs)))
+    } else if app.keeps_fragment && inbound.target.method() == Method::GET {
+        Ok(fragment_page(exchange, &return_to, acrs))
+    } else {
+        begin::start_sign_in(exchange, begin::SignInStart::to(&return_to, acrs)).await
     }
+}
+
+/// Returns the page that takes the fragment of its address along to the sign-in. Browsers do not
+/// send it, and a redirect to Entra would lose it.
+fn fragment_page(exchange: &Exchange<'_>, return_to: &ReturnTo, acrs: &[String]) -> Response<Body> {
+    let start = start_url_with_fragment(&exchange.app.site, return_to, acrs);
+    let mut response = exchange.page(StatusCode::UNAUTHORIZED, &Page::Fragment { start });
+    response.headers_mut().insert(WWW_AUTHENTICATE, SIGN_IN_CHALLENGE);
+    response
 }

@@ -83,10 +83,13 @@ impl Route {
         }
     }
 
-    /// Whether a request on this route can end someone's access. Such a request is processed to its
-    /// end even if its client disconnects.
-    pub(super) fn can_end_access(self) -> bool {
-        matches!(self, Self::FrontChannel | Self::SignOut | Self::NativeRevoke | Self::SetUp)
+    /// Whether a request on this route is processed to its end even if its client disconnects: it
+    /// can end someone's access, or redeems a code that can be redeemed only once.
+    pub(super) fn runs_to_its_end(self) -> bool {
+        matches!(
+            self,
+            Self::FrontChannel | Self::SignOut | Self::NativeRevoke | Self::SetUp | Self::Callback
+        )
     }
 
     /// Whether a request on this route ends someone's access only after it has waited for the

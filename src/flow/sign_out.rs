@@ -76,7 +76,9 @@ async fn end(exchange: &Exchange<'_>, rd: Option<&str>) -> Result<Response<Body>
             .ok_or(Refusal::Internal("the address of Entra is not a valid header value"))?,
         None => signed_out(exchange, rd),
     };
-    for name in [app.names.session().to_owned(), app.names.rounds(), app.names.visit()] {
+    // Without its secret, the browser cannot end the sign-ins that it has under way.
+    let names = &app.names;
+    for name in [names.session().to_owned(), names.browser(), names.rounds(), names.visit()] {
         let gone = app.names.remove(&name).ok_or(Refusal::Internal("no cookie"))?;
         response.headers_mut().append(SET_COOKIE, gone);
     }

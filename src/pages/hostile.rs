@@ -54,6 +54,10 @@ pub(super) fn make_hostile(page: &Page) -> Page {
         Page::NativeConfirm(_) => {
             Page::NativeConfirm(NativeConfirmPage { action: link(), app: word(), site: word() })
         }
+        Page::Fragment { .. } => Page::Fragment { start: link() },
+        Page::Onward { is_shortened, .. } => {
+            Page::Onward { to: link(), is_shortened: *is_shortened }
+        }
         // Entrada chooses the address, so it contains no hostile word.
         Page::NativeOpen(it) => Page::NativeOpen(NativeOpenPage {
             good: it.good,

@@ -2,8 +2,8 @@
 //! it, and a reference for support.
 //!
 //! This module decides nothing: it receives the values and keeps most of the texts itself, in each
-//! language. Every value is escaped. No page needs a script; only the set-up page has one
-//! (`script`). No page loads anything from other sites.
+//! language. Every value is escaped. No page needs a script; only the set-up page and the page that
+//! keeps a fragment have one (`script`). No page loads anything from other sites.
 
 pub(crate) mod admin;
 mod hostile;
@@ -47,7 +47,8 @@ pub struct Pages {
     theirs: Option<TemplateSet>,
     policy: HeaderValue,
     policy_without_form_action: HeaderValue,
-    policy_with_script: HeaderValue,
+    policy_with_copy_script: HeaderValue,
+    policy_with_fragment_script: HeaderValue,
     has_logged_failure: AtomicBool,
 }
 
@@ -62,12 +63,14 @@ impl Pages {
         let theirs = templates.and_then(|it| overrides::load(&ours, it, &mut warnings));
         let policy =
             |scripts: &str, form_action| policy(&ours, theirs.as_ref(), scripts, form_action);
+        let with_script = |source: &str| policy(&format!("; script-src {source}"), "");
         let pages = Self {
             policy: policy("", "; form-action 'self'"),
             // Chromium applies `form-action` to redirects after a form as well, and signing in and
             // out continues at Entra and at any address that Entra redirects to.
             policy_without_form_action: policy("", ""),
-            policy_with_script: policy(&format!("; script-src {}", script::source()), ""),
+            policy_with_copy_script: with_script(&script::copy_source()),
+            policy_with_fragment_script: with_script(&script::fragment_source()),
             has_logged_failure: AtomicBool::new(false),
             ours,
             theirs,
@@ -102,7 +105,8 @@ impl Pages {
                 &self.policy_without_form_action
             }
             // The test sign-in continues at Entra, and a button copies the addresses.
-            Page::SetUp(it) if it.is_steps() => &self.policy_with_script,
+            Page::SetUp(it) if it.is_steps() => &self.policy_with_copy_script,
+            Page::Fragment { .. } => &self.policy_with_fragment_script,
             _ => &self.policy,
         }
     }

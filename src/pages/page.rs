@@ -1,9 +1,10 @@
 //! The content of pages.
 
 use super::admin::{CredentialPage, HistoryPage, PeoplePage, PersonPage, SignInsPage};
-use super::link::link;
+use super::link::{attribute, link};
 use super::phrases::NoticePhrases;
 use super::requests::RequestsPage;
+use super::script;
 use super::setup::SetUpPage;
 use crate::base::redirect_uri::AppReturnUrl;
 use minijinja::context;
@@ -50,6 +51,18 @@ pub enum Page {
     NativeConfirm(NativeConfirmPage),
     /// Returns to an app if the system does not do so by itself.
     NativeOpen(NativeOpenPage),
+    /// Takes the fragment of its own address along to a sign-in.
+    Fragment {
+        /// The path on this site that starts the sign-in; its `rd` receives the fragment.
+        start: String,
+    },
+    /// Leads to an address that is too long for a redirect, or to a part of a link.
+    Onward {
+        /// A path on this site or on a listed host, or an address at Entra.
+        to: String,
+        /// Whether it is only a part of the link that the person opened: the rest was not kept.
+        is_shortened: bool,
+    },
 }
 
 /// States the problem, the party that can fix it, and the next steps.
@@ -221,6 +234,8 @@ impl Page {
             Self::Credential(_) => "setup_credential.html",
             Self::NativeConfirm(_) => "native_confirm.html",
             Self::NativeOpen(_) => "native_open.html",
+            Self::Fragment { .. } => "fragment.html",
+            Self::Onward { .. } => "onward.html",
         }
     }
 
@@ -243,6 +258,12 @@ impl Page {
             Self::Credential(it) => it.context(),
             Self::NativeConfirm(it) => {
                 context! { action => link(&it.action), app => it.app.as_str(), site => it.site.as_str() }
+            }
+            Self::Fragment { start } => {
+                context! { start => link(start).map(attribute), script => script::fragment() }
+            }
+            Self::Onward { to, is_shortened } => {
+                context! { to => link(to).map(attribute), is_shortened => *is_shortened }
             }
             Self::NativeOpen(it) => {
                 context! { good => it.good, app => it.back.app.as_str(), href => it.back.to.as_str() }

@@ -40,6 +40,11 @@ pub fn samples() -> Vec<(&'static str, Page)> {
             app_return().map(|back| (name, Page::NativeOpen(NativeOpenPage { good, back }))),
         );
     }
+    let start = "/oauth2/start?rd=%2Freports&fragment=kept".to_owned();
+    all.push(("fragment", Page::Fragment { start }));
+    for (name, is_shortened) in [("onward", false), ("onward-shortened", true)] {
+        all.push((name, Page::Onward { to: "/reports".to_owned(), is_shortened }));
+    }
     all.extend(
         samples_of_setup().into_iter().map(|(name, page)| (name, Page::SetUp(Box::new(page)))),
     );

@@ -9,7 +9,7 @@ use crate::base::language::Language;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
 
 /// The built-in templates, keyed by file name; the first is the layout of the others.
-pub(super) const TEMPLATES: [(&str, &str); 22] = [
+pub(super) const TEMPLATES: [(&str, &str); 24] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("notice.html", include_str!("templates/notice.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
@@ -32,6 +32,8 @@ pub(super) const TEMPLATES: [(&str, &str); 22] = [
     ("setup_credential.html", include_str!("templates/setup_credential.html")),
     ("native_confirm.html", include_str!("templates/native_confirm.html")),
     ("native_open.html", include_str!("templates/native_open.html")),
+    ("fragment.html", include_str!("templates/fragment.html")),
+    ("onward.html", include_str!("templates/onward.html")),
 ];
 
 /// The file name of the style sheet.
@@ -89,7 +91,7 @@ impl TemplateSet {
     /// Renders the page as HTML.
     pub(super) fn render(&self, page: &Page, language: Language) -> Result<String, Error> {
         let (words, language) = self.words.of(page.template(), language);
-        let context = context! { script => script::element(), style => self.style.element(), language => language.tag(), words, ..page.context(self.phrases(language)) };
+        let context = context! { script => script::copy(), style => self.style.element(), language => language.tag(), words, ..page.context(self.phrases(language)) };
         self.environment.get_template(page.template())?.render(context)
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! A session starts only from a verified user. The stores do not depend on cookies or requests.
 
+pub mod browser_secret;
 pub(crate) mod ended_sign_ins;
 pub(crate) mod groups_age;
 mod index;
+pub mod kept_purposes;
 pub(crate) mod lease;
 pub mod live;
 pub mod pending;
@@ -12,7 +14,7 @@ mod people;
 pub(crate) mod person;
 pub(crate) mod recheck_outcome;
 pub(crate) mod record;
-pub(crate) mod rounds;
+pub mod rounds;
 mod session_key;
 pub(crate) mod standing;
 pub(crate) mod store;

@@ -1,6 +1,6 @@
-//! A sign-in under way, sealed in a cookie of the browser.
+//! A sign-in under way, sealed in the `state` that Entra returns.
 
-use super::rounds::SignInAim;
+use super::rounds::SignInRounds;
 use crate::base::return_to::ReturnTo;
 use crate::base::site::Site;
 use serde::{Deserialize, Serialize};
@@ -8,19 +8,16 @@ use serde::{Deserialize, Serialize};
 /// Maximum duration of a sign-in, in seconds.
 pub const PENDING_LIFETIME_SECONDS: u64 = 600;
 
-/// Maximum number of sign-ins under way in one browser; the oldest is dropped first.
-pub const MAX_PENDING_SIGN_INS: usize = 5;
+/// Maximum length of a sealed `state`, in characters: Entra fails at about 1,800 (AADSTS90015).
+pub const MAX_STATE_CHARS: usize = 1500;
 
-/// Data that must return together: the state, the nonce, the PKCE verifier, and the purpose of the
-/// sign-in.
+/// A sign-in under way, without what only its browser leads to.
 #[derive(Deserialize, Serialize)]
 pub struct PendingSignIn {
-    /// Sent to Entra, which returns it.
-    pub state: String,
-    /// Must be in the ID token.
-    pub nonce: String,
-    /// Proves to Entra that Entrada started this sign-in (RFC 7636).
-    pub verifier: String,
+    /// Random; the values that only its browser leads to are derived from it.
+    pub id: String,
+    /// Names the browser that started the sign-in, without revealing its secret.
+    pub browser: String,
     /// Start time, in seconds since 1970.
     pub started_at: u64,
     /// ID of the organization at whose Entra it started; the code must not be redeemed at any
@@ -41,7 +38,12 @@ pub struct PendingSignIn {
     /// decides whether an account is a person who was added beforehand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub typed: Option<String>,
-    /// The purpose of the sign-in.
+    /// The count of rounds, in case that its cookie is lost.
+    pub rounds: SignInRounds,
+    /// The key under which the whole purpose is kept, if it is too long for `state`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
+    /// The purpose of the sign-in; a shortened one if the whole is kept.
     pub purpose: SignInPurpose,
 }
 
@@ -76,6 +78,9 @@ pub struct SessionRequest {
     /// The mark of the claims challenge that the sign-in answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub challenge: Option<Box<str>>,
+    /// Whether the rest of the link is missing because it was too long.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_shortened: bool,
 }
 
 impl SignInPurpose {
@@ -115,26 +120,45 @@ impl SignInPurpose {
         self.session().map_or(&[], |it| &it.acrs)
     }
 
-    /// Returns the short form of the purpose for `state`, which has no room for more.
-    pub fn aim(&self) -> SignInAim {
+    /// Returns what remains if the whole purpose is too long for `state` and is no longer kept: a
+    /// browser's sign-in leads to this page, and no other can continue.
+    #[must_use]
+    pub fn shortened_to(&self, page: &ReturnTo) -> Self {
         match self {
-            Self::Session(_) => SignInAim::Session,
-            Self::App(_) => SignInAim::App,
-            Self::Trial(_) => SignInAim::Trial,
-            Self::Account { then, .. } => then.aim(),
+            Self::Session(_) => Self::Session(SessionRequest::to(page)),
+            Self::App(_) => Self::App(NativeSignIn::default()),
+            Self::Trial(_) => Self::Trial(SignInTrial { by: String::new(), mark: None }),
+            Self::Account { then, .. } => {
+                Self::Account { typed: String::new(), then: Box::new(then.shortened_to(page)) }
+            }
         }
+    }
+
+    /// Serializes the purpose to keep it outside of `state`.
+    pub fn write(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Parses a purpose that was kept.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
     }
 }
 
 impl SessionRequest {
     /// Creates a request without further requirements.
     pub fn to(return_to: &ReturnTo) -> Self {
-        Self { return_to: return_to.as_str().to_owned(), acrs: Vec::new(), challenge: None }
+        Self {
+            return_to: return_to.as_str().to_owned(),
+            acrs: Vec::new(),
+            challenge: None,
+            is_shortened: return_to.is_shortened(),
+        }
     }
 }
 
 /// The request of a native app or a command-line program (RFC 6749 4.1.1, RFC 7636).
-#[derive(Clone, Deserialize, Serialize)]
+#[derive(Clone, Default, Deserialize, Serialize)]
 pub struct NativeSignIn {
     /// `client_id`.
     pub client: String,
@@ -165,18 +189,14 @@ impl PendingSignIn {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Parses the unsealed bytes; returns `None` if the sign-in is too old.
-    pub fn read(bytes: &[u8], now: u64) -> Option<Self> {
-        let pending: Self = serde_json::from_slice(bytes).ok()?;
-        (now < pending.started_at.saturating_add(PENDING_LIFETIME_SECONDS)).then_some(pending)
+    /// Parses the unsealed bytes, of any age.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
     }
-}
 
-impl PendingSignIn {
-    /// Whether the `state` of a callback belongs to this sign-in; compared in constant time.
-    pub fn is_for(&self, state: &str) -> bool {
-        aws_lc_rs::constant_time::verify_slices_are_equal(self.state.as_bytes(), state.as_bytes())
-            .is_ok()
+    /// Whether the sign-in has taken longer than it may.
+    pub fn is_over(&self, now: u64) -> bool {
+        now >= self.started_at.saturating_add(PENDING_LIFETIME_SECONDS)
     }
 }
 
@@ -207,75 +227,78 @@ mod tests {
     }
 
     fn pending(purpose: SignInPurpose) -> PendingSignIn {
-        let text = || "x".to_owned();
-        let organization = None;
         PendingSignIn {
-            state: text(),
-            nonce: text(),
-            verifier: text(),
+            id: "i".to_owned(),
+            browser: "b".to_owned(),
             started_at: 1,
-            organization,
+            organization: None,
             prompt_login: false,
             by_other_site: false,
             answers_challenge: false,
             typed: None,
+            rounds: SignInRounds::default(),
+            kept: None,
             purpose,
         }
     }
 
+    fn session(return_to: &str) -> SignInPurpose {
+        SignInPurpose::Session(SessionRequest {
+            return_to: return_to.to_owned(),
+            acrs: vec!["c1".to_owned()],
+            challenge: Some("m".into()),
+            is_shortened: false,
+        })
+    }
+
+    fn asked(then: SignInPurpose) -> SignInPurpose {
+        SignInPurpose::Account { typed: "maya".to_owned(), then: Box::new(then) }
+    }
+
     #[test]
-    fn a_purpose_comes_back_from_its_cookie_and_is_seen_through_the_question_whose_account_it_is() {
+    fn a_purpose_comes_back_from_its_state_and_is_seen_through_the_question_whose_account_it_is() {
         let site = Site::parse("https://app.example", "/oauth2", None).unwrap();
-        let session = || {
-            SignInPurpose::Session(SessionRequest {
-                return_to: "/a".to_owned(),
-                acrs: vec!["c1".to_owned()],
-                challenge: Some("m".into()),
-            })
-        };
         let trial = SignInPurpose::Trial(SignInTrial { by: "person x".to_owned(), mark: None });
-        let asked =
-            |then| SignInPurpose::Account { typed: "maya".to_owned(), then: Box::new(then) };
         let c1: &[&str] = &["c1"];
-        for (purpose, aim, return_to, acrs, typed) in [
-            (session(), SignInAim::Session, "/a", c1, None),
-            (asked(session()), SignInAim::Session, "/a", c1, Some("maya")),
-            (SignInPurpose::App(native()), SignInAim::App, "/", &[], None),
-            (asked(SignInPurpose::App(native())), SignInAim::App, "/", &[], Some("maya")),
-            (trial, SignInAim::Trial, "/", &[], None),
+        for (purpose, is_app, return_to, acrs, typed) in [
+            (session("/a"), false, "/a", c1, None),
+            (asked(session("/a")), false, "/a", c1, Some("maya")),
+            (SignInPurpose::App(native()), true, "/", &[], None),
+            (asked(SignInPurpose::App(native())), true, "/", &[], Some("maya")),
+            (trial, false, "/", &[], None),
         ] {
-            let read = PendingSignIn::read(&pending(purpose).write(), 1).unwrap().purpose;
-            assert_eq!((read.aim(), read.typed()), (aim, typed));
-            assert_eq!(read.acrs(), acrs);
-            assert_eq!(read.return_to(&site).as_str(), return_to);
-            assert_eq!(
-                (read.app().is_some(), read.session().is_some()),
-                (aim == SignInAim::App, aim == SignInAim::Session)
-            );
+            let is_session = !acrs.is_empty();
+            let read = PendingSignIn::read(&pending(purpose).write()).unwrap().purpose;
+            let kept = SignInPurpose::read(&read.write()).unwrap();
+            for read in [read, kept] {
+                assert_eq!((read.typed(), read.acrs().len()), (typed, acrs.len()));
+                assert_eq!(read.return_to(&site).as_str(), return_to);
+                assert_eq!((read.app().is_some(), read.session().is_some()), (is_app, is_session));
+            }
         }
     }
 
     #[test]
-    fn a_sign_in_that_takes_too_long_is_none() {
-        let bytes = pending(SignInPurpose::App(native())).write();
-        assert!(PendingSignIn::read(&bytes, PENDING_LIFETIME_SECONDS).is_some());
-        assert!(PendingSignIn::read(&bytes, PENDING_LIFETIME_SECONDS + 1).is_none());
+    fn of_a_purpose_that_is_no_longer_kept_only_the_page_without_its_query_remains() {
+        let site = Site::parse("https://app.example", "/oauth2", None).unwrap();
+        for (purpose, return_to) in [
+            (session("/a?b=c#d"), "/a"),
+            (asked(session("/a?b")), "/a"),
+            (SignInPurpose::App(native()), "/"),
+        ] {
+            let rest = purpose.shortened_to(&purpose.return_to(&site).without_query());
+            assert_eq!(rest.return_to(&site).as_str(), return_to);
+            assert!(rest.acrs().is_empty() && rest.typed().is_none_or(str::is_empty));
+            assert_eq!(rest.app().is_some(), purpose.app().is_some());
+            assert!(rest.app().is_none_or(|it| it.client.is_empty()));
+        }
     }
 
     #[test]
-    fn a_callback_belongs_to_the_sign_in_with_exactly_its_state() {
-        let sign_in =
-            PendingSignIn { state: "a state".to_owned(), ..pending(SignInPurpose::App(native())) };
-        for (state, belongs) in [
-            ("a state", true),
-            ("A state", false),
-            ("a stat", false),
-            ("a state ", false),
-            ("", false),
-            ("x", false),
-        ] {
-            assert_eq!(sign_in.is_for(state), belongs, "{state:?}");
-        }
+    fn a_sign_in_that_takes_too_long_is_over() {
+        let pending = pending(SignInPurpose::App(native()));
+        assert!(!pending.is_over(PENDING_LIFETIME_SECONDS));
+        assert!(pending.is_over(PENDING_LIFETIME_SECONDS + 1));
     }
 
     #[test]

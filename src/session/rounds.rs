@@ -1,12 +1,16 @@
 //! Counts how often a browser recently returned from a sign-in and started the next one, in order
 //! to report a loop instead of continuing it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// Number of rounds within a minute that counts as a loop.
 pub const MAX_ROUNDS: u32 = 3;
 
-/// Maximum number of sign-ins that may start within a minute while none returns: a browser that
-/// reopens its tabs starts one for each.
-pub const MAX_STARTED_SIGN_INS: u32 = 20;
+/// Maximum number of sign-ins for the same page that may start within a minute while none returns:
+/// a browser that reopens its tabs starts one for each.
+pub const MAX_STARTED_SIGN_INS: u32 = 40;
 
 /// Time in which rounds are counted, in seconds.
 pub const ROUNDS_WINDOW_SECONDS: u64 = 60;
@@ -20,6 +24,8 @@ pub struct SignInRounds {
     pub started_at: u32,
     /// Start of the count, in seconds since 1970.
     pub since: u64,
+    /// Digest of the page of the last sign-in that started: other tabs are for other pages.
+    pub page: u32,
     /// Origin of the last sign-in.
     pub origin: SignInOrigin,
 }
@@ -31,29 +37,16 @@ pub struct SignInOrigin {
     pub http: bool,
     /// Started at another host than that of the public address.
     pub elsewhere: bool,
-    /// The purpose of the sign-in.
-    pub aim: SignInAim,
-}
-
-/// The purpose of a sign-in as stored in `state`: decides how it continues if it returns without
-/// its cookie.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SignInAim {
-    /// A session in this browser.
-    #[default]
-    Session,
-    /// A test from the set-up page.
-    Trial,
-    /// An app on the device that started it.
-    App,
 }
 
 impl SignInRounds {
-    /// Counts a started sign-in; the count starts again after a minute.
+    /// Counts a started sign-in for a page; the count starts again after a minute, and for another
+    /// page.
     #[must_use]
-    pub fn sets_out(self, now: u64, from: SignInOrigin) -> Self {
+    pub fn sets_out(self, now: u64, from: SignInOrigin, page: u32) -> Self {
         let rounds = self.within_window(now);
-        Self { started_at: rounds.started_at.saturating_add(1), origin: from, ..rounds }
+        let before = if rounds.page == page { rounds.started_at } else { 0 };
+        Self { started_at: before.saturating_add(1), origin: from, page, ..rounds }
     }
 
     /// Counts a sign-in that returned.
@@ -88,16 +81,12 @@ impl SignInRounds {
 
     /// Serializes the count before it is sealed.
     pub fn write(self) -> Vec<u8> {
-        let aim = match self.origin.aim {
-            SignInAim::Session => 0,
-            SignInAim::Trial => 4,
-            SignInAim::App => 8,
-        };
-        let flags = u8::from(self.origin.http) | u8::from(self.origin.elsewhere) << 1 | aim;
+        let flags = u8::from(self.origin.http) | u8::from(self.origin.elsewhere) << 1;
         [
             &self.returned.to_be_bytes()[..],
             &self.started_at.to_be_bytes(),
             &self.since.to_be_bytes(),
+            &self.page.to_be_bytes(),
             &[flags],
         ]
         .concat()
@@ -107,21 +96,32 @@ impl SignInRounds {
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let (returned, rest) = bytes.split_first_chunk()?;
         let (begun, rest) = rest.split_first_chunk()?;
-        let (since, flags) = rest.split_first_chunk()?;
-        let [flags] = flags else { return None };
-        let aim = match flags >> 2 {
-            0 => SignInAim::Session,
-            1 => SignInAim::Trial,
-            2 => SignInAim::App,
-            _ => return None,
-        };
-        let from = SignInOrigin { http: flags & 1 != 0, elsewhere: flags & 2 != 0, aim };
+        let (since, rest) = rest.split_first_chunk()?;
+        let (page, flags) = rest.split_first_chunk()?;
+        let [flags @ 0..=3] = flags else { return None };
+        let from = SignInOrigin { http: flags & 1 != 0, elsewhere: flags & 2 != 0 };
         Some(Self {
             returned: u32::from_be_bytes(*returned),
             started_at: u32::from_be_bytes(*begun),
             since: u64::from_be_bytes(*since),
+            page: u32::from_be_bytes(*page),
             origin: from,
         })
+    }
+}
+
+/// As text within the JSON of a sign-in under way, where every character counts.
+impl Serialize for SignInRounds {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&URL_SAFE_NO_PAD.encode(self.write()))
+    }
+}
+
+impl<'de> Deserialize<'de> for SignInRounds {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let read = URL_SAFE_NO_PAD.decode(text).ok().and_then(|it| Self::read(&it));
+        read.ok_or_else(|| serde::de::Error::custom("not a count of rounds"))
     }
 }
 
@@ -131,45 +131,51 @@ mod tests {
 
     #[test]
     fn three_that_come_back_in_a_minute_are_a_loop() {
-        let from = SignInOrigin { http: true, elsewhere: false, aim: SignInAim::App };
+        let from = SignInOrigin { http: true, elsewhere: false };
         let mut rounds = SignInRounds::default();
         for at in 0..3 {
-            rounds = rounds.sets_out(1000 + at, from);
+            rounds = rounds.sets_out(1000 + at, from, 7);
             assert!(!rounds.is_loop());
             rounds = rounds.count_return(1000 + at);
         }
-        assert!(rounds.is_loop() && rounds.sets_out(1010, from).is_loop());
-        assert!(!rounds.sets_out(1060, from).is_loop());
+        assert!(rounds.is_loop() && rounds.sets_out(1010, from, 8).is_loop());
+        assert!(!rounds.sets_out(1060, from, 7).is_loop());
         assert_eq!(SignInRounds::read(&rounds.write()), Some(rounds));
         assert_eq!(SignInRounds::read(b"x"), None);
-        assert_eq!(SignInRounds::read(&[0; 18]), None);
+        assert_eq!(SignInRounds::read(&[0; 22]), None);
     }
 
     #[test]
     fn tabs_that_open_at_once_are_none_until_there_are_too_many() {
         let mut rounds = SignInRounds::default();
         for _ in 0..MAX_STARTED_SIGN_INS {
-            rounds = rounds.sets_out(1000, SignInOrigin::default());
+            rounds = rounds.sets_out(1000, SignInOrigin::default(), 7);
         }
         assert!(!rounds.is_loop());
-        assert!(rounds.sets_out(1000, SignInOrigin::default()).is_loop());
+        assert!(rounds.sets_out(1000, SignInOrigin::default(), 7).is_loop());
         assert!(!rounds.count_return(1000).is_loop());
+        // Each tab for a page of its own, however many there are.
+        for page in 0..1000 {
+            rounds = rounds.sets_out(1000, SignInOrigin::default(), page);
+            assert!(!rounds.is_loop(), "{page}");
+        }
     }
 
     #[test]
     fn of_two_counts_the_higher_is_taken() {
-        let one = SignInRounds::default().sets_out(1000, SignInOrigin::default());
+        let one = SignInRounds::default().sets_out(1000, SignInOrigin::default(), 7);
         let two = one.count_return(1000);
         assert_eq!((one.or(two), two.or(one), one.or(one)), (two, two, one));
-        let later = SignInRounds::default().sets_out(1030, SignInOrigin::default());
+        let later = SignInRounds::default().sets_out(1030, SignInOrigin::default(), 7);
         assert_eq!((one.or(later), later.or(one)), (one, later), "the first of two equal ones");
     }
 
     #[test]
     fn a_start_and_a_return_change_only_their_own_counts() {
-        let elsewhere = SignInOrigin { http: false, elsewhere: true, aim: SignInAim::Trial };
-        let over_http = SignInOrigin { http: true, elsewhere: false, aim: SignInAim::App };
-        let before = SignInRounds { returned: 1, started_at: 4, since: 1000, origin: elsewhere };
+        let elsewhere = SignInOrigin { http: false, elsewhere: true };
+        let over_http = SignInOrigin { http: true, elsewhere: false };
+        let before =
+            SignInRounds { returned: 1, started_at: 4, since: 1000, page: 7, origin: elsewhere };
         for (now, started, returned) in [
             (
                 1059,
@@ -178,26 +184,32 @@ mod tests {
             ),
             (
                 1060,
-                SignInRounds { returned: 0, started_at: 1, since: 1060, origin: over_http },
+                SignInRounds {
+                    returned: 0,
+                    started_at: 1,
+                    since: 1060,
+                    page: 7,
+                    origin: over_http,
+                },
                 SignInRounds { returned: 1, since: 1060, ..SignInRounds::default() },
             ),
         ] {
-            assert_eq!(before.sets_out(now, over_http), started, "{now}");
+            assert_eq!(before.sets_out(now, over_http, 7), started, "{now}");
             assert_eq!(before.count_return(now), returned, "{now}");
         }
     }
 
     #[test]
     fn every_origin_is_read_as_it_was_written() {
-        for aim in [SignInAim::Session, SignInAim::Trial, SignInAim::App] {
-            for (http, elsewhere) in [(false, false), (false, true), (true, false), (true, true)] {
-                let origin = SignInOrigin { http, elsewhere, aim };
-                let rounds = SignInRounds { returned: 1, started_at: 2, since: 3, origin };
-                assert_eq!(SignInRounds::read(&rounds.write()), Some(rounds));
-            }
+        for (http, elsewhere) in [(false, false), (false, true), (true, false), (true, true)] {
+            let origin = SignInOrigin { http, elsewhere };
+            let rounds = SignInRounds { returned: 1, started_at: 2, since: 3, page: 4, origin };
+            assert_eq!(SignInRounds::read(&rounds.write()), Some(rounds));
+            let json = serde_json::to_string(&rounds).unwrap();
+            assert_eq!(serde_json::from_str::<SignInRounds>(&json).unwrap(), rounds);
         }
         let mut unknown = SignInRounds::default().write();
-        *unknown.last_mut().unwrap() = 12;
+        *unknown.last_mut().unwrap() = 4;
         assert_eq!(SignInRounds::read(&unknown), None);
     }
 }

@@ -26,6 +26,8 @@ pub struct App {
     pub policy: Arc<Policy>,
     /// Origins in addition to our own whose pages may open WebSockets.
     pub web_socket_origins: Vec<HeaderValue>,
+    /// `[session] keep_fragment`.
+    pub keeps_fragment: bool,
     /// Writes the identity headers.
     pub headers: IdentityHeaderWriter,
     /// The connections to the app.
@@ -63,8 +65,9 @@ impl App {
             random,
         );
         Ok(Self {
-            names: CookieNames::new(site.is_https()),
+            names: CookieNames::new(site.is_https(), site.port()),
             policy: Arc::new(policy),
+            keeps_fragment: config.session.keep_fragment,
             web_socket_origins: config.access.origins.clone(),
             headers,
             upstream: Upstream::new(&config.upstream, &config.server.limits, metrics)?,

@@ -2,9 +2,9 @@
 //! and Entra throttles an app that sends too many.
 //!
 //! Only programs at the same address can use up a client's limit. Another site cannot, because a
-//! code is redeemed only with the `state` that is sealed in the browser's own pending cookie, and
-//! no other site can read it. A code cannot be judged before it is redeemed, so a program that
-//! continuously sends wrong codes delays new sign-ins from its address. The effect is limited:
+//! code is redeemed only with a `state` of the browser's own sign-in, and no other site can read it.
+//! A code cannot be judged before it is redeemed, so a program that continuously sends wrong codes
+//! delays new sign-ins from its address. The effect is limited:
 //! people who are already signed in are counted separately, any number of valid codes is redeemed
 //! at the same time, and a delayed code is still valid when the browser loads the same address
 //! again.

@@ -1,6 +1,7 @@
 //! All components of the running proxy, built once from the configuration.
 
 pub mod app;
+pub mod callback_outcomes;
 pub mod code_attempts;
 pub mod expiry;
 pub mod guesses;
@@ -29,6 +30,7 @@ use crate::pages::Pages;
 use crate::seal::envelope::Envelope;
 use crate::seal::jwk::{KeyDerivationError, SigningKeys};
 use crate::seal::keyring::Keyring;
+use crate::session::browser_secret::BrowserKeys;
 use crate::session::live::LiveSessions;
 use crate::session::store::SessionStore;
 use crate::telemetry::log::Log;
@@ -37,6 +39,7 @@ use crate::upstream::{BadUpstream, TunnelTracker};
 use crate::wire::client::{self, HttpClient};
 use app::App;
 use arc_swap::ArcSwapOption;
+use callback_outcomes::CallbackOutcomes;
 use code_attempts::CodeAttempts;
 use guesses::GuessCounter;
 use organizations::{OrganizationRegistry, RegistrationSet};
@@ -45,8 +48,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-/// Maximum number of requests that wait for the database although their clients may have
-/// disconnected: anyone can send them.
+/// Maximum number of requests that wait for the database, and of callbacks that wait for Entra,
+/// although their clients may have disconnected: anyone can send them.
 const MAX_DETACHED_REQUESTS: usize = 1024;
 
 /// State that outlives a reload: sessions, metrics, and the key of a process without a configured
@@ -73,6 +76,8 @@ pub struct Process {
     pub background: TaskTracker,
     /// Permits to wait for the database on behalf of clients that may have disconnected.
     pub detached: Arc<Semaphore>,
+    /// Permits to finish sign-ins of clients that may have disconnected.
+    pub detached_callbacks: Arc<Semaphore>,
     /// Recent responses from Graph about people's groups.
     pub memberships: Arc<MembershipCache>,
     /// The registrations of the latest configuration, for tasks that live longer than a request.
@@ -83,6 +88,8 @@ pub struct Process {
     pub guesses: Arc<GuessCounter>,
     /// Limits sign-in codes that Entra refuses.
     pub code_attempts: Arc<CodeAttempts>,
+    /// Recent outcomes of callbacks, for callbacks that arrive twice.
+    pub callback_outcomes: Arc<CallbackOutcomes>,
     /// Limits guesses of codes and tokens of native clients. Separate from the limit of the page:
     /// one device must not block others behind the same carrier.
     pub guessed_tokens: Arc<GuessCounter>,
@@ -125,12 +132,12 @@ pub struct Sidecar {
     pub bearer: Option<BearerSessions>,
     /// The pages that people see.
     pub pages: Pages,
-    /// Seals sign-ins under way.
+    /// Seals sign-ins under way into `state`.
     pub pending: Envelope,
+    /// Binds sign-ins under way to their browsers.
+    pub browsers: BrowserKeys,
     /// Seals the count of rounds in its cookie.
     pub rounds: Envelope,
-    /// Seals the count of rounds in `state`.
-    pub state: Envelope,
     /// Seals a visit to the set-up page that started with a link.
     pub visits: Envelope,
     /// State that outlives a reload.
@@ -170,6 +177,7 @@ impl Process {
             memberships: Arc::new(MembershipCache::new(clock.clone(), background.clone())),
             background,
             detached: Arc::new(Semaphore::new(MAX_DETACHED_REQUESTS)),
+            detached_callbacks: Arc::new(Semaphore::new(MAX_DETACHED_REQUESTS)),
             store: Arc::new(SessionStore::memory(Arc::clone(&live))),
             live,
             ids: Arc::new(RequestIds::new(&random)),
@@ -180,6 +188,7 @@ impl Process {
             directory: None,
             guesses: Arc::new(GuessCounter::new(clock.clone())),
             code_attempts: Arc::new(CodeAttempts::new(clock.clone())),
+            callback_outcomes: Arc::new(CallbackOutcomes::new(clock.clone())),
             guessed_tokens: Arc::new(GuessCounter::new(clock.clone())),
             guessed_links: Arc::new(GuessCounter::new(clock.clone())),
             recorded_refusals: Arc::new(GuessCounter::new(clock.clone())),
@@ -302,9 +311,9 @@ impl Sidecar {
             tenants,
             organizations,
             pages,
-            pending: seal("sign-in under way"),
+            pending: seal("sign-in under way, state"),
+            browsers: BrowserKeys::new(keyring),
             rounds: seal("sign-in rounds, cookie"),
-            state: seal("sign-in rounds, state"),
             visits: seal("set-up visit"),
             process: Arc::new(process),
         };

@@ -30,6 +30,17 @@ impl Body {
         Self(BodyKind::Full(Some(text.into()).filter(|it| !it.is_empty())))
     }
 
+    /// Returns the text of a complete body, or else the body itself.
+    ///
+    /// # Errors
+    /// The body is a stream.
+    pub fn into_full(self) -> Result<Bytes, Self> {
+        match self.0 {
+            BodyKind::Full(text) => Ok(text.unwrap_or_default()),
+            stream @ BodyKind::Stream(_) => Err(Self(stream)),
+        }
+    }
+
     /// A body that is streamed.
     pub fn stream(
         stream: impl http_body::Body<Data = Bytes, Error = BoxError> + Send + 'static,

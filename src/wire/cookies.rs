@@ -9,9 +9,6 @@ use memchr::memchr;
 /// found.
 const MAX_COOKIE_BYTES: usize = 64 * 1024;
 
-/// Length of the part of `state` in the name of a pending sign-in's cookie, in bytes.
-const PENDING_SUFFIX_BYTES: usize = 8;
-
 /// The names of Entrada's cookies on this site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CookieNames {
@@ -32,10 +29,11 @@ pub enum CookieMatch<'a> {
 
 impl CookieNames {
     /// `__Host-entrada` on https, where browsers reject it from sibling hosts (RFC 6265bis section
-    /// 4.1.3.2); `entrada` on http.
-    pub fn new(https: bool) -> Self {
-        let session = if https { "__Host-entrada" } else { "entrada" };
-        Self { session: session.to_owned(), secure: https }
+    /// 4.1.3.2). On http `entrada` with the port: cookies do not distinguish ports, so programs at
+    /// two ports of one host would overwrite each other's.
+    pub fn new(https: bool, port: u16) -> Self {
+        let session = if https { "__Host-entrada".to_owned() } else { format!("entrada-{port}") };
+        Self { session, secure: https }
     }
 
     /// Name of the session cookie.
@@ -43,19 +41,9 @@ impl CookieNames {
         &self.session
     }
 
-    /// Name of the cookie of a pending sign-in, with the first characters of its `state`.
-    pub fn pending(&self, state: &str) -> String {
-        let short: String = state.chars().take(PENDING_SUFFIX_BYTES).collect();
-        format!("{}-s-{short}", self.session)
-    }
-
-    /// Whether a name has exactly the form that `pending` produces for one of our `state` values.
-    pub fn is_pending(&self, name: &str) -> bool {
-        let suffix = name.strip_prefix(self.session.as_str()).and_then(|it| it.strip_prefix("-s-"));
-        suffix.is_some_and(|it| {
-            it.len() == PENDING_SUFFIX_BYTES
-                && it.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_'))
-        })
+    /// Name of the cookie with the browser's secret for its sign-ins.
+    pub fn browser(&self) -> String {
+        format!("{}-b", self.session)
     }
 
     /// Name of the cookie that counts the browser's recent sign-in attempts.
@@ -73,7 +61,7 @@ impl CookieNames {
         format!("{}-v", self.session)
     }
 
-    /// Whether a cookie name is one of ours, set over http or https.
+    /// Whether a cookie name is one of ours, set over http or https, at any port.
     pub fn is_ours(name: impl AsRef<[u8]>) -> bool {
         let name = name.as_ref();
         let rest = name.strip_prefix(b"__Host-").unwrap_or(name).strip_prefix(b"entrada");
@@ -270,7 +258,7 @@ mod tests {
 
     #[test]
     fn finds_ours_among_theirs_and_sees_doubles() {
-        let names = CookieNames::new(true);
+        let names = CookieNames::new(true, 443);
         assert_eq!(
             find(&request(&["a=b; __Host-entrada=xyz; c"]), names.session()),
             CookieMatch::One("xyz")
@@ -316,19 +304,21 @@ mod tests {
 
     #[test]
     fn each_kind_of_ours_has_a_name_of_its_own() {
-        for (https, prefix) in [(true, "__Host-entrada"), (false, "entrada")] {
-            let names = CookieNames::new(https);
+        for (https, port, prefix) in [
+            (true, 443, "__Host-entrada"),
+            (true, 8443, "__Host-entrada"),
+            (false, 80, "entrada-80"),
+            (false, 4180, "entrada-4180"),
+        ] {
+            let names = CookieNames::new(https, port);
             let all = [
                 names.session().to_owned(),
-                names.pending("12345678abc"),
+                names.browser(),
                 names.rounds(),
                 names.organization(),
                 names.visit(),
             ];
-            assert_eq!(
-                all,
-                ["", "-s-12345678", "-r", "-o", "-v"].map(|it| format!("{prefix}{it}"))
-            );
+            assert_eq!(all, ["", "-b", "-r", "-o", "-v"].map(|it| format!("{prefix}{it}")));
             assert!(all.iter().all(CookieNames::is_ours));
         }
     }
@@ -358,27 +348,13 @@ mod tests {
 
     #[test]
     fn ours_are_known_by_name_in_either_scheme() {
-        for name in ["entrada", "entrada-s-12345678", "__Host-entrada", "__Host-entrada-r"] {
+        for name in
+            ["entrada", "entrada-4180", "entrada-4181-r", "__Host-entrada", "__Host-entrada-b"]
+        {
             assert!(CookieNames::is_ours(name), "{name}");
         }
         for name in ["entradas", "my-entrada", "__Host-other", ""] {
             assert!(!CookieNames::is_ours(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_sign_in_under_way_has_a_name_of_one_form() {
-        let names = CookieNames::new(true);
-        assert!(names.is_pending(&names.pending("aB3_-xyz0123")));
-        for name in [
-            "__Host-entrada-s-",
-            "__Host-entrada-s-1234567",
-            "__Host-entrada-s-123456789",
-            "__Host-entrada-s-1234 678",
-            "entrada-s-12345678",
-            "__Host-entrada",
-        ] {
-            assert!(!names.is_pending(name), "{name}");
         }
     }
 
@@ -420,9 +396,9 @@ mod tests {
 
     #[test]
     fn what_is_set_is_kept_from_scripts_and_other_sites() {
-        let set = CookieNames::new(true).set("__Host-entrada", "v", None).unwrap();
+        let set = CookieNames::new(true, 443).set("__Host-entrada", "v", None).unwrap();
         assert_eq!(set, "__Host-entrada=v; HttpOnly; SameSite=Lax; Secure; Path=/");
-        let gone = CookieNames::new(false).remove("entrada").unwrap();
+        let gone = CookieNames::new(false, 80).remove("entrada").unwrap();
         assert_eq!(gone, "entrada=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0");
     }
 }

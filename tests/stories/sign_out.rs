@@ -224,7 +224,7 @@ async fn what_the_callback_calls_the_session_comes_along_from_a_posted_form() {
 async fn signing_out_here_names_the_account_by_what_entra_made_for_it_and_comes_back() {
     let world = World::start().await;
     let mut maya = world.signed_in(MAYA).await;
-    let cookie = maya.cookie_header();
+    let cookie = maya.cookie("entrada").unwrap();
     let page = maya
         .asks(
             "GET",
@@ -262,7 +262,7 @@ async fn signing_out_here_names_the_account_by_what_entra_made_for_it_and_comes_
         page.url,
         page.body
     );
-    maya.plants("entrada", cookie.split_once('=').unwrap().1);
+    maya.plants("entrada", &cookie);
     assert_eq!(status(&mut maya).await, 401);
     // At Entra too: the next way in asks who it is.
     maya.forgets();

@@ -100,7 +100,7 @@ impl Stage {
     fn recognizes_both(&mut self) {
         for input in ["plain h1", "plain h2", "full h1", "full h2"] {
             let input = format!(
-                "{input}\n> GET /public/x\n> GET /oauth2/nothing\n> GET /x\nc entrada={{session}}"
+                "{input}\n> GET /public/x\n> GET /oauth2/nothing\n> GET /x\nc {{cookie}}={{session}}"
             );
             let expected = [(200, true), (404, false), (200, true), (200, true)];
             let mut seen = || {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 /// Maximum number of bytes that one input sends.
 pub const MAX_SENT_BYTES: usize = 256 * 1024;
 
-/// Values that an input can name: `host`, `session`, `pending`, `state`, `sealed`, `pass`,
+/// Values that an input can name: `host`, `cookie` (the name of the
+/// session's cookie), `session`, `pending`, `state`, `sealed`, `pass`,
 /// `assertion`.
 pub type Names = BTreeMap<&'static str, String>;
 

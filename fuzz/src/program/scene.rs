@@ -94,7 +94,8 @@ impl Scene {
             .get_all("set-cookie")
             .iter()
             .filter_map(|it| it.to_str().ok()?.split(';').next());
-        let pending = pending.rfind(|it| it.starts_with("entrada-s-")).unwrap().to_owned();
+        let browser = format!("{}=", self.browser.with_port("entrada-b"));
+        let pending = pending.rfind(|it| it.starts_with(&browser)).unwrap().to_owned();
         self.browser.visits(start).await;
         let page = self.browser.signs_in_as(MAYA).await;
         assert_eq!((page.status, page.header(answers::MARKER)), (200, "1"), "{}", page.body);
@@ -121,6 +122,7 @@ impl Scene {
         );
         let known = [
             ("host", host),
+            ("cookie", self.browser.with_port("entrada")),
             ("session", session),
             ("pending", pending),
             ("state", state),

@@ -27,7 +27,7 @@ async fn a_sign_in_goes_through_while_the_keys_rotate() {
 #[tokio::test]
 async fn a_storm_of_unknown_keys_asks_once_in_a_cool_down() {
     let world = World::start().await;
-    world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap();
+    world.entra.begin(BACK, &SignInHints::default(), VALUES).await.unwrap();
     let control = world.emulator.control();
     let storm = || async {
         let tries: Vec<_> = (0..50)
@@ -65,7 +65,7 @@ async fn what_is_known_serves_while_entra_is_down() {
     );
     assert!(Arc::ptr_eq(&kid, &world.entra.authority.source.known().unwrap()));
     assert_eq!(world.entra.ready(), Ok(()));
-    assert!(world.entra.begin(BACK, &SignInHints::default(), "s").await.is_ok());
+    assert!(world.entra.begin(BACK, &SignInHints::default(), VALUES).await.is_ok());
     assert_eq!(
         world.entra.redeem(BACK, "code", "n", "v").await.unwrap_err().error,
         Error::Status { endpoint: "token endpoint", status: 503, retry_after: None }
@@ -88,7 +88,7 @@ async fn entra_is_down_at_the_start_and_comes_back() {
     })
     .await;
     assert!(matches!(
-        world.entra.begin(BACK, &SignInHints::default(), "s").await,
+        world.entra.begin(BACK, &SignInHints::default(), VALUES).await,
         Err(Error::Status { status: 503, .. })
     ));
     assert_eq!(world.entra.sign_out_url(&landing(), None), None);
@@ -108,7 +108,7 @@ async fn many_who_come_first_ask_once_and_a_failure_holds_for_a_second() {
             .map(|_| {
                 let entra = Arc::clone(&world.entra);
                 tokio::spawn(async move {
-                    entra.begin(BACK, &SignInHints::default(), "s").await.is_ok()
+                    entra.begin(BACK, &SignInHints::default(), VALUES).await.is_ok()
                 })
             })
             .collect();
@@ -131,7 +131,7 @@ async fn many_who_come_first_ask_once_and_a_failure_holds_for_a_second() {
 #[tokio::test]
 async fn nobody_listens_at_the_authority() {
     let world = World::with(None, |it| it.authority = "http://127.0.0.1:1".to_owned()).await;
-    let error = world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap_err();
+    let error = world.entra.begin(BACK, &SignInHints::default(), VALUES).await.unwrap_err();
     assert!(
         matches!(
             &error,
@@ -190,7 +190,7 @@ async fn an_authority_that_talks_nonsense_is_named() {
         let tenant = TenantConfig::Domain("contoso.example".to_owned());
         let world = World::with(None, |it| (it.authority, it.tenant) = (authority, tenant)).await;
         assert_eq!(
-            world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap_err(),
+            world.entra.begin(BACK, &SignInHints::default(), VALUES).await.unwrap_err(),
             expected
         );
     }

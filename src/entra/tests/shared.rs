@@ -15,7 +15,7 @@ impl World {
     }
 
     async fn refresh_token(&self) -> Secret {
-        let begun = self.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap();
+        let begun = self.begin(&SignInHints::default()).await.unwrap();
         let code = self.picks(&begun, "maya").await;
         let redeemed = self.entra.redeem(BACK, &code, &begun.nonce, &begun.verifier).await;
         redeemed.unwrap().refresh_token.unwrap()
@@ -40,7 +40,7 @@ async fn registrations_of_one_tenant_share_its_documents_and_their_refresh() {
     soon(|| other.ready().is_ok()).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     for registration in [&*world.entra, &other] {
-        registration.begin(BACK, &SignInHints::default(), "s").await.unwrap();
+        registration.begin(BACK, &SignInHints::default(), VALUES).await.unwrap();
     }
     let control = world.emulator.control();
     assert_eq!((control.discovery_calls(), control.keys_calls()), (1, 1));
@@ -52,7 +52,7 @@ async fn a_domain_shares_the_authority_of_its_tenant_once_it_is_resolved() {
     let world = World::with(None, |it| it.tenant = domain).await;
     let is_shared = |it: &EntraRegistration| Arc::ptr_eq(&it.authority, &world.entra.authority);
     assert!(!is_shared(&world.other(|_| {})));
-    world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap();
+    world.entra.begin(BACK, &SignInHints::default(), VALUES).await.unwrap();
     assert!(is_shared(&world.other(|_| {})));
 }
 
@@ -124,7 +124,7 @@ async fn a_registration_inherits_the_pause_of_no_other_but_that_of_the_tenant() 
     reports(&world.entra, Err(down));
     let host = world.entra.authority.host().clone();
     let tenants = AuthorityRegistry::new(host, TenantConfig::Organizations, Arc::default());
-    world.entra.begin(BACK, &SignInHints::default(), "s").await.unwrap();
+    world.entra.begin(BACK, &SignInHints::default(), VALUES).await.unwrap();
     for change in changes {
         let mut config = world.config.clone();
         change(&mut config);

@@ -25,7 +25,7 @@ pub(super) async fn answer_nginx(
         opens_web_socket: nginx::opens_web_socket(headers),
     };
     let admission = admit(exchange, wanted, facts).await;
-    nginx::answer(exchange, &asked.target, admission, facts)
+    nginx::answer(exchange, &asked.target, admission, facts).await
 }
 
 fn require_own_host(site: &Site, asked: &ForwardAuthRequest) -> Result<(), Refusal> {

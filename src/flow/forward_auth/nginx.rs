@@ -1,13 +1,13 @@
 //! The dialect of nginx's `auth_request`.
 
 use super::super::admission::{Admission, redirects};
-use super::super::exchange::Exchange;
+use super::super::exchange::{Exchange, MAX_LOCATION_BYTES};
 use super::super::facts::RequestFacts;
 use super::super::refusal::Refusal;
 use super::super::refusal::challenge::{SIGN_IN_CHALLENGE, insufficient};
+use super::super::sign_in::state;
 use super::super::sign_in_url::start_url_with_contexts;
 use crate::base::return_to::ReturnTo;
-use crate::base::site::Site;
 use crate::base::target::Target;
 use crate::wire::body::Body;
 use crate::wire::cookies;
@@ -19,9 +19,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 /// The `Cookie` header for the app: the client's cookies without Entrada's.
 const COOKIE_FOR_THE_APP: HeaderName = HeaderName::from_static("x-entrada-cookie");
 
+/// Maximum length of the path of a long link in its redirect, in bytes; in a query, each can become
+/// three.
+const MAX_PATH_BYTES: usize = MAX_LOCATION_BYTES / 4;
+
 /// Translates the decision about a request for `target`: 200 allows it, 401 and 403 refuse it.
 /// nginx turns any other status into a 500.
-pub(super) fn answer(
+pub(super) async fn answer(
     exchange: &Exchange<'_>,
     target: &Target,
     admission: Admission,
@@ -39,15 +43,13 @@ pub(super) fn answer(
         }
         Admission::SignIn { signed_out, acrs } => {
             let acrs = acrs.as_deref().unwrap_or_default();
-            sign_in(&app.site, &return_to, acrs, SIGN_IN_CHALLENGE, redirects(caller, signed_out))
+            let can_sign_in = redirects(caller, signed_out);
+            sign_in(exchange, &return_to, acrs, SIGN_IN_CHALLENGE, can_sign_in).await
         }
-        Admission::StepUp { signed_out, proof } => sign_in(
-            &app.site,
-            &return_to,
-            &proof.acrs,
-            insufficient(&proof),
-            redirects(caller, signed_out),
-        ),
+        Admission::StepUp { signed_out, proof } => {
+            let can_sign_in = redirects(caller, signed_out);
+            sign_in(exchange, &return_to, &proof.acrs, insufficient(&proof), can_sign_in).await
+        }
         Admission::Refused(Refusal::ForeignOrigin) => {
             Ok(refused(facts, "a WebSocket from a page of another origin"))
         }
@@ -62,8 +64,8 @@ pub(super) fn answer(
 
 /// Responds with 401. Adds a `Location` only if a sign-in helps, because nginx redirects everyone
 /// who receives one.
-fn sign_in(
-    site: &Site,
+async fn sign_in(
+    exchange: &Exchange<'_>,
     return_to: &ReturnTo,
     acrs: &[String],
     challenge: HeaderValue,
@@ -72,10 +74,16 @@ fn sign_in(
     let mut response = reply::empty(StatusCode::UNAUTHORIZED);
     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     if can_sign_in {
-        let location =
-            format!("{}{}", site.origin(), start_url_with_contexts(site, return_to, acrs));
-        let value =
-            HeaderValue::from_str(&location).map_err(|_| Refusal::Internal("no redirect"))?;
+        let site = &exchange.app.site;
+        let mut start = start_url_with_contexts(site, return_to, acrs);
+        if start.len() > MAX_LOCATION_BYTES || return_to.is_shortened() {
+            let key = state::keep_link(exchange, return_to, acrs).await;
+            let page = return_to.without_query();
+            let short = if page.as_str().len() > MAX_PATH_BYTES { ReturnTo::home() } else { page };
+            start = format!("{}&kept={key}", start_url_with_contexts(site, &short, &[]));
+        }
+        let value = HeaderValue::from_str(&format!("{}{start}", site.origin()))
+            .map_err(|_| Refusal::Internal("no redirect"))?;
         response.headers_mut().insert(LOCATION, value);
     }
     Ok(response)

@@ -10,7 +10,7 @@ use crate::config::native::{self, MAX_SCOPE_BYTES, NativeClient};
 use crate::session::pending::NativeSignIn;
 use std::borrow::Cow;
 
-/// Maximum length of `state`, in bytes: it is stored in a cookie.
+/// Maximum length of `state`, in bytes: it is kept until the sign-in is over.
 const MAX_STATE_BYTES: usize = 512;
 /// Maximum length of a username, code or hint, in bytes.
 const MAX_TYPED_BYTES: usize = 256;

@@ -211,6 +211,7 @@ mod tests {
             returned: 3,
             started_at: 1,
             since: 1000,
+            page: 0,
             origin: SignInOrigin::default(),
         };
         LoopEvidence {
@@ -226,8 +227,7 @@ mod tests {
 
     #[test]
     fn each_cause_is_known_by_what_is_seen() {
-        let lost =
-            |http, elsewhere| Some(SignInOrigin { http, elsewhere, ..SignInOrigin::default() });
+        let lost = |http, elsewhere| Some(SignInOrigin { http, elsewhere });
         for (it, cause) in [
             (seen(), LoopCause::Unknown),
             (LoopEvidence { ahead: None, ..seen() }, LoopCause::Unknown),

@@ -4,30 +4,26 @@ use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
 use super::super::sign_in_url::{native_url, page_url};
 use super::organization::{self, OrganizationHint, SignInPlace};
-use super::rounds;
+use super::rounds::{self, LostRounds};
+use super::state::{self, SealedSignIn};
 use crate::base::own_path;
 use crate::base::return_to::ReturnTo;
 use crate::base::site::Site;
-use crate::entra::authorize::SignInHints;
+use crate::entra::authorize::{SignInHints, SignInValues};
 use crate::entra::claims_challenge::{ClaimsChallenge, requested_claims};
-use crate::session::pending::{
-    MAX_PENDING_SIGN_INS, PENDING_LIFETIME_SECONDS, PendingSignIn, SessionRequest, SignInPurpose,
-};
-use crate::session::rounds::SignInRounds;
+use crate::session::pending::{PendingSignIn, SessionRequest, SignInPurpose};
 use crate::sidecar::guesses::RequestSource;
 use crate::wire::body::Body;
-use crate::wire::cookies;
-use crate::wire::reply;
 use http::header::SET_COOKIE;
-use http::{HeaderValue, Response, StatusCode};
+use http::{Response, StatusCode};
 use std::sync::Arc;
 
 /// The parameters of a new sign-in.
 pub(in crate::flow) struct SignInStart {
     pub(in crate::flow) purpose: SignInPurpose,
     pub(in crate::flow) hints: SignInHints,
-    /// The rounds that `state` reports for earlier sign-ins that returned without their cookie.
-    pub(in crate::flow) lost_rounds: Option<SignInRounds>,
+    /// The rounds that `state` reports for a sign-in that returned and could not end.
+    pub(in crate::flow) lost: Option<LostRounds>,
     /// The organization that the sign-in is for, if organizations are configured.
     pub(in crate::flow) at: OrganizationHint,
     /// The text that was typed in an earlier step, if the organization was found with it.
@@ -48,7 +44,7 @@ impl SignInStart {
         Self {
             purpose,
             hints: SignInHints::default(),
-            lost_rounds: None,
+            lost: None,
             at: OrganizationHint::None,
             typed: None,
             source: None,
@@ -66,8 +62,8 @@ impl SignInStart {
     }
 }
 
-/// Seals the pending sign-in into its own cookie and redirects the browser to Entra. If the
-/// organization is not known, redirects to the page that asks for it.
+/// Seals the pending sign-in into `state` and redirects the browser to Entra. If the organization
+/// is not known, redirects to the page that asks for it.
 pub(in crate::flow) async fn start_sign_in(
     exchange: &Exchange<'_>,
     mut start: SignInStart,
@@ -89,7 +85,7 @@ pub(in crate::flow) async fn start_sign_in(
         start_sign_in_at(exchange, start, place).await
     } else {
         let page = page_url(&exchange.app.site, own_path::SIGN_IN, &return_to, acrs, None);
-        reply::redirect(StatusCode::FOUND, &page).ok_or(Refusal::Internal("no redirect"))
+        exchange.redirect(StatusCode::FOUND, &page)
     }
 }
 
@@ -98,50 +94,45 @@ async fn start_sign_in_at(
     mut start: SignInStart,
     place: SignInPlace,
 ) -> Result<Response<Body>, Refusal> {
-    let now = exchange.sidecar.process.clock.now();
-    let rounds = rounds::set_out(
-        exchange,
-        start.purpose.aim(),
-        start.hints.prompt.is_some(),
-        start.lost_rounds,
-    )?;
-    let state = rounds::new_state(exchange.sidecar, rounds)?;
+    let is_other_tab = start.lost.is_some_and(|it| it.is_other_tab);
+    let rounds =
+        rounds::set_out(exchange, &start.purpose, start.hints.prompt.is_some(), start.lost)?;
     let again = again(&exchange.app.site, &place, &start.purpose);
     let (hints, answers_challenge) = hints(exchange, &mut start);
     if let (SignInPurpose::Session(it), true) = (&mut start.purpose, answers_challenge) {
         it.challenge.get_or_insert_with(|| ENTRA_CHALLENGE_MARK.into());
     }
-    let prompt_login = hints.prompt.as_deref() == Some("login");
-    let redirect_uri = exchange.app.site.redirect_uri();
-    let begun =
-        place.entra.begin(&redirect_uri, &hints, &state).await.map_err(|it| match again {
-            Some(again) => Refusal::SignIn(it, again, Arc::clone(&place.entra)),
-            None => it.into(),
-        })?;
     let source = start.source.unwrap_or_else(|| match start.purpose.typed() {
         Some(_) => exchange.typing_client().source,
         None => exchange.request_source(),
     });
-    let by_other_site = source == RequestSource::Other;
     let found = place.organization.as_ref().zip(start.typed.as_deref());
     let typed = found.and_then(|(it, typed)| organization::typed_username(it, typed));
-    let organization = place.organization.map(|it| it.id.to_string());
-    let (nonce, verifier, purpose) = (begun.nonce, begun.verifier, start.purpose);
     let pending = PendingSignIn {
-        state,
-        nonce,
-        verifier,
-        started_at: now,
-        organization,
-        prompt_login,
-        by_other_site,
+        id: String::new(),
+        browser: String::new(),
+        started_at: exchange.sidecar.process.clock.now(),
+        organization: place.organization.map(|it| it.id.to_string()),
+        prompt_login: hints.prompt.as_deref() == Some("login"),
+        by_other_site: source == RequestSource::Other,
         answers_challenge,
         typed: typed.map(|it| it.to_string()),
-        purpose,
+        rounds,
+        kept: None,
+        purpose: start.purpose,
     };
-    let mut response = reply::redirect(StatusCode::FOUND, &begun.location)
-        .ok_or(Refusal::Internal("the address of Entra is not a valid header value"))?;
-    for cookie in cookies_of(exchange, &pending, rounds)? {
+    let SealedSignIn { state, bound, cookie } = state::seal(exchange, pending).await?;
+    let values = SignInValues { state: &state, nonce: &bound.nonce, verifier: &bound.verifier };
+    let redirect_uri = exchange.app.site.redirect_uri();
+    let location =
+        place.entra.begin(&redirect_uri, &hints, values).await.map_err(|it| match again {
+            Some(again) => Refusal::SignIn(it, again, Arc::clone(&place.entra)),
+            None => it.into(),
+        })?;
+    let mut response = exchange.redirect(StatusCode::FOUND, &location)?;
+    // The rounds of one tab do not replace those of the others.
+    let counted = (!is_other_tab).then(|| rounds::counted(exchange, rounds)).flatten();
+    for cookie in cookie.into_iter().chain(counted) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     Ok(response)
@@ -178,54 +169,4 @@ fn hints(exchange: &Exchange<'_>, start: &mut SignInStart) -> (SignInHints, bool
             who.login_hint.as_deref().or(who.preferred_username.as_deref()).map(str::to_owned);
     }
     (hints, challenge.is_some())
-}
-
-fn cookies_of(
-    exchange: &Exchange<'_>,
-    pending: &PendingSignIn,
-    rounds: SignInRounds,
-) -> Result<Vec<HeaderValue>, Refusal> {
-    let Exchange { sidecar, app, .. } = *exchange;
-    let failed = Refusal::Internal("sealing failed");
-    let name = app.names.pending(&pending.state);
-    let Some(sealed) = sidecar.pending.seal(&name, &pending.write()) else { return Err(failed) };
-    let mut out = vec![
-        app.names.set(&name, &sealed, Some(PENDING_LIFETIME_SECONDS)),
-        rounds::counted(exchange, rounds),
-    ];
-    out.extend(excess_pending(exchange).into_iter().map(|it| app.names.remove(it)));
-    out.into_iter().collect::<Option<_>>().ok_or(failed)
-}
-
-/// Maximum number of pending sign-in cookies that are opened for one request. Browsers keep about
-/// 180 cookies for a site; a program can send thousands.
-const MAX_OPENED_PENDING: usize = 32;
-/// Maximum number of cookies that one response removes, so that the response does not grow with the
-/// request. The next sign-in removes more.
-const MAX_REMOVED_COOKIES: usize = 8;
-
-/// Returns the cookies to remove so that at most five sign-ins are pending in one browser,
-/// including the new one. Unreadable cookies go first, and each is returned once.
-fn excess_pending<'a>(exchange: &Exchange<'a>) -> Vec<&'a str> {
-    let Exchange { sidecar, app, headers, .. } = *exchange;
-    let now = sidecar.process.clock.now();
-    let mut seen: Vec<(Option<u64>, &str)> = Vec::new();
-    for (name, value) in cookies::all(headers).filter(|it| app.names.is_pending(it.0)) {
-        if seen.len() == MAX_OPENED_PENDING {
-            break;
-        }
-        if !seen.iter().any(|it| it.1 == name) {
-            let begun = sidecar
-                .pending
-                .open(name, value)
-                .and_then(|it| PendingSignIn::read(&it, now))
-                .map(|it| it.started_at);
-            seen.push((begun, name));
-        }
-    }
-    seen.sort_unstable();
-    let live = seen.iter().filter(|it| it.0.is_some()).count();
-    let unreadable = seen.len() - live;
-    let excess = unreadable + (live + 1).saturating_sub(MAX_PENDING_SIGN_INS);
-    seen.into_iter().map(|it| it.1).take(excess.min(MAX_REMOVED_COOKIES)).collect()
 }

@@ -8,5 +8,6 @@ pub(super) mod redeem;
 pub(super) mod returned;
 pub(super) mod rounds;
 pub(super) mod session;
+pub(super) mod state;
 pub(super) mod step_up;
 pub(super) mod trail;

@@ -2,9 +2,10 @@
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
-use super::super::sign_in_url::{page_url, start_url_with_contexts};
+use super::super::sign_in_url::{page_url, start_url_with_contexts, start_url_with_fragment};
 use super::begin::{SignInStart, start_sign_in};
 use super::organization::{self, OrganizationHint};
+use super::state;
 use crate::base::own_path;
 use crate::base::return_to::ReturnTo;
 use crate::config::access::is_context;
@@ -24,7 +25,44 @@ const MAX_HINT_BYTES: usize = 256;
 /// `GET /start`: redirects to Entra (302).
 pub(in crate::flow) async fn start(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
     exchange.require_method(&[Method::GET, Method::HEAD], "GET")?;
-    start_sign_in(exchange, start_of_query(exchange)).await
+    let start = start_of_query(exchange).await;
+    // A front proxy redirects here, and browsers keep the fragment across redirects.
+    if exchange.app.keeps_fragment
+        && exchange.inbound.caller == CallerKind::Navigation
+        && exchange.inbound.target.method() == Method::GET
+        && !has_parameter(exchange, "fragment")
+    {
+        let start = with_fragment(exchange, &start);
+        return Ok(exchange.page(StatusCode::OK, &Page::Fragment { start }));
+    }
+    start_sign_in(exchange, start).await
+}
+
+fn has_parameter(exchange: &Exchange<'_>, name: &str) -> bool {
+    let query = exchange.inbound.target.query().unwrap_or_default();
+    url::form_urlencoded::parse(query.as_bytes()).any(|it| it.0 == name)
+}
+
+/// Returns the URL of the same sign-in, from the page that has added the fragment of the address.
+fn with_fragment(exchange: &Exchange<'_>, start: &SignInStart) -> String {
+    let (site, purpose, hints) = (&exchange.app.site, &start.purpose, &start.hints);
+    let mut url = start_url_with_fragment(site, &purpose.return_to(site), purpose.acrs());
+    let organization = match &start.at {
+        OrganizationHint::Typed(it) => Some(it),
+        _ => None,
+    };
+    let all = [
+        ("organization", organization),
+        ("login_hint", hints.login_hint.as_ref()),
+        ("domain_hint", hints.domain_hint.as_ref()),
+        ("prompt", hints.prompt.as_ref()),
+    ];
+    let all = all.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let rest = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(all).finish();
+    if !rest.is_empty() {
+        url = format!("{url}&{rest}");
+    }
+    url
 }
 
 /// `GET /sign_in`: the page with a button that leads to `/start`. With organizations, it has an
@@ -35,7 +73,7 @@ pub(in crate::flow) async fn page(
 ) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, app, inbound, .. } = *exchange;
     exchange.require_method(&[Method::GET, Method::HEAD, Method::POST], "GET, POST")?;
-    let start = start_of_query(exchange);
+    let start = start_of_query(exchange).await;
     if let Some(all) = &sidecar.organizations {
         return identify(exchange, all, body, start).await;
     }
@@ -105,9 +143,10 @@ async fn identify(
 }
 
 /// Reads the parameters of a sign-in from the query.
-fn start_of_query(exchange: &Exchange<'_>) -> SignInStart {
+async fn start_of_query(exchange: &Exchange<'_>) -> SignInStart {
     let (mut hints, mut at, mut session) =
         (SignInHints::default(), OrganizationHint::None, SessionRequest::to(&ReturnTo::home()));
+    let mut kept = None;
     for (key, value) in
         url::form_urlencoded::parse(exchange.inbound.target.query().unwrap_or_default().as_bytes())
     {
@@ -115,9 +154,11 @@ fn start_of_query(exchange: &Exchange<'_>) -> SignInStart {
             (!value.is_empty() && value.len() <= MAX_HINT_BYTES).then(|| value.clone().into_owned())
         };
         match &*key {
-            "rd" => ReturnTo::parse(&value, &exchange.app.site)
-                .as_str()
-                .clone_into(&mut session.return_to),
+            "rd" => {
+                let return_to = ReturnTo::parse(&value, &exchange.app.site);
+                session = SessionRequest { acrs: session.acrs, ..SessionRequest::to(&return_to) };
+            }
+            "kept" => kept = hint(),
             "login_hint" => hints.login_hint = hint(),
             "domain_hint" => hints.domain_hint = hint(),
             "acrs" if is_context(&value) && !session.acrs.iter().any(|it| *it == value) => {
@@ -130,6 +171,12 @@ fn start_of_query(exchange: &Exchange<'_>) -> SignInStart {
             }
             _ => {}
         }
+    }
+    if let Some(key) = kept {
+        // Otherwise only the part in `rd` is left.
+        session = state::kept_link(exchange, &key)
+            .await
+            .unwrap_or(SessionRequest { is_shortened: true, ..session });
     }
     SignInStart { hints, at, ..SignInStart::new(SignInPurpose::Session(session)) }
 }

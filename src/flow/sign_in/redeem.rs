@@ -9,7 +9,7 @@ use crate::base::own_path;
 use crate::entra::failure::EntraRefusal;
 use crate::entra::registration_credentials::CredentialUsed;
 use crate::entra::{self, EntraRegistration, SignInFailure, VerifiedSignIn};
-use crate::session::pending::PendingSignIn;
+use crate::session::browser_secret::BoundValues;
 use crate::sidecar::code_attempts::{CodeAttempt, CodeNotRedeemable, CodeSource, SentCode};
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub(in crate::flow) async fn redeem(
     returned: &ReturnedSignIn<'_>,
 ) -> Result<RedeemedSignIn, Refusal> {
     let Exchange { sidecar, app, .. } = *exchange;
-    let ReturnedSignIn { pending, parameters: answer } = returned;
+    let ReturnedSignIn { pending, bound, parameters: answer, .. } = returned;
     let return_to = &returned.return_to(exchange);
     let Some(place) = organization::place_of_pending(sidecar, pending).await? else {
         return Err(Refusal::NoPendingSignIn(start_url(&app.site, return_to)));
@@ -44,9 +44,8 @@ pub(in crate::flow) async fn redeem(
             .because(answer.subcode.as_deref());
         return Err(Refusal::SignIn(refusal.into(), again, place.entra));
     }
-    let code =
-        answer.code.as_deref().filter(|it| !it.is_empty()).ok_or(Refusal::DuplicateParameter)?;
-    let sent = SentCode { code, state: &pending.state };
+    let code = answer.code().ok_or(Refusal::DuplicateParameter)?;
+    let sent = SentCode { code, state: answer.state() };
     let attempt = match sidecar.process.code_attempts.start(code_source(exchange), sent).await {
         Ok(attempt) => attempt,
         Err(CodeNotRedeemable::MustWait(seconds)) => return Err(Refusal::TooManyCodes(seconds)),
@@ -54,7 +53,7 @@ pub(in crate::flow) async fn redeem(
             return Err(Refusal::SignIn(refusal.into(), again, place.entra));
         }
     };
-    match redeem_in_background(exchange, &place.entra, code, pending, attempt).await? {
+    match redeem_in_background(exchange, &place.entra, code, bound, attempt).await? {
         Ok(redeemed) => {
             organization::credential_worked(sidecar, &place, redeemed.by.clone());
             Ok(RedeemedSignIn { place, redeemed, again })
@@ -75,11 +74,11 @@ async fn redeem_in_background(
     exchange: &Exchange<'_>,
     entra: &Arc<EntraRegistration>,
     code: &str,
-    pending: &PendingSignIn,
+    bound: &BoundValues,
     attempt: CodeAttempt,
 ) -> Result<Result<VerifiedSignIn, SignInFailure>, Refusal> {
     let (entra, code, nonce, verifier) =
-        (Arc::clone(entra), code.to_owned(), pending.nonce.clone(), pending.verifier.clone());
+        (Arc::clone(entra), code.to_owned(), bound.nonce.clone(), bound.verifier.clone());
     let redirect_uri = exchange.app.site.redirect_uri();
     let task = exchange.sidecar.process.background.spawn(async move {
         let outcome = entra.redeem(&redirect_uri, &code, &nonce, &verifier).await;

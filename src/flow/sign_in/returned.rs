@@ -1,27 +1,30 @@
-//! Reads Entra's callback and finds its pending sign-in.
+//! Reads Entra's callback, and handles one whose sign-in cannot end here.
 
 use super::super::exchange::Exchange;
 use super::super::front_channel::is_sid;
 use super::super::refusal::Refusal;
 use super::super::sign_in_url::start_url;
 use super::begin::{SignInStart, start_sign_in};
-use super::rounds;
+use super::rounds::{self, LostRounds};
+use super::state;
 use crate::base::return_to::ReturnTo;
-use crate::session::pending::PendingSignIn;
-use crate::session::rounds::SignInAim;
+use crate::session::browser_secret::BoundValues;
+use crate::session::pending::{PendingSignIn, SignInPurpose};
 use crate::sidecar::guesses::{GuessingClient, RequestSource};
 use crate::wire::body::Body;
-use crate::wire::cookies::{CookieMatch, find};
 use crate::wire::form;
-use crate::wire::reply;
 use http::header::SET_COOKIE;
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use std::borrow::Cow;
 
-/// A sign-in whose browser has returned, with the parameters from Entra.
+/// A sign-in that has returned to its own browser, with the parameters from Entra.
 pub(in crate::flow) struct ReturnedSignIn<'a> {
     pub(in crate::flow) pending: PendingSignIn,
+    /// Whether its link was too long for `state` and is no longer kept.
+    pub(in crate::flow) is_shortened: bool,
+    /// The values that only its browser leads to.
+    pub(in crate::flow) bound: BoundValues,
     pub(in crate::flow) parameters: CallbackParameters<'a>,
 }
 
@@ -37,20 +40,6 @@ impl ReturnedSignIn<'_> {
             if self.pending.by_other_site { RequestSource::Other } else { RequestSource::Own };
         GuessingClient { address: exchange.inbound.origin.client, source }
     }
-}
-
-/// Returns the pending sign-in of a `state`, from its cookie.
-pub(in crate::flow) fn open(
-    exchange: &Exchange<'_>,
-    cookie: &str,
-    state: &str,
-) -> Option<PendingSignIn> {
-    let CookieMatch::One(sealed) = find(exchange.headers, cookie) else { return None };
-    let pending = PendingSignIn::read(
-        &exchange.sidecar.pending.open(cookie, sealed)?,
-        exchange.sidecar.process.clock.now(),
-    )?;
-    pending.is_for(state).then_some(pending)
 }
 
 /// The parameters that Entra sends. A repeated parameter is ambiguous.
@@ -90,6 +79,11 @@ impl<'a> CallbackParameters<'a> {
         self.session_state.as_deref().filter(|it| is_sid(it))
     }
 
+    /// Returns the code, if there is one.
+    pub(in crate::flow) fn code(&self) -> Option<&str> {
+        self.code.as_deref().filter(|it| !it.is_empty())
+    }
+
     /// Returns the `state` that identifies the sign-in, or an empty string.
     pub(in crate::flow) fn state(&self) -> &str {
         self.state.as_deref().unwrap_or_default()
@@ -127,45 +121,50 @@ pub(in crate::flow) async fn posted(
     if location.len() > MAX_LOCATION_BYTES {
         return Err(Refusal::BadForm);
     }
-    reply::redirect(StatusCode::SEE_OTHER, &location).ok_or(Refusal::BadForm)
+    exchange.redirect(StatusCode::SEE_OTHER, &location).map_err(|_| Refusal::BadForm)
 }
 
-/// Handles a callback without a pending sign-in: the Back button, a reload, a bookmark, or a
-/// sign-in that began in another browser. Nothing is sent to Entra.
+/// Handles a callback whose `state` Entrada did not seal. Nothing is sent to Entra.
+pub(in crate::flow) fn unknown(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
+    if exchange.session_of_cookie().is_some() {
+        return exchange.redirect(StatusCode::SEE_OTHER, "/");
+    }
+    Err(Refusal::NoPendingSignIn(start_url(&exchange.app.site, &ReturnTo::home())))
+}
+
+/// Handles a callback whose sign-in cannot end here: it started too long ago or in another browser,
+/// or has ended already (the Back button, a reload, a bookmark). Nothing is sent to Entra: `state`
+/// only says which page was wanted, as a link would.
 pub(in crate::flow) async fn stale(
     exchange: &Exchange<'_>,
-    state: &str,
+    pending: &PendingSignIn,
 ) -> Result<Response<Body>, Refusal> {
-    // The sign-in began here, but its cookie was not returned.
-    let lost = rounds::rounds_in_state(exchange.sidecar, state);
-    match lost.map(|it| it.origin.aim) {
-        Some(SignInAim::Trial) => {
-            let place = exchange.app.site.setup_path();
-            return reply::redirect(StatusCode::SEE_OTHER, &place)
-                .ok_or(Refusal::Internal("no redirect"));
+    let site = &exchange.app.site;
+    let page = match &pending.purpose {
+        SignInPurpose::Session(_) => pending.purpose.return_to(site),
+        // None of these starts again by itself: another browser must not continue the app's or the
+        // admin's sign-in, nor sign in where someone else chose to.
+        SignInPurpose::Trial(_) => {
+            return exchange.redirect(StatusCode::SEE_OTHER, &site.setup_path());
         }
-        Some(SignInAim::App) => return Err(Refusal::AppWaits),
-        Some(SignInAim::Session) | None => {}
-    }
+        purpose if purpose.app().is_some() => return Err(Refusal::AppWaits),
+        purpose => {
+            return Err(Refusal::NoPendingSignIn(start_url(site, &purpose.return_to(site))));
+        }
+    };
+    let lost = LostRounds {
+        rounds: pending.rounds,
+        is_other_tab: state::browser_secret(exchange).is_some()
+            && !pending.rounds.origin.elsewhere
+            && !pending.rounds.origin.http,
+    };
     if exchange.session_of_cookie().is_some() {
-        let mut response =
-            reply::redirect(StatusCode::SEE_OTHER, "/").ok_or(Refusal::Internal("no redirect"))?;
-        if let Some(counted) =
-            lost.map(|it| rounds::resume_without_cookie(exchange, it)).transpose()?.flatten()
-        {
+        let mut response = exchange.redirect(StatusCode::SEE_OTHER, page.as_str())?;
+        if let Some(counted) = rounds::resume_without_cookie(exchange, pending.rounds)? {
             response.headers_mut().append(SET_COOKIE, counted);
         }
         return Ok(response);
     }
-    match lost {
-        // Begins again and keeps counting.
-        Some(_) => {
-            start_sign_in(
-                exchange,
-                SignInStart { lost_rounds: lost, ..SignInStart::to(&ReturnTo::home(), &[]) },
-            )
-            .await
-        }
-        None => Err(Refusal::NoPendingSignIn(start_url(&exchange.app.site, &ReturnTo::home()))),
-    }
+    // Begins again and keeps counting.
+    start_sign_in(exchange, SignInStart { lost: Some(lost), ..SignInStart::to(&page, &[]) }).await
 }

@@ -4,45 +4,54 @@
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
 use super::super::refusal::loops::{LoopEvidence, SessionCookieState};
-use crate::session::rounds::{ROUNDS_WINDOW_SECONDS, SignInAim, SignInOrigin, SignInRounds};
-use crate::sidecar::Sidecar;
+use crate::session::pending::SignInPurpose;
+use crate::session::rounds::{ROUNDS_WINDOW_SECONDS, SignInOrigin, SignInRounds};
 use crate::wire::cookies::{self, CookieMatch};
 use crate::wire::forwarded::why_http;
+use aws_lc_rs::digest::{SHA256, digest};
 use http::HeaderValue;
 
+/// The rounds of a sign-in that returned and could not end, from its `state`.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::flow) struct LostRounds {
+    pub(in crate::flow) rounds: SignInRounds,
+    /// Whether the browser returned a secret, but another one than that of the sign-in: several
+    /// tabs that start at once each get one, and the browser keeps the last. The rounds of its
+    /// other tabs then do not count.
+    pub(in crate::flow) is_other_tab: bool,
+}
+
 /// Counts a sign-in that begins, and refuses it if the browser is in a sign-in loop. `lost`
-/// contains the rounds from `state` if their cookie was not returned.
+/// contains the rounds from `state` if the sign-in before could not end.
 pub(super) fn set_out(
     exchange: &Exchange<'_>,
-    aim: SignInAim,
+    purpose: &SignInPurpose,
     prompts: bool,
-    lost: Option<SignInRounds>,
+    lost: Option<LostRounds>,
 ) -> Result<SignInRounds, Refusal> {
     let now = exchange.sidecar.process.clock.now();
     // People who choose an account or sign in again interact at each round, so this cannot be an
     // automatic loop.
-    let kept = rounds_in_cookie(exchange).filter(|_| !prompts);
-    let rounds = kept.unwrap_or_default().or(lost.unwrap_or_default());
-    let rounds = if lost.is_some() { rounds.count_return(now) } else { rounds }
-        .sets_out(now, SignInOrigin { aim, ..origin(exchange) });
+    let is_counted = !prompts && !lost.is_some_and(|it| it.is_other_tab);
+    let kept = rounds_in_cookie(exchange).filter(|_| is_counted);
+    let before = lost.map(|it| it.rounds);
+    let rounds = kept.unwrap_or_default().or(before.unwrap_or_default());
+    let rounds = if lost.is_some() { rounds.count_return(now) } else { rounds }.sets_out(
+        now,
+        origin(exchange),
+        page_digest(purpose),
+    );
     if rounds.is_loop() {
-        return Err(Refusal::Loop(Box::new(loop_evidence(exchange, rounds, lost))));
+        return Err(Refusal::Loop(Box::new(loop_evidence(exchange, rounds, before))));
     }
     Ok(rounds)
 }
 
-/// Returns the rounds that a `state` contains, or `None` if it was not issued by Entrada.
-pub(in crate::flow) fn rounds_in_state(sidecar: &Sidecar, state: &str) -> Option<SignInRounds> {
-    let (id, sealed) = state.split_once('.')?;
-    SignInRounds::read(&sidecar.state.open(id, sealed)?)
-}
-
-/// Returns an unguessable `state` that contains the same rounds as their cookie.
-pub(super) fn new_state(sidecar: &Sidecar, rounds: SignInRounds) -> Result<String, Refusal> {
-    let id = sidecar.process.random.text::<16>();
-    let sealed =
-        sidecar.state.seal(&id, &rounds.write()).ok_or(Refusal::Internal("sealing failed"))?;
-    Ok(format!("{id}.{sealed}"))
+/// Distinguishes the pages of several tabs. A collision only makes two tabs count as one.
+fn page_digest(purpose: &SignInPurpose) -> u32 {
+    let page = purpose.session().map_or("", |it| it.return_to.as_str());
+    let digest = digest(&SHA256, page.as_bytes());
+    digest.as_ref().first_chunk().map_or(0, |it| u32::from_be_bytes(*it))
 }
 
 fn rounds_in_cookie(exchange: &Exchange<'_>) -> Option<SignInRounds> {
@@ -60,16 +69,15 @@ pub(super) fn counted(exchange: &Exchange<'_>, rounds: SignInRounds) -> Option<H
     app.names.set(&name, &sidecar.rounds.seal(&name, &rounds.write())?, Some(ROUNDS_WINDOW_SECONDS))
 }
 
-/// Returns the cookie that counts one more return with `state`.
-pub(in crate::flow) fn count_return(exchange: &Exchange<'_>, state: &str) -> Option<HeaderValue> {
-    counted(
-        exchange,
-        with_one_more(exchange, rounds_in_state(exchange.sidecar, state).unwrap_or_default()),
-    )
+/// Returns the cookie that counts one more return of a sign-in with these rounds.
+pub(in crate::flow) fn count_return(
+    exchange: &Exchange<'_>,
+    returned: SignInRounds,
+) -> Option<HeaderValue> {
+    counted(exchange, with_one_more(exchange, returned))
 }
 
-/// Like `count_return`, for a sign-in that returned without its cookie while the browser has a
-/// session. If it began on another host, something may redirect to that host again and again.
+/// Like `count_return`, for a sign-in that could not end here while the browser has a session. If it began on another host, something may redirect to that host again and again.
 pub(in crate::flow) fn resume_without_cookie(
     exchange: &Exchange<'_>,
     lost: SignInRounds,
@@ -91,7 +99,7 @@ fn with_one_more(exchange: &Exchange<'_>, returned: SignInRounds) -> SignInRound
 fn origin(exchange: &Exchange<'_>) -> SignInOrigin {
     let Exchange { app, inbound, .. } = *exchange;
     let elsewhere = !app.site.is_public_host(inbound.host.to_str().unwrap_or_default());
-    SignInOrigin { http: app.site.is_https() && !inbound.https, elsewhere, aim: SignInAim::Session }
+    SignInOrigin { http: app.site.is_https() && !inbound.https, elsewhere }
 }
 
 fn loop_evidence(
@@ -100,7 +108,7 @@ fn loop_evidence(
     lost: Option<SignInRounds>,
 ) -> LoopEvidence {
     let Exchange { sidecar, app, inbound, headers } = *exchange;
-    let SignInOrigin { http, elsewhere, .. } = origin(exchange);
+    let SignInOrigin { http, elsewhere } = origin(exchange);
     let has_cookie = cookies::find(headers, app.names.session()) != CookieMatch::None;
     LoopEvidence {
         rounds,

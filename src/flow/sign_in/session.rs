@@ -10,11 +10,11 @@ use super::rounds;
 use super::trail::SignInTrail;
 use crate::base::secret::Secret;
 use crate::entra::VerifiedSignIn;
+use crate::pages::Page;
 use crate::session::live::NewSession;
 use crate::session::pending::SessionRequest;
 use crate::session::record::Session;
 use crate::wire::body::Body;
-use crate::wire::reply;
 use http::header::SET_COOKIE;
 use http::{Response, StatusCode};
 use std::sync::Arc;
@@ -31,8 +31,13 @@ pub(in crate::flow) async fn finish(
     let (cookie, session) = start_session(exchange, returned, request, trail).await?;
     facts.session = Some(Arc::clone(&session));
     let mut response = if has_contexts(&session, &request.acrs) {
-        reply::redirect(StatusCode::SEE_OTHER, returned.return_to(exchange).as_str())
-            .ok_or(Refusal::Internal("no redirect"))?
+        let return_to = returned.return_to(exchange);
+        if returned.is_shortened || request.is_shortened {
+            let to = return_to.as_str().to_owned();
+            exchange.page(StatusCode::OK, &Page::Onward { to, is_shortened: true })
+        } else {
+            exchange.redirect(StatusCode::SEE_OTHER, return_to.as_str())?
+        }
     } else {
         // The person is signed in anyway. Another attempt would have the same result.
         let refusal = Refusal::ContextMissing(request.acrs.clone());
@@ -45,7 +50,7 @@ pub(in crate::flow) async fn finish(
         .ok_or(Refusal::Internal("no cookie"))?;
     response.headers_mut().append(SET_COOKIE, cookie);
     for further in [
-        rounds::count_return(exchange, &returned.pending.state),
+        rounds::count_return(exchange, returned.pending.rounds),
         organization::remembered(exchange.app, session.identity().member.as_deref()),
     ]
     .into_iter()

@@ -1,5 +1,6 @@
 //! The store of a single process: its live sessions are all there are.
 
+use super::super::kept_purposes::KeptPurposes;
 use super::super::live::LiveSessions;
 use super::super::person::PersonKey;
 use super::super::record::Session;
@@ -11,11 +12,13 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct MemoryStore {
     live: Arc<LiveSessions>,
+    /// Purposes of sign-ins that are too long for `state`.
+    pub(super) purposes: KeptPurposes,
 }
 
 impl MemoryStore {
     pub(super) fn new(live: Arc<LiveSessions>) -> Self {
-        Self { live }
+        Self { live, purposes: KeptPurposes::default() }
     }
 
     pub(super) fn load(&self, cookie: &str) -> Option<Arc<Session>> {

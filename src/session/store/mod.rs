@@ -43,6 +43,21 @@ impl SessionStore {
         }
     }
 
+    /// Keeps the purpose of a sign-in that is too long for `state`, under a key that was never used
+    /// before.
+    pub async fn keep_purpose(&self, key: &str, purpose: Vec<u8>, now: u64) {
+        match self {
+            Self::Memory(store) => store.purposes.keep(key, purpose, now),
+        }
+    }
+
+    /// Returns the purpose with this key, if it is still kept.
+    pub async fn purpose(&self, key: &str) -> Option<Vec<u8>> {
+        match self {
+            Self::Memory(store) => store.purposes.find(key),
+        }
+    }
+
     /// Ends the session of a cookie, for all processes. Returns it if it was known.
     pub async fn end(&self, cookie: &str) -> Option<Arc<Session>> {
         match self {

@@ -31,6 +31,7 @@ impl StoreFixture {
             lifetime: Duration::from_hours(1),
             capacity: 100,
             per_person: 100,
+            keep_fragment: false,
         };
         let clock = Clock::system();
         let random = crate::seal::random::system();

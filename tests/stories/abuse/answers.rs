@@ -58,8 +58,8 @@ fn largest(host: &str, route: &str) -> Vec<(&'static str, String)> {
         NAVIGATION.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let script: String =
         SCRIPT.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let sign_ins: String = (0..1900).map(|it| format!("entrada-s-{it:08}=x; ")).collect();
-    let same = "entrada-s-00000000=x; ".repeat(2500);
+    let sign_ins: String = (0..1900).map(|it| format!("entrada-{it:08}=x; ")).collect();
+    let same = "entrada-00000000=x; ".repeat(2500);
     let fields: String = (0..90).map(|it| format!("x-{it}: {}\r\n", "y".repeat(600))).collect();
     let quoted = "%22%3C%26".repeat(1600);
     let places = format!("rd=%2F{}", "%22".repeat(680));
@@ -67,7 +67,7 @@ fn largest(host: &str, route: &str) -> Vec<(&'static str, String)> {
     let form = format!("identifier={0}&state={0}&code={0}", "%22".repeat(6000));
     vec![
         (
-            "cookies of sign-ins under way",
+            "cookies with names like ours",
             head("GET", route, &format!("{navigation}Cookie: {sign_ins}\r\n")),
         ),
         (

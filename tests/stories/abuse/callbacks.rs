@@ -43,10 +43,11 @@ async fn a_long_code_comes_through_a_posted_callback() {
     let program = FloodedProgram::start(&world).await;
     let (code, state) = ("c".repeat(3000), "s".repeat(2000));
     let answer = posted(&program, &format!("code={code}&state={state}&session_state=x")).await;
-    assert_eq!(status(&answer), 303);
+    // A head of that length would be too long for a front proxy: a page leads there.
+    assert!(status(&answer) == 200 && answer.split_once("\r\n\r\n").unwrap().0.len() < 4096);
     assert!(
         answer.contains(&format!(
-            "location: /oauth2/callback?code={code}&state={state}&session_state=x\r\n"
+            "content=\"0; url=/oauth2/callback?code={code}&amp;state={state}&amp;session_state=x\""
         )),
         "{answer}"
     );

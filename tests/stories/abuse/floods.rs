@@ -87,9 +87,9 @@ async fn narrow(address: std::net::SocketAddr) -> TcpStream {
     socket.connect(address).await.unwrap()
 }
 
-/// Returns lines of cookies that look like pending sign-ins but do not come from Entrada.
+/// Returns lines of cookies with names like ours that do not come from Entrada.
 fn junk_cookies(line: u32) -> String {
-    (0..35).map(|it| format!("entrada-s-{:08}=x", line * 100 + it)).collect::<Vec<_>>().join("; ")
+    (0..35).map(|it| format!("entrada-{:08}=x", line * 100 + it)).collect::<Vec<_>>().join("; ")
 }
 
 /// Returns a head of 75 lines with 35 such cookies each. The first head adds five lines to the

@@ -24,23 +24,27 @@ async fn junk_in_cookies_opens_nothing_and_breaks_nothing() {
     let maya = world.signed_in(MAYA).await;
     let live = maya.cookie("entrada").unwrap();
     let before = world.app.seen.count();
+    let (session, rounds) = (maya.with_port("entrada"), maya.with_port("entrada-r"));
+    let browser = maya.with_port("entrada-b");
     let changed = |at: usize| {
         live.char_indices()
             .map(|(here, it)| if here == at { if it == 'A' { 'B' } else { 'A' } } else { it })
             .collect::<String>()
     };
     let mut junk: Vec<String> =
-        (0..live.len() - 1).map(changed).map(|it| format!("entrada={it}")).collect();
-    junk.extend((0..live.len()).step_by(7).map(|it| format!("entrada={}", &live[..it])));
+        (0..live.len() - 1).map(changed).map(|it| format!("{session}={it}")).collect();
+    junk.extend((0..live.len()).step_by(7).map(|it| format!("{session}={}", &live[..it])));
     for name in [
-        "entrada ",
-        "Entrada",
-        "ENTRADA",
+        "entrada",
+        &format!("{session} "),
+        &session.replace("ent", "Ent"),
+        &session.to_uppercase(),
+        &format!("{session}0"),
         "__Host-entrada",
         "__Secure-entrada",
-        "xentrada",
-        "entrada-s-12345678",
-        "entrada-r",
+        &format!("x{session}"),
+        &browser,
+        &rounds,
         "",
     ] {
         junk.push(format!("{name}={live}"));
@@ -56,10 +60,10 @@ async fn junk_in_cookies_opens_nothing_and_breaks_nothing() {
         "A".repeat(43),
         "..%2f".into(),
     ] {
-        junk.push(format!("entrada={value}"));
+        junk.push(format!("{session}={value}"));
     }
-    junk.push((0..300).map(|it| format!("entrada-s-{it:08}=x")).collect::<Vec<_>>().join("; "));
-    junk.push(format!("entrada={}", "A".repeat(15_000)));
+    junk.push((0..300).map(|it| format!("{session}-{it:08}=x")).collect::<Vec<_>>().join("; "));
+    junk.push(format!("{session}={}", "A".repeat(15_000)));
     junk.push(";".repeat(5000));
     for cookie in &junk {
         let answer = ask(&world, HttpVersion::One, "GET", "/api/x", &[("Cookie", cookie)]).await;
@@ -92,7 +96,7 @@ async fn bytes_of_any_kind_in_cookies_open_nothing() {
             format!("GET /api/x HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nCookie: ")
                 .into_bytes();
         if round % 2 == 0 {
-            request.extend_from_slice(b"entrada=");
+            request.extend_from_slice(format!("entrada-{}=", world.address.port()).as_bytes());
         }
         request.extend_from_slice(&bytes);
         request.extend_from_slice(b"\r\n\r\n");
@@ -149,6 +153,7 @@ async fn presence_is_not_proof() {
     let assertion = maya.visits("/x").await.app_heard("x-entrada-assertion");
     let before = world.app.seen.count();
     let bearer = format!("Bearer {assertion}");
+    let empty = format!("{}=", maya.with_port("entrada"));
     let none = "Bearer eyJhbGciOiJub25lIn0.eyJvaWQiOiJ4In0.";
     for http in BOTH {
         for value in ["Bearer x", "Bearer ", "Basic YWRtaW46YWRtaW4=", "Negotiate x", none, &bearer]
@@ -159,7 +164,7 @@ async fn presence_is_not_proof() {
                 let twice = [
                     ("authorization", value),
                     ("authorization", "Bearer y"),
-                    ("cookie", "entrada="),
+                    ("cookie", empty.as_str()),
                 ];
                 assert_eq!(
                     ask(&world, http, "GET", target, &twice).await.status,
@@ -200,56 +205,107 @@ async fn an_old_cookie_opens_nothing_after_sign_out() {
     );
 }
 
-/// Cut, bent, moved to another name, or sealed by another installation: nothing is redeemed.
+/// Cut, bent, sealed for something else or by another installation: nothing is redeemed.
 #[tokio::test]
-async fn a_pending_cookie_opens_only_as_it_was_sealed_and_where_it_was_put() {
+async fn a_state_opens_only_as_it_was_sealed() {
     let other = World::with(WorldPlan {
         session: "secrets = [\"another installation's secret, of 32 bytes and more\"]".into(),
         ..WorldPlan::default()
     })
     .await;
-    let foreign = {
-        let mut eve = other.browser();
-        eve.visits("/x").await;
-        let name = eve.cookie_names().into_iter().find(|it| it.starts_with("entrada-s-")).unwrap();
-        eve.cookie(&name).unwrap()
-    };
+    let foreign = other.browser().asks("GET", "/x", NAVIGATION).await.state();
     let world = World::start().await;
-    for kind in 0..7 {
-        world.later(61);
-        let mut maya = world.browser();
-        maya.visits("/x").await;
-        let shown = maya.page.clone();
-        let callback = maya.stops_at_the_callback(MAYA, shown).await;
-        let name = maya.cookie_names().into_iter().find(|it| it.starts_with("entrada-s-")).unwrap();
-        let sealed = maya.cookie(&name).unwrap();
-        let rounds = maya.cookie("entrada-r").unwrap();
-        let state = callback.query_pairs().find(|it| it.0 == "state").unwrap().1.into_owned();
-        let bent = |at: usize| {
-            sealed
-                .char_indices()
-                .map(|(here, it)| if here == at { if it == 'A' { 'B' } else { 'A' } } else { it })
-                .collect::<String>()
-        };
-        maya.forgets();
-        match kind {
-            0 => maya.plants(&name, &sealed[..sealed.len() - 4]),
-            1 => maya.plants(&name, &bent(sealed.len() / 2)),
-            2 => maya.plants(&name, &bent(3)),
-            3 => maya.plants("entrada-s-AAAAAAAA", &sealed),
-            4 => maya.plants(&name, &rounds),
-            5 => maya.plants(&name, &foreign),
-            _ => maya.plants(&name, state.split_once('.').unwrap().1),
-        }
-        let before = world.emulator.control().token_calls();
-        let page = maya.asks("GET", &callback[url::Position::BeforePath..], NAVIGATION).await;
-        assert_ne!(page.status, 303, "{kind}");
-        assert_eq!(world.emulator.control().token_calls(), before, "{kind}");
-        assert!(maya.cookie("entrada").is_none(), "{kind}");
+    let mut maya = world.browser();
+    let shown = maya.visits("/x").await;
+    let callback = maya.stops_at_the_callback(MAYA, shown).await;
+    let parameter =
+        |name: &str| callback.query_pairs().find(|it| it.0 == name).unwrap().1.into_owned();
+    let (code, state) = (parameter("code"), parameter("state"));
+    let (secret, rounds) = (maya.cookie("entrada-b").unwrap(), maya.cookie("entrada-r").unwrap());
+    let bent = |at: usize| {
+        let other = |it| if it == 'A' { 'B' } else { 'A' };
+        let mut chars: Vec<_> = state.chars().collect();
+        chars[at] = other(chars[at]);
+        chars.into_iter().collect::<String>()
+    };
+    let last = state.len() - 1;
+    let before = world.emulator.control().token_calls();
+    for wrong in [
+        state[..last - 3].to_owned(),
+        bent(0),
+        bent(3),
+        bent(last / 2),
+        bent(last - 1),
+        format!("{state}A"),
+        rounds,
+        secret.clone(),
+        foreign,
+        "A".repeat(1500),
+        "A".repeat(8000),
+        String::new(),
+    ] {
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("code", &code)
+            .append_pair("state", &wrong)
+            .finish();
+        let page = maya.asks("GET", &format!("/oauth2/callback?{query}"), NAVIGATION).await;
+        assert_eq!(page.status, 400, "{wrong}: {}", page.body);
+        assert!(maya.cookie("entrada").is_none(), "{wrong}");
         // Nor is it a session.
-        maya.plants("entrada", &sealed);
+        maya.plants("entrada", &wrong);
         assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 401);
+        maya.plants("entrada", &state);
+        assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 401);
+        maya.forgets();
+        maya.plants("entrada-b", &secret);
     }
+    assert_eq!(world.emulator.control().token_calls(), before);
+    // As it was sealed, it ends the sign-in.
+    let page = maya.opens(&callback).await;
+    assert_eq!((page.status, page.path_and_query().as_str()), (200, "/x"));
+}
+
+/// The `state` of a sign-in is worth nothing with another browser's secret, with two, or with one
+/// that is changed.
+#[tokio::test]
+async fn attack_a_state_ends_only_in_the_browser_with_its_secret() {
+    let world = World::start().await;
+    let mut eve = world.browser();
+    eve.visits("/eve").await;
+    let eves = eve.cookie("entrada-b").unwrap();
+    let mut maya = world.browser();
+    let shown = maya.visits("/x").await;
+    let secret = maya.cookie("entrada-b").unwrap();
+    let callback = maya.stops_at_the_callback(MAYA, shown).await;
+    let target = &callback[url::Position::BeforePath..];
+    let name = maya.with_port("entrada-b");
+    let before = world.emulator.control().token_calls();
+    for cookie in [
+        String::new(),
+        format!("{name}={eves}"),
+        format!("{name}={secret}; {name}={eves}"),
+        format!("{name}={secret}; {name}={secret}"),
+        format!("{name}={secret}x"),
+        format!("{name}={}", &secret[1..]),
+        format!("{name}={}", secret.to_lowercase()),
+        format!("entrada-b={secret}"),
+        format!("__Host-entrada-b={secret}"),
+        format!("entrada-1-b={secret}"),
+    ] {
+        let mut other = world.browser();
+        other.says.push(("cookie", cookie.clone()));
+        let page = other.asks("GET", target, NAVIGATION).await;
+        // It only says which page was wanted: a sign-in for that page begins.
+        assert!(
+            page.status == 302 && page.header("location").starts_with(&world.emulator.authority()),
+            "{cookie}: {} {}",
+            page.status,
+            page.body
+        );
+        assert!(other.cookie("entrada").is_none(), "{cookie}");
+    }
+    assert_eq!(world.emulator.control().token_calls(), before);
+    assert_eq!(maya.opens(&callback).await.path_and_query(), "/x");
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ async fn a_callback_that_is_not_as_entra_sent_it_redeems_nothing() {
     // Once.
     let page =
         maya.asks("GET", &with(&callback, &[("code", code), ("state", state)]), NAVIGATION).await;
-    assert_eq!((page.status, page.header("location")), (303, "/"));
+    assert_eq!((page.status, page.header("location")), (303, "/x"));
     assert_eq!(world.emulator.control().token_calls(), before + 1);
 }
 

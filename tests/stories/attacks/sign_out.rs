@@ -102,7 +102,7 @@ async fn the_front_channel_ends_nothing_by_a_guess_a_cookie_or_an_id_of_ours() {
             HttpVersion::Two,
             "GET",
             &format!("{FRONT}?sid={sid}&iss=https://evil.example"),
-            &[("cookie", "entrada=x")]
+            &[("cookie", &format!("{}=x", maya.with_port("entrada")))]
         )
         .await
         .status,
@@ -205,8 +205,9 @@ async fn attack_a_full_queue_of_guesses_delays_no_sign_out_also_when_its_client_
         began.elapsed()
     });
     let store = Arc::clone(&world.internals().process.live);
+    let session = format!("entrada-{}=", world.address.port());
     for cookie in &cookies {
-        let id = cookie.split_once("entrada=").unwrap().1.split(';').next().unwrap();
+        let id = cookie.split_once(&session).unwrap().1.split(';').next().unwrap();
         while store.peek(id).is_some() {
             assert!(began.elapsed() < Duration::from_secs(10), "the sign-out was lost");
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -289,7 +290,7 @@ async fn an_old_cookie_opens_nothing_however_the_session_ended() {
                     .get_all("set-cookie")
                     .iter()
                     .map(|it| it.to_str().unwrap())
-                    .find(|it| it.starts_with("entrada=;"))
+                    .find(|it| it.starts_with(&format!("{}=;", maya.with_port("entrada"))))
                     .unwrap();
                 // The attributes that it was set with: else a browser keeps the old one.
                 for part in ["Max-Age=0", "HttpOnly", "SameSite=Lax", "Path=/"] {

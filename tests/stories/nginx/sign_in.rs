@@ -36,6 +36,18 @@ async fn a_stranger_is_sent_to_sign_in_and_comes_back_to_his_page() {
 }
 
 #[tokio::test]
+async fn a_long_link_comes_back_whole_through_nginx() {
+    let Some(front) = NginxFront::start().await else { return };
+    for bytes in [1500, 3000, 6500] {
+        let link = format!("/reports?year=2026&q={}", "%20a%26".repeat(bytes / 7));
+        let mut maya = front.browser();
+        let page = maya.visits(&link).await;
+        assert!(page.is_the_sign_in_at_entra(), "{bytes}: {} {}", page.status, page.body);
+        assert_eq!(maya.signs_in_as(MAYA).await.path_and_query(), link, "{bytes}");
+    }
+}
+
+#[tokio::test]
 async fn a_rule_that_wants_a_stronger_proof_leads_through_entra_to_the_page() {
     let strong = "[[access.rule]]\npath = \"/strong/**\"\nallow = { acrs = [\"c1\"] }\n";
     let Some(front) =

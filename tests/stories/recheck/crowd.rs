@@ -62,7 +62,7 @@ async fn p2_an_hour_without_entra_signs_none_of_ten_thousand_out_and_asks_it_few
 
 /// When Entra last said yes to a session, which is still there.
 fn heard_at(world: &World, cookie: &str) -> u64 {
-    let session = world.internals().process.live.peek(cookie.strip_prefix("entrada=").unwrap());
+    let session = world.internals().process.live.peek(cookie.split_once('=').unwrap().1);
     session.expect("somebody was signed out").standing().answered()
 }
 
@@ -81,9 +81,10 @@ async fn crowd(world: &World, browser: &TestBrowser, count: u64) -> Vec<String> 
     let session = sidecar.process.live.peek(&browser.cookie("entrada").unwrap()).unwrap();
     // Entra's refresh tokens are good for more than once.
     let grant = session.standing().lease().await.refresh_token().unwrap().clone();
+    let name = browser.with_port("entrada");
     let mut tasks = tokio::task::JoinSet::new();
     for task in 0..AT_ONCE {
-        let (sidecar, grant) = (Arc::clone(&sidecar), grant.clone());
+        let (sidecar, grant, name) = (Arc::clone(&sidecar), grant.clone(), name.clone());
         tasks.spawn(async move {
             let mut out = Vec::new();
             for at in (task..count).step_by(usize::try_from(AT_ONCE).unwrap()) {
@@ -95,7 +96,7 @@ async fn crowd(world: &World, browser: &TestBrowser, count: u64) -> Vec<String> 
                 let id = sidecar.process.store.save(id, &session).await;
                 // As a sign-in does; a little earlier each.
                 session.standing().set_due_in(sidecar.process.clock.now(), 1620 + at * 180 / count);
-                out.push(format!("entrada={}", id.expose()));
+                out.push(format!("{name}={}", id.expose()));
             }
             out
         });

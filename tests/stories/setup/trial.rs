@@ -44,10 +44,13 @@ async fn an_admin_enters_tests_and_turns_on_and_the_first_worker_comes_in() {
         assert!(page.body.contains(says), "{says}: {}", page.body);
     }
     let again = admin.asks("GET", &page.path_and_query(), NAVIGATION).await;
+    assert_eq!((again.status, &again.body), (200, &page.body), "sent twice, it is shown twice");
+    world.world.later(11);
+    let again = admin.asks("GET", &page.path_and_query(), NAVIGATION).await;
     assert_eq!(
         (again.status, again.header("location")),
         (303, "/oauth2/setup"),
-        "a reload of the result leads elsewhere"
+        "a later reload of the result leads elsewhere"
     );
     assert!(!is_signed_in(&mut admin).await, "a test began a session");
     assert_eq!(

@@ -34,16 +34,21 @@ async fn back_reload_and_a_stale_bookmark_never_end_in_an_error() {
     let page = maya.opens(&callback).await;
     assert_eq!(page.path_and_query(), "/x");
     let calls = world.emulator.control().token_calls();
-    // Back, or reload: still signed in, so to the front page.
-    let page = maya.opens(&callback).await;
-    assert_eq!((page.status, page.path_and_query()), (200, "/".to_owned()));
+    // Back, or reload, at once and later: still signed in, so to the page.
+    for seconds in [0, 11, 580, 20] {
+        world.later(seconds);
+        let page = maya.opens(&callback).await;
+        assert_eq!((page.status, page.path_and_query()), (200, "/x".to_owned()), "{seconds}");
+    }
     assert_eq!(world.emulator.control().token_calls(), calls);
     // A bookmark, a day later.
     maya.forgets();
     world.later(86_400);
     let page = maya.opens(&callback).await;
     assert!(page.is_the_sign_in_at_entra(), "{} {}", page.status, page.body);
+    assert_eq!(maya.signs_in_as(MAYA).await.path_and_query(), "/x");
     // One without any state is explained.
+    maya.forgets();
     let mut bookmark = callback.clone();
     bookmark.set_query(None);
     let page = maya.opens(&bookmark).await;
@@ -64,6 +69,8 @@ async fn a_sign_in_that_takes_too_long_begins_afresh() {
     let page = maya.opens(&callback).await;
     assert!(page.is_the_sign_in_at_entra(), "{} {}", page.status, page.body);
     assert_eq!(world.emulator.control().token_calls(), before);
+    // For the page that she wanted.
+    assert_eq!(maya.signs_in_as(MAYA).await.path_and_query(), "/x");
 }
 
 #[tokio::test]

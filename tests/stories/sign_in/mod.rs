@@ -4,3 +4,4 @@ mod callback;
 mod session;
 mod start;
 mod tokens;
+mod under_way;

@@ -1,6 +1,7 @@
 //! A browser with the features that sign-in needs: cookies, redirects, forms, and fetch metadata.
 
 pub use super::page::BrowserPage;
+use super::page::is_small;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::{BodyExt as _, Full};
@@ -158,6 +159,11 @@ impl TestBrowser {
             let says = if method == Method::POST { FORM } else { NAVIGATION };
             let mut page =
                 self.sends(method.clone(), url.clone(), says, std::mem::take(&mut body)).await;
+            if let Some(onward) = page.onward() {
+                url = url.join(&onward).unwrap();
+                method = Method::GET;
+                continue;
+            }
             if !matches!(page.status, 301 | 302 | 303 | 307) {
                 page.way = way;
                 self.page = page.clone();
@@ -232,6 +238,9 @@ impl TestBrowser {
             }
             None => exchange(stream, request).await,
         };
+        if ours {
+            is_small(&parts, &cookies);
+        }
         self.keeps(url.host_str().unwrap(), &parts.headers);
         remember(&url, &parts.headers);
         // Decodes slashes, so that the text is as a reader sees it.
@@ -269,23 +278,44 @@ impl TestBrowser {
         }
     }
 
-    /// Returns the value of a cookie for the app's site.
+    /// Returns the value of a cookie for the app's site. Names of Entrada's are written without the
+    /// port that they have on http.
     pub fn cookie(&self, name: &str) -> Option<String> {
-        let host = self.home.host_str().unwrap();
+        let (host, name) = (self.home.host_str().unwrap(), self.with_port(name));
         self.jar.iter().find(|it| it.host == host && it.name == name).map(|it| it.value.clone())
     }
 
-    /// Returns the names of all cookies for the app's site.
+    /// Returns the names of all cookies for the app's site, without the port.
     pub fn cookie_names(&self) -> Vec<String> {
         let host = self.home.host_str().unwrap();
-        self.jar.iter().filter(|it| it.host == host).map(|it| it.name.clone()).collect()
+        let session = self.with_port("entrada");
+        let name = |it: &str| match it.strip_prefix(&session) {
+            Some(rest) => format!("entrada{rest}"),
+            None => it.to_owned(),
+        };
+        self.jar.iter().filter(|it| it.host == host).map(|it| name(&it.name)).collect()
     }
 
-    /// Adds a cookie, as a sibling host or a thief would.
+    /// Adds a cookie, as a sibling host or a thief would; its name is without the port.
     pub fn plants(&mut self, name: &str, value: &str) {
-        let host = self.home.host_str().unwrap().to_owned();
+        let (host, name) = (self.home.host_str().unwrap().to_owned(), self.with_port(name));
         self.jar.retain(|it| !(it.host == host && it.name == name));
-        self.jar.push(StoredCookie { host, name: name.to_owned(), value: value.to_owned() });
+        self.jar.push(StoredCookie { host, name, value: value.to_owned() });
+    }
+
+    /// Goes to another program on this host, with the same cookies.
+    pub fn moves_to(&mut self, world: &super::World) {
+        (self.address, self.home) = (world.address, Url::parse(&world.public_url).unwrap());
+    }
+
+    /// Returns the name of one of Entrada's cookies with the port of the site, which is part of it
+    /// on http. Other names stay as they are.
+    pub fn with_port(&self, name: &str) -> String {
+        let rest = name.strip_prefix("entrada").filter(|it| it.is_empty() || it.starts_with('-'));
+        match rest.filter(|_| self.home.scheme() == "http") {
+            Some(rest) => format!("entrada-{}{rest}", self.home.port_or_known_default().unwrap()),
+            None => name.to_owned(),
+        }
     }
 
     /// Deletes all cookies for the app's site.

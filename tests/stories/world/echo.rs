@@ -155,7 +155,7 @@ async fn answer(request: Request<Incoming>, seen: Arc<EchoRecord>) -> Response<E
                 "theirs=1; Path=/",
                 "entrada=planted; Path=/",
                 "__Host-entrada=planted; Path=/; Secure",
-                "entrada-s-12345678=x",
+                "entrada-4180-b=x",
             ] {
                 response.headers_mut().append("set-cookie", HeaderValue::from_static(line));
             }

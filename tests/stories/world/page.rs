@@ -35,6 +35,13 @@ impl BrowserPage {
         self.headers.get(name).map_or("", |it| it.to_str().unwrap())
     }
 
+    /// Returns the address to which the page leads by itself, as browsers follow it.
+    pub fn onward(&self) -> Option<String> {
+        let (_, rest) = self.body.split_once("<meta http-equiv=\"refresh\" content=\"0; url=")?;
+        let (url, _) = rest.split_once('"')?;
+        Some(url.replace("&quot;", "\"").replace("&#x27;", "'").replace("&amp;", "&"))
+    }
+
     pub fn path_and_query(&self) -> String {
         self.url[url::Position::BeforePath..].to_owned()
     }
@@ -63,4 +70,17 @@ impl BrowserPage {
         assert!(all.len() <= 1, "{name} came {} times", all.len());
         all.into_iter().next().unwrap_or_default()
     }
+}
+
+/// Checks what front proxies limit: no redirect of ours has a head of 4 KiB (nginx's
+/// `proxy_buffer_size`), and all our cookies together have less, however many tabs there are.
+pub fn is_small(parts: &http::response::Parts, cookies: &str) {
+    let lines = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    let head = 32 + lines.sum::<usize>();
+    assert!(!parts.status.is_redirection() || head < 4096, "{head} bytes: {:?}", parts.headers);
+    let ours =
+        cookies.split("; ").filter(|it| it.trim_start_matches("__Host-").starts_with("entrada"));
+    let bytes = ours.map(|it| it.len() + 2).sum::<usize>();
+    // Stories plant longer ones.
+    assert!(bytes < 4096 || cookies.len() > 8000, "{bytes} bytes of cookies");
 }
