@@ -74,21 +74,11 @@ fn fits(text: &str) -> bool {
     text.len() <= MAX_RETURN_TO_BYTES && encoded().sum::<usize>() <= MAX_ENCODED_BYTES
 }
 
-/// The complete URL of a place on our own site or on a host that the operator listed. Entra sends
-/// browsers here after a sign-out. It is built only from a `ReturnTo` or from our own page.
+/// The complete URL of our own page to which Entra sends browsers after a sign-out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LandingUrl(String);
 
 impl LandingUrl {
-    /// The URL of a requested place.
-    pub fn at(place: &ReturnTo, site: &Site) -> Self {
-        if place.place.starts_with('/') {
-            Self(format!("{}{}", site.origin(), place.place))
-        } else {
-            Self(place.place.clone())
-        }
-    }
-
     /// The URL of the page that confirms the sign-out.
     pub fn signed_out(site: &Site) -> Self {
         Self(format!("{}{}{}", site.origin(), site.prefix(), own_path::SIGN_OUT))
@@ -163,8 +153,6 @@ mod tests {
             assert_eq!(ReturnTo::parse(place, &site()).as_str(), place);
         }
         assert_eq!(ReturnTo::parse("https://app.example.com/x", &site()).as_str(), "/x");
-        let listed = ReturnTo::parse("https://b.example.com/x", &site());
-        assert_eq!(LandingUrl::at(&listed, &site()).as_str(), "https://b.example.com/x");
         assert_eq!(
             LandingUrl::signed_out(&site()).as_str(),
             "https://app.example.com/oauth2/sign_out"
@@ -259,11 +247,6 @@ mod tests {
         ] {
             let read = ReturnTo::parse(place, &site());
             assert_eq!(read.as_str(), "/", "{place:?}");
-            assert_eq!(
-                LandingUrl::at(&read, &site()).as_str(),
-                "https://app.example.com/",
-                "{place:?}"
-            );
         }
     }
 }

@@ -89,18 +89,20 @@ pub fn start(
 }
 
 /// Returns the address where a browser signs out (OpenID Connect RP-Initiated Logout 1.0) and then
-/// returns to `back`; `None` if Entra publishes no such endpoint.
+/// returns to `back` with `state`; `None` if Entra publishes no such endpoint.
 pub fn sign_out(
     registration: &AppRegistration,
     metadata: &EntraMetadata,
     back: &LandingUrl,
     hint: Option<&str>,
+    state: &str,
 ) -> Option<String> {
     let endpoint = EndSessionUrl::new(metadata.end_session.clone()?).ok()?;
     let back = PostLogoutRedirectUrl::new(back.as_str().to_owned()).ok()?;
     let mut request = LogoutRequest::from(endpoint)
         .set_client_id(ClientId::new(registration.client_id.to_string()))
-        .set_post_logout_redirect_uri(back);
+        .set_post_logout_redirect_uri(back)
+        .set_state(CsrfToken::new(state.to_owned()));
     if let Some(hint) = hint {
         request = request.set_logout_hint(LogoutHint::new(hint.to_owned()));
     }

@@ -87,14 +87,21 @@ impl EntraRegistration {
         }
     }
 
-    /// Returns the address where a browser signs out at Entra and then returns to `back`; `hint` is
-    /// the person's `login_hint`. `None` while the endpoint is not known.
-    pub fn sign_out_url(&self, back: &LandingUrl, hint: Option<&str>) -> Option<String> {
-        authorize::sign_out(
-            self.proofs.current(),
-            &self.authority.source.known()?.metadata,
-            back,
-            hint,
-        )
+    /// Returns the address where a browser signs out at Entra and then returns to `back` with
+    /// `state`; `hint` is the person's `login_hint`. `None` if the endpoint is not known, and Entra
+    /// cannot be asked for it now.
+    pub async fn sign_out_url(
+        &self,
+        back: &LandingUrl,
+        hint: Option<&str>,
+        state: &str,
+    ) -> Option<String> {
+        let snapshot = self.authority.source.snapshot().await.ok()?;
+        authorize::sign_out(self.proofs.current(), &snapshot.metadata, back, hint, state)
+    }
+
+    /// Returns the address at which Entra usually signs people out, without a way back.
+    pub fn usual_sign_out_url(&self) -> String {
+        self.authority.source.usual_sign_out_url()
     }
 }

@@ -85,6 +85,11 @@ impl EntraSource {
         &self.host
     }
 
+    /// The address at which Entra usually signs people out of this tenant.
+    pub fn usual_sign_out_url(&self) -> String {
+        format!("{}/{}/oauth2/v2.0/logout", self.host.address, self.tenant().segment())
+    }
+
     /// The tenant. A domain is resolved once; from then on, its tenant's ID counts.
     pub fn tenant(&self) -> TenantConfig {
         self.known()

@@ -380,7 +380,7 @@ fn landing() -> LandingUrl {
 async fn signing_out_leads_through_entra_and_back() {
     let world = World::start().await;
     world.begin(&SignInHints::default()).await.unwrap();
-    let url = world.entra.sign_out_url(&landing(), Some("O.abc")).unwrap();
+    let url = world.entra.sign_out_url(&landing(), Some("O.abc"), "the state").await.unwrap();
     let place = format!(
         "{}/{}/oauth2/v2.0/logout?",
         world.emulator.authority(),
@@ -392,4 +392,7 @@ async fn signing_out_leads_through_entra_and_back() {
         (sent["post_logout_redirect_uri"].as_str(), sent["logout_hint"].as_str()),
         ("http://localhost:9/oauth2/sign_out", "O.abc")
     );
+    assert_eq!(sent["state"], "the state");
+    let usual = world.entra.usual_sign_out_url();
+    assert_eq!(format!("{usual}?"), place);
 }

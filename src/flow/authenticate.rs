@@ -105,6 +105,6 @@ impl<'a> Exchange<'a> {
 
 impl From<GraceExpired> for Refusal {
     fn from(closed: GraceExpired) -> Self {
-        Self::Closed(closed.0)
+        Self::Closed(closed.seconds, closed.can_sign_in)
     }
 }

@@ -1,6 +1,7 @@
 //! The request that is being processed, as every step sees it.
 
 use super::refusal::Refusal;
+use super::refusal::challenge::SIGN_IN_CHALLENGE;
 use crate::base::return_to::ReturnTo;
 use crate::pages::Page;
 use crate::sidecar::Sidecar;
@@ -8,6 +9,7 @@ use crate::sidecar::app::App;
 use crate::wire::body::Body;
 use crate::wire::inbound::{InboundRequest, language};
 use crate::wire::reply;
+use http::header::{WWW_AUTHENTICATE, X_FRAME_OPTIONS};
 use http::{HeaderMap, Method, Response, StatusCode};
 
 /// Maximum length of a `Location` of ours, in bytes. With the other fields and cookies, the head
@@ -62,6 +64,16 @@ impl Exchange<'_> {
         let pages = &self.sidecar.pages;
         // Requests on their way to the app have no language yet.
         reply::page(status, pages.render(page, language(self.headers)), pages.policy(page))
+    }
+
+    /// Renders the page that a frame shows to someone who is signed out. `start` is the path that
+    /// starts a sign-in.
+    pub(super) fn framed_page(&self, start: String) -> Response<Body> {
+        let mut response = self.page(StatusCode::UNAUTHORIZED, &Page::Framed { start });
+        response.headers_mut().insert(WWW_AUTHENTICATE, SIGN_IN_CHALLENGE);
+        // The only page that may be framed: it has no name, no form and no cookie.
+        response.headers_mut().remove(X_FRAME_OPTIONS);
+        response
     }
 
     /// Renders a refusal in the format and language of the client.

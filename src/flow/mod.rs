@@ -22,6 +22,7 @@ mod sign_in;
 mod sign_in_url;
 mod sign_out;
 mod upkeep;
+mod ways_out;
 
 use crate::base::target::MAX_TARGET_BYTES;
 use crate::sidecar::Sidecar;
@@ -151,6 +152,7 @@ fn respond(
             }
         };
         let mut response = outcome.unwrap_or_else(|refusal| {
+            let refusal = ways_out::add(app, &inbound, facts, refusal);
             facts.cause = Some(refusal.cause());
             refusal.answer(
                 sidecar,

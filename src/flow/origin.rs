@@ -43,6 +43,13 @@ impl Exchange<'_> {
             && says("sec-fetch-dest").is_some_and(|it| it != b"document")
     }
 
+    /// Whether the page would be shown inside another page. Entra's pages cannot be framed, so a
+    /// sign-in would end on an empty frame.
+    pub(super) fn is_in_frame(&self) -> bool {
+        let dest = self.headers.get("sec-fetch-dest").map(HeaderValue::as_bytes);
+        matches!(dest, Some(b"iframe" | b"frame" | b"embed" | b"object"))
+    }
+
     /// Whether one of Entrada's own pages made the browser send this POST. A request without these
     /// headers does not count as such.
     pub(super) fn is_post_of_our_own_page(&self) -> bool {

@@ -7,7 +7,7 @@ use super::refusal::Refusal;
 use super::refusal::challenge::SIGN_IN_CHALLENGE;
 use super::sign_in::begin;
 use super::sign_in::step_up;
-use super::sign_in_url::{start_url, start_url_with_contexts, start_url_with_fragment};
+use super::sign_in_url::{start_url, start_url_with_contexts};
 use crate::access::policy::Permit;
 use crate::base::return_to::ReturnTo;
 use crate::config::access::SignedOutAnswer;
@@ -135,6 +135,8 @@ async fn send_to_sign_in(
     let return_to = exchange.return_to();
     if !redirects(inbound.caller, signed_out) {
         Err(refusal(start_url_with_contexts(&app.site, &return_to, acrs)))
+    } else if exchange.is_in_frame() {
+        Ok(exchange.framed_page(start_url_with_contexts(&app.site, &return_to, acrs)))
     } else if app.keeps_fragment && inbound.target.method() == Method::GET {
         Ok(fragment_page(exchange, &return_to, acrs))
     } else {
@@ -145,7 +147,8 @@ async fn send_to_sign_in(
 /// Returns the page that takes the fragment of its address along to the sign-in. Browsers do not
 /// send it, and a redirect to Entra would lose it.
 fn fragment_page(exchange: &Exchange<'_>, return_to: &ReturnTo, acrs: &[String]) -> Response<Body> {
-    let start = start_url_with_fragment(&exchange.app.site, return_to, acrs);
+    let start = start_url_with_contexts(&exchange.app.site, return_to, acrs);
+    let start = format!("{start}&fragment=kept");
     let mut response = exchange.page(StatusCode::UNAUTHORIZED, &Page::Fragment { start });
     response.headers_mut().insert(WWW_AUTHENTICATE, SIGN_IN_CHALLENGE);
     response

@@ -26,15 +26,6 @@ pub(super) fn start_url(site: &Site, return_to: &ReturnTo) -> String {
     start_url_with_contexts(site, return_to, &[])
 }
 
-/// Like `start_url_with_contexts`, from the page that has added the fragment of the address.
-pub(super) fn start_url_with_fragment(
-    site: &Site,
-    return_to: &ReturnTo,
-    acrs: &[String],
-) -> String {
-    format!("{}&fragment=kept", start_url_with_contexts(site, return_to, acrs))
-}
-
 /// Like `start_url`, and requests one of these authentication contexts.
 pub(super) fn start_url_with_contexts(
     site: &Site,

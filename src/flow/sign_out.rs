@@ -1,35 +1,54 @@
 //! Signs a person out here and then at Entra.
+//!
+//! Whether there is a session makes no difference to where a request may come from, nor to whether
+//! Entra is asked: after a restart, or when the session has expired, one click would otherwise sign
+//! the same person in again.
 
 use super::exchange::Exchange;
 use super::refusal::Refusal;
+use super::sign_in::organization;
 use super::sign_in_url::start_url;
 use crate::base::own_path;
 use crate::base::return_to::{LandingUrl, ReturnTo};
+use crate::entra::EntraRegistration;
 use crate::pages::Page;
+use crate::session::pending::MAX_STATE_CHARS;
+use crate::session::record::Session;
+use crate::sidecar::organizations::OrganizationRegistry;
 use crate::wire::body::Body;
 use crate::wire::inbound::{CallerKind, InboundRequest};
-use crate::wire::reply;
 use http::header::SET_COOKIE;
-use http::{Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
-/// `GET|POST /sign_out?rd=`: ends the session and redirects to Entra's sign-out.
+/// How long a person may take at Entra's sign-out, in seconds.
+const SIGN_OUT_SECONDS: u64 = 600;
+/// The name under which the `state` of every sign-out is sealed.
+const STATE_NAME: &str = "state";
+
+/// `GET|POST /sign_out?rd=`: ends the session and redirects to Entra's sign-out, which leads back
+/// here.
 pub(super) async fn sign_out(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
     exchange.require_method(&[Method::GET, Method::HEAD, Method::POST], "GET, POST")?;
-    let rd = rd(exchange.inbound);
-    let wanted = read_query(exchange);
-    match wanted {
+    let is_post = exchange.inbound.target.method() == Method::POST;
+    if let Some(returned) = parameter(exchange.inbound, "state")
+        .filter(|_| !is_post)
+        .and_then(|it| ReturnedSignOut::open(exchange, &it))
+        // Someone signed in meanwhile.
+        && exchange.load_session().await.is_none()
+    {
+        return signed_out(exchange, returned.rd.as_deref());
+    }
+    let rd = parameter(exchange.inbound, "rd");
+    match wanted(exchange) {
         SignOutQuery::No => Err(Refusal::CrossSite),
-        // There is no session. Entra's sign-out also returns here.
-        _ if exchange.inbound.target.method() != Method::POST
-            && exchange.load_session().await.is_none() =>
-        {
-            Ok(signed_out(exchange, rd.as_deref()))
-        }
         SignOutQuery::Confirm => Ok(confirm_page(exchange, rd.as_deref())),
         SignOutQuery::Yes => end(exchange, rd.as_deref()).await,
     }
 }
 
+/// Whether the person wants to sign out.
 enum SignOutQuery {
     Yes,
     Confirm,
@@ -38,13 +57,14 @@ enum SignOutQuery {
 
 /// Reads whether the person confirmed the sign-out. Requests that another site triggers change
 /// nothing.
-fn read_query(exchange: &Exchange<'_>) -> SignOutQuery {
-    let site = exchange.headers.get("sec-fetch-site").map(http::HeaderValue::as_bytes);
+fn wanted(exchange: &Exchange<'_>) -> SignOutQuery {
+    let site = exchange.headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     if exchange.inbound.target.method() == Method::POST {
-        return if exchange.is_post_of_another_site() {
-            SignOutQuery::No
-        } else {
-            SignOutQuery::Yes
+        return match site {
+            _ if exchange.is_post_of_another_site() => SignOutQuery::No,
+            Some(b"same-origin" | b"none") => SignOutQuery::Yes,
+            _ if exchange.is_post_of_our_own_page() => SignOutQuery::Yes,
+            _ => SignOutQuery::Confirm,
         };
     }
     match site {
@@ -59,22 +79,31 @@ fn read_query(exchange: &Exchange<'_>) -> SignOutQuery {
 
 async fn end(exchange: &Exchange<'_>, rd: Option<&str>) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, app, .. } = *exchange;
+    let former = exchange.ended_session();
     let ended = match exchange.session_id() {
         Some(id) => sidecar.process.store.end(id).await,
         None => None,
     };
-    let who = ended.as_ref().map(|it| it.identity());
-    let hint = who.as_ref().and_then(|it| it.login_hint.as_deref());
-    let back = rd.map_or_else(
-        || LandingUrl::signed_out(&app.site),
-        |it| LandingUrl::at(&ReturnTo::parse(it, &app.site), &app.site),
-    );
-    let entra = who.as_ref().and_then(|it| sidecar.registrations().known(it.member.as_deref()));
-    let at_entra = entra.and_then(|it| it.sign_out_url(&back, hint));
+    let session = ended.or(former);
+    let registration = registration(exchange, session.as_deref()).await;
+    let hint = session.as_ref().and_then(|it| it.identity().login_hint.clone());
+    let at_entra = match &registration {
+        Some(entra) => {
+            let state = ReturnedSignOut::seal(exchange, rd)?;
+            entra.sign_out_url(&LandingUrl::signed_out(&app.site), hint.as_deref(), &state).await
+        }
+        None => None,
+    };
     let mut response = match at_entra {
-        Some(url) => reply::redirect(StatusCode::SEE_OTHER, &url)
-            .ok_or(Refusal::Internal("the address of Entra is not a valid header value"))?,
-        None => signed_out(exchange, rd),
+        Some(url) => exchange.redirect(StatusCode::SEE_OTHER, &url)?,
+        // Without Entra's sign-out, one click would sign the same person in again.
+        None => exchange.page(
+            StatusCode::OK,
+            &Page::SignedOutHere {
+                at_entra: registration.as_ref().unwrap_or(&sidecar.entra).usual_sign_out_url(),
+                is_company_unknown: registration.is_none(),
+            },
+        ),
     };
     // Without its secret, the browser cannot end the sign-ins that it has under way.
     let names = &app.names;
@@ -85,11 +114,89 @@ async fn end(exchange: &Exchange<'_>, rd: Option<&str>) -> Result<Response<Body>
     Ok(response)
 }
 
-fn signed_out(exchange: &Exchange<'_>, rd: Option<&str>) -> Response<Body> {
-    let Exchange { app, .. } = *exchange;
-    let return_to = rd.map_or_else(ReturnTo::home, |it| ReturnTo::parse(it, &app.site));
-    let page = Page::SignedOut { sign_in: start_url(&app.site, &return_to) };
-    exchange.page(StatusCode::OK, &page)
+/// Returns the registration with which the person signed in: that of the session, or else of the
+/// company that this device remembers. `None` if the company is not known.
+async fn registration(
+    exchange: &Exchange<'_>,
+    session: Option<&Session>,
+) -> Option<Arc<EntraRegistration>> {
+    let sidecar = exchange.sidecar;
+    let Some(all) = &sidecar.organizations else { return Some(Arc::clone(&sidecar.entra)) };
+    let member = session.and_then(|it| it.identity().member.clone());
+    if let Some(member) = member {
+        if let Some(known) = sidecar.registrations().known(Some(&member)) {
+            return Some(known);
+        }
+        let found = all.directory().organization_by_id(member.organization).await.ok()??;
+        return all.entra(&found).await.ok();
+    }
+    remembered(exchange, all).await
+}
+
+/// Returns the registration of the company that this device remembers. Anyone can write its cookie,
+/// so looking it up counts as typing it.
+async fn remembered(
+    exchange: &Exchange<'_>,
+    all: &OrganizationRegistry,
+) -> Option<Arc<EntraRegistration>> {
+    // There, nothing is looked up before Entra has said whose account it is.
+    if exchange.sidecar.asks_entra {
+        return Some(Arc::clone(&exchange.sidecar.entra));
+    }
+    let code = organization::last(exchange, str::to_owned)?.code;
+    let asks = || organization::identify_page(exchange, &ReturnTo::home(), &[]);
+    let found = organization::find_by(exchange, all, &code, asks).await.ok()?;
+    all.entra(&found).await.ok()
+}
+
+/// A sign-out at Entra, sealed in the `state` that comes back: the way back then ends here, and
+/// starts no second round.
+#[derive(Deserialize, Serialize)]
+struct ReturnedSignOut {
+    /// Start time, in seconds since 1970.
+    started_at: u64,
+    /// The page that the person requested; validated again when it is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rd: Option<String>,
+}
+
+impl ReturnedSignOut {
+    fn seal(exchange: &Exchange<'_>, rd: Option<&str>) -> Result<String, Refusal> {
+        let Exchange { sidecar, app, .. } = *exchange;
+        let started_at = sidecar.process.clock.now();
+        let sealed = |rd: Option<ReturnTo>| {
+            let rd = rd.map(|it| it.as_str().to_owned());
+            let plain = serde_json::to_vec(&Self { started_at, rd }).unwrap_or_default();
+            sidecar.sign_outs.seal(STATE_NAME, &plain).ok_or(Refusal::Internal("sealing failed"))
+        };
+        let fits = |it: &String| it.len() <= MAX_STATE_CHARS;
+        let page = rd.map(|it| ReturnTo::parse(it, &app.site));
+        let whole = sealed(page.clone())?;
+        if fits(&whole) {
+            return Ok(whole);
+        }
+        let short = sealed(page.map(|it| it.without_query()))?;
+        if fits(&short) { Ok(short) } else { sealed(Some(ReturnTo::home())) }
+    }
+
+    fn open(exchange: &Exchange<'_>, state: &str) -> Option<Self> {
+        let sidecar = exchange.sidecar;
+        let opened = sidecar.sign_outs.open(STATE_NAME, state)?;
+        let returned: Self = serde_json::from_slice(&opened).ok()?;
+        let ends = returned.started_at.saturating_add(SIGN_OUT_SECONDS);
+        (sidecar.process.clock.now() < ends).then_some(returned)
+    }
+}
+
+/// The way back from Entra's sign-out.
+fn signed_out(exchange: &Exchange<'_>, rd: Option<&str>) -> Result<Response<Body>, Refusal> {
+    let site = &exchange.app.site;
+    if let Some(rd) = rd {
+        return exchange.redirect(StatusCode::SEE_OTHER, ReturnTo::parse(rd, site).as_str());
+    }
+    // If Entra did not sign the person out after all, they choose an account there.
+    let sign_in = format!("{}&prompt=select_account", start_url(site, &ReturnTo::home()));
+    Ok(exchange.page(StatusCode::OK, &Page::SignedOut { sign_in }))
 }
 
 fn confirm_page(exchange: &Exchange<'_>, rd: Option<&str>) -> Response<Body> {
@@ -103,7 +210,7 @@ fn confirm_page(exchange: &Exchange<'_>, rd: Option<&str>) -> Response<Body> {
     exchange.page(StatusCode::OK, &page)
 }
 
-fn rd(inbound: &InboundRequest) -> Option<String> {
+fn parameter(inbound: &InboundRequest, name: &str) -> Option<String> {
     let query = inbound.target.query().unwrap_or_default().as_bytes();
-    url::form_urlencoded::parse(query).find(|it| it.0 == "rd").map(|it| it.1.into_owned())
+    url::form_urlencoded::parse(query).find(|it| it.0 == name).map(|it| it.1.into_owned())
 }

@@ -30,6 +30,7 @@ pub(super) fn make_hostile(page: &Page) -> Page {
                 place: word(),
                 command: Some(word()),
             }));
+            it.further = vec![NoticeAction { label: word(), href: link() }];
             it.action = Some(NoticeAction { label: word(), href: link() });
             it.back = it.back.map(|it| AppReturn { app: word(), ..it });
             Page::Notice(it)
@@ -54,6 +55,10 @@ pub(super) fn make_hostile(page: &Page) -> Page {
         Page::NativeConfirm(_) => {
             Page::NativeConfirm(NativeConfirmPage { action: link(), app: word(), site: word() })
         }
+        Page::SignedOutHere { is_company_unknown, .. } => {
+            Page::SignedOutHere { at_entra: link(), is_company_unknown: *is_company_unknown }
+        }
+        Page::Framed { .. } => Page::Framed { start: link() },
         Page::Fragment { .. } => Page::Fragment { start: link() },
         Page::Onward { is_shortened, .. } => {
             Page::Onward { to: link(), is_shortened: *is_shortened }

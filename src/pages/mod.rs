@@ -49,6 +49,7 @@ pub struct Pages {
     policy_without_form_action: HeaderValue,
     policy_with_copy_script: HeaderValue,
     policy_with_fragment_script: HeaderValue,
+    policy_in_frame: HeaderValue,
     has_logged_failure: AtomicBool,
 }
 
@@ -61,16 +62,17 @@ impl Pages {
         let mut warnings = Vec::new();
         let ours = TemplateSet::built_in(&mut warnings);
         let theirs = templates.and_then(|it| overrides::load(&ours, it, &mut warnings));
-        let policy =
-            |scripts: &str, form_action| policy(&ours, theirs.as_ref(), scripts, form_action);
-        let with_script = |source: &str| policy(&format!("; script-src {source}"), "");
+        let policy = |scripts: &str, rest: &str| policy(&ours, theirs.as_ref(), scripts, rest);
+        const NO_FRAMES: &str = "; frame-ancestors 'none'";
+        let with_script = |source: &str| policy(&format!("; script-src {source}"), NO_FRAMES);
         let pages = Self {
-            policy: policy("", "; form-action 'self'"),
+            policy: policy("", &format!("{NO_FRAMES}; form-action 'self'")),
             // Chromium applies `form-action` to redirects after a form as well, and signing in and
             // out continues at Entra and at any address that Entra redirects to.
-            policy_without_form_action: policy("", ""),
+            policy_without_form_action: policy("", NO_FRAMES),
             policy_with_copy_script: with_script(&script::copy_source()),
             policy_with_fragment_script: with_script(&script::fragment_source()),
+            policy_in_frame: policy("", "; form-action 'none'"),
             has_logged_failure: AtomicBool::new(false),
             ours,
             theirs,
@@ -107,6 +109,7 @@ impl Pages {
             // The test sign-in continues at Entra, and a button copies the addresses.
             Page::SetUp(it) if it.is_steps() => &self.policy_with_copy_script,
             Page::Fragment { .. } => &self.policy_with_fragment_script,
+            Page::Framed { .. } => &self.policy_in_frame,
             _ => &self.policy,
         }
     }
@@ -127,7 +130,7 @@ fn policy(
     ours: &TemplateSet,
     theirs: Option<&TemplateSet>,
     scripts: &str,
-    form_action: &str,
+    rest: &str,
 ) -> HeaderValue {
     let mut styles = ours.style().source().to_owned();
     let mut images = "";
@@ -137,8 +140,7 @@ fn policy(
             styles = format!("{styles} {}", theirs.style().source());
         }
     }
-    let text = format!(
-        "default-src 'none'{scripts}; style-src {styles}{images}; base-uri 'none'; frame-ancestors 'none'{form_action}"
-    );
+    let text =
+        format!("default-src 'none'{scripts}; style-src {styles}{images}; base-uri 'none'{rest}");
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }

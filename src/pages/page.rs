@@ -27,6 +27,13 @@ pub enum Page {
         /// The address at which to sign in again.
         sign_in: String,
     },
+    /// The person has been signed out here, and maybe not at Entra.
+    SignedOutHere {
+        /// The address at Entra at which to sign out there.
+        at_entra: String,
+        /// Whether it is not known at which company's Entra the person signed in.
+        is_company_unknown: bool,
+    },
     /// Asks for confirmation before signing out, because another site sent the person here.
     ConfirmSignOut {
         /// The target of the form.
@@ -51,6 +58,11 @@ pub enum Page {
     NativeConfirm(NativeConfirmPage),
     /// Returns to an app if the system does not do so by itself.
     NativeOpen(NativeOpenPage),
+    /// Links to a sign-in from a frame, in which there can be none. The only page that may be framed.
+    Framed {
+        /// The path on this site that starts the sign-in.
+        start: String,
+    },
     /// Takes the fragment of its own address along to a sign-in.
     Fragment {
         /// The path on this site that starts the sign-in; its `rd` receives the fragment.
@@ -82,6 +94,8 @@ pub struct Notice {
     pub next: Vec<String>,
     /// An action to continue with.
     pub action: Option<NoticeAction>,
+    /// Further ways to continue.
+    pub further: Vec<NoticeAction>,
     /// The return address of the mobile app or command line that asked for the sign-in.
     pub back: Option<AppReturn>,
     /// The fix that someone other than the reader makes, and its place.
@@ -225,6 +239,7 @@ impl Page {
             Self::Identify(_) => "identify.html",
             Self::SetUp(it) => it.template(),
             Self::SignedOut { .. } => "signed_out.html",
+            Self::SignedOutHere { .. } => "signed_out_here.html",
             Self::ConfirmSignOut { .. } => "confirm_sign_out.html",
             Self::People(_) => "setup_people.html",
             Self::OnePerson(_) => "setup_person.html",
@@ -234,6 +249,7 @@ impl Page {
             Self::Credential(_) => "setup_credential.html",
             Self::NativeConfirm(_) => "native_confirm.html",
             Self::NativeOpen(_) => "native_open.html",
+            Self::Framed { .. } => "framed.html",
             Self::Fragment { .. } => "fragment.html",
             Self::Onward { .. } => "onward.html",
         }
@@ -247,6 +263,9 @@ impl Page {
             Self::Identify(it) => it.context(),
             Self::SetUp(it) => it.context(),
             Self::SignedOut { sign_in } => context! { sign_in => link(sign_in) },
+            Self::SignedOutHere { at_entra, is_company_unknown } => {
+                context! { at_entra => link(at_entra), is_company_unknown => *is_company_unknown }
+            }
             Self::ConfirmSignOut { action, rd } => {
                 context! { action => link(action), rd => link(rd) }
             }
@@ -259,6 +278,7 @@ impl Page {
             Self::NativeConfirm(it) => {
                 context! { action => link(&it.action), app => it.app.as_str(), site => it.site.as_str() }
             }
+            Self::Framed { start } => context! { start => link(start).map(attribute) },
             Self::Fragment { start } => {
                 context! { start => link(start).map(attribute), script => script::fragment() }
             }
@@ -292,6 +312,7 @@ impl NoticeAction {
 impl Notice {
     fn context(&self, phrases: &NoticePhrases) -> Value {
         let action = self.action.as_ref().and_then(NoticeAction::context);
+        let further: Vec<_> = self.further.iter().filter_map(NoticeAction::context).collect();
         let back = self
             .back
             .as_ref()
@@ -311,6 +332,7 @@ impl Notice {
             next => self.next.clone(),
             remedy => self.remedy.as_deref().map(NoticeRemedy::context),
             action,
+            further,
             back,
             details,
             reference => self.reference.as_str(),

@@ -74,6 +74,7 @@ pub(crate) struct ActionLabels {
     pub(crate) confirm: String,
     pub(crate) try_again: String,
     pub(crate) other_account: String,
+    pub(crate) sign_out: String,
     pub(crate) public_address: String,
 }
 
@@ -82,6 +83,8 @@ pub(crate) struct ActionLabels {
 pub(crate) struct AdviceText {
     pub(crate) ask_admin: String,
     pub(crate) tell_owner: String,
+    pub(crate) signed_in_as: String,
+    pub(crate) new_sign_in: String,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -41,7 +41,15 @@ pub fn samples() -> Vec<(&'static str, Page)> {
         );
     }
     let start = "/oauth2/start?rd=%2Freports&fragment=kept".to_owned();
+    all.push(("framed", Page::Framed { start: START.to_owned() }));
     all.push(("fragment", Page::Fragment { start }));
+    for (name, is_company_unknown) in
+        [("signed-out-here", false), ("signed-out-company-unknown", true)]
+    {
+        let at_entra =
+            "https://login.microsoftonline.com/organizations/oauth2/v2.0/logout".to_owned();
+        all.push((name, Page::SignedOutHere { at_entra, is_company_unknown }));
+    }
     for (name, is_shortened) in [("onward", false), ("onward-shortened", true)] {
         all.push((name, Page::Onward { to: "/reports".to_owned(), is_shortened }));
     }
@@ -111,6 +119,7 @@ fn notice(kind: NoticeKind, status: u16, whose: NoticeParty, title: &str, what: 
         whose,
         next: Vec::new(),
         action: None,
+        further: Vec::new(),
         back: None,
         remedy: None,
         details: Vec::new(),

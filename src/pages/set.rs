@@ -9,7 +9,7 @@ use crate::base::language::Language;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
 
 /// The built-in templates, keyed by file name; the first is the layout of the others.
-pub(super) const TEMPLATES: [(&str, &str); 24] = [
+pub(super) const TEMPLATES: [(&str, &str); 26] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("notice.html", include_str!("templates/notice.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
@@ -21,6 +21,7 @@ pub(super) const TEMPLATES: [(&str, &str); 24] = [
     ("setup_trial.html", include_str!("templates/setup_trial.html")),
     ("setup_sheet.html", include_str!("templates/setup_sheet.html")),
     ("signed_out.html", include_str!("templates/signed_out.html")),
+    ("signed_out_here.html", include_str!("templates/signed_out_here.html")),
     ("confirm_sign_out.html", include_str!("templates/confirm_sign_out.html")),
     ("tabs.html", include_str!("templates/tabs.html")),
     ("admin_layout.html", include_str!("templates/admin_layout.html")),
@@ -32,6 +33,7 @@ pub(super) const TEMPLATES: [(&str, &str); 24] = [
     ("setup_credential.html", include_str!("templates/setup_credential.html")),
     ("native_confirm.html", include_str!("templates/native_confirm.html")),
     ("native_open.html", include_str!("templates/native_open.html")),
+    ("framed.html", include_str!("templates/framed.html")),
     ("fragment.html", include_str!("templates/fragment.html")),
     ("onward.html", include_str!("templates/onward.html")),
 ];

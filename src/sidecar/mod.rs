@@ -138,6 +138,8 @@ pub struct Sidecar {
     pub browsers: BrowserKeys,
     /// Seals the count of rounds in its cookie.
     pub rounds: Envelope,
+    /// Seals sign-outs under way into `state`.
+    pub sign_outs: Envelope,
     /// Seals a visit to the set-up page that started with a link.
     pub visits: Envelope,
     /// State that outlives a reload.
@@ -314,6 +316,7 @@ impl Sidecar {
             pending: seal("sign-in under way, state"),
             browsers: BrowserKeys::new(keyring),
             rounds: seal("sign-in rounds, cookie"),
+            sign_outs: seal("sign-out under way, state"),
             visits: seal("set-up visit"),
             process: Arc::new(process),
         };

@@ -91,7 +91,7 @@ async fn entra_is_down_at_the_start_and_comes_back() {
         world.entra.begin(BACK, &SignInHints::default(), VALUES).await,
         Err(Error::Status { status: 503, .. })
     ));
-    assert_eq!(world.entra.sign_out_url(&landing(), None), None);
+    assert_eq!(world.entra.sign_out_url(&landing(), None, "s").await, None);
     world.emulator.control().be_down(false);
     soon(|| world.entra.ready().is_ok()).await;
     world.redeems("maya").await.unwrap();

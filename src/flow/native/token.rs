@@ -218,7 +218,9 @@ async fn recheck_session(sidecar: &Sidecar, client_sign_in: Guid) -> Result<(), 
             return Err(SIGN_IN_OVER.into());
         };
         if is_due {
-            recheck::wait_for_answer(sidecar, &session).await.map_err(|closed| later(closed.0))?;
+            recheck::wait_for_answer(sidecar, &session)
+                .await
+                .map_err(|closed| later(closed.seconds))?;
         }
         if !session.is_over() {
             return Ok(());

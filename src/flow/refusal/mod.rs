@@ -5,6 +5,7 @@ pub(in crate::flow) mod challenge;
 pub(in crate::flow) mod entra_refusal;
 pub(in crate::flow) mod loops;
 mod notice;
+pub(in crate::flow) mod refused_person;
 pub(in crate::flow) mod unregistered;
 mod words;
 
@@ -29,6 +30,7 @@ use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use loops::LoopEvidence;
 use notice::RefusalWords;
+use refused_person::RefusedPerson;
 use std::sync::Arc;
 use unregistered::Unregistered;
 
@@ -72,6 +74,8 @@ pub(in crate::flow) enum Refusal {
     ContextMissing(Vec<String>),
     /// The access rules deny the request.
     Forbidden,
+    /// The access rules deny the request of a signed-in person, who can choose another account.
+    ForbiddenTo(Box<RefusedPerson>),
     /// The access rules no longer allow a request of which the app already has a part.
     NoLongerAllowed,
     /// A rule needs groups, and neither Entra's token nor Microsoft Graph provided them.
@@ -116,8 +120,10 @@ pub(in crate::flow) enum Refusal {
     /// The directory is unavailable, or the organization is not set up.
     Organization(organizations::Error),
     /// Entra was unreachable for longer than the grace period; contains the seconds until the next
-    /// attempt.
-    Closed(u64),
+    /// attempt, and whether a new sign-in can help.
+    Closed(u64, bool),
+    /// The same for a person who can sign in again; contains the URL.
+    ClosedUntilSignIn(u64, String),
     /// An Entrada access token that is rejected.
     BadToken(BadAccessToken),
     /// The request to the app failed.
@@ -186,7 +192,7 @@ impl Refusal {
             Self::StepUp(_, proof) if proof.claims.is_some() => format!("proof required: {}", proof.name()),
             Self::StepUp(_, proof) => format!("authentication context {} required", proof.name()),
             Self::ContextMissing(acrs) => format!("Entra did not confirm authentication context {}", acrs.join(" or ")),
-            Self::Forbidden => "denied by the access rules".to_owned(),
+            Self::Forbidden | Self::ForbiddenTo(_) => "denied by the access rules".to_owned(),
             Self::NoLongerAllowed => "denied by the access rules before the app answered".to_owned(),
             Self::GroupsUnknown(it) => format!("a rule needs groups that are unknown: {it}"),
             Self::ForeignOrigin => "upgrade from a page of another origin".to_owned(),
@@ -205,7 +211,7 @@ impl Refusal {
             Self::ForApp(it, _) => it.cause(),
             Self::Organization(it) => it.to_string(),
             Self::Entra(it) | Self::SignIn(it, ..) => format!("entra: {it}"),
-            Self::Closed(_) => "Entra could not be asked about the session for longer than [entra] recheck_grace, or not now".to_owned(),
+            Self::Closed(..) | Self::ClosedUntilSignIn(..) => "Entra could not be asked about the session for longer than [entra] recheck_grace, or not now".to_owned(),
             Self::BadToken(it) => it.to_string(),
             Self::Upstream(it) => format!("upstream: {it}"),
             Self::BadForwardAuth(it) => it.to_string(),
@@ -291,18 +297,24 @@ impl Refusal {
             Self::Method(allow) => {
                 headers.insert(ALLOW, HeaderValue::from_static(allow));
             }
-            Self::Closed(seconds)
-            | Self::TooMany(seconds)
-            | Self::LinkMustWait(seconds, _)
-            | Self::TooManyCodes(seconds) => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
-            }
-            _ if words.status == StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
-            }
             _ => {}
         }
+        let is_unavailable = words.status == StatusCode::SERVICE_UNAVAILABLE;
+        if let Some(seconds) = self.wait_seconds().or(is_unavailable.then_some(5)) {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response
+    }
+
+    fn wait_seconds(&self) -> Option<u64> {
+        match self {
+            Self::Closed(seconds, _)
+            | Self::ClosedUntilSignIn(seconds, _)
+            | Self::TooMany(seconds)
+            | Self::LinkMustWait(seconds, _)
+            | Self::TooManyCodes(seconds) => Some(*seconds),
+            _ => None,
+        }
     }
 
     /// Returns the page that asks for the organization again, which a browser gets instead of a
@@ -342,6 +354,7 @@ impl Refusal {
             Self::StepUp(start, proof) => words::step_up(phrases, start, proof),
             Self::ContextMissing(acrs) => words::contexts_missing(phrases, acrs),
             Self::Forbidden => words::forbidden(phrases),
+            Self::ForbiddenTo(it) => words::forbidden_to(phrases, it),
             Self::NoLongerAllowed => words::no_longer_allowed(phrases),
             Self::GroupsUnknown(it) => words::groups_unknown(phrases, it, || {
                 entra_refusal::consent_to_graph(sidecar, app, language)
@@ -368,7 +381,8 @@ impl Refusal {
                 ..it.words(sidecar, app, language)
             },
             Self::Organization(it) => words::organization(phrases, it),
-            Self::Closed(_) => words::closed(phrases),
+            Self::Closed(..) => words::closed(phrases),
+            Self::ClosedUntilSignIn(_, start) => words::closed_until_sign_in(phrases, start),
             Self::BadToken(it) => words::bad_token(phrases, *it),
             Self::Upstream(it) => words::upstream(phrases, it),
             Self::BadForwardAuth(_) | Self::Internal(_) => words::internal(phrases),

@@ -21,6 +21,7 @@ pub(in crate::flow) struct RefusalWords {
     pub(in crate::flow) whose: NoticeParty,
     pub(in crate::flow) next: Vec<String>,
     pub(in crate::flow) action: Option<NoticeAction>,
+    pub(in crate::flow) further: Vec<NoticeAction>,
     pub(in crate::flow) back: Option<AppReturn>,
     pub(in crate::flow) remedy: Option<NoticeRemedy>,
     pub(in crate::flow) details: Vec<RefusalDetail>,
@@ -77,6 +78,7 @@ impl RefusalWords {
             whose,
             next: text.next.clone(),
             action: None,
+            further: Vec::new(),
             back: None,
             remedy: None,
             details: Vec::new(),
@@ -102,6 +104,12 @@ impl RefusalWords {
 
     pub(in crate::flow) fn with(mut self, label: &str, href: &str) -> Self {
         self.action = Some(NoticeAction { label: label.to_owned(), href: href.to_owned() });
+        self
+    }
+
+    /// Adds a further way to continue.
+    pub(in crate::flow) fn or(mut self, label: &str, href: &str) -> Self {
+        self.further.push(NoticeAction { label: label.to_owned(), href: href.to_owned() });
         self
     }
 
@@ -181,6 +189,7 @@ impl RefusalWords {
             whose: self.whose,
             next: self.next.clone(),
             action: self.action.clone(),
+            further: self.further.clone(),
             back: self.back.clone(),
             remedy: self.remedy.clone().map(Box::new),
             details: self.details.iter().map(|it| (it.name.to_owned(), it.value.clone())).collect(),

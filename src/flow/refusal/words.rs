@@ -2,6 +2,7 @@
 
 use super::challenge::RequiredProof;
 use super::notice::RefusalWords;
+use super::refused_person::RefusedPerson;
 use super::unregistered::Unregistered;
 use crate::base::target::AmbiguousTarget;
 use crate::bearer::access_token::BadAccessToken;
@@ -122,6 +123,18 @@ pub(in crate::flow) fn forbidden(phrases: &NoticePhrases) -> RefusalWords {
     .with(&phrases.action.start_page, "/")
 }
 
+/// Like `forbidden`, for a person who can choose another account or sign out.
+pub(in crate::flow) fn forbidden_to(
+    phrases: &NoticePhrases,
+    person: &RefusedPerson,
+) -> RefusalWords {
+    let RefusedPerson { name, other_account, sign_out } = person;
+    let mut words = forbidden(phrases);
+    let who = phrases.advice.signed_in_as.replace("{who}", name);
+    words.next.insert(0, who);
+    words.or(&phrases.action.other_account, other_account).or(&phrases.action.sign_out, sign_out)
+}
+
 /// `consent` is the remedy for an admin if the app does not have consent to read groups yet.
 pub(in crate::flow) fn groups_unknown(
     phrases: &NoticePhrases,
@@ -160,6 +173,13 @@ pub(in crate::flow) fn closed(phrases: &NoticePhrases) -> RefusalWords {
         NoticeParty::Nobody,
         &phrases.down.not_checked,
     )
+}
+
+/// Like `closed`, where a new sign-in can help.
+pub(in crate::flow) fn closed_until_sign_in(phrases: &NoticePhrases, start: &str) -> RefusalWords {
+    let mut words = closed(phrases);
+    words.next.push(phrases.advice.new_sign_in.clone());
+    words.with(&phrases.action.sign_in_again, start)
 }
 
 pub(in crate::flow) fn no_longer_allowed(phrases: &NoticePhrases) -> RefusalWords {

@@ -55,7 +55,7 @@ pub(in crate::flow) async fn finish(
     let visit =
         match gate::enter(exchange, all, &mut super::super::facts::RequestFacts::default()).await {
             Ok(visit) if visit.by() == trial.by => visit,
-            Err(SetUpDenied::Not(refusal @ (Refusal::Organization(_) | Refusal::Closed(_)))) => {
+            Err(SetUpDenied::Not(refusal @ (Refusal::Organization(_) | Refusal::Closed(..)))) => {
                 return Err(refusal);
             }
             _ => return Ok(frame::message_page(exchange, SetUpMessage::TrialOver)),

@@ -2,7 +2,7 @@
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
-use super::super::sign_in_url::{page_url, start_url_with_contexts, start_url_with_fragment};
+use super::super::sign_in_url::{page_url, start_url_with_contexts};
 use super::begin::{SignInStart, start_sign_in};
 use super::organization::{self, OrganizationHint};
 use super::state;
@@ -26,27 +26,29 @@ const MAX_HINT_BYTES: usize = 256;
 pub(in crate::flow) async fn start(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
     exchange.require_method(&[Method::GET, Method::HEAD], "GET")?;
     let start = start_of_query(exchange).await;
+    let is_page = exchange.inbound.caller == CallerKind::Navigation
+        && exchange.inbound.target.method() == Method::GET;
+    if is_page && exchange.is_in_frame() && !has_parameter(exchange, "prompt", Some("none")) {
+        return Ok(exchange.framed_page(same_start(exchange, &start)));
+    }
     // A front proxy redirects here, and browsers keep the fragment across redirects.
-    if exchange.app.keeps_fragment
-        && exchange.inbound.caller == CallerKind::Navigation
-        && exchange.inbound.target.method() == Method::GET
-        && !has_parameter(exchange, "fragment")
-    {
-        let start = with_fragment(exchange, &start);
+    if is_page && exchange.app.keeps_fragment && !has_parameter(exchange, "fragment", None) {
+        let start = format!("{}&fragment=kept", same_start(exchange, &start));
         return Ok(exchange.page(StatusCode::OK, &Page::Fragment { start }));
     }
     start_sign_in(exchange, start).await
 }
 
-fn has_parameter(exchange: &Exchange<'_>, name: &str) -> bool {
+fn has_parameter(exchange: &Exchange<'_>, name: &str, value: Option<&str>) -> bool {
     let query = exchange.inbound.target.query().unwrap_or_default();
-    url::form_urlencoded::parse(query.as_bytes()).any(|it| it.0 == name)
+    url::form_urlencoded::parse(query.as_bytes())
+        .any(|it| it.0 == name && value.is_none_or(|value| it.1 == value))
 }
 
-/// Returns the URL of the same sign-in, from the page that has added the fragment of the address.
-fn with_fragment(exchange: &Exchange<'_>, start: &SignInStart) -> String {
+/// Returns the URL that starts the same sign-in.
+fn same_start(exchange: &Exchange<'_>, start: &SignInStart) -> String {
     let (site, purpose, hints) = (&exchange.app.site, &start.purpose, &start.hints);
-    let mut url = start_url_with_fragment(site, &purpose.return_to(site), purpose.acrs());
+    let mut url = start_url_with_contexts(site, &purpose.return_to(site), purpose.acrs());
     let organization = match &start.at {
         OrganizationHint::Typed(it) => Some(it),
         _ => None,

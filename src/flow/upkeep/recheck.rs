@@ -26,10 +26,14 @@ const OTHER_PROCESS_SECONDS: u64 = 5;
 /// How long an answer is reused for explicit requests (`POST /session/refresh`), in seconds.
 const ANSWER_REUSE_SECONDS: u64 = 60;
 
-/// Entra was unreachable for longer than the grace period; contains the seconds until the next
-/// attempt.
+/// Entra was unreachable for longer than the grace period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::flow) struct GraceExpired(pub(in crate::flow) u64);
+pub(in crate::flow) struct GraceExpired {
+    /// Seconds until the next attempt.
+    pub(in crate::flow) seconds: u64,
+    /// Whether a new sign-in can help: Entra answers, and only this session could not be confirmed.
+    pub(in crate::flow) can_sign_in: bool,
+}
 
 /// The data that a recheck needs while it runs.
 #[derive(Clone)]
@@ -104,7 +108,7 @@ pub(in crate::flow) async fn refresh(
         request.try_once().await;
     }
     if !session.is_over() && !request.has_fresh_answer() && request.can_refresh().await {
-        return Err(request.closed());
+        return Err(request.closed(false));
     }
     Ok((!session.is_over()).then_some(session))
 }
@@ -147,8 +151,9 @@ impl RecheckRequest {
         self.registrations.backoff_seconds(self.session.identity().member.as_deref())
     }
 
-    fn closed(&self) -> GraceExpired {
-        GraceExpired(self.backoff_seconds().max(1))
+    fn closed(&self, is_answered: bool) -> GraceExpired {
+        let seconds = self.backoff_seconds();
+        GraceExpired { seconds: seconds.max(1), can_sign_in: is_answered && seconds == 0 }
     }
 
     /// Whether the session may be served without waiting. Starts a recheck if it is due.
@@ -177,21 +182,22 @@ impl RecheckRequest {
 
     /// Waits for one attempt and checks again.
     async fn wait(&self) -> Result<(), GraceExpired> {
-        self.try_once().await;
+        let is_answered = self.try_once().await;
         if self.session.is_over() || self.now() < self.deadline() {
             Ok(())
         } else {
-            Err(self.closed())
+            Err(self.closed(is_answered))
         }
     }
 
-    async fn try_once(&self) {
+    /// Returns whether the attempt ended in time.
+    async fn try_once(&self) -> bool {
         if self.backoff_seconds() > 0 {
-            return;
+            return false;
         }
         let tried = self.process.background.spawn(self.clone().refresh());
         // A timeout does not stop the attempt: its answer counts for the next request.
-        let _ = tokio::time::timeout(RECHECK_WAIT, tried).await;
+        tokio::time::timeout(RECHECK_WAIT, tried).await.is_ok()
     }
 
     /// Rechecks, unless another task did so while this one waited for the lease.

@@ -236,7 +236,7 @@ async fn a_sign_out_takes_effect_although_its_client_disconnects_right_after_sen
             )
         } else {
             format!(
-                "POST /oauth2/sign_out HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nContent-Length: 0\r\n\r\n"
+                "POST /oauth2/sign_out HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nCookie: {cookie}\r\nContent-Length: 0\r\n\r\n"
             )
         };
         let mut stream = std::net::TcpStream::connect(world.address).unwrap();

@@ -37,6 +37,7 @@ async fn past_the_grace_a_session_is_closed_and_lives_again_when_entra_answers()
         "{}",
         page.body
     );
+    assert!(!page.body.contains("Sign in again"), "a sign-in would not help: {}", page.body);
     // What anybody may see is seen, by nobody.
     let public = maya.asks("GET", "/public/x", SCRIPT).await;
     assert_eq!((public.status, public.app_heard("x-forwarded-user")), (200, String::new()));

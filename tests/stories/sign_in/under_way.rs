@@ -315,7 +315,7 @@ async fn a_fragment_comes_back_where_it_is_kept() {
     let page = maya.asks("GET", "/oauth2/start?rd=%2Fx&login_hint=m%26x&evil=y", NAVIGATION).await;
     assert_eq!(page.status, 200);
     let start = page.onward().unwrap();
-    assert_eq!(start, "/oauth2/start?rd=%2Fx&fragment=kept&login_hint=m%26x");
+    assert_eq!(start, "/oauth2/start?rd=%2Fx&login_hint=m%26x&fragment=kept");
     // Scripts are told as ever, and a plain redirect is what others get.
     assert_eq!(maya.asks("GET", "/shop", SCRIPT).await.status, 401);
     let usual = World::start().await;
