@@ -103,7 +103,7 @@ async fn end(
             (session::finish(exchange, returned, request, facts, &mut trail).await, "signed_in")
         }
     };
-    let (outcome, goes_on) = claims::follow(exchange, &returned, outcome, trail).await;
+    let (outcome, goes_on) = claims::follow(exchange, returned, outcome, trail).await;
     let label = if goes_on { "first_step" } else { label };
     let label = if outcome.is_ok() { label } else { "refused" };
     sidecar.process.metrics.signed_in(label);

@@ -30,7 +30,6 @@ use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use loops::LoopEvidence;
 use notice::RefusalWords;
-use refused_person::RefusedPerson;
 use std::sync::Arc;
 use unregistered::Unregistered;
 
@@ -75,7 +74,7 @@ pub(in crate::flow) enum Refusal {
     /// The access rules deny the request.
     Forbidden,
     /// The access rules deny the request of a signed-in person, who can choose another account.
-    ForbiddenTo(Box<RefusedPerson>),
+    ForbiddenTo(Box<refused_person::RefusedPerson>),
     /// The access rules no longer allow a request of which the app already has a part.
     NoLongerAllowed,
     /// A rule needs groups, and neither Entra's token nor Microsoft Graph provided them.
