@@ -280,7 +280,7 @@ impl Page {
             }
             Self::Framed { start } => context! { start => link(start).map(attribute) },
             Self::Fragment { start } => {
-                context! { start => link(start).map(attribute), script => script::fragment() }
+                context! { start => link(start).map(attribute), fragment_script => script::fragment() }
             }
             Self::Onward { to, is_shortened } => {
                 context! { to => link(to).map(attribute), is_shortened => *is_shortened }

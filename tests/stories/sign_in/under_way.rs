@@ -296,6 +296,7 @@ async fn a_fragment_comes_back_where_it_is_kept() {
     assert!(page.status == 401 && page.header("set-cookie").is_empty(), "{}", page.body);
     let policy = page.header("content-security-policy");
     assert!(policy.contains("script-src 'sha256-") && policy.contains("frame-ancestors 'none'"));
+    assert!(page.body.contains("<script>const start ="), "{}", page.body);
     // Without a script, the sign-in starts all the same.
     let start = page.onward().unwrap();
     assert!(start.starts_with("/oauth2/start?rd=%2Fshop%3Fa%3Db"), "{start}");
