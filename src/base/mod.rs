@@ -4,6 +4,7 @@
 
 pub(crate) mod calendar;
 pub mod certificate;
+pub mod client_secret;
 pub mod clock;
 pub(crate) mod cloud;
 pub mod company_code;

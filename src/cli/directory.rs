@@ -5,6 +5,7 @@ use super::run::runtime;
 use super::terminal::{CommandError, print_line};
 use crate::base::calendar;
 use crate::base::certificate::BadCertificate;
+use crate::base::client_secret::BadClientSecret;
 use crate::base::clock::Clock;
 use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
@@ -12,7 +13,7 @@ use crate::base::secret::Secret;
 use crate::base::site::Site;
 use crate::base::username::Username;
 use crate::config::directory::FirstSignInRule;
-use crate::directory::organization_credential::{BadClientSecret, OrganizationCredential};
+use crate::directory::organization_credential::OrganizationCredential;
 use crate::directory::{Directory, Error};
 use crate::seal::keyring::Keyring;
 use crate::seal::random;
@@ -186,12 +187,13 @@ pub(super) fn first_sign_in(text: &str) -> Result<FirstSignInRule, String> {
 /// it. Never from the command line, which other users of the machine can read.
 pub(super) fn client_secret(path: &Path) -> Result<OrganizationCredential, CommandError> {
     let text = secret_text("client secret", path)?;
-    OrganizationCredential::of_value(text.expose()).map_err(|it| match it {
-        BadClientSecret::SecretId => CommandError::new(format!("{} contains a Secret ID, not a secret", path.display()))
-            .hint("copy the Value, not the Secret ID; it is shown only once, so create a new secret if you no longer have it"),
-        BadClientSecret::Other => {
-            CommandError::new(format!("{} contains no Value of a client secret", path.display())).hint("copy the Value, which is shown only once")
-        }
+    OrganizationCredential::of_value(text.expose()).map_err(|it| {
+        let what = match it {
+            BadClientSecret::SecretId => "contains a Secret ID, not a secret".to_owned(),
+            BadClientSecret::Other => "contains no Value of a client secret".to_owned(),
+            other => format!("contains no Value of a client secret: {other}"),
+        };
+        CommandError::new(format!("{} {what}", path.display())).hint(it.hint())
     })
 }
 

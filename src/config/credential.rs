@@ -7,8 +7,8 @@ use super::server::{TlsFiles, tls};
 use super::source::LocatedKey;
 use super::value_type::ValueType;
 use crate::base::certificate::{ClientCertificate, MAX_PEM_BYTES};
+use crate::base::client_secret;
 use crate::base::credential::ClientCredential;
-use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use std::io::Read as _;
 use std::path::Path;
@@ -88,7 +88,10 @@ pub(super) fn read(
             }
             None
         }
-        _ => key().secret().and_then(|it| is_value(section, it)).map(ClientCredential::Secret),
+        _ => key()
+            .secret()
+            .and_then(|it| client_secret_value(section, &it))
+            .map(ClientCredential::Secret),
     };
     if first.is_none_or(|it| it == "client_secret")
         && by_secret
@@ -120,15 +123,15 @@ fn certificate(
     parsed.map_err(|it| section.add_problem(place, it)).ok()
 }
 
-/// A Secret ID is not a secret, although the portal shows it right next to one.
-fn is_value(section: &ConfigSection<'_>, secret: LocatedValue<Secret>) -> Option<Secret> {
-    if Guid::parse(secret.value.expose()).is_some() {
-        let invalid = InvalidValue::new("this is a Secret ID, not a secret")
-            .hint("copy the Value, not the Secret ID; it is shown only once, so create a new secret if you no longer have it");
-        section.add_problem(&secret.place, invalid);
-        return None;
-    }
-    Some(secret.value)
+fn client_secret_value(
+    section: &ConfigSection<'_>,
+    secret: &LocatedValue<Secret>,
+) -> Option<Secret> {
+    client_secret::read(secret.value.expose())
+        .map_err(|it| {
+            section.add_problem(&secret.place, InvalidValue::new(it.to_string()).hint(it.hint()));
+        })
+        .ok()
 }
 
 fn text(path: &Path) -> Result<Zeroizing<String>, InvalidValue> {

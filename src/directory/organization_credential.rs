@@ -1,8 +1,8 @@
 //! Credential of an organization's sign-in, in the form that is sealed.
 
 use crate::base::certificate::{BadCertificate, ClientCertificate};
+use crate::base::client_secret::{self, BadClientSecret};
 use crate::base::credential::ClientCredential;
-use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 
 /// Represents the operator's token in the sealed text: no client secret's Value starts like this.
@@ -10,19 +10,6 @@ const FEDERATED_MARKER: &str = "-----FEDERATED-----";
 
 /// Allowed length of a Value, in bytes. Entra generates 40 characters.
 const SECRET_VALUE_BYTES: std::ops::RangeInclusive<usize> = 8..=512;
-
-/// Why a text is not the Value of a client secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadClientSecret {
-    /// The Secret ID, which is displayed next to the Value.
-    #[error(
-        "this is the Secret ID; copy the Value, which is shown only once, or create a new secret if you no longer have it"
-    )]
-    SecretId,
-    /// Something else, or empty.
-    #[error("copy the Value of a client secret")]
-    Other,
-}
 
 /// Credential of an organization's sign-in, as far as the database contains it.
 #[derive(Clone, Debug)]
@@ -91,18 +78,12 @@ impl OrganizationCredential {
     /// # Errors
     /// `BadClientSecret` if the text is not a Value.
     pub fn of_value(text: &str) -> Result<Self, BadClientSecret> {
-        let text = text.trim();
-        if Guid::parse(text).is_some() {
-            return Err(BadClientSecret::SecretId);
-        }
+        let secret = client_secret::read(text)?;
+        let text = secret.expose();
         let is_plain = SECRET_VALUE_BYTES.contains(&text.len())
             && text.bytes().all(|it| it.is_ascii_graphic())
             && !text.starts_with("-----");
-        if is_plain {
-            Ok(Self::Secret(ClientSecret(Secret::new(text))))
-        } else {
-            Err(BadClientSecret::Other)
-        }
+        if is_plain { Ok(Self::Secret(ClientSecret(secret))) } else { Err(BadClientSecret::Other) }
     }
 
     /// Parses a certificate with its key, in PEM.

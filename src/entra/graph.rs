@@ -118,11 +118,28 @@ impl Error {
                 matches!(
                     error,
                     super::error::Error::Unreachable { .. }
+                        | super::error::Error::Foreign(_)
                         | super::error::Error::Status { .. }
                         | super::error::Error::Paused(_)
                 )
             }
             _ => false,
+        }
+    }
+
+    /// Whether Graph itself answered, whatever it said.
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::Forbidden | Self::ProofRequired { .. })
+    }
+
+    /// Whether the problem passes without anyone's help. `has_answered` says whether Graph answered
+    /// at least once since the start.
+    pub fn passes(&self, has_answered: bool) -> bool {
+        match self {
+            // There is a session, so Entra was reached.
+            Self::Token(error) => error.passes(true),
+            Self::Interrupted => true,
+            _ => has_answered && self.is_outage(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Requests to one authority host: the documents that it publishes for its tenants.
 
-use super::error::Error;
+use super::error::{Error, ForeignResponse};
 use super::failure::EntraRefusal;
 use super::metadata::{self, BadMetadata, EntraMetadata};
 use super::skew::ClockSkew;
@@ -10,10 +10,12 @@ use crate::base::random::RandomSource;
 use crate::config::entra::TenantConfig;
 use crate::wire::client::HttpClient;
 use bytes::Bytes;
-use http::Request;
-use http::header::ACCEPT;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{Request, Response};
 
 const DISCOVERY_NAME: &str = "discovery endpoint";
+/// Maximum length of a content type in a message, in characters.
+const MAX_CONTENT_TYPE_CHARS: usize = 64;
 
 /// An authority host, and how it is reached; the same for all tenants.
 #[derive(Clone, Debug)]
@@ -53,6 +55,22 @@ impl AuthorityHost {
         metadata.tenant.ok_or(Error::Metadata(BadMetadata::Tenant))
     }
 
+    /// Describes a response that Entra does not send.
+    pub fn foreign(
+        &self,
+        endpoint: &'static str,
+        address: &str,
+        response: &Response<impl AsRef<[u8]>>,
+    ) -> Error {
+        let content_type = response.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+        let content_type = content_type
+            .and_then(|it| it.split(';').next())
+            .map(|it| it.trim().chars().take(MAX_CONTENT_TYPE_CHARS).collect());
+        let proxy = address.parse().ok().and_then(|it| self.client.proxy_of(&it));
+        let status = response.status().as_u16();
+        Error::Foreign(Box::new(ForeignResponse { endpoint, status, content_type, proxy }))
+    }
+
     /// Fetches a published document, and compares the clocks.
     ///
     /// # Errors
@@ -75,10 +93,18 @@ impl AuthorityHost {
         skew.note(response.headers());
         let status = response.status().as_u16();
         match status {
-            200 => Ok(response.into_body()),
+            200 if is_json(&response) => Ok(response.into_body()),
             400..=428 => Err(EntraRefusal::of_body(response.body())
-                .map_or(Error::Status { endpoint, status, retry_after: None }, Error::from)),
-            _ => Err(Error::Status { endpoint, status, retry_after: None }),
+                .map_or_else(|| self.foreign(endpoint, address, &response), Error::from)),
+            429 | 500..=510 => Err(Error::Status { endpoint, status, retry_after: None }),
+            _ => Err(self.foreign(endpoint, address, &response)),
         }
     }
+}
+
+/// Whether a response is JSON, as all of Entra's are, or looks like it.
+pub(super) fn is_json(response: &Response<impl AsRef<[u8]>>) -> bool {
+    let content_type = response.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    content_type.is_some_and(|it| it.contains("json"))
+        || response.body().as_ref().trim_ascii_start().starts_with(b"{")
 }

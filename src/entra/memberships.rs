@@ -8,6 +8,7 @@ use crate::base::clock::Clock;
 use crate::base::guid::Guid;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -56,6 +57,7 @@ pub struct GroupsUnavailable {
 pub struct MembershipCache {
     people: Cache<GroupsSubject, Arc<MembershipEntry>>,
     gate: Mutex<GraphGate>,
+    has_answered: AtomicBool,
     tasks: TaskTracker,
     clock: Clock,
 }
@@ -96,7 +98,7 @@ impl MembershipCache {
             .weigher(|_, it: &Arc<MembershipEntry>| it.weight())
             .time_to_idle(ENTRY_IDLE_TIMEOUT)
             .build();
-        Self { people, gate: Mutex::default(), tasks, clock }
+        Self { people, gate: Mutex::default(), has_answered: AtomicBool::new(false), tasks, clock }
     }
 
     /// Returns the groups of a person as of `since` or later. If they are not known, the first
@@ -127,6 +129,11 @@ impl MembershipCache {
         known.and_then(|it| it.outcome()).unwrap_or_else(|| {
             Err(GroupsUnavailable { cause: Error::Interrupted, until: self.clock.now(), by })
         })
+    }
+
+    /// Whether Graph answered at least once since the start.
+    pub fn has_answered(&self) -> bool {
+        self.has_answered.load(Ordering::Relaxed)
     }
 
     fn next_turn(&self, entry: &MembershipEntry, by: usize, since: u64) -> MembershipTurn {
@@ -165,6 +172,9 @@ impl MembershipCache {
         let at = self.clock.now();
         let outcome = asking.await;
         let now = self.clock.now();
+        if outcome.as_ref().err().is_none_or(Error::is_answer) {
+            self.has_answered.store(true, Ordering::Relaxed);
+        }
         let rest = self.gate().record_outcome(outcome.as_ref().err(), now);
         entry.0.send_modify(|known| match outcome {
             Ok(membership) => {

@@ -3,7 +3,7 @@
 use super::assertion::{self, AssertionRequest};
 use super::error::Error;
 use super::failure::EntraRefusal;
-use super::host::AuthorityHost;
+use super::host::{AuthorityHost, is_json};
 use super::metadata::EntraMetadata;
 use super::oidc::{self, AppRegistration, EntraTokenResponse, RedeemedTokens};
 use super::skew::ClockSkew;
@@ -152,6 +152,7 @@ async fn send(
     skew: &ClockSkew,
     request: HttpRequest,
 ) -> Result<HttpResponse, Error> {
+    let address = request.uri().to_string();
     let response = host
         .client
         .send(request)
@@ -161,8 +162,10 @@ async fn send(
     let status = response.status().as_u16();
     // 429 and 5xx can have an HTML page as body; with other statuses, the body has the details.
     let retry_after = || response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok();
-    if status >= 429 {
+    if matches!(status, 429 | 500..=510) {
         Err(Error::Status { endpoint: ENDPOINT_NAME, status, retry_after: retry_after() })
+    } else if !is_json(&response) || !matches!(status, 200 | 400..=428) {
+        Err(host.foreign(ENDPOINT_NAME, &address, &response))
     } else {
         Ok(response.map(|it| it.to_vec()))
     }

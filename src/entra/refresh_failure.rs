@@ -75,12 +75,15 @@ pub fn of(error: &Error) -> RefreshFailure {
         Error::Paused(seconds) => {
             RefreshFailure::Later { retry_after: Some(*seconds), ours: false }
         }
-        Error::Unreachable { .. }
-        | Error::Metadata(_)
+        Error::Unreachable { .. } => LATER_ON,
+        // Nothing says that these pass: a proxy or a portal answers, or the set-up is wrong.
+        Error::Metadata(_)
         | Error::Keys(_)
         | Error::UnknownKey
-        | Error::Answer => LATER_ON,
-        Error::Address(_) | Error::Credential(_) => OURS,
+        | Error::Foreign(_)
+        | Error::Answer
+        | Error::Address(_)
+        | Error::Credential(_) => OURS,
     }
 }
 
@@ -109,9 +112,11 @@ pub fn scope(error: &Error) -> FailureScope {
     match error {
         // The response does not say whether the tenant or the app sent too many requests.
         Error::Status { status: 429, .. } => FailureScope::Registration,
-        Error::Unreachable { .. } | Error::Status { .. } | Error::Metadata(_) | Error::Keys(_) => {
-            FailureScope::Authority
-        }
+        Error::Unreachable { .. }
+        | Error::Foreign(_)
+        | Error::Status { .. }
+        | Error::Metadata(_)
+        | Error::Keys(_) => FailureScope::Authority,
         Error::Refused(refusal) if refusal.code == Some(ASKED_TOO_OFTEN) => {
             FailureScope::Registration
         }
@@ -256,9 +261,7 @@ mod tests {
         }
         let unreachable =
             Error::Unreachable { endpoint: "token endpoint", cause: client::Error::Timeout };
-        for error in [unreachable, Error::Answer, Error::UnknownKey] {
-            assert_eq!(of(&error), LATER_ON, "{error}");
-        }
+        assert_eq!(of(&unreachable), LATER_ON);
         for (status, retry_after) in [(429, Some(17)), (503, None), (500, None)] {
             let error = Error::Status { endpoint: "token endpoint", status, retry_after };
             assert_eq!(of(&error), RefreshFailure::Later { retry_after, ours: false });
@@ -290,6 +293,9 @@ mod tests {
             assert_eq!(means("invalid_grant", Some(code), None), OURS, "{code}");
         }
         assert_eq!(means("invalid_grant", None, Some("client_mismatch")), OURS);
+        for error in [Error::Answer, Error::UnknownKey] {
+            assert_eq!(of(&error), OURS, "{error}");
+        }
         for invalid in [InvalidToken::Expired, InvalidToken::NotYet, InvalidToken::Times] {
             assert_eq!(of(&Error::Token(invalid)), OURS, "{invalid}");
         }

@@ -241,6 +241,11 @@ impl EntraRegistration {
         self.authority.keep_fresh();
     }
 
+    /// Whether Entra answered at least once since the start.
+    pub fn was_reached(&self) -> bool {
+        self.authority.source.known().is_some()
+    }
+
     /// Whether Entra was reached at least once; a later outage does not change that.
     ///
     /// # Errors
@@ -248,7 +253,7 @@ impl EntraRegistration {
     pub fn ready(&self) -> Result<(), String> {
         match (self.authority.source.known(), self.authority.source.failure()) {
             (Some(_), _) => Ok(()),
-            (None, Some(cause)) => Err(format!("Entra was not reached yet: {cause}")),
+            (None, Some(cause)) => Err(format!("Entra was not reached yet: {}", cause.diagnosis())),
             (None, None) => Err("Entra was not reached yet".to_owned()),
         }
     }

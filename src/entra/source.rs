@@ -222,7 +222,16 @@ impl EntraSource {
             }
             Err(cause) => {
                 if failures == 0 {
-                    tracing::warn!(%cause, cached = self.known().is_some(), "Entra unreachable; using cached metadata and keys");
+                    let cause = cause.diagnosis();
+                    if self.known().is_some() {
+                        tracing::warn!(
+                            cause,
+                            cached = true,
+                            "Entra unreachable; using cached metadata and keys"
+                        );
+                    } else {
+                        tracing::warn!(cause, cached = false, "Entra was not reached yet");
+                    }
                 }
                 failures.saturating_add(1)
             }

@@ -105,6 +105,10 @@ impl<'a> Exchange<'a> {
 
 impl From<GraceExpired> for Refusal {
     fn from(closed: GraceExpired) -> Self {
-        Self::Closed(closed.seconds, closed.can_sign_in)
+        if closed.is_ours {
+            Self::NotCheckable(closed.seconds)
+        } else {
+            Self::Closed(closed.seconds, closed.can_sign_in)
+        }
     }
 }

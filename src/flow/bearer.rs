@@ -64,7 +64,7 @@ pub(super) async fn authenticate(
             return Ok(session);
         }
     }
-    Err(GraceExpired { seconds: 1, can_sign_in: false }.into())
+    Err(GraceExpired { seconds: 1, can_sign_in: false, is_ours: false }.into())
 }
 
 async fn look_up(

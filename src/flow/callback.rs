@@ -4,7 +4,6 @@ use super::exchange::Exchange;
 use super::facts::RequestFacts;
 use super::native;
 use super::refusal::Refusal;
-use super::refusal::entra_refusal;
 use super::setup;
 use super::sign_in::begin::{self, SignInStart};
 use super::sign_in::claims;
@@ -113,9 +112,7 @@ async fn end(
     let is_final = !matches!(outcome, Err(Refusal::TooManyCodes(_)));
     let response = outcome.unwrap_or_else(|refusal| {
         facts.cause = Some(refusal.cause());
-        if let Refusal::SignIn(error, _, entra) = &refusal {
-            entra_refusal::record_refusal(sidecar, app, entra, error, inbound.reference());
-        }
+        refusal.record(sidecar, app, inbound.reference());
         let refusal = match back {
             // These refusals have their own page, which continues the app's sign-in.
             Some(_) if refusal.continues_itself() => refusal,
@@ -162,7 +159,12 @@ async fn tried(
         Some(challenge) => claims::start(exchange, returned, challenge).await,
         None => setup::trial::finish(exchange, trial, outcome).await,
     };
-    EndedSignIn { response: refused_or(exchange, shown, facts), is_final }
+    let response = shown.unwrap_or_else(|refusal| {
+        facts.cause = Some(refusal.cause());
+        refusal.record(exchange.sidecar, exchange.app, exchange.inbound.reference());
+        exchange.refuse(refusal)
+    });
+    EndedSignIn { response, is_final }
 }
 
 /// Finishes a sign-in that an app requested. The app receives a code, and the browser gets no

@@ -14,6 +14,7 @@ mod native;
 mod origin;
 mod proxy;
 mod refusal;
+mod refused_sign_in;
 mod request_line;
 mod route;
 mod session_info;
@@ -154,6 +155,9 @@ fn respond(
         let mut response = outcome.unwrap_or_else(|refusal| {
             let refusal = ways_out::add(app, &inbound, facts, refusal);
             facts.cause = Some(refusal.cause());
+            if refusal.is_of_sign_in(route.begins_sign_in()) {
+                refusal.record(sidecar, app, inbound.reference());
+            }
             refusal.answer(
                 sidecar,
                 app,

@@ -52,6 +52,11 @@ impl Route {
         Self::of_path(target.path(), site, has_native)
     }
 
+    /// Whether a sign-in begins or ends here.
+    pub(super) fn begins_sign_in(self) -> bool {
+        matches!(self, Self::Start | Self::SignIn | Self::Callback | Self::NativeAuthorize)
+    }
+
     /// Returns the route of a path that was not validated yet.
     pub(super) fn of_path(path: &str, site: &Site, has_native: bool) -> Self {
         if path == site.redirect_path() {

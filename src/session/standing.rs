@@ -24,6 +24,7 @@ pub struct EntraStanding {
     /// another caller has asked.
     tries: AtomicU32,
     is_refreshing: AtomicBool,
+    is_unanswered_by_us: AtomicBool,
     required_proof: OnceLock<RequiredProof>,
     /// Proof that Graph, or Entra for a token for Graph, requires before it answers.
     challenge: ArcSwapOption<ClaimsChallenge>,
@@ -65,6 +66,7 @@ impl EntraStanding {
             wait: AtomicU64::new(0),
             tries: AtomicU32::new(0),
             is_refreshing: AtomicBool::new(false),
+            is_unanswered_by_us: AtomicBool::new(false),
             required_proof: OnceLock::new(),
             challenge: ArcSwapOption::empty(),
             refresh_token: Mutex::new(refresh_token),
@@ -133,6 +135,17 @@ impl EntraStanding {
     #[allow(clippy::option_option, reason = "whether to sign in, and whether with claims")]
     pub fn again(&self) -> Option<Option<&ClaimsChallenge>> {
         self.required_proof.get().map(|it| it.0.as_ref())
+    }
+
+    /// Records whether the last question without an answer failed for a cause that the operator can
+    /// fix.
+    pub fn set_unanswered_by_us(&self, is_ours: bool) {
+        self.is_unanswered_by_us.store(is_ours, Ordering::Relaxed);
+    }
+
+    /// Whether the last question without an answer failed for a cause that the operator can fix.
+    pub fn is_unanswered_by_us(&self) -> bool {
+        self.is_unanswered_by_us.load(Ordering::Relaxed)
     }
 
     /// Records whether a question about the session was answered with a challenge. The session

@@ -129,7 +129,7 @@ pub struct RefusedSignInRecord<'a> {
     /// The number after `AADSTS`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aadsts: Option<u32>,
-    /// The OAuth error code.
+    /// The OAuth error code, or a word of Entrada's own.
     pub error: &'a str,
     /// Entra's more specific reason (`suberror`).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,6 +140,9 @@ pub struct RefusedSignInRecord<'a> {
     /// ID to find it in Microsoft's own log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<&'a str>,
+    /// The cause, if it is not an error of Entra.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<&'a str>,
     /// How to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<&'a str>,
@@ -357,6 +360,7 @@ fn refused_as_text(record: &RefusedSignInRecord<'_>) -> String {
         ("suberror", record.suberror),
         ("correlation_id", record.correlation_id),
         ("trace_id", record.trace_id),
+        ("cause", record.cause),
         ("remedy", record.remedy),
         ("place", record.place),
     ];
@@ -458,6 +462,7 @@ mod tests {
             suberror: None,
             correlation_id: Some("c"),
             trace_id: None,
+            cause: None,
             remedy: Some("Create a new client secret."),
             place: None,
         };

@@ -4,7 +4,7 @@
 use super::tls::{self, BadRoots};
 use crate::base::site::is_loopback;
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy;
@@ -17,6 +17,7 @@ use rustls::crypto::aws_lc_rs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Maximum time to establish a TCP connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,6 +43,8 @@ pub struct HttpClient {
 struct HttpProxy {
     tunneled: legacy::Client<TunneledClient, Full<Bytes>>,
     matcher: Arc<Matcher>,
+    address: Uri,
+    auth: Option<HeaderValue>,
 }
 
 /// The reason why a client could not be created.
@@ -68,6 +71,19 @@ pub enum Error {
     /// No connection could be established; the text is the cause.
     #[error("{0}")]
     Connect(String),
+    /// The proxy opened no connection.
+    #[error(
+        "the proxy {proxy} opened no connection{}: {cause}",
+        status.map(|it| format!(" and returned status {it}")).unwrap_or_default()
+    )]
+    Proxy {
+        /// Its host and port.
+        proxy: String,
+        /// The HTTP status with which it refused.
+        status: Option<u16>,
+        /// The cause.
+        cause: String,
+    },
     /// The response did not arrive in time.
     #[error("no answer within {} s", RESPONSE_TIMEOUT.as_secs())]
     Timeout,
@@ -118,6 +134,12 @@ impl HttpClient {
         Ok(Self { direct: pool().build(direct), proxy })
     }
 
+    /// Returns the host and port of the proxy that requests to this address take.
+    pub fn proxy_of(&self, uri: &Uri) -> Option<String> {
+        let proxy = self.proxy.as_ref().filter(|_| !uri.host().is_some_and(is_loopback))?;
+        proxy.matcher.intercept(uri).map(|_| proxy.name())
+    }
+
     /// Sends a request once.
     ///
     /// # Errors
@@ -136,14 +158,21 @@ impl HttpClient {
                 .proxy
                 .as_ref()
                 .filter(|it| !local && it.matcher.intercept(request.uri()).is_some());
-            let (head, body) = match proxy {
+            let uri = request.uri().clone();
+            let response = match proxy {
                 Some(proxy) => proxy.tunneled.request(request).await,
                 None => self.direct.request(request).await,
-            }
-            .map_err(|it| {
-                if it.is_connect() { Error::Connect(chain(&it)) } else { Error::Broken(chain(&it)) }
-            })?
-            .into_parts();
+            };
+            let (head, body) = match (response, proxy) {
+                (Ok(response), _) => response.into_parts(),
+                (Err(cause), Some(proxy)) if cause.is_connect() => {
+                    return Err(proxy.failure(&uri, chain(&cause)).await);
+                }
+                (Err(cause), None) if cause.is_connect() => {
+                    return Err(Error::Connect(chain(&cause)));
+                }
+                (Err(cause), _) => return Err(Error::Broken(chain(&cause))),
+            };
             let body = Limited::new(body, MAX_RESPONSE_BODY_BYTES)
                 .collect()
                 .await
@@ -168,9 +197,51 @@ impl HttpProxy {
             .build()
             .intercept(&Uri::from_static("https://host.invalid/"))?;
         let tunnel = tunnel(&intercept, direct)?;
+        let (address_of_proxy, auth) = (intercept.uri().clone(), intercept.basic_auth().cloned());
         let matcher = Matcher::builder().https(address).no(no_proxy).build();
         let tunneled = pool().build(TunneledClient::from((tunnel, config.clone())));
-        Some(Self { tunneled, matcher: Arc::new(matcher) })
+        Some(Self { tunneled, matcher: Arc::new(matcher), address: address_of_proxy, auth })
+    }
+
+    fn name(&self) -> String {
+        let (host, port) = self.place();
+        format!("{host}:{port}")
+    }
+
+    fn place(&self) -> (&str, u16) {
+        let default = if self.address.scheme_str() == Some("https") { 443 } else { 80 };
+        (self.address.host().unwrap_or_default(), self.address.port_u16().unwrap_or(default))
+    }
+
+    /// Returns why the proxy opened no connection. Its tunnel reports no status, so a refusal is
+    /// asked for once more.
+    async fn failure(&self, uri: &Uri, cause: String) -> Error {
+        let is_refusal =
+            cause.contains("tunnel error") && self.address.scheme_str() == Some("http");
+        let status = match uri.host().filter(|_| is_refusal) {
+            Some(host) => tokio::time::timeout(CONNECT_TIMEOUT, self.status(host)).await,
+            None => Ok(None),
+        };
+        Error::Proxy { proxy: self.name(), status: status.ok().flatten(), cause }
+    }
+
+    /// Returns the status of the proxy's answer to CONNECT (RFC 9110 section 9.3.6), unless it
+    /// opens a connection.
+    async fn status(&self, host: &str) -> Option<u16> {
+        let mut stream = tokio::net::TcpStream::connect(self.place()).await.ok()?;
+        let mut head = format!("CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n").into_bytes();
+        if let Some(auth) = &self.auth {
+            head.extend_from_slice(b"Proxy-Authorization: ");
+            head.extend_from_slice(auth.as_bytes());
+            head.extend_from_slice(b"\r\n");
+        }
+        head.extend_from_slice(b"\r\n");
+        stream.write_all(&head).await.ok()?;
+        // "HTTP/1.1 407"
+        let mut line = [0; 12];
+        stream.read_exact(&mut line).await.ok()?;
+        let status = std::str::from_utf8(line.get(9..)?).ok()?.parse().ok()?;
+        (line.starts_with(b"HTTP/1.") && (300..600).contains(&status)).then_some(status)
     }
 }
 
@@ -221,7 +292,6 @@ impl std::fmt::Debug for HttpClient {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
     fn client(environment: &[(&str, &str)]) -> Result<HttpClient, BadHttpClient> {
@@ -294,7 +364,8 @@ mod tests {
         let client =
             client(&[("https_proxy", &format!("http://maya:secret@127.0.0.1:{port}"))]).unwrap();
         let error = ask(&client, "https://login.example.com/x").await.unwrap_err();
-        assert!(matches!(&error, Error::Connect(_)), "{error}");
+        let Error::Proxy { proxy, .. } = &error else { panic!("{error}") };
+        assert_eq!(*proxy, format!("127.0.0.1:{port}"));
         assert!(!error.to_string().contains("secret"), "{error}");
         let received = received.await.unwrap();
         assert!(received.starts_with("CONNECT login.example.com:443 HTTP/1.1\r\n"), "{received}");

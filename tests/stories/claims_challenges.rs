@@ -176,7 +176,7 @@ async fn a_403_of_graph_for_another_reason_is_no_missing_consent() {
     let page = grace.visits("/group/x").await;
     assert_eq!(page.status, 503);
     assert!(
-        page.body.contains("refused to return them")
+        page.body.contains("could not read them from Microsoft Graph")
             && page.body.contains("Microsoft Graph returned status 403 (AccessDenied)")
             && page.body.contains("<dd>The app’s owner</dd>")
             && !page.body.contains("consent"),

@@ -50,4 +50,5 @@ mod token_rules;
 mod tools;
 mod tunnels;
 mod verify;
+mod who_has_to_act;
 mod world;

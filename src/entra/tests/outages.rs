@@ -1,5 +1,6 @@
 //! Entra is down, learns new keys late, or sends nonsense.
 
+use super::super::error::ForeignResponse;
 use super::super::oidc::AppRegistration;
 use super::*;
 
@@ -146,6 +147,13 @@ async fn nobody_listens_at_the_authority() {
     );
 }
 
+/// What is made of an answer that Entra does not send.
+fn foreign(status: u16) -> Error {
+    let content_type = Some("application/json".to_owned());
+    let endpoint = "discovery endpoint";
+    Error::Foreign(Box::new(ForeignResponse { endpoint, status, content_type, proxy: None }))
+}
+
 /// Answers every request on a socket with the same JSON.
 async fn always(status: u16, body: &'static str) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -173,12 +181,8 @@ async fn an_authority_that_talks_nonsense_is_named() {
         "id_token":"e30.secret.secret","access_token":"secret","token_type":"Bearer"}"#;
     for (status, body, expected) in [
         (200, "<html>", Error::Metadata(BadMetadata::Malformed)),
-        (302, "", Error::Status { endpoint: "discovery endpoint", status: 302, retry_after: None }),
-        (
-            404,
-            "<html>",
-            Error::Status { endpoint: "discovery endpoint", status: 404, retry_after: None },
-        ),
+        (302, "", foreign(302)),
+        (404, "<html>", foreign(404)),
         (
             429,
             "{\"error\":\"x\"}",

@@ -61,15 +61,19 @@ pub(in crate::flow) fn words(
                 again,
             )
         }
-        _ => {
-            let shape = unavailable(NoticeParty::Nobody);
-            with_retry(
-                phrases,
-                RefusalWords::under(&phrases.title.not_now, shape, &phrases.sign_in.unreachable),
-                again,
-            )
-        }
+        error => with_retry(phrases, no_answer(phrases, error, entra.was_reached()), again),
     }
+}
+
+/// Entra did not answer as it does. People are told that it passes only if it is known to.
+fn no_answer(phrases: &NoticePhrases, error: &entra::Error, was_reached: bool) -> RefusalWords {
+    let title = &phrases.title.not_now;
+    if error.passes(was_reached) {
+        let shape = unavailable(NoticeParty::Nobody);
+        return RefusalWords::under(title, shape, &phrases.sign_in.unreachable);
+    }
+    RefusalWords::under(title, unavailable(NoticeParty::AppOwner), &phrases.sign_in.not_reached)
+        .detail("Cause", "cause", Some(&error.diagnosis()))
 }
 
 /// The key of the token is published neither for the tenant nor for this app.
@@ -309,38 +313,50 @@ fn to_notice_remedy(found: aadsts::Remedy) -> NoticeRemedy {
     NoticeRemedy { reader, what: found.fix, place: found.place, command: found.command }
 }
 
-/// Counts a refusal by Entra and logs it for the operator. Other errors appear in the request's log
-/// line.
+/// Counts a refused sign-in by who can fix it, and logs it for the operator with the reference that
+/// the page shows.
 pub(in crate::flow) fn record_refusal(
     sidecar: &Sidecar,
     app: &App,
-    entra: &EntraRegistration,
-    error: &entra::Error,
-    request_id: &str,
+    reference: &str,
+    refused: RefusedSignIn<'_>,
 ) {
-    let entra::Error::Refused(refusal) = error else { return };
-    let entry = entry(refusal);
-    let language = Language::English;
-    let whose = entry.map_or_else(
-        || general(sidecar.pages.phrases(language), refusal).whose,
-        |it| party_of(it.whose),
-    );
+    let RefusedSignIn { entra, error, whose, reason, cause } = refused;
     sidecar.process.metrics.refused(whose.name());
-    let ours = refusal.is_of_the_app()
-        || matches!(whose, NoticeParty::AppOwner | NoticeParty::SignInService);
-    let remedy = remedy(&names(app, entra), language, refusal, entry);
+    let refusal = match error {
+        Some(entra::Error::Refused(refusal)) => Some(&**refusal),
+        _ => None,
+    };
+    let is_of_the_app = refusal.is_some_and(EntraRefusal::is_of_the_app);
+    let ours = is_of_the_app || matches!(whose, NoticeParty::AppOwner | NoticeParty::SignInService);
+    let language = Language::English;
+    let remedy = refusal.and_then(|it| remedy(&names(app, entra), language, it, entry(it)));
     sidecar.process.log.refused(&log::RefusedSignInRecord {
         time_ms: sidecar.process.clock.now_millis(),
         event: "sign_in_refused",
         level: if ours { "WARN" } else { "INFO" },
-        request_id,
+        request_id: reference,
         whose: whose.name(),
-        aadsts: refusal.code,
-        error: &refusal.error,
-        suberror: refusal.suberror.as_deref(),
-        correlation_id: refusal.correlation_id.as_deref(),
-        trace_id: refusal.trace_id.as_deref(),
+        aadsts: refusal.and_then(|it| it.code),
+        error: refusal.map_or(&reason, |it| &it.error),
+        suberror: refusal.and_then(|it| it.suberror.as_deref()),
+        correlation_id: refusal.and_then(|it| it.correlation_id.as_deref()),
+        trace_id: refusal.and_then(|it| it.trace_id.as_deref()),
+        cause: refusal.is_none().then_some(&*cause),
         remedy: remedy.as_ref().map(|it| it.what.as_str()),
         place: remedy.as_ref().map(|it| it.place.as_str()),
     });
+}
+
+/// What is known about a refused sign-in.
+pub(in crate::flow) struct RefusedSignIn<'a> {
+    /// Where the sign-in began.
+    pub(in crate::flow) entra: &'a EntraRegistration,
+    /// Entra's error, if there is one.
+    pub(in crate::flow) error: Option<&'a entra::Error>,
+    pub(in crate::flow) whose: NoticeParty,
+    /// A stable word.
+    pub(in crate::flow) reason: String,
+    /// The cause for the log.
+    pub(in crate::flow) cause: String,
 }

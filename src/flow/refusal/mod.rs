@@ -14,7 +14,7 @@ use crate::bearer::access_token::BadAccessToken;
 use crate::directory::{self, first_sign_in};
 use crate::entra::invalid::InvalidToken;
 use crate::entra::{self, EntraRegistration, graph};
-use crate::pages::{AppReturn, IdentifyPage, Page};
+use crate::pages::{AppReturn, IdentifyPage, NoticeParty, Page};
 use crate::seal::jwk::KeyDerivationError;
 use crate::sidecar::Sidecar;
 use crate::sidecar::app::App;
@@ -123,6 +123,8 @@ pub(in crate::flow) enum Refusal {
     Closed(u64, bool),
     /// The same for a person who can sign in again; contains the URL.
     ClosedUntilSignIn(u64, String),
+    /// Like `Closed`, but the app's owner can fix the cause.
+    NotCheckable(u64),
     /// An Entrada access token that is rejected.
     BadToken(BadAccessToken),
     /// The request to the app failed.
@@ -209,8 +211,9 @@ impl Refusal {
             Self::Unregistered(it) => it.to_string(),
             Self::ForApp(it, _) => it.cause(),
             Self::Organization(it) => it.to_string(),
-            Self::Entra(it) | Self::SignIn(it, ..) => format!("entra: {it}"),
+            Self::Entra(it) | Self::SignIn(it, ..) => format!("entra: {}", it.diagnosis()),
             Self::Closed(..) | Self::ClosedUntilSignIn(..) => "Entra could not be asked about the session for longer than [entra] recheck_grace, or not now".to_owned(),
+            Self::NotCheckable(_) => "Entra could not be asked about the session for longer than [entra] recheck_grace, because of an error of the app registration or the set-up".to_owned(),
             Self::BadToken(it) => it.to_string(),
             Self::Upstream(it) => format!("upstream: {it}"),
             Self::BadForwardAuth(it) => it.to_string(),
@@ -309,6 +312,7 @@ impl Refusal {
         match self {
             Self::Closed(seconds, _)
             | Self::ClosedUntilSignIn(seconds, _)
+            | Self::NotCheckable(seconds)
             | Self::TooMany(seconds)
             | Self::LinkMustWait(seconds, _)
             | Self::TooManyCodes(seconds) => Some(*seconds),
@@ -341,6 +345,11 @@ impl Refusal {
         }
     }
 
+    /// Returns who can fix the cause.
+    pub(in crate::flow) fn whose(&self, sidecar: &Sidecar, app: &App) -> NoticeParty {
+        self.words(sidecar, app, Language::English).whose
+    }
+
     fn words(&self, sidecar: &Sidecar, app: &App, language: Language) -> RefusalWords {
         let phrases = sidecar.pages.phrases(language);
         match self {
@@ -355,9 +364,12 @@ impl Refusal {
             Self::Forbidden => words::forbidden(phrases),
             Self::ForbiddenTo(it) => words::forbidden_to(phrases, it),
             Self::NoLongerAllowed => words::no_longer_allowed(phrases),
-            Self::GroupsUnknown(it) => words::groups_unknown(phrases, it, || {
-                entra_refusal::consent_to_graph(sidecar, app, language)
-            }),
+            Self::GroupsUnknown(it) => {
+                let has_answered = sidecar.process.memberships.has_answered();
+                words::groups_unknown(phrases, it, has_answered, || {
+                    entra_refusal::consent_to_graph(sidecar, app, language)
+                })
+            }
             Self::ForeignOrigin => words::foreign_origin(phrases),
             Self::CrossSite => words::cross_site(phrases),
             Self::NoPendingSignIn(start) => words::no_pending_sign_in(phrases, start),
@@ -382,6 +394,7 @@ impl Refusal {
             Self::Organization(it) => words::organization(phrases, it),
             Self::Closed(..) => words::closed(phrases),
             Self::ClosedUntilSignIn(_, start) => words::closed_until_sign_in(phrases, start),
+            Self::NotCheckable(_) => words::not_checkable(phrases),
             Self::BadToken(it) => words::bad_token(phrases, *it),
             Self::Upstream(it) => words::upstream(phrases, it),
             Self::BadForwardAuth(_) | Self::Internal(_) => words::internal(phrases),

@@ -139,6 +139,7 @@ pub(in crate::flow) fn forbidden_to(
 pub(in crate::flow) fn groups_unknown(
     phrases: &NoticePhrases,
     error: &graph::Error,
+    has_graph_answered: bool,
     consent: impl FnOnce() -> Option<NoticeRemedy>,
 ) -> RefusalWords {
     let words = |whose, text| {
@@ -149,18 +150,18 @@ pub(in crate::flow) fn groups_unknown(
             remedy: consent(),
             ..words(NoticeParty::Admin, &phrases.down.groups_without_consent)
         },
-        it if it.is_outage() => words(NoticeParty::Nobody, &phrases.down.groups_unavailable),
+        it if it.passes(has_graph_answered) => {
+            words(NoticeParty::Nobody, &phrases.down.groups_unavailable)
+        }
         it if it.challenge().is_some() => {
             words(NoticeParty::Admin, &phrases.down.groups_need_proof)
                 .with_remedy(NoticeParty::Admin, &phrases.down.groups_need_proof_remedy)
         }
-        it @ (graph::Error::Status { .. } | graph::Error::Answer | graph::Error::Elsewhere) => {
-            words(NoticeParty::AppOwner, &phrases.down.groups_refused).detail(
-                "Cause",
-                "cause",
-                Some(&it.to_string()),
-            )
-        }
+        it if !matches!(it, graph::Error::TooMany | graph::Error::NoRefreshToken) => words(
+            NoticeParty::AppOwner,
+            &phrases.down.groups_refused,
+        )
+        .detail("Cause", "cause", Some(&it.to_string())),
         _ => words(NoticeParty::AppOwner, &phrases.down.groups_too_many)
             .with_remedy(NoticeParty::AppOwner, &phrases.down.groups_too_many_remedy),
     }
@@ -180,6 +181,16 @@ pub(in crate::flow) fn closed_until_sign_in(phrases: &NoticePhrases, start: &str
     let mut words = closed(phrases);
     words.next.push(phrases.advice.new_sign_in.clone());
     words.with(&phrases.action.sign_in_again, start)
+}
+
+/// Like `closed`, but the cause is not known to pass.
+pub(in crate::flow) fn not_checkable(phrases: &NoticePhrases) -> RefusalWords {
+    RefusalWords::new(
+        NoticeKind::Unavailable,
+        StatusCode::SERVICE_UNAVAILABLE,
+        NoticeParty::AppOwner,
+        &phrases.down.not_checkable,
+    )
 }
 
 pub(in crate::flow) fn no_longer_allowed(phrases: &NoticePhrases) -> RefusalWords {

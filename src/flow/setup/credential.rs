@@ -8,13 +8,12 @@ use super::admin_page::{address, admin_page, called, done, shown, to};
 use super::gate::SetUpVisit;
 use crate::base::calendar;
 use crate::base::calendar::days_until;
+use crate::base::client_secret::BadClientSecret;
 use crate::base::own_path;
 use crate::base::return_to::ReturnTo;
 use crate::directory::change::OrganizationChange;
 use crate::directory::organization::OrganizationSource;
-use crate::directory::organization_credential::{
-    BadClientSecret, CredentialKind, OrganizationCredential,
-};
+use crate::directory::organization_credential::{CredentialKind, OrganizationCredential};
 use crate::directory::{Directory, Error};
 use crate::pages::Page;
 use crate::pages::admin::{CredentialPage, NewCredentialView};
@@ -101,7 +100,7 @@ pub(super) async fn change(
 fn new_secret(form: &FormFields, now: u64) -> Result<OrganizationChange, &'static str> {
     let proof = OrganizationCredential::of_value(form.text("secret")).map_err(|it| match it {
         BadClientSecret::SecretId => "id",
-        BadClientSecret::Other => "none",
+        _ => "none",
     })?;
     let ends = match form.text("ends") {
         "" => None,

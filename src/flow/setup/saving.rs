@@ -6,11 +6,12 @@ use super::frame;
 use super::gate::SetUpVisit;
 use super::steps;
 use crate::base::calendar;
+use crate::base::client_secret::BadClientSecret;
 use crate::base::guid::Guid;
 use crate::directory::Error;
 use crate::directory::change::{ChangeOrigin, OrganizationChange};
 use crate::directory::organization::OrganizationState;
-use crate::directory::organization_credential::{BadClientSecret, OrganizationCredential};
+use crate::directory::organization_credential::OrganizationCredential;
 use crate::pages::setup::{FieldErrors, TypedFields};
 use crate::sidecar::organizations::{OrganizationRegistry, UnknownTenant};
 use crate::wire::body::Body;
@@ -111,7 +112,7 @@ fn read(
         _ => match &proof {
             Ok(_) => None,
             Err(BadClientSecret::SecretId) => Some("wrong_secret_id"),
-            Err(BadClientSecret::Other) => Some("wrong_secret"),
+            Err(_) => Some("wrong_secret"),
         },
     };
     let ends = form.text("ends");

@@ -3,7 +3,7 @@
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
-use super::super::refusal::entra_refusal;
+use super::super::refusal::entra_refusal::{self, RefusedSignIn};
 use super::super::sign_in::begin::{self, SignInStart};
 use super::super::sign_in::organization;
 use super::super::sign_in::redeem::RedeemedSignIn;
@@ -52,14 +52,17 @@ pub(in crate::flow) async fn finish(
     outcome: Result<RedeemedSignIn, Refusal>,
 ) -> Result<Response<Body>, Refusal> {
     let all = exchange.sidecar.organizations.as_deref().ok_or(Refusal::NotFound)?;
-    let visit =
-        match gate::enter(exchange, all, &mut super::super::facts::RequestFacts::default()).await {
-            Ok(visit) if visit.by() == trial.by => visit,
-            Err(SetUpDenied::Not(refusal @ (Refusal::Organization(_) | Refusal::Closed(..)))) => {
-                return Err(refusal);
-            }
-            _ => return Ok(frame::message_page(exchange, SetUpMessage::TrialOver)),
-        };
+    let visit = match gate::enter(exchange, all, &mut super::super::facts::RequestFacts::default())
+        .await
+    {
+        Ok(visit) if visit.by() == trial.by => visit,
+        Err(SetUpDenied::Not(
+            refusal @ (Refusal::Organization(_) | Refusal::Closed(..) | Refusal::NotCheckable(_)),
+        )) => {
+            return Err(refusal);
+        }
+        _ => return Ok(frame::message_page(exchange, SetUpMessage::TrialOver)),
+    };
     let RedeemedSignIn { place, redeemed, .. } = match outcome {
         Ok(it) => it,
         Err(Refusal::SignIn(error, _, entra)) => {
@@ -169,8 +172,15 @@ fn failed(
     error: &entra::Error,
 ) -> Response<Body> {
     let Exchange { sidecar, app, inbound, .. } = *exchange;
-    entra_refusal::record_refusal(sidecar, app, entra, error, inbound.reference());
     let words = entra_refusal::words(sidecar, app, entra, inbound.language, error, None);
+    let refused = RefusedSignIn {
+        entra,
+        error: Some(error),
+        whose: words.whose,
+        reason: "trial".to_owned(),
+        cause: error.diagnosis(),
+    };
+    entra_refusal::record_refusal(sidecar, app, inbound.reference(), refused);
     let code = match error {
         entra::Error::Refused(it) => it.code,
         _ => None,

@@ -42,6 +42,7 @@ pub(in crate::flow) async fn finish(
         // The person is signed in anyway. Another attempt would have the same result.
         let refusal = Refusal::ContextMissing(request.acrs.clone());
         facts.cause = Some(refusal.cause());
+        refusal.record(exchange.sidecar, app, exchange.inbound.reference());
         exchange.refuse(refusal)
     };
     let cookie = app

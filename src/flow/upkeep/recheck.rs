@@ -33,6 +33,8 @@ pub(in crate::flow) struct GraceExpired {
     pub(in crate::flow) seconds: u64,
     /// Whether a new sign-in can help: Entra answers, and only this session could not be confirmed.
     pub(in crate::flow) can_sign_in: bool,
+    /// Whether the operator can fix the cause.
+    pub(in crate::flow) is_ours: bool,
 }
 
 /// The data that a recheck needs while it runs.
@@ -153,7 +155,11 @@ impl RecheckRequest {
 
     fn closed(&self, is_answered: bool) -> GraceExpired {
         let seconds = self.backoff_seconds();
-        GraceExpired { seconds: seconds.max(1), can_sign_in: is_answered && seconds == 0 }
+        GraceExpired {
+            seconds: seconds.max(1),
+            can_sign_in: is_answered && seconds == 0,
+            is_ours: self.session.standing().is_unanswered_by_us(),
+        }
     }
 
     /// Whether the session may be served without waiting. Starts a recheck if it is due.
@@ -293,7 +299,8 @@ impl RecheckRequest {
                 self.process.live.end_for_sign_in(&self.session, claims);
                 RecheckOutcome::SignInNeeded
             }
-            RefusalEffect::Continues { rest_seconds, .. } => {
+            RefusalEffect::Continues { rest_seconds, ours } => {
+                self.session.standing().set_unanswered_by_us(ours);
                 self.put_off(rest_seconds + RETRY_SECONDS / 2 + self.jitter(RETRY_SECONDS));
                 RecheckOutcome::Later
             }

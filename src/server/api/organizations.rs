@@ -2,13 +2,14 @@
 
 use super::read::{json, limit, parsed, query, some};
 use super::refused::ApiError;
+use crate::base::client_secret::BadClientSecret;
 use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 use crate::base::secret::Secret;
 use crate::base::site::Site;
 use crate::directory::change::{self, ChangeOrigin, NewOrganization, OrganizationChange};
 use crate::directory::organization::{Organization, OrganizationState};
-use crate::directory::organization_credential::{BadClientSecret, OrganizationCredential};
+use crate::directory::organization_credential::OrganizationCredential;
 use crate::directory::{Directory, Error, organization_json};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -303,7 +304,22 @@ fn proof(
                     "client_secret",
                     "this is the Secret ID; copy the Value, which is shown only once",
                 ),
-                BadClientSecret::Other => {
+                BadClientSecret::Quoted => ApiError::Field(
+                    "client_secret",
+                    "there are quotes around it; send the bare Value",
+                ),
+                BadClientSecret::Assignment => ApiError::Field(
+                    "client_secret",
+                    "a name and \"=\" stand before it; send the bare Value",
+                ),
+                BadClientSecret::Masked | BadClientSecret::Placeholder => ApiError::Field(
+                    "client_secret",
+                    "this stands for a secret; send the Value, which is shown only once",
+                ),
+                BadClientSecret::SeveralLines | BadClientSecret::ControlCharacter => {
+                    ApiError::Field("client_secret", "must be one line without control characters")
+                }
+                BadClientSecret::Empty | BadClientSecret::Other => {
                     ApiError::Field("client_secret", "must be the Value of a client secret")
                 }
             })
