@@ -1,5 +1,6 @@
 //! The company code, which employees may type to reach their company's sign-in.
 
+use super::typed;
 use std::fmt;
 
 /// 4 to 32 characters: `a-z`, `0-9` and inner hyphens. Lower case, because codes are read aloud and
@@ -14,9 +15,10 @@ const MAX_CODE_BYTES: usize = 32;
 const MIN_CODE_BYTES: usize = 4;
 
 impl CompanyCode {
-    /// Parses a typed code; surrounding spaces and case are ignored.
+    /// Parses a typed code; case and what `typed` folds are ignored.
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
+        let folded = typed::fold(text)?;
+        let text = folded.trim_end_matches(['.', '!']);
         let plain = text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-')
             && !text.starts_with('-')
             && !text.ends_with('-');
@@ -61,14 +63,22 @@ mod tests {
 
     #[test]
     fn case_and_space_do_not_count_and_every_other_sign_does() {
-        assert_eq!(CompanyCode::parse("  Contoso-24 ").unwrap().as_str(), "contoso-24");
+        for text in [
+            "  Contoso-24 ",
+            "contoso–24",
+            "CONTOSO\u{2011}24.",
+            "ｃｏｎｔｏｓｏ－２４",
+            "con\u{200b}toso-24,",
+        ] {
+            assert_eq!(CompanyCode::parse(text).unwrap().as_str(), "contoso-24", "{text}");
+        }
         for text in [
             "",
             "abc",
             "-contoso",
             "contoso-",
             "con toso",
-            "contoso!",
+            "con!toso",
             "contóso",
             "cοntoso",
             "a234567890123456789012345678901234",

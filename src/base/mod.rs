@@ -26,4 +26,5 @@ pub(crate) mod spelling;
 pub(crate) mod stored_identity;
 pub(crate) mod string_list;
 pub mod target;
+pub mod typed;
 pub mod username;

@@ -2,8 +2,12 @@
 
 use super::refusal::Refusal;
 use super::refusal::entra_refusal::{self, RefusedSignIn};
+use crate::directory::{self, first_sign_in};
+use crate::entra;
+use crate::entra::invalid::InvalidToken;
 use crate::sidecar::Sidecar;
 use crate::sidecar::app::App;
+use crate::sidecar::organizations;
 
 impl Refusal {
     /// Counts and logs the refusal if it is one of a sign-in that was under way or could not begin.
@@ -50,5 +54,45 @@ impl Refusal {
             Refusal::Entra(_) => "no_answer",
             _ => "internal",
         }
+    }
+
+    /// Returns the reason as a stable word: an Entra error code or one of `REASONS`. Returns
+    /// nothing if the sign-in was not refused but did not finish.
+    pub(in crate::flow) fn reason(&self) -> Option<String> {
+        let ours = match self {
+            Self::SignIn(entra::Error::Refused(it), ..) if it.is_cancelled() => "canceled",
+            Self::SignIn(entra::Error::Refused(it), ..) => {
+                return Some(it.code.map_or_else(|| it.error.clone(), |it| format!("AADSTS{it}")));
+            }
+            Self::SignIn(entra::Error::Token(it), ..) => reason_of_token(*it),
+            Self::SignIn(..) => "no_answer",
+            Self::NotAdmitted(it, _) => match it {
+                first_sign_in::MembershipRefusal::OtherTenant => "other_tenant",
+                first_sign_in::MembershipRefusal::OrganizationOff => "organization_off",
+                first_sign_in::MembershipRefusal::Guest => "guest",
+                first_sign_in::MembershipRefusal::PersonOff => "person_off",
+                first_sign_in::MembershipRefusal::Unknown => "not_known",
+                first_sign_in::MembershipRefusal::Waits(_) => "waits",
+                first_sign_in::MembershipRefusal::Denied => "denied",
+                first_sign_in::MembershipRefusal::Directory(_) => return None,
+            },
+            Self::Organization(
+                organizations::Error::NotSetUp
+                | organizations::Error::NoToken
+                | organizations::Error::Directory(directory::Error::Unopened(_)),
+            ) => "not_set_up",
+            _ => return None,
+        };
+        Some(ours.to_owned())
+    }
+}
+
+fn reason_of_token(invalid: InvalidToken) -> &'static str {
+    match invalid {
+        InvalidToken::Stranger(_) | InvalidToken::Tenant | InvalidToken::Issuer => "other_tenant",
+        InvalidToken::Personal => "personal",
+        InvalidToken::Guest => "guest",
+        InvalidToken::Expired | InvalidToken::NotYet => "clock",
+        _ => "token",
     }
 }

@@ -82,10 +82,9 @@ async fn entra_is_down_at_the_start_and_comes_back() {
     assert_eq!(world.entra.ready().unwrap_err(), "Entra was not reached yet");
     world.entra.keep_fresh();
     soon(|| {
-        world
-            .entra
-            .ready()
-            .is_err_and(|it| it.ends_with("the discovery endpoint returned status 503"))
+        world.entra.ready().is_err_and(|it| {
+            it.ends_with("the discovery endpoint returned status 503; check entra.authority")
+        })
     })
     .await;
     assert!(matches!(

@@ -12,7 +12,6 @@ mod words;
 use crate::base::language::Language;
 use crate::bearer::access_token::BadAccessToken;
 use crate::directory::{self, first_sign_in};
-use crate::entra::invalid::InvalidToken;
 use crate::entra::{self, EntraRegistration, graph};
 use crate::pages::{AppReturn, IdentifyPage, NoticeParty, Page};
 use crate::seal::jwk::KeyDerivationError;
@@ -221,36 +220,6 @@ impl Refusal {
         }
     }
 
-    /// Returns the reason as a stable word: an Entra error code or one of `REASONS`. Returns
-    /// nothing if the sign-in was not refused but did not finish.
-    pub(in crate::flow) fn reason(&self) -> Option<String> {
-        let ours = match self {
-            Self::SignIn(entra::Error::Refused(it), ..) if it.is_cancelled() => "canceled",
-            Self::SignIn(entra::Error::Refused(it), ..) => {
-                return Some(it.code.map_or_else(|| it.error.clone(), |it| format!("AADSTS{it}")));
-            }
-            Self::SignIn(entra::Error::Token(it), ..) => reason_of_token(*it),
-            Self::SignIn(..) => "no_answer",
-            Self::NotAdmitted(it, _) => match it {
-                first_sign_in::MembershipRefusal::OtherTenant => "other_tenant",
-                first_sign_in::MembershipRefusal::OrganizationOff => "organization_off",
-                first_sign_in::MembershipRefusal::Guest => "guest",
-                first_sign_in::MembershipRefusal::PersonOff => "person_off",
-                first_sign_in::MembershipRefusal::Unknown => "not_known",
-                first_sign_in::MembershipRefusal::Waits(_) => "waits",
-                first_sign_in::MembershipRefusal::Denied => "denied",
-                first_sign_in::MembershipRefusal::Directory(_) => return None,
-            },
-            Self::Organization(
-                organizations::Error::NotSetUp
-                | organizations::Error::NoToken
-                | organizations::Error::Directory(directory::Error::Unopened(_)),
-            ) => "not_set_up",
-            _ => return None,
-        };
-        Some(ours.to_owned())
-    }
-
     /// Returns the response for the person or the program that sent the request.
     pub(in crate::flow) fn answer(
         self,
@@ -399,15 +368,5 @@ impl Refusal {
             Self::Upstream(it) => words::upstream(phrases, it),
             Self::BadForwardAuth(_) | Self::Internal(_) => words::internal(phrases),
         }
-    }
-}
-
-fn reason_of_token(invalid: InvalidToken) -> &'static str {
-    match invalid {
-        InvalidToken::Stranger(_) | InvalidToken::Tenant | InvalidToken::Issuer => "other_tenant",
-        InvalidToken::Personal => "personal",
-        InvalidToken::Guest => "guest",
-        InvalidToken::Expired | InvalidToken::NotYet => "clock",
-        _ => "token",
     }
 }
