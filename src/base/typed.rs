@@ -36,7 +36,7 @@ fn is_invisible(it: char) -> bool {
 /// Controls of the writing direction. Inside a name they can make it look like another one, so they
 /// are only trimmed.
 fn is_direction(it: char) -> bool {
-    matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(it, '\u{202a}'..='\u{202c}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Punctuation after a name in a sentence or a list, which no name contains.

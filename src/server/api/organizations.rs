@@ -317,7 +317,10 @@ fn proof(
                     "this stands for a secret; send the Value, which is shown only once",
                 ),
                 BadClientSecret::SeveralLines | BadClientSecret::ControlCharacter => {
-                    ApiError::Field("client_secret", "must be one line without control characters")
+                    ApiError::Field(
+                        "client_secret",
+                        "must be the Value of a client secret: one line without control characters",
+                    )
                 }
                 BadClientSecret::Empty | BadClientSecret::Other => {
                     ApiError::Field("client_secret", "must be the Value of a client secret")
