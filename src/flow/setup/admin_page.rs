@@ -79,6 +79,15 @@ pub(super) fn done<const N: usize>(
     all.into_iter().find(|it| *it == done)
 }
 
+/// Returns the actor of a change as the company's admin sees it: the names of the operator's own
+/// people and programs are not for customers.
+pub(super) fn shown_actor(by: &str) -> String {
+    let is_operator = ["operator", "admin api"].into_iter().any(|word| {
+        by.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    });
+    if is_operator { "operator".to_owned() } else { by.to_owned() }
+}
+
 /// Returns the display name of the person who made a change: the username of a person in the
 /// organization, or otherwise the recorded text.
 pub(super) async fn called(
@@ -87,7 +96,7 @@ pub(super) async fn called(
     by: &str,
 ) -> Result<String, Refusal> {
     let Some(id) = by.strip_prefix("person ").and_then(Guid::parse) else {
-        return Ok(by.to_owned());
+        return Ok(shown_actor(by));
     };
     let found =
         directory.person_by_id(id).await?.filter(|it| it.organization == visit.organization().id);

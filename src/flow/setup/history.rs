@@ -2,7 +2,7 @@
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
-use super::admin_page::{address, admin_page, one_more, query_value, rows, shown};
+use super::admin_page::{address, admin_page, one_more, query_value, rows, shown, shown_actor};
 use super::gate::SetUpVisit;
 use crate::base::guid::Guid;
 use crate::directory::Directory;
@@ -40,6 +40,6 @@ pub(super) async fn show(
 }
 
 fn changed(it: HistoryEntry) -> HistoryRow {
-    let by = it.by_username.map_or(it.by, |it| it.to_string());
+    let by = it.by_username.map_or_else(|| shown_actor(&it.by), |it| it.to_string());
     HistoryRow { at: it.at, by, username: it.username.map(|it| it.to_string()), what: it.what }
 }

@@ -340,6 +340,7 @@ async fn the_history_is_shown_whole_and_page_by_page() {
         let page = maya.visits(&path).await;
         assert!(page.status == 200 && !page.body.contains("<b>"), "{}", page.body);
         let says = text(&page);
+        assert!(!says.contains("olga"), "the operator's own words are not for customers: {says}");
         all.extend(
             says.split("<p class=\"main\" lang=\"en\">")
                 .skip(1)
