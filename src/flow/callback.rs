@@ -50,11 +50,10 @@ pub(super) async fn callback(
         return returned::stale(exchange, &pending).await;
     }
     let returned = ReturnedSignIn { pending, is_shortened, bound, parameters };
-    let Some(code) = returned.parameters.code() else {
-        return Ok(end(exchange, &returned, facts).await.response);
-    };
+    // A refusal has no code: its parameters identify it.
+    let answer = returned.parameters.code().unwrap_or(query);
     let outcomes = &sidecar.process.callback_outcomes;
-    let turn = outcomes.slot(browser.expose(), returned.parameters.state(), code);
+    let turn = outcomes.slot(browser.expose(), returned.parameters.state(), answer);
     let made = turn.outcome(async || {
         if outcomes.is_finished(&returned.pending.id) {
             let response = returned::stale(exchange, &returned.pending).await;

@@ -20,7 +20,9 @@ pub(super) fn add(
     if inbound.caller == CallerKind::Script {
         return refusal;
     }
-    let start = || start_url(&app.site, &ReturnTo::of(&inbound.target, &app.site));
+    // Pages repeat no query: it may hold a token.
+    let page = || ReturnTo::of(&inbound.target, &app.site).without_query();
+    let start = || start_url(&app.site, &page());
     match (refusal, &facts.session) {
         (Refusal::Forbidden, Some(session)) if session.via().is_by_cookie() => {
             let who = session.identity();
