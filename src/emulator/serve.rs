@@ -226,6 +226,7 @@ async fn page_or_document(
         ("oauth2/v2.0/authorize", true, _) | ("oauth2/v2.0/authorize", _, true) => {
             authorize::authorize(state, tenant, request)
         }
+        ("v2.0/adminconsent" | "adminconsent", true, _) => admin_consent(state, tenant, request),
         ("oauth2/v2.0/logout", true, _) | ("oauth2/v2.0/logout", _, true) => {
             sign_out::logout(state, request, tls)
         }
@@ -254,6 +255,27 @@ async fn published(
         );
     }
     web::public_json(&discovery::keys(state, tenant, &work, others.as_deref(), first_version))
+}
+
+/// Grants consent for a whole tenant at once, and reports it without proof, as Entra does.
+fn admin_consent(
+    state: &EmulatorState,
+    tenant: TenantAddress,
+    request: &EmulatorRequest,
+) -> EmulatorReply {
+    let back = request.query.value("redirect_uri").filter(|it| state.knows_redirect(it));
+    let Some(mut back) = back.and_then(|it| url::Url::parse(it).ok()) else {
+        return page::notice(
+            StatusCode::BAD_REQUEST,
+            "The redirect URI is not registered",
+            "Entra shows AADSTS50011 here.",
+        );
+    };
+    back.query_pairs_mut()
+        .append_pair("admin_consent", "True")
+        .append_pair("tenant", tenant.segment())
+        .extend_pairs(request.query.value("state").map(|it| ("state", it)));
+    web::redirect(back.as_str())
 }
 
 fn unknown_tenant(

@@ -30,14 +30,8 @@ pub(super) fn tokens(
     let listed: Vec<&str> =
         scope.split(' ').filter(|it| !it.is_empty() && *it != "offline_access").collect();
     let listed = listed.join(" ");
-    let two = || {
-        EmulatedRefusal::new(
-            70_011,
-            "invalid_scope",
-            format!("The scope '{scope}' is not valid: it names more than one resource."),
-        )
-    };
-    let resource = ResourceScopes::read(&state.authority, scope).ok_or_else(two)?;
+    let resource =
+        ResourceScopes::read(&state.authority, scope).ok_or_else(|| two_resources(scope))?;
     let access = claims::access_token(
         state,
         ring,
@@ -71,6 +65,13 @@ pub(super) fn tokens(
         members.insert("client_info".to_owned(), URL_SAFE_NO_PAD.encode(info).into());
     }
     Ok(body)
+}
+
+fn two_resources(scope: &str) -> EmulatedRefusal {
+    let text = format!(
+        "Provided value for the input parameter scope '{scope}' is not valid because it contains more than one resource."
+    );
+    EmulatedRefusal::new(28_000, "invalid_grant", text)
 }
 
 /// Returns the access token for the app itself (RFC 6749 section 4.4).

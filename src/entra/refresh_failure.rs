@@ -42,16 +42,16 @@ pub enum FailureScope {
 
 /// Accounts that are deleted, disabled, blocked or not assigned; grants that are revoked or
 /// expired; policies that block the person in any case.
-const SESSION_ENDING_CODES: [u32; 19] = [
+const SESSION_ENDING_CODES: [u32; 20] = [
     50_034, 50_053, 50_057, 500_571, 50_105, 50_020, 50_132, 50_133, 50_173, 53_003, 530_032,
-    530_034, 530_035, 53_011, 700_082, 700_084, 70_008, 50_089, 70_000,
+    530_034, 530_035, 530_084, 53_011, 700_082, 700_084, 70_008, 50_089, 70_000,
 ];
 
 /// Another factor, a new sign-in, consent, a password, another device.
-const INTERACTION_CODES: [u32; 29] = [
+const INTERACTION_CODES: [u32; 31] = [
     50_055, 50_056, 50_058, 50_072, 50_074, 50_076, 50_078, 50_079, 50_097, 50_125, 50_126, 50_129,
-    50_131, 50_135, 50_144, 50_155, 50_158, 53_000, 53_001, 53_002, 53_004, 53_010, 65_001, 65_004,
-    70_043, 700_003, 700_020, 90_072, 135_011,
+    50_131, 50_135, 50_144, 50_155, 50_158, 53_000, 53_001, 53_002, 53_004, 53_010, 530_021,
+    530_036, 65_001, 65_004, 70_043, 700_003, 700_020, 90_072, 135_011,
 ];
 
 /// Entra throttles clients that send the same request for one person too often.
@@ -183,7 +183,7 @@ mod tests {
     fn whoever_may_not_be_here_any_longer_is_out() {
         let codes = [
             50_034, 50_053, 50_057, 500_571, 50_105, 50_020, 50_132, 50_133, 50_173, 53_003,
-            530_032, 530_034, 530_035, 53_011, 700_082, 700_084, 70_008, 50_089, 70_000,
+            530_032, 530_034, 530_035, 530_084, 53_011, 700_082, 700_084, 70_008, 50_089, 70_000,
         ];
         for code in codes {
             for error in ["invalid_grant", "interaction_required", "access_denied"] {
@@ -206,7 +206,7 @@ mod tests {
         let codes = [
             50_055, 50_056, 50_058, 50_072, 50_074, 50_076, 50_078, 50_079, 50_097, 50_125, 50_126,
             50_129, 50_131, 50_135, 50_144, 50_155, 50_158, 53_000, 53_001, 53_002, 53_004, 53_010,
-            65_001, 65_004, 70_043, 700_003, 700_020, 90_072, 135_011,
+            530_021, 530_036, 65_001, 65_004, 70_043, 700_003, 700_020, 90_072, 135_011,
         ];
         for code in codes {
             for error in ["invalid_grant", "interaction_required"] {

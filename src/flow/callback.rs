@@ -39,11 +39,14 @@ pub(super) async fn callback(
     let Some(OpenedSignIn { pending, is_shortened }) =
         state::open(exchange, parameters.state()).await
     else {
-        return returned::unknown(exchange);
+        return returned::unknown(exchange, &parameters);
     };
     // The browser is checked before anything else is looked up.
     let Some((browser, bound)) = state::bound(exchange, &pending) else {
-        return returned::stale(exchange, &pending).await;
+        return match parameters.admin_consent() {
+            Some(answer) => Err(answer),
+            None => returned::stale(exchange, &pending).await,
+        };
     };
     // An app's request, or a choice of an organization, cannot continue without what was kept.
     if is_shortened && !matches!(pending.purpose, SignInPurpose::Session(_)) {

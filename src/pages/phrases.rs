@@ -117,6 +117,8 @@ pub(crate) struct SignInPhrases {
     pub(crate) unknown_key_remedy: RemedyText,
     pub(crate) nothing_under_way: NoticeText,
     pub(crate) app_waits: NoticeText,
+    pub(crate) consent_given: NoticeText,
+    pub(crate) consent_refused: NoticeText,
     pub(crate) unreadable: NoticeText,
     pub(crate) unknown: NoticeText,
     pub(crate) too_many: NoticeText,

@@ -1,5 +1,6 @@
 //! `[entra]`: the tenant and the app registration.
 
+mod scopes;
 mod tenants;
 
 pub(super) use tenants::named;
@@ -170,10 +171,11 @@ pub(super) fn read(section: &ConfigSection<'_>, what_for: RegistrationUse) -> En
     }
     let scopes = section
         .key("scopes", "Scopes in addition to `openid profile email offline_access`")
-        .list(&[], scope)
-        .into_iter()
-        .map(|it| it.value)
-        .collect();
+        .list(&[], scope);
+    let scopes: Vec<String> = scopes.into_iter().map(|it| it.value).collect();
+    if let Some(invalid) = scopes::problem(&scopes) {
+        section.add_problem(&section.locate("scopes"), invalid);
+    }
     let ca_file = section
         .key(
             "ca_file",

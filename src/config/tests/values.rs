@@ -114,6 +114,23 @@ fn values_that_are_refused() {
             "contains a path or a query",
         ),
         ("entra", "scopes = [\"a b\"]", "\"a b\" is not a scope"),
+        (
+            "entra",
+            "scopes = [\"User.Read\", \"api://app/access\"]",
+            "names scopes of two services, Microsoft Graph and api://app; Entra issues a token for one (AADSTS28000)",
+        ),
+        (
+            "entra",
+            "scopes = [\"api://one/a\", \"api://two/a\"]",
+            "two services, api://one and api://two",
+        ),
+        (
+            "entra",
+            "scopes = [\"https://graph.microsoft.com/User.Read\", \"11112222-bbbb-3333-cccc-4444dddd5555/.default\"]",
+            "(AADSTS28000)",
+        ),
+        ("entra", "scopes = [\"api://one/.default\", \"api://one/a\"]", "(AADSTS70011)"),
+        ("entra", "scopes = [\"groups\"]", "\"groups\" is not a scope but a claim (AADSTS650053)"),
         ("entra", "graph = \"http://graph.microsoft.com\"", "is http"),
         ("entra", "graph = \"https://graph.microsoft.com/v1.0\"", "contains a path or a query"),
         ("entra", "guests = 1", "expected true or false, found integer"),

@@ -99,7 +99,7 @@ async fn a_refresh_fetches_a_token_for_graph_alone() {
         &[("grant_type", "refresh_token"), ("refresh_token", &refresh), ("scope", &scope)],
     )
     .await;
-    refused(&seen, 400, "invalid_scope", 70_011);
+    refused(&seen, 400, "invalid_grant", 28_000);
 }
 
 #[tokio::test]

@@ -9,9 +9,12 @@ pub(in crate::flow) mod refused_person;
 pub(in crate::flow) mod unregistered;
 mod words;
 
+use super::sign_in_url;
 use crate::base::language::Language;
+use crate::base::return_to::ReturnTo;
 use crate::bearer::access_token::BadAccessToken;
 use crate::directory::{self, first_sign_in};
+use crate::entra::failure::EntraRefusal;
 use crate::entra::{self, EntraRegistration, graph};
 use crate::pages::{AppReturn, IdentifyPage, NoticeParty, Page};
 use crate::seal::jwk::KeyDerivationError;
@@ -87,6 +90,8 @@ pub(in crate::flow) enum Refusal {
     /// The callback belongs to no pending sign-in, and an app on the device asked for the sign-in.
     /// Only that app can begin again.
     AppWaits,
+    /// An admin came back from a request for consent; contains what Entra refused.
+    AdminConsent(Option<Box<EntraRefusal>>),
     /// The callback repeats a parameter.
     DuplicateParameter,
     /// The posted callback is not a valid form.
@@ -199,6 +204,8 @@ impl Refusal {
             Self::CrossSite => "sign-out sent by another site".to_owned(),
             Self::NoPendingSignIn(_) => "callback without a pending sign-in".to_owned(),
             Self::AppWaits => "callback without a pending sign-in, started by a native client".to_owned(),
+            Self::AdminConsent(None) => "return from a request for admin consent".to_owned(),
+            Self::AdminConsent(Some(it)) => format!("admin consent was not given: {it}"),
             Self::DuplicateParameter => "callback without exactly one code, or with a repeated parameter".to_owned(),
             Self::BadForm => "posted callback is not a form".to_owned(),
             Self::Loop(it) => format!("sign-in loop: {}", it.cause().name()),
@@ -343,6 +350,11 @@ impl Refusal {
             Self::CrossSite => words::cross_site(phrases),
             Self::NoPendingSignIn(start) => words::no_pending_sign_in(phrases, start),
             Self::AppWaits => words::app_waits(phrases),
+            Self::AdminConsent(it) => words::admin_consent(
+                phrases,
+                it.as_deref(),
+                &sign_in_url::start_url(&app.site, &ReturnTo::home()),
+            ),
             Self::DuplicateParameter | Self::BadForm => words::bad_callback(phrases),
             Self::Loop(it) => it.words(phrases, &app.site),
             Self::Entra(it) => {

@@ -8,6 +8,7 @@ use super::begin::{SignInStart, start_sign_in};
 use super::rounds::{self, LostRounds};
 use super::state;
 use crate::base::return_to::ReturnTo;
+use crate::entra::failure::EntraRefusal;
 use crate::session::browser_secret::BoundValues;
 use crate::session::pending::{PendingSignIn, SignInPurpose};
 use crate::sidecar::guesses::{GuessingClient, RequestSource};
@@ -51,6 +52,7 @@ pub(in crate::flow) struct CallbackParameters<'a> {
     pub(super) description: Option<Cow<'a, str>>,
     pub(super) session_state: Option<Cow<'a, str>>,
     pub(super) subcode: Option<Cow<'a, str>>,
+    admin_consent: Option<Cow<'a, str>>,
 }
 
 impl<'a> CallbackParameters<'a> {
@@ -65,6 +67,7 @@ impl<'a> CallbackParameters<'a> {
                 "error_description" => &mut out.description,
                 "session_state" => &mut out.session_state,
                 "error_subcode" => &mut out.subcode,
+                "admin_consent" => &mut out.admin_consent,
                 _ => continue,
             };
             if slot.replace(value).is_some() {
@@ -82,6 +85,17 @@ impl<'a> CallbackParameters<'a> {
     /// Returns the code, if there is one.
     pub(in crate::flow) fn code(&self) -> Option<&str> {
         self.code.as_deref().filter(|it| !it.is_empty())
+    }
+
+    /// Returns the answer if an admin came back from a request for consent
+    /// (`learn:/v2-admin-consent`). Nothing proves it: anyone can send a browser here.
+    pub(in crate::flow) fn admin_consent(&self) -> Option<Refusal> {
+        self.admin_consent.as_ref().filter(|_| self.code.is_none())?;
+        let refusal = |error: &str| {
+            EntraRefusal::of_callback(error, self.description.as_deref())
+                .because(self.subcode.as_deref())
+        };
+        Some(Refusal::AdminConsent(self.error.as_deref().map(refusal).map(Box::new)))
     }
 
     /// Returns the `state` that identifies the sign-in, or an empty string.
@@ -110,10 +124,14 @@ pub(in crate::flow) async fn posted(
         ("error_description", answer.description),
         ("error_subcode", answer.subcode),
     ];
-    let parts =
-        [("code", answer.code), ("state", answer.state), ("session_state", answer.session_state)]
-            .into_iter()
-            .chain(error);
+    let parts = [
+        ("code", answer.code),
+        ("state", answer.state),
+        ("session_state", answer.session_state),
+        ("admin_consent", answer.admin_consent),
+    ]
+    .into_iter()
+    .chain(error);
     for (key, value) in parts.filter_map(|(key, value)| Some((key, value?))) {
         query.append_pair(key, &value);
     }
@@ -125,7 +143,13 @@ pub(in crate::flow) async fn posted(
 }
 
 /// Handles a callback whose `state` Entrada did not seal. Nothing is sent to Entra.
-pub(in crate::flow) fn unknown(exchange: &Exchange<'_>) -> Result<Response<Body>, Refusal> {
+pub(in crate::flow) fn unknown(
+    exchange: &Exchange<'_>,
+    parameters: &CallbackParameters<'_>,
+) -> Result<Response<Body>, Refusal> {
+    if let Some(answer) = parameters.admin_consent() {
+        return Err(answer);
+    }
     if exchange.session_of_cookie().is_some() {
         return exchange.redirect(StatusCode::SEE_OTHER, "/");
     }

@@ -1,9 +1,9 @@
 //! Every page leads on.
 
 use super::{answered, description, read};
-use crate::world::World;
 use crate::world::browser::{NAVIGATION, SCRIPT};
-use crate::world::samples::{MAYA, TOM};
+use crate::world::samples::{CONTOSO, MAYA, TOM};
+use crate::world::{CLIENT_ID, World};
 
 #[tokio::test]
 async fn p17_cancelling_is_calm_and_leads_back() {
@@ -114,4 +114,64 @@ async fn p17_scanners_at_the_callback_meet_400_and_never_500() {
     let page = scanner.posts("/oauth2/callback", NAVIGATION, "%ff=\u{0}&code=1&code=2").await;
     assert_eq!(page.status, 400);
     assert_eq!(world.emulator.control().token_calls(), 0);
+}
+
+#[tokio::test]
+async fn an_admin_who_gave_consent_comes_back_to_a_page_that_believes_nothing() {
+    let world = World::start().await;
+    let mut admin = world.browser();
+    let address = format!(
+        "{}/{CONTOSO}/v2.0/adminconsent?client_id={CLIENT_ID}&scope=openid&redirect_uri={}%2Foauth2%2Fcallback",
+        world.emulator.authority(),
+        world.public_url.replace(':', "%3A").replace('/', "%2F")
+    );
+    let page = admin.opens(&address.parse().unwrap()).await;
+    let words = read(&page);
+    assert_eq!(page.status, 200, "{words}");
+    assert!(
+        words.contains("<h1>You came back from Microsoft</h1>")
+            && words.contains("cannot tell whether that is so")
+            && words.contains("/oauth2/start?rd=%2F"),
+        "{words}"
+    );
+    // Neither the tenant nor anything else of the address is repeated or remembered.
+    assert!(!words.contains(CONTOSO), "{words}");
+    assert!(admin.cookie("entrada").is_none());
+    assert!(admin.visits("/x").await.is_the_sign_in_at_entra());
+    // A posted answer leads to the same page.
+    let page = admin.posts("/oauth2/callback", NAVIGATION, "admin_consent=True&tenant=x").await;
+    assert_eq!(page.status, 303);
+    let page = admin.visits(page.header("location")).await;
+    assert!(read(&page).contains("You came back from Microsoft"), "{}", page.body);
+    assert_eq!(world.emulator.control().token_calls(), 0);
+}
+
+#[tokio::test]
+async fn an_admin_who_declined_consent_comes_back_to_a_page_that_says_so() {
+    let world = World::start().await;
+    let mut admin = world.browser();
+    let said = description(65_004).replace(' ', "+");
+    let address = format!(
+        "/oauth2/callback?admin_consent=True&error=access_denied&error_description={said}&state=x"
+    );
+    let page = admin.asks("GET", &address, NAVIGATION).await;
+    let words = read(&page);
+    assert_eq!(page.status, 403);
+    for part in ["<h1>Consent was not given</h1>", "AADSTS65004", "<dd>Your administrator</dd>"] {
+        assert!(words.contains(part), "no {part:?} in {words}");
+    }
+    let twice = "/oauth2/callback?admin_consent=True&admin_consent=True";
+    assert_eq!(admin.asks("GET", twice, NAVIGATION).await.status, 400);
+    // A code is never taken for it.
+    let code = "/oauth2/callback?admin_consent=True&code=x&state=y";
+    assert_eq!(admin.asks("GET", code, NAVIGATION).await.status, 400);
+    // A declined sign-in that is under way stays one, and leads back to its page.
+    let pairs = [
+        ("error", "access_denied"),
+        ("error_description", &description(65_004)),
+        ("admin_consent", "True"),
+    ];
+    let address = answered(&mut admin, &pairs).await;
+    let words = read(&admin.asks("GET", &address, NAVIGATION).await);
+    assert!(words.contains("rd=%2Freports%3Fyear%3D2026"), "{words}");
 }
