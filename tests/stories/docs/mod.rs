@@ -48,7 +48,7 @@ fn text(path: &str) -> String {
 
 /// The example of a client secret stands for one, and is refused as such.
 fn with_secret(text: &str) -> String {
-    text.replace("the-Value-of-the-client-secret", "a8Q~Value-of-a.client-secret_0123456789ab")
+    text.replace("the-Value-of-the-client-secret", SECRET)
 }
 
 /// All documents; parts of others that lie below (npm's, for one) are not ours.

@@ -1,6 +1,6 @@
 //! Everything that README.md shows is typed, in the order of the page.
 
-use super::{RunningCommand, blocks, documents, root};
+use super::{RunningCommand, SECRET, blocks, documents, root};
 use crate::world::browser::TestBrowser;
 use crate::world::echo::EchoApp;
 use crate::world::free_port;
@@ -11,7 +11,6 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 const CLIENT_ID: &str = "0a1b2c3d-bbbb-3333-cccc-4444dddd5555";
-const SECRET: &str = "the-clients~own.Value-0123456789";
 
 /// A terminal: a directory, a home and variables, which lines change.
 struct Terminal {
@@ -77,7 +76,6 @@ fn with_own_values(text: &str, public_url: &str, app: SocketAddr) -> String {
         ("http://127.0.0.1:3000", &format!("http://{app}")),
         ("contoso.onmicrosoft.com", "contoso.example"),
         ("11112222-bbbb-3333-cccc-4444dddd5555", CLIENT_ID),
-        ("the-Value-of-the-client-secret", SECRET),
     ] {
         text = text.replace(shown, own);
     }
