@@ -1,7 +1,7 @@
 // Looks at every *.html of a folder.
 //
 // Usage: NODE_MODULES=FOLDER node pages.mjs FOLDER_OF_HTML [FOLDER_OF_PICTURES]
-import { readdirSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { everywhere } from "./looking.mjs";
@@ -11,7 +11,12 @@ const files = readdirSync(folder).filter((it) => it.endsWith(".html")).sort();
 await everywhere(pictures, async (context, look) => {
   for (const file of files) {
     const page = await context.newPage();
-    await page.goto(pathToFileURL(resolve(folder, file)).href);
+    const address = pathToFileURL(resolve(folder, file)).href;
+    // Pages that lead on by themselves are looked at before they do.
+    const body = readFileSync(resolve(folder, file), "utf8").replace(/<meta http-equiv="refresh"[^>]*>/g, "");
+    const stays = body.replace(/<script>[^<]*location[^<]*<\/script>/g, "");
+    await page.route(address, (route) => route.fulfill({ body: stays, contentType: "text/html" }));
+    await page.goto(address);
     await look(page, basename(file, ".html"));
     await page.close();
   }
