@@ -83,6 +83,15 @@ async function comes(page, typed, name, first = false) {
   await page.waitForURL((it) => !it.pathname.endsWith("/authorize"));
 }
 
+/** The operator has confirmed that many accounts. */
+async function confirmed(count) {
+  for (let at = 0; at < 300; at += 1) {
+    if (existsSync(approved) && Number(readFileSync(approved, "utf8")) >= count) return;
+    await new Promise((go) => setTimeout(go, 100));
+  }
+  assert.fail(`the operator has not confirmed ${count} accounts`);
+}
+
 // The customer's admin opens the link. Looking at it uses nothing up.
 const admin = await someone();
 const page = await admin.newPage();
@@ -156,7 +165,7 @@ async function comesByLink() {
 }
 await comesByLink();
 await says(page, /Your administrator needs to confirm your account/);
-for (let at = 0; at < 300 && !existsSync(approved); at += 1) await new Promise((go) => setTimeout(go, 100));
+await confirmed(1);
 await comesByLink();
 await page.waitForURL(`${address}/`);
 const nora = await heard(page);
@@ -169,9 +178,14 @@ await page.waitForLoadState("networkidle");
 assert.equal((await admin.cookies(address)).some((it) => /^entrada-\d+$/.test(it.name)), false, "signed out");
 await admin.close();
 
-// Somebody known comes by username.
+// Somebody known comes by username. His role may open the set-up page, so he waits, too.
+const waiting = await (await someone()).newPage();
+await comes(waiting, "Nils@Northwind.example", /Nils Holm/, true);
+await says(waiting, /Your administrator needs to confirm your account/);
+await picture(waiting, "waits");
+await confirmed(2);
 const known = await (await someone()).newPage();
-await comes(known, "Nils@Northwind.example", /Nils Holm/, true);
+await comes(known, "Nils@Northwind.example", /Nils Holm/);
 assert.equal(known.url(), `${address}/orders?day=1`);
 const nils = await heard(known);
 assert.deepEqual([nils.role, nils.organization], ["admin", "northwind"]);

@@ -38,18 +38,23 @@ impl SeedOperator<'_> {
         command::succeeds(command).await
     }
 
-    /// Approves the first account that waits, and leaves a file that says so.
-    async fn approves_one(&self, file: &Path) {
-        for _ in 0..200 {
+    /// Approves two accounts that wait, and writes into a file how many it has approved.
+    async fn approves_two(&self, file: &Path) {
+        let mut approved = 0;
+        for _ in 0..400 {
             let said = self.types(&["person", "requests", "--json"]).await;
             let said: Value = serde_json::from_str(&said).unwrap();
             if let Some(request) = said["requests"].as_array().and_then(|it| it.first()) {
                 self.types(&["person", "approve", request["id"].as_str().unwrap()]).await;
-                return std::fs::write(file, "").unwrap();
+                approved += 1;
+                std::fs::write(file, approved.to_string()).unwrap();
             }
-            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+            if approved == 2 {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         }
-        panic!("no account waits");
+        panic!("{approved} accounts waited");
     }
 
     /// Makes the company and its two known people, and the link for its admin.
@@ -117,7 +122,7 @@ async fn an_admin_sets_the_company_up_and_its_people_come_by_name_by_code_and_in
         .arg(outside::root().join("target/screenshots/seed"));
     command.stdin(Stdio::from(std::fs::File::open(place.join("there.json")).unwrap()));
     let operator = SeedOperator { place };
-    let (said, ()) = tokio::join!(command::succeeds(command), operator.approves_one(&approved));
+    let (said, ()) = tokio::join!(command::succeeds(command), operator.approves_two(&approved));
     let heard: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
     let keys = keys(&world).await;
     for (who, username, role) in [
