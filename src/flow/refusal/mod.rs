@@ -1,6 +1,7 @@
 //! Maps causes to responses. Only this module turns errors of other modules into a status, texts
 //! for the person and a cause for the log.
 
+mod admin_consent;
 pub(in crate::flow) mod challenge;
 pub(in crate::flow) mod entra_refusal;
 pub(in crate::flow) mod loops;
@@ -350,7 +351,7 @@ impl Refusal {
             Self::CrossSite => words::cross_site(phrases),
             Self::NoPendingSignIn(start) => words::no_pending_sign_in(phrases, start),
             Self::AppWaits => words::app_waits(phrases),
-            Self::AdminConsent(it) => words::admin_consent(
+            Self::AdminConsent(it) => admin_consent::words(
                 phrases,
                 it.as_deref(),
                 &sign_in_url::start_url(&app.site, &ReturnTo::home()),

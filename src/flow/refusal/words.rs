@@ -7,7 +7,6 @@ use super::unregistered::Unregistered;
 use crate::base::target::AmbiguousTarget;
 use crate::bearer::access_token::BadAccessToken;
 use crate::directory::{self, first_sign_in};
-use crate::entra::failure::EntraRefusal;
 use crate::entra::graph;
 use crate::pages::phrases::NoticePhrases;
 use crate::pages::{NoticeKind, NoticeParty, NoticeRemedy};
@@ -334,25 +333,6 @@ pub(in crate::flow) fn app_waits(phrases: &NoticePhrases) -> RefusalWords {
         NoticeParty::You,
         &phrases.sign_in.app_waits,
     )
-}
-
-/// The answer to a request for consent. `start` is the URL of a sign-in, which shows the truth.
-pub(in crate::flow) fn admin_consent(
-    phrases: &NoticePhrases,
-    refused: Option<&EntraRefusal>,
-    start: &str,
-) -> RefusalWords {
-    let (status, whose, text) = match refused {
-        None => (StatusCode::OK, NoticeParty::You, &phrases.sign_in.consent_given),
-        Some(_) => (StatusCode::FORBIDDEN, NoticeParty::Admin, &phrases.sign_in.consent_refused),
-    };
-    let code = refused.and_then(|it| it.code).map(|it| format!("AADSTS{it}"));
-    let correlation_id = refused.and_then(|it| it.correlation_id.as_deref());
-    RefusalWords::new(NoticeKind::SignInNeeded, status, whose, text)
-        .with(&phrases.action.sign_in, start)
-        .detail("Code", "code", code.as_deref())
-        .detail("Error", "error", refused.map(|it| it.error.as_str()))
-        .detail("Correlation ID", "correlation_id", correlation_id)
 }
 
 pub(in crate::flow) fn bad_callback(phrases: &NoticePhrases) -> RefusalWords {
