@@ -130,7 +130,7 @@ fn decide(common: &CommonArgs, request: Guid, decision: LinkDecision) -> Result<
     open(common, async |directory| {
         let found = directory.organization_of_request(request).await.map_err(failure)?;
         let (organization, _) = found.ok_or_else(no_request)?;
-        let acting = AdminScope { organization, person: None, by: actor() };
+        let acting = AdminScope::operator(organization, actor());
         let person =
             directory.decide(&acting, request, decision, None).await.map_err(action_failure)?;
         show(common, &person, &[]);
@@ -175,7 +175,7 @@ async fn person(directory: &Directory, username: &Username) -> Result<Person, Co
 }
 
 fn scope(person: &Person) -> AdminScope {
-    AdminScope { organization: person.organization, person: None, by: actor() }
+    AdminScope::operator(person.organization, actor())
 }
 
 fn no_request() -> CommandError {

@@ -19,16 +19,28 @@ use crate::base::guid::Guid;
 pub struct AdminScope {
     /// The organization.
     pub organization: Guid,
-    /// The person; `None` for a visitor with the operator's link, who ranks above everyone.
-    pub person: Option<Guid>,
+    /// What the changes are based on.
+    pub actor: AdminActor,
     /// The name that the history shows.
     pub by: String,
 }
 
+/// What gives somebody the right to change people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminActor {
+    /// The operator, by command or API, who ranks above everyone.
+    Operator,
+    /// A visitor with the operator's set-up link. Ranks above everyone too, but the link proves
+    /// nothing about the company's people.
+    Visitor,
+    /// A person of the organization.
+    Person(Guid),
+}
+
 impl AdminScope {
-    /// Whether this is a visitor with the operator's link, not the operator.
-    pub fn is_invited(&self) -> bool {
-        self.person.is_none() && self.by.starts_with("invitation ")
+    /// The operator, acting within one organization.
+    pub fn operator(organization: Guid, by: impl Into<String>) -> Self {
+        Self { organization, actor: AdminActor::Operator, by: by.into() }
     }
 }
 
@@ -92,21 +104,11 @@ impl Directory {
             .of_organization(&mut changes, acting.organization, person)
             .await?
             .ok_or(ActionError::Nobody)?;
-        let highest = match acting.person {
-            None => 0,
-            Some(id) => {
-                let myself = self
-                    .of_organization(&mut changes, acting.organization, id)
-                    .await?
-                    .filter(|it| it.on)
-                    .ok_or(ActionError::NotYou)?;
-                self.rank(&myself.role).ok_or(ActionError::NotYou)?
-            }
-        };
+        let highest = self.actor_rank(&mut changes, acting).await?;
         if self.is_above(&found.role, highest) {
             return Err(ActionError::Above);
         }
-        if acting.person == Some(person) && *act != PersonAction::SignOut {
+        if acting.actor == AdminActor::Person(person) && *act != PersonAction::SignOut {
             return Err(ActionError::Yourself);
         }
         let what = self.change(&mut changes, &found, act, highest).await?;
@@ -120,6 +122,50 @@ impl Directory {
             .ok_or(ActionError::Nobody)?;
         changes.commit().await?;
         Ok(after)
+    }
+
+    /// Returns the rank of the one who acts; 0 is the highest.
+    pub(super) async fn actor_rank(
+        &self,
+        changes: &mut Transaction,
+        acting: &AdminScope,
+    ) -> Result<usize, ActionError> {
+        let AdminActor::Person(id) = acting.actor else { return Ok(0) };
+        let myself = self
+            .of_organization(changes, acting.organization, id)
+            .await?
+            .filter(|it| it.on)
+            .ok_or(ActionError::NotYou)?;
+        self.rank(&myself.role).ok_or(ActionError::NotYou)
+    }
+
+    /// Checks that the one who acts may decide who these people are: approvals, merges and
+    /// deletions. Visitors with a set-up link may not, and nobody decides about themselves.
+    pub(super) async fn may_decide(
+        &self,
+        changes: &mut Transaction,
+        acting: &AdminScope,
+        people: &[&Person],
+    ) -> Result<(), ActionError> {
+        let own = match acting.actor {
+            AdminActor::Visitor => return Err(ActionError::NotYou),
+            AdminActor::Operator => None,
+            AdminActor::Person(id) => Some(id),
+        };
+        let highest = self.actor_rank(changes, acting).await?;
+        // The page is open to these roles only, and a role may have changed since it was shown.
+        let is_admin =
+            |rank: usize| self.config.roles.get(rank).is_some_and(|it| self.may_set_up(it));
+        if own.is_some() && !is_admin(highest) {
+            return Err(ActionError::NotYou);
+        }
+        if people.iter().any(|it| Some(it.id) == own) {
+            return Err(ActionError::Yourself);
+        }
+        if people.iter().any(|it| self.is_above(&it.role, highest)) {
+            return Err(ActionError::Above);
+        }
+        Ok(())
     }
 
     /// Makes the change; returns its description for the history.

@@ -38,10 +38,7 @@ impl Directory {
             .of_organization(&mut changes, acting.organization, person)
             .await?
             .ok_or(ActionError::Nobody)?;
-        let highest = self.actor_rank(&mut changes, acting, &[&found]).await?;
-        if self.is_above(&found.role, highest) {
-            return Err(ActionError::Above);
-        }
+        self.may_decide(&mut changes, acting, &[&found]).await?;
         if let Some(account) = found.linked {
             self.remember_erased(&mut changes, found.organization, account, !found.on).await?;
         }
@@ -93,28 +90,6 @@ impl Directory {
         self.audit(&mut changes, by, Some(found.id), None, &what).await?;
         changes.commit().await?;
         Ok(people)
-    }
-
-    /// Returns the rank of the person who changes these people; 0 for the operator. Set-up links
-    /// prove nothing about a company's people, and nobody decides about themselves.
-    pub(super) async fn actor_rank(
-        &self,
-        changes: &mut Transaction,
-        acting: &AdminScope,
-        people: &[&Person],
-    ) -> Result<usize, ActionError> {
-        let Some(id) = acting.person else {
-            return if acting.is_invited() { Err(ActionError::NotYou) } else { Ok(0) };
-        };
-        let myself = self
-            .of_organization(changes, acting.organization, id)
-            .await?
-            .filter(|it| it.on && self.may_set_up(&it.role))
-            .ok_or(ActionError::NotYou)?;
-        if people.iter().any(|it| it.id == id) {
-            return Err(ActionError::Yourself);
-        }
-        self.rank(&myself.role).ok_or(ActionError::NotYou)
     }
 
     /// Deletes a person's row and everything that names the person.
@@ -208,8 +183,11 @@ impl Directory {
         changes.run(sql, values).await.map(drop)
     }
 
-    /// Whether the account is of a person who was switched off and then deleted. If no secret opens
-    /// the key, nobody unknown is admitted where such people exist.
+    /// Whether the account is of a person who was switched off and then deleted.
+    ///
+    /// # Errors
+    /// `UnopenedErasures` if such people exist and the key is missing, or no secret opens it: then no
+    /// unknown account is admitted.
     pub(super) async fn is_erased_and_refused(
         &self,
         changes: &mut Transaction,
@@ -220,7 +198,7 @@ impl Directory {
         if changes.row(sql, vec![organization.to_string().into()]).await?.is_none() {
             return Ok(false);
         }
-        let Some(key) = self.erasure_key(changes).await? else { return Ok(false) };
+        let key = self.erasure_key(changes).await?.ok_or(Error::UnopenedErasures)?;
         let values =
             vec![organization.to_string().into(), digest_of(&key, organization, account).into()];
         let sql = "SELECT account FROM erased_account WHERE organization = $1 AND account = $2 AND refused = 1";

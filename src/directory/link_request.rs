@@ -270,10 +270,7 @@ impl Directory {
         if seen.is_some_and(|it| it != found.mark()) {
             return Err(Error::Conflict.into());
         }
-        let highest = self.actor_rank(&mut changes, acting, &[&found.person]).await?;
-        if self.is_above(&found.person.role, highest) {
-            return Err(ActionError::Above);
-        }
+        self.may_decide(&mut changes, acting, &[&found.person]).await?;
         // The tenant was replaced since: the account is of another company.
         if organization.tenant != Some(found.account.0) {
             return Err(Error::Conflict.into());

@@ -37,11 +37,8 @@ impl Directory {
         let one = self.of_organization(&mut changes, acting.organization, keep).await?;
         let two = self.of_organization(&mut changes, acting.organization, other).await?;
         let (Some(keep), Some(other)) = (one, two) else { return Err(ActionError::Nobody) };
-        let highest = self.actor_rank(&mut changes, acting, &[&keep, &other]).await?;
-        // The account gets the role that is kept.
-        if [&keep, &other].iter().any(|it| self.is_above(&it.role, highest)) {
-            return Err(ActionError::Above);
-        }
+        // Both: the account of one gets the role of the other.
+        self.may_decide(&mut changes, acting, &[&keep, &other]).await?;
         if keep.id == other.id {
             return Err(Error::NotMergeable(keep.username, other.username).into());
         }
@@ -152,7 +149,7 @@ impl Directory {
     pub async fn resume_linking(&self, acting: &AdminScope) -> Result<(), ActionError> {
         let mut changes = self.database.begin_transaction().await?;
         changes.lock(acting.organization).await?;
-        self.actor_rank(&mut changes, acting, &[]).await?;
+        self.may_decide(&mut changes, acting, &[]).await?;
         let values = vec![acting.organization.to_string().into()];
         let sql = "UPDATE organization SET linking_paused = NULL WHERE id = $1 AND linking_paused IS NOT NULL";
         if changes.run(sql, values).await? > 0 {
@@ -178,7 +175,7 @@ impl Directory {
             .of_organization(&mut changes, acting.organization, added)
             .await?
             .ok_or(ActionError::Nobody)?;
-        self.actor_rank(&mut changes, acting, &[]).await?;
+        self.may_decide(&mut changes, acting, &[]).await?;
         let values = vec![added.to_string().into(), created.to_string().into()];
         let sql = "DELETE FROM possible_merge WHERE person = $1 AND created_person = $2";
         if changes.run(sql, values).await? > 0 {

@@ -1,6 +1,9 @@
 //! One test suite for both databases. Uses Debian's PostgreSQL, started here on its own socket.
 
+mod accounts;
 mod admin;
+mod admitting;
+mod approving;
 mod by_tls;
 mod client_sign_ins;
 mod credential;

@@ -188,7 +188,7 @@ async fn a_role_and_a_sign_out_everywhere_are_heard_of_at_the_other_replica() {
     soon("the role of the file", async || hears(&mut tom, "x-entrada-role").await == "owner").await;
     let person =
         pair.first.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
-    let acting = AdminScope { organization: contoso.id, person: None, by: "story".to_owned() };
+    let acting = AdminScope::operator(contoso.id, "story");
     pair.first.directory().apply_action(&acting, person.id, &PersonAction::SignOut).await.unwrap();
     soon("Maya is out", async || status(&mut maya).await == 401).await;
     // A session that begins after it goes on, also past the second look at that change.
@@ -206,8 +206,7 @@ async fn a_sign_out_everywhere_counts_at_a_replica_whose_clock_is_ahead() {
     tokio::time::sleep(Duration::from_secs(3)).await;
     let person =
         pair.first.directory().person(&Username::parse(MAYA).unwrap()).await.unwrap().unwrap();
-    let acting =
-        AdminScope { organization: person.organization, person: None, by: "story".to_owned() };
+    let acting = AdminScope::operator(person.organization, "story");
     pair.first.directory().apply_action(&acting, person.id, &PersonAction::SignOut).await.unwrap();
     soon("Maya is out", async || status(&mut maya).await == 401).await;
     let mut again = pair.signed_in(MAYA).await;

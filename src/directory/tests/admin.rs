@@ -1,7 +1,7 @@
 //! The changes that an admin may make to other people.
 
 use super::*;
-use crate::directory::admin::{ActionError, AdminScope, PersonAction};
+use crate::directory::admin::{ActionError, AdminActor, AdminScope, PersonAction};
 use crate::directory::change::SIGNED_OUT;
 
 #[tokio::test]
@@ -28,8 +28,8 @@ async fn an_admin_changes_whom_they_stand_above_and_nobody_else() {
         let felix = made(&fabrikam, "felix", "worker").await;
         let by = |person: Option<Guid>| AdminScope {
             organization: contoso.id,
-            person,
-            by: "whoever".to_owned(),
+            actor: person.map_or(AdminActor::Visitor, AdminActor::Person),
+            by: "an admin".to_owned(),
         };
         let does = async |who: Option<&Person>, whom: &Person, act: PersonAction| {
             directory.apply_action(&by(who.map(|it| it.id)), whom.id, &act).await

@@ -211,11 +211,7 @@ async fn whoever_is_switched_off_or_made_anew_is_signed_out_of_every_client() {
             Err(RedeemError::SignInEnded)
         ));
         let (person, _) = maya(&directory).await;
-        let acting = AdminScope {
-            organization: person.organization,
-            person: None,
-            by: "a story".to_owned(),
-        };
+        let acting = AdminScope::operator(person.organization, "a story");
         let (first, second) =
             (signed_in(&directory).await.sign_in.id, signed_in(&directory).await.sign_in.id);
         assert_eq!(directory.live_sign_ins(&[first, second, sign_in.id]).await.unwrap().len(), 2);

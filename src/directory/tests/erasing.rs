@@ -1,12 +1,12 @@
 //! Merges and deletions.
 
 use super::*;
-use crate::directory::admin::{ActionError, AdminScope};
+use crate::directory::admin::{ActionError, AdminActor, AdminScope};
 use crate::directory::change::OrganizationChange;
 use crate::directory::organization::OrganizationState;
 
 fn operator(organization: &Organization) -> AdminScope {
-    AdminScope { organization: organization.id, person: None, by: "operator olga".to_owned() }
+    AdminScope::operator(organization.id, "operator olga")
 }
 
 #[tokio::test]
@@ -74,8 +74,8 @@ async fn a_merge_keeps_the_first_and_gives_it_the_account_of_the_second() {
         {
             assert!(directory.merge_people(&by, keep, other).await.is_err());
         }
-        let worker = AdminScope { person: Some(second.id), ..by.clone() };
-        let link = AdminScope { by: "invitation 1".to_owned(), ..by.clone() };
+        let worker = AdminScope { actor: AdminActor::Person(second.id), ..by.clone() };
+        let link = AdminScope { actor: AdminActor::Visitor, ..by.clone() };
         for by in [&worker, &link] {
             let refused = directory.merge_people(by, added.id, made.id).await;
             assert!(matches!(refused, Err(ActionError::NotYou)), "{refused:?}");

@@ -139,11 +139,7 @@ async fn the_history_is_whole_newest_first_and_of_one_organization() {
             }
         }
         directory
-            .apply_action(
-                &AdminScope { organization: contoso.id, person: None, by: "tom".to_owned() },
-                maya.id,
-                &PersonAction::SignOut,
-            )
+            .apply_action(&AdminScope::operator(contoso.id, "tom"), maya.id, &PersonAction::SignOut)
             .await
             .unwrap();
         let mut read = Vec::new();
@@ -172,7 +168,7 @@ async fn the_history_is_whole_newest_first_and_of_one_organization() {
         let by = format!("person {}", maya.id);
         directory
             .apply_action(
-                &AdminScope { organization: contoso.id, person: None, by: by.clone() },
+                &AdminScope::operator(contoso.id, by.clone()),
                 maya.id,
                 &PersonAction::SignOut,
             )

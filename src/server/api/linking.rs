@@ -7,7 +7,6 @@ use crate::base::guid::Guid;
 use crate::directory::admin::AdminScope;
 use crate::directory::link_request::LinkDecision;
 use crate::directory::organization::Organization;
-use crate::directory::person::Person;
 use crate::directory::{Directory, organization_json};
 use http::request::Parts;
 use hyper::body::Incoming;
@@ -54,7 +53,7 @@ pub(super) async fn decide(
         .ok_or(ApiError::Field("decision", "must be link, separate or deny"))?;
     let (organization, _) =
         directory.organization_of_request(id).await?.ok_or(ApiError::NoRequest)?;
-    let acting = AdminScope { organization, person: None, by: by.to_owned() };
+    let acting = AdminScope::operator(organization, by);
     let person = directory.decide(&acting, id, decision, it.mark.as_deref()).await?;
     Ok(organization_json::person(&person))
 }
@@ -69,7 +68,9 @@ pub(super) async fn merge(
 ) -> Result<Value, ApiError> {
     let it: MergeWith = json(parts, body).await?;
     let (keep, other) = (found(directory, username).await?, found(directory, &it.other).await?);
-    let after = directory.merge_people(&scope(&keep, by), keep.id, other.id).await?;
+    let after = directory
+        .merge_people(&AdminScope::operator(keep.organization, by), keep.id, other.id)
+        .await?;
     Ok(organization_json::person(&after))
 }
 
@@ -80,12 +81,8 @@ pub(super) async fn delete(
     username: &str,
 ) -> Result<Value, ApiError> {
     let person = found(directory, username).await?;
-    directory.delete_person(&scope(&person, by), person.id).await?;
+    directory.delete_person(&AdminScope::operator(person.organization, by), person.id).await?;
     Ok(
         json!({ "deleted": person.username.as_str(), "stays_refused": !person.on && person.linked.is_some() }),
     )
-}
-
-fn scope(person: &Person, by: &str) -> AdminScope {
-    AdminScope { organization: person.organization, person: None, by: by.to_owned() }
 }

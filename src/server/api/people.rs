@@ -150,7 +150,7 @@ pub(super) async fn sign_out(
     username: &str,
 ) -> Result<Value, ApiError> {
     let person = found(directory, username).await?;
-    let acting = AdminScope { organization: person.organization, person: None, by: by.to_owned() };
+    let acting = AdminScope::operator(person.organization, by);
     Ok(organization_json::person(
         &directory.apply_action(&acting, person.id, &PersonAction::SignOut).await?,
     ))

@@ -63,7 +63,7 @@ impl AddedWorld {
     async fn decides(&self, decision: LinkDecision) {
         let request = self.requests().await.remove(0);
         let organization = request.person.organization;
-        let by = AdminScope { organization, person: None, by: "operator olga".to_owned() };
+        let by = AdminScope::operator(organization, "operator olga");
         let mark = request.mark();
         self.directory().decide(&by, request.id, decision, Some(&mark)).await.unwrap();
     }

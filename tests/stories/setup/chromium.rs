@@ -51,7 +51,7 @@ impl SetUpWorld {
             let waiting = self.directory().link_requests(None, false).await.unwrap();
             if let [request] = &waiting[..] {
                 let organization = request.person.organization;
-                let by = AdminScope { organization, person: None, by: "operator".to_owned() };
+                let by = AdminScope::operator(organization, "operator");
                 let mark = request.mark();
                 let link = LinkDecision::Link;
                 self.directory().decide(&by, request.id, link, Some(&mark)).await.unwrap();
