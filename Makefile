@@ -22,16 +22,17 @@ lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 
-# CPU, latency and memory next to nginx, into docs/development/benchmarks.md (a quarter of an hour); `make bench QUICK=1` prints the headline within minutes.
-# The whole run measures the distributed build, with the plain release build beside it.
+# CPU, latency and memory next to nginx, into docs/development/benchmarks.md (most of an hour, half of it for two builds); `make bench QUICK=1` prints the headline within minutes.
+# The whole run measures the distributed build, with a plain release build beside it, whose symbols tell valgrind the parts of the program.
 bench:
 ifdef QUICK
 	cargo build --profile quick
 	cargo bench --profile dev --bench cost -- --binary $${CARGO_TARGET_DIR:-target}/quick/entrada --quick $(ARGS)
 else
 	benches/pgo.sh
-	cargo build --release
-	target=$${CARGO_TARGET_DIR:-target}; cargo bench --profile dev --bench cost -- --binary $$target/dist/entrada --plain $$target/release/entrada $(ARGS)
+	target=$${CARGO_TARGET_DIR:-target}; plain=$$target/plain/release/entrada; \
+	CARGO_PROFILE_RELEASE_STRIP=none cargo build --release --bin entrada --target-dir $$target/plain && \
+	cargo bench --profile dev --bench cost -- --binary $$target/dist/entrada --plain $$plain --symbols $$plain $(ARGS)
 endif
 
 # The binary to hand out: with profile-guided optimization where llvm-tools, nginx and wrk are here.

@@ -109,6 +109,11 @@ fn measure(
         report.memory =
             Some(memory::measure(tools, dir, &binary, MemoryAmount { connections, sessions })?);
     }
+    let asks_in_vain =
+        arguments.only.contains(&BenchPart::Instructions) && tools.valgrind.is_none();
+    if asks_in_vain {
+        return Err("counting instructions needs valgrind\napt-get install valgrind".into());
+    }
     if let Some(valgrind) =
         tools.valgrind.as_ref().filter(|_| arguments.wants(BenchPart::Instructions))
     {
