@@ -42,7 +42,7 @@ pub(super) enum PersonCommand {
     Approve(ApproveArgs),
     /// Deny a request: the account stays outside.
     Deny(DecideArgs),
-    /// Merge two people who are the same person; signs both out.
+    /// Merge two people who are the same person; the second one is deleted and signed out.
     Merge(MergeArgs),
     /// Delete a person: names are erased; an account that was turned off stays refused.
     Delete(DeletePersonArgs),

@@ -19,28 +19,16 @@ use crate::base::guid::Guid;
 pub struct AdminScope {
     /// The organization.
     pub organization: Guid,
-    /// What the changes are based on.
-    pub actor: AdminActor,
+    /// What gives them the right to it.
+    pub origin: ChangeOrigin,
     /// The name that the history shows.
     pub by: String,
-}
-
-/// What gives somebody the right to change people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AdminActor {
-    /// The operator, by command or API, who ranks above everyone.
-    Operator,
-    /// A visitor with the operator's set-up link. Ranks above everyone too, but the link proves
-    /// nothing about the company's people.
-    Visitor,
-    /// A person of the organization.
-    Person(Guid),
 }
 
 impl AdminScope {
     /// The operator, acting within one organization.
     pub fn operator(organization: Guid, by: impl Into<String>) -> Self {
-        Self { organization, actor: AdminActor::Operator, by: by.into() }
+        Self { organization, origin: ChangeOrigin::Operator, by: by.into() }
     }
 }
 
@@ -79,11 +67,17 @@ pub enum ActionError {
 }
 
 impl Directory {
-    /// The roles that a person with this role may give, highest first; all of them for a visitor
-    /// with the operator's link (`None`).
-    pub fn roles_below(&self, role: Option<&str>) -> &[String] {
-        let from = role.map_or(Some(0), |it| self.rank(it)).unwrap_or(self.config.roles.len());
-        self.config.roles.get(from..).unwrap_or_default()
+    /// The roles that a person with this role may give, highest first. A visitor with the operator's
+    /// link (`None`) gives none that opens the set-up page.
+    pub fn roles_below(&self, role: Option<&str>) -> Vec<String> {
+        let roles = &self.config.roles;
+        match role {
+            Some(role) => {
+                let from = self.rank(role).unwrap_or(roles.len());
+                roles.get(from..).unwrap_or_default().to_vec()
+            }
+            None => roles.iter().filter(|it| !self.may_set_up(it)).cloned().collect(),
+        }
     }
 
     /// Changes a person; returns the person after the change.
@@ -105,10 +99,16 @@ impl Directory {
             .await?
             .ok_or(ActionError::Nobody)?;
         let highest = self.actor_rank(&mut changes, acting).await?;
+        // Roles that open the set-up page come from the operator, an admin, or a link with a role.
+        let opens = |role: &str| self.may_set_up(role);
+        let given = if let PersonAction::Role(role) = act { opens(role) } else { false };
+        if acting.origin == ChangeOrigin::Invited && (given || opens(&found.role)) {
+            return Err(ActionError::NotYou);
+        }
         if self.is_above(&found.role, highest) {
             return Err(ActionError::Above);
         }
-        if acting.actor == AdminActor::Person(person) && *act != PersonAction::SignOut {
+        if acting.origin == ChangeOrigin::Admin(person) && *act != PersonAction::SignOut {
             return Err(ActionError::Yourself);
         }
         let what = self.change(&mut changes, &found, act, highest).await?;
@@ -130,7 +130,7 @@ impl Directory {
         changes: &mut Transaction,
         acting: &AdminScope,
     ) -> Result<usize, ActionError> {
-        let AdminActor::Person(id) = acting.actor else { return Ok(0) };
+        let ChangeOrigin::Admin(id) = acting.origin else { return Ok(0) };
         let myself = self
             .of_organization(changes, acting.organization, id)
             .await?
@@ -147,10 +147,10 @@ impl Directory {
         acting: &AdminScope,
         people: &[&Person],
     ) -> Result<(), ActionError> {
-        let own = match acting.actor {
-            AdminActor::Visitor => return Err(ActionError::NotYou),
-            AdminActor::Operator => None,
-            AdminActor::Person(id) => Some(id),
+        let own = match acting.origin {
+            ChangeOrigin::Invited => return Err(ActionError::NotYou),
+            ChangeOrigin::Operator => None,
+            ChangeOrigin::Admin(id) => Some(id),
         };
         let highest = self.actor_rank(changes, acting).await?;
         // The page is open to these roles only, and a role may have changed since it was shown.

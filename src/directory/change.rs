@@ -158,6 +158,10 @@ impl OrganizationChange {
             ChangeOrigin::Admin(_) if self.moves(before) => {
                 Err(Error::StaysWhileOn(before.code.clone()))
             }
+            // The link led to the other tenant.
+            ChangeOrigin::Invited if self.resume_linking => {
+                Err(Error::NeedsHighestRole(before.code.clone()))
+            }
             _ => Ok(()),
         }
     }

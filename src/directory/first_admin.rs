@@ -30,7 +30,7 @@ pub struct FirstAdminOffer {
     pub upn: Option<String>,
 }
 
-/// Why nobody becomes an admin.
+/// Why the role is not given.
 #[derive(Debug, thiserror::Error)]
 pub enum FirstAdminError {
     /// The link has no role, or was used; the test is of another connection; somebody has the role.
@@ -82,7 +82,14 @@ impl Directory {
     ) -> Result<Option<FirstAdminOffer>, Error> {
         // The transaction is dropped without `commit`.
         let mut changes = self.database.begin_transaction().await?;
-        Ok(self.offer(&mut changes, invitation).await?.map(|it| it.0))
+        let Some((offer, who, organization)) = self.offer(&mut changes, invitation).await? else {
+            return Ok(None);
+        };
+        match self.first_admin(&mut changes, &who, &organization, "offer").await {
+            Ok(person) => Ok(Some(offer).filter(|_| person.on)),
+            Err(FirstAdminError::Directory(error)) => Err(error),
+            Err(_) => Ok(None),
+        }
     }
 
     /// Gives the role of a link to the account that passed the test; returns the person. `oid` is
@@ -140,6 +147,10 @@ impl Directory {
         if self.is_erased_and_refused(changes, organization.id, account).await? {
             return Err(MembershipRefusal::PersonOff.into());
         }
+        let standing = self.request_standing(changes, organization.id, account).await?;
+        if !standing.denied.is_empty() {
+            return Err(MembershipRefusal::Denied.into());
+        }
         let signing = SigningAccount { who, typed: None };
         let found = self.exact_matches(changes, &signing, organization).await?;
         match self.link_verdict(found, who, organization) {
@@ -148,7 +159,7 @@ impl Directory {
                 Ok(self.link(changes, person, account, by, "as the first admin").await?)
             }
             // The holder of the link gets the role, and the other person can be merged later.
-            LinkVerdict::Wait(person, WaitReason::NoUpn | WaitReason::Address) => {
+            LinkVerdict::Wait(person, WaitReason::NoUpn | WaitReason::Address) if person.on => {
                 let made = self.make(changes, who, organization).await?.ok_or(Error::Conflict)?;
                 self.note_possible_merges(changes, &made, &[person]).await?;
                 Ok(made)

@@ -193,6 +193,10 @@ impl Directory {
         // Two first sign-ins and a change of the tenant or of a role happen one after the other.
         let organization = &self.locked(changes, organization.id).await?;
         check_admissible(who, organization)?;
+        // Another request of the same account may have been first.
+        if let Some(person) = self.linked(changes, who, organization).await? {
+            return self.matched(changes, PersonMatch::Known, person, account, organization).await;
+        }
         if self.is_erased_and_refused(changes, organization.id, (who.tid, who.oid)).await? {
             return Err(MembershipRefusal::PersonOff);
         }

@@ -142,23 +142,6 @@ impl Directory {
         Ok(all)
     }
 
-    /// Links people without an approval again, after a set-up link led to another tenant.
-    ///
-    /// # Errors
-    /// Why it is refused: the visitor with the link may not do it.
-    pub async fn resume_linking(&self, acting: &AdminScope) -> Result<(), ActionError> {
-        let mut changes = self.database.begin_transaction().await?;
-        changes.lock(acting.organization).await?;
-        self.may_decide(&mut changes, acting, &[]).await?;
-        let values = vec![acting.organization.to_string().into()];
-        let sql = "UPDATE organization SET linking_paused = NULL WHERE id = $1 AND linking_paused IS NOT NULL";
-        if changes.run(sql, values).await? > 0 {
-            let what = "people are linked without an approval again";
-            self.audit(&mut changes, &acting.by, Some(acting.organization), None, what).await?;
-        }
-        Ok(changes.commit().await?)
-    }
-
     /// Dismisses a possible merge: the two are different people.
     ///
     /// # Errors

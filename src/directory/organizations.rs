@@ -201,6 +201,11 @@ impl Directory {
             let sql = "UPDATE organization SET linking_paused = NULL WHERE id = $1";
             changes.run(sql, vec![id().into()]).await?;
         }
+        if change.moves(before) {
+            // What was seen is of another app registration.
+            let sql = "UPDATE organization SET upn_seen = NULL WHERE id = $1";
+            changes.run(sql, vec![id().into()]).await?;
+        }
         let Some(tenant) = change.tenant.filter(|it| before.tenant != Some(*it)) else {
             return Ok(());
         };

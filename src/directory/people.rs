@@ -229,6 +229,8 @@ impl Directory {
         let sql = "UPDATE person SET tid = $2, oid = $3 WHERE id = $1 AND oid IS NULL";
         match changes.run(sql, values).await {
             Err(Error::Conflict) => return Err(Error::AccountTaken(oid)),
+            // Somebody else linked the person first.
+            Ok(0) => return Err(Error::Conflict),
             other => other?,
         };
         self.forget_erased(changes, organization.id, (tenant, oid)).await?;

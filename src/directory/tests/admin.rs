@@ -1,8 +1,8 @@
 //! The changes that an admin may make to other people.
 
 use super::*;
-use crate::directory::admin::{ActionError, AdminActor, AdminScope, PersonAction};
-use crate::directory::change::SIGNED_OUT;
+use crate::directory::admin::{ActionError, AdminScope, PersonAction};
+use crate::directory::change::{ChangeOrigin, SIGNED_OUT};
 
 #[tokio::test]
 async fn an_admin_changes_whom_they_stand_above_and_nobody_else() {
@@ -28,7 +28,7 @@ async fn an_admin_changes_whom_they_stand_above_and_nobody_else() {
         let felix = made(&fabrikam, "felix", "worker").await;
         let by = |person: Option<Guid>| AdminScope {
             organization: contoso.id,
-            actor: person.map_or(AdminActor::Visitor, AdminActor::Person),
+            origin: person.map_or(ChangeOrigin::Invited, ChangeOrigin::Admin),
             by: "an admin".to_owned(),
         };
         let does = async |who: Option<&Person>, whom: &Person, act: PersonAction| {
@@ -71,12 +71,22 @@ async fn an_admin_changes_whom_they_stand_above_and_nobody_else() {
             does(Some(&olga), &walt, role("boss")).await,
             Err(ActionError::Directory(Error::NoRole(_)))
         ));
-        // A visitor with the operator's link ranks above everyone.
-        assert_eq!(does(None, &olga, role("admin")).await.unwrap().role, "admin");
+        // A visitor with the operator's link ranks above everyone, but neither gives nor changes a
+        // role that opens the set-up page.
+        for (whom, act) in [
+            (&olga, role("worker")),
+            (&olga, PersonAction::On(false)),
+            (&walt, role("admin")),
+            (&walt, role("owner")),
+        ] {
+            let refused = does(None, whom, act).await;
+            assert!(matches!(refused, Err(ActionError::NotYou)), "{refused:?}");
+        }
+        does(None, &walt, PersonAction::SignOut).await.unwrap();
 
         assert_eq!(
-            (directory.roles_below(Some("admin")), directory.roles_below(None).len()),
-            (&["admin".to_owned(), "worker".to_owned()][..], 3)
+            (directory.roles_below(Some("admin")), directory.roles_below(None)),
+            (vec!["admin".to_owned(), "worker".to_owned()], vec!["worker".to_owned()])
         );
         assert!(directory.roles_below(Some("boss")).is_empty());
         let history = directory.history(contoso.id, None, 4).await.unwrap();

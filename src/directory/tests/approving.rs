@@ -2,7 +2,8 @@
 
 use super::accounts::{Outcome, comes, without_upn};
 use super::*;
-use crate::directory::admin::{ActionError, AdminActor, AdminScope};
+use crate::directory::admin::{ActionError, AdminScope};
+use crate::directory::change::ChangeOrigin;
 use crate::directory::link_request::{LinkDecision, LinkRequest};
 
 #[tokio::test]
@@ -42,9 +43,9 @@ async fn who_decides_is_above_the_person_and_sees_what_is_decided() {
             let role = PersonChange { role: Some(role.to_owned()), ..PersonChange::default() };
             directory.change_person(&added.username, role, "a story").await.unwrap()
         };
-        let scope = |actor: AdminActor, by: &str| AdminScope {
+        let scope = |origin: ChangeOrigin, by: &str| AdminScope {
             organization: contoso.id,
-            actor,
+            origin,
             by: by.to_owned(),
         };
         let (admin, worker) = (staff(1, "admin").await, staff(2, "worker").await);
@@ -67,11 +68,11 @@ async fn who_decides_is_above_the_person_and_sees_what_is_decided() {
         };
         let (link, deny) = (LinkDecision::Link, LinkDecision::Deny);
         for (by, request) in [
-            (scope(AdminActor::Person(admin.id), "person a"), &for_owner),
-            (scope(AdminActor::Person(worker.id), "person w"), &for_maya),
-            (scope(AdminActor::Person(maya.id), "person m"), &for_maya),
+            (scope(ChangeOrigin::Admin(admin.id), "person a"), &for_owner),
+            (scope(ChangeOrigin::Admin(worker.id), "person w"), &for_maya),
+            (scope(ChangeOrigin::Admin(maya.id), "person m"), &for_maya),
             // A set-up link proves nothing about the company's people.
-            (scope(AdminActor::Visitor, "invitation 1"), &for_maya),
+            (scope(ChangeOrigin::Invited, "invitation 1"), &for_maya),
             // Another organization's request is none.
             (AdminScope::operator(fabrikam.id, "operator"), &for_maya),
         ] {
@@ -81,7 +82,7 @@ async fn who_decides_is_above_the_person_and_sees_what_is_decided() {
             }
         }
         // The person changed after the admin saw the request.
-        let by = scope(AdminActor::Person(admin.id), "person a");
+        let by = scope(ChangeOrigin::Admin(admin.id), "person a");
         let more = PersonChange { email: Some("m@contoso.com".to_owned()), ..Default::default() };
         directory.change_person(&maya.username, more, "a story").await.unwrap();
         let stale = decide(&by, &for_maya, link).await;

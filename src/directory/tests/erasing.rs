@@ -1,7 +1,8 @@
 //! Merges and deletions.
 
 use super::*;
-use crate::directory::admin::{ActionError, AdminActor, AdminScope};
+use crate::directory::admin::{ActionError, AdminScope};
+use crate::directory::change::ChangeOrigin;
 use crate::directory::change::OrganizationChange;
 use crate::directory::organization::OrganizationState;
 
@@ -74,8 +75,8 @@ async fn a_merge_keeps_the_first_and_gives_it_the_account_of_the_second() {
         {
             assert!(directory.merge_people(&by, keep, other).await.is_err());
         }
-        let worker = AdminScope { actor: AdminActor::Person(second.id), ..by.clone() };
-        let link = AdminScope { actor: AdminActor::Visitor, ..by.clone() };
+        let worker = AdminScope { origin: ChangeOrigin::Admin(second.id), ..by.clone() };
+        let link = AdminScope { origin: ChangeOrigin::Invited, ..by.clone() };
         for by in [&worker, &link] {
             let refused = directory.merge_people(by, added.id, made.id).await;
             assert!(matches!(refused, Err(ActionError::NotYou)), "{refused:?}");

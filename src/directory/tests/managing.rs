@@ -1,7 +1,8 @@
 //! Changes that an operator makes to organizations and people.
 
 use super::*;
-use crate::directory::admin::{ActionError, AdminActor, AdminScope, PersonAction};
+use crate::directory::admin::{ActionError, AdminScope, PersonAction};
+use crate::directory::change::ChangeOrigin;
 use crate::directory::change::OrganizationChange;
 use crate::directory::organization::OrganizationState;
 use crate::directory::people::PeopleQuery;
@@ -25,7 +26,7 @@ async fn of_two_owners_who_switch_each_other_off_at_once_one_stays() {
         let off = async |by: Guid, whom: Guid| {
             let acting = AdminScope {
                 organization: contoso.id,
-                actor: AdminActor::Person(by),
+                origin: ChangeOrigin::Admin(by),
                 by: format!("person {by}"),
             };
             directory.apply_action(&acting, whom, &PersonAction::On(false)).await

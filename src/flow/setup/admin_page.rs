@@ -5,7 +5,7 @@ use super::super::refusal::Refusal;
 use super::gate::SetUpVisit;
 use crate::base::guid::Guid;
 use crate::directory::Directory;
-use crate::directory::admin::{AdminActor, AdminScope};
+use crate::directory::admin::AdminScope;
 use crate::pages::Page;
 use crate::pages::admin;
 use crate::sidecar::app::App;
@@ -25,8 +25,11 @@ pub(super) fn admin_page(app: &App, visit: &SetUpVisit) -> admin::AdminPage {
 
 /// Returns the acting admin as the directory identifies them.
 pub(super) fn admin_scope(visit: &SetUpVisit) -> AdminScope {
-    let actor = visit.person().map_or(AdminActor::Visitor, AdminActor::Person);
-    AdminScope { organization: visit.organization().id, actor, by: visit.by() }
+    AdminScope {
+        organization: visit.organization().id,
+        origin: visit.change_origin(),
+        by: visit.by(),
+    }
 }
 
 /// Renders a page.

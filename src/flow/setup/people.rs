@@ -90,7 +90,7 @@ async fn one(
         Some(id) => directory.person_by_id(id).await?,
         None => None,
     };
-    let roles = directory.roles_below(myself.as_ref().map(|it| it.role.as_str())).to_vec();
+    let roles = directory.roles_below(myself.as_ref().map(|it| it.role.as_str()));
     let may = match found.id {
         id if visit.person() == Some(id) => PersonPermissions::Yourself,
         // A role that is no longer configured ranks below all others.

@@ -9,6 +9,7 @@ use crate::base::guid::Guid;
 use crate::base::own_path;
 use crate::base::return_to::ReturnTo;
 use crate::directory::admin::ActionError;
+use crate::directory::change::OrganizationChange;
 use crate::directory::link_request::{LinkDecision, LinkRequest};
 use crate::directory::merge::PossibleMerge;
 use crate::directory::{Directory, Error};
@@ -63,10 +64,10 @@ fn locked(exchange: &Exchange<'_>, visit: &SetUpVisit) -> Option<&'static str> {
 }
 
 /// Returns the roles of people about whom the visitor may decide.
-async fn roles<'a>(directory: &'a Directory, visit: &SetUpVisit) -> Result<&'a [String], Refusal> {
-    let Some(id) = visit.person() else { return Ok(&[]) };
+async fn roles(directory: &Directory, visit: &SetUpVisit) -> Result<Vec<String>, Refusal> {
+    let Some(id) = visit.person() else { return Ok(Vec::new()) };
     let myself = directory.person_by_id(id).await?;
-    Ok(myself.map_or(&[], |it| directory.roles_below(Some(&it.role))))
+    Ok(myself.map(|it| directory.roles_below(Some(&it.role))).unwrap_or_default())
 }
 
 fn asking(it: LinkRequest, may: &impl Fn(&str) -> bool) -> RequestRow {
@@ -122,7 +123,16 @@ pub(super) async fn decide(
             outcome.map(drop)
         }
         "dismiss" => directory.dismiss_merge(&acting, id("added")?, id("created")?).await,
-        "resume" => directory.resume_linking(&acting).await,
+        "resume" => {
+            let change = OrganizationChange {
+                origin: acting.origin,
+                resume_linking: true,
+                ..OrganizationChange::default()
+            };
+            let code = &visit.organization().code;
+            let resumed = directory.change_organization(code, change, &acting.by).await;
+            resumed.map(drop).map_err(ActionError::from)
+        }
         other => {
             let decision = LinkDecision::parse(other).ok_or(Refusal::BadForm)?;
             let mark = Some(form.text("mark"));
@@ -134,6 +144,7 @@ pub(super) async fn decide(
         // Somebody else decided first, or the person changed: the page shows the current state.
         Err(ActionError::Directory(Error::Conflict) | ActionError::Nobody) => "changed",
         Err(ActionError::Directory(Error::BothLinked(..) | Error::NotMergeable(..))) => "changed",
+        Err(ActionError::Directory(Error::NeedsHighestRole(_))) => return Err(Refusal::Forbidden),
         Err(ActionError::Directory(error)) => return Err(error.into()),
         Err(_) => return Err(Refusal::Forbidden),
     };

@@ -1,7 +1,7 @@
 //! The page of people: who is found there, what an admin may do to them, and who is no admin there.
 
 use super::*;
-use crate::world::samples::{FRIDA, MAYA, TOM};
+use crate::world::samples::{FRIDA, GRACE, MAYA, TOM};
 use entrada::directory::people;
 
 const PEOPLE: &str = "/oauth2/setup/people";
@@ -200,7 +200,7 @@ async fn signed_out_everywhere_is_every_device_and_only_that_person() {
 }
 
 #[tokio::test]
-async fn whoever_has_a_link_makes_the_first_owner() {
+async fn attack_a_link_without_a_role_makes_no_owner_of_someone_who_signed_in() {
     let world = AdminPagesWorld::start().await;
     world.signed_in(TOM).await;
     let tom = world.person(TOM).await;
@@ -219,9 +219,18 @@ async fn whoever_has_a_link_makes_the_first_owner() {
         "{}",
         page.body
     );
-    let page = world.does(&mut invited, &tom, &[("do", "role"), ("role", "owner")]).await;
-    assert!(page.status == 200 && page.body.contains("The role is now owner."), "{}", page.body);
-    assert_eq!(world.person(TOM).await.role, "owner");
+    let shown = invited.visits(&format!("{PEOPLE}?person={}", tom.id)).await;
+    assert!(!shown.body.contains("value=\"owner\""), "{}", shown.body);
+    for role in ["owner", "admin"] {
+        let page = world.does(&mut invited, &tom, &[("do", "role"), ("role", role)]).await;
+        assert_eq!(page.status, 403, "{}", page.body);
+    }
+    assert_eq!(world.person(TOM).await.role, "worker");
+    // Nor does it switch an owner off.
+    let grace = world.knows(GRACE, "contoso", "owner").await;
+    assert_eq!(world.does(&mut invited, &grace, &[("do", "off")]).await.status, 403);
+    let page = world.does(&mut invited, &tom, &[("do", "off")]).await;
+    assert_eq!(page.status, 200, "{}", page.body);
     let page = invited.visits("/oauth2/setup/history").await;
     assert!(page.body.contains("by a set-up link"), "{}", page.body);
     // Of that company alone.

@@ -26,9 +26,16 @@ fn place() -> CliFolder {
 impl CliFolder {
     fn does(&self, line: &str) -> String {
         let told = self.types(line);
-        let only_warnings = told.err.lines().all(|it| it.starts_with("warning: "));
-        assert!(told.code == Some(0) && only_warnings, "{line}\n{told:?}");
+        assert!(told.code == Some(0) && told.err.is_empty(), "{line}\n{told:?}");
         told.out
+    }
+
+    /// A command that succeeds and warns.
+    fn does_with_warnings(&self, line: &str) -> CliTranscript {
+        let told = self.types(line);
+        let only_warnings = told.err.lines().all(|it| it.starts_with("warning: "));
+        assert!(told.code == Some(0) && only_warnings && !told.err.is_empty(), "{line}\n{told:?}");
+        told
     }
 
     fn json(&self, line: &str) -> Value {
