@@ -4,6 +4,7 @@
 mod attacks;
 mod deciding;
 mod linking;
+mod on_the_page;
 
 use crate::world::browser::{BrowserPage, SCRIPT, TestBrowser};
 use crate::world::company::company;
