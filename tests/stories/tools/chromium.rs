@@ -2,7 +2,7 @@
 
 use super::command;
 use crate::outside;
-use crate::world::raw;
+use crate::world::{World, WorldPlan, raw};
 use entrada::base::language::Language;
 use entrada::pages::{Page, Pages, samples};
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ async fn every_page_passes_axe_on_phone_and_desktop_in_light_and_dark() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_emulators_panel_and_picker_pass_axe_too() {
     let Some((node, packages)) = browser() else { return };
-    let world = crate::world::World::start().await;
+    let world = World::start().await;
     let directory = tempfile::tempdir().unwrap();
     let (tenant, client, back) = (
         world.emulator.tenant_id(),
@@ -117,7 +117,7 @@ async fn a_person_signs_in_and_out_in_a_real_browser() {
 #[tokio::test(flavor = "multi_thread")]
 async fn entras_page_may_frame_the_news_of_a_sign_out_and_no_other_page_may() {
     let Some((node, packages)) = browser() else { return };
-    let world = crate::world::World::start().await;
+    let world = World::start().await;
     world
         .emulator
         .control()
@@ -134,6 +134,18 @@ async fn entras_page_may_frame_the_news_of_a_sign_out_and_no_other_page_may() {
     ));
     let said = command::succeeds(command).await;
     assert!(said.contains("signed out by the frame"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fragment_comes_back_after_a_sign_in_in_a_real_browser() {
+    let Some((node, packages)) = browser() else { return };
+    let plan = WorldPlan { session: "keep_fragment = true".to_owned(), ..WorldPlan::default() };
+    let world = World::with(plan).await;
+    let mut command = command::of(&node);
+    command.env("NODE_MODULES", packages).arg(outside::root().join("tests/outside/fragment.mjs"));
+    command.arg(&world.public_url);
+    let said = command::succeeds(command).await;
+    assert!(said.contains("came back with the fragment"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
