@@ -12,6 +12,7 @@ use crate::server::admin::{self, AdminSource};
 use crate::server::tls::{self, ServerCertificates};
 use crate::server::{self, Handler, Listener, ServerSettings};
 use crate::session::person::{AmbiguousPerson, EndedSessions, PersonSelector};
+use crate::session::snapshot::SessionFolder;
 use crate::sidecar::watch::DirectoryWatch;
 use crate::sidecar::{self, Process, Sidecar, expiry};
 use crate::wire::body::Body;
@@ -39,7 +40,7 @@ pub struct Service {
     draining: CancellationToken,
     /// The token for the admin API, from the newest configuration.
     admin_token: ArcSwapOption<Secret>,
-    /// Stops watching the directory for changes.
+    /// Stops watching the directory for changes, and the snapshots of sessions.
     watching: CancellationToken,
 }
 
@@ -99,6 +100,12 @@ impl Service {
         sidecar.entra.keep_fresh();
         sidecar.process.newest.store(Some(Arc::new(sidecar.registrations())));
         let watching = watch(&sidecar.process);
+        if let Some(folder) = sidecar.process.folder.clone() {
+            let metrics = Arc::clone(&sidecar.process.metrics);
+            let report = move |is_failing| metrics.sessions_unsaved(is_failing);
+            let interval = config.session.snapshot_interval;
+            tokio::spawn(folder.run(interval, watching.clone(), report));
+        }
         let (sidecar, begun) = (ArcSwap::from_pointee(sidecar), config.clone());
         let admin_token = ArcSwapOption::new(config.server.admin_token.clone().map(Arc::new));
         Ok((
@@ -117,7 +124,7 @@ impl Service {
     pub async fn serve(self: Arc<Self>, bound: BoundListener, shutdown: CancellationToken) {
         let server = self.initial.server.clone();
         let grace = server.shutdown_grace;
-        let Process { tunnels, background, directory, clock, metrics, .. } =
+        let Process { tunnels, background, directory, folder, clock, metrics, .. } =
             Process::clone(&self.sidecar.load().process);
         let settings = ServerSettings {
             limits: server.limits,
@@ -137,21 +144,29 @@ impl Service {
         };
         tokio::spawn(expiry::warn(directory.clone(), own, clock, over.clone()));
         let draining = self.draining.clone();
-        let stopping = shutdown.clone();
-        let deadline = tokio::spawn(async move {
-            stopping.cancelled().await;
-            draining.cancel();
-            Instant::now() + grace
+        let closing = CancellationToken::new();
+        let deadline = tokio::spawn({
+            let closing = closing.clone();
+            async move {
+                shutdown.cancelled().await;
+                draining.cancel();
+                // Load balancers learn that this process ends before it stops to listen.
+                tokio::time::sleep(server.shutdown_delay).await;
+                closing.cancel();
+                Instant::now() + grace
+            }
         });
-        server::serve(bound.data, settings, RequestHandler(Arc::clone(&self)), tunnels, shutdown)
+        server::serve(bound.data, settings, RequestHandler(Arc::clone(&self)), tunnels, closing)
             .await;
         finish(&background, deadline.await.ok()).await;
         self.sidecar.load().tenants.stop();
         self.watching.cancel();
+        // Nobody can end a session that is being saved.
+        over.cancel();
+        save_sessions(folder).await;
         if let Some(directory) = &directory {
             directory.close().await;
         }
-        over.cancel();
     }
 
     /// Switches to a new configuration. Sessions are kept; the returned strings are warnings,
@@ -162,6 +177,10 @@ impl Service {
     pub async fn reload(&self, config: &Config) -> Result<Vec<String>, sidecar::Error> {
         let process = Process::clone(&self.sidecar.load().process);
         let (sidecar, mut warnings) = Sidecar::new(config, process)?;
+        let folder = sidecar.process.folder.as_ref();
+        if let Some(folder) = folder.filter(|_| !config.session.secrets.is_empty()) {
+            folder.seal_with(sidecar::snapshot_seal(config, &sidecar.process.random));
+        }
         warnings.extend(needs_restart(&self.initial, config));
         let old = self.sidecar.load_full();
         sidecar.entra.inherit(&old.entra);
@@ -194,14 +213,23 @@ async fn finish(background: &TaskTracker, deadline: Option<Instant>) {
     }
 }
 
+/// Writes the last snapshot of the sessions, if they are kept over a restart.
+async fn save_sessions(folder: Option<Arc<SessionFolder>>) {
+    let Some(folder) = folder else { return };
+    let written = tokio::task::spawn_blocking(move || folder.close()).await;
+    match written.map_err(std::io::Error::other).flatten() {
+        Ok(sessions) => tracing::info!(sessions, "sessions saved"),
+        Err(error) => {
+            tracing::error!(%error, "sessions not saved; those since the last snapshot are lost")
+        }
+    }
+}
+
 /// Starts to apply changes in the directory to the sessions, if there is a directory.
 fn watch(process: &Process) -> CancellationToken {
     let stop = CancellationToken::new();
-    let Process { directory, live, metrics, clock, random, .. } = process.clone();
-    if let Some(directory) = directory {
-        tokio::spawn(
-            DirectoryWatch::new(directory, live, metrics, clock, random).run(stop.clone()),
-        );
+    if let Some(directory) = process.directory.clone() {
+        tokio::spawn(DirectoryWatch::new(directory, process).run(stop.clone()));
     }
     stop
 }
@@ -229,11 +257,14 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("server.proxy_protocol", old.server.proxy_protocol != new.server.proxy_protocol),
         ("server.limits", old.server.limits != new.server.limits),
         ("server.tls", (&old.server.tls, old.server.hsts) != (&new.server.tls, new.server.hsts)),
+        ("server.shutdown_delay", old.server.shutdown_delay != new.server.shutdown_delay),
         ("server.shutdown_grace", old.server.shutdown_grace != new.server.shutdown_grace),
         ("session.idle", before.idle != after.idle),
         ("session.lifetime", before.lifetime != after.lifetime),
         ("session.capacity", before.capacity != after.capacity),
         ("session.per_person", before.per_person != after.per_person),
+        ("session.snapshot", before.snapshot != after.snapshot),
+        ("session.snapshot_interval", before.snapshot_interval != after.snapshot_interval),
         ("directory", directory_of(old) != directory_of(new)),
         ("telemetry", old.telemetry != new.telemetry),
     ];

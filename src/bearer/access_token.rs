@@ -267,6 +267,9 @@ pub(super) mod tests {
             capacity: 10,
             per_person,
             keep_fragment: false,
+            persistent: false,
+            snapshot: None,
+            snapshot_interval: Duration::from_secs(30),
         };
         LiveSessions::new(&config, Clock::system(), random::system())
     }

@@ -11,7 +11,7 @@ use crate::config::{self, Config};
 use crate::seal::random;
 use crate::server::tls::ServerCertificates;
 use crate::service::{BindError, BoundListener, Service};
-use crate::sidecar::Process;
+use crate::sidecar::{self, Process};
 use crate::telemetry::log::Log;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,9 +44,12 @@ async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), CommandError
     let log = start_log(&config, std::io::stdout())?;
     let process =
         Process::new(&config, Clock::system(), random::system(), log.clone(), environment());
-    let process = process.opened(&config).await.map_err(|it| {
-        CommandError::new(it)
-            .hint("docs/guides/directory.md lists the valid forms of [directory] database")
+    let process = process.opened(&config).await.map_err(|error| {
+        let hint = match error {
+            sidecar::Error::Folder(_) => "snapshot is a directory that only entrada's own user can write; it is created if it is missing",
+            _ => "docs/guides/directory.md lists the valid forms of [directory] database",
+        };
+        CommandError::new(error).hint(hint)
     })?;
     let (service, bound) = build(&config, process)?;
     warn_of_unopened(&service);

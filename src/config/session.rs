@@ -3,6 +3,7 @@
 use super::problem::InvalidValue;
 use super::section::{ConfigSection, LocatedValue};
 use crate::base::secret::Secret;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Minimum length of a secret, in bytes: the length of the keys that are derived from it.
@@ -27,6 +28,12 @@ pub struct SessionConfig {
     pub per_person: u64,
     /// Whether a sign-in keeps the part of an address after `#`, which browsers do not send.
     pub keep_fragment: bool,
+    /// Whether the cookie outlasts the browser.
+    pub persistent: bool,
+    /// The folder that keeps sessions over a restart.
+    pub snapshot: Option<PathBuf>,
+    /// Time between two snapshots.
+    pub snapshot_interval: Duration,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -37,7 +44,10 @@ enum StoreKind {
 
 pub(super) fn read(section: &ConfigSection<'_>) -> SessionConfig {
     let StoreKind::Memory = section
-        .key("store", "Where sessions are stored; sessions in memory end with the process")
+        .key(
+            "store",
+            "Where sessions are stored; `session.snapshot` keeps those in memory over a restart",
+        )
         .choice(&[("memory", StoreKind::Memory)]);
     let session = SessionConfig {
         secrets: secrets(section),
@@ -69,7 +79,36 @@ pub(super) fn read(section: &ConfigSection<'_>) -> SessionConfig {
                  Browsers do not send it, so a page with a script takes it along",
             )
             .flag(false),
+        persistent: section
+            .key(
+                "persistent",
+                "Whether the session cookie gets the lifetime of the session as `Max-Age`, so that \
+                 people stay signed in when the browser is closed. Phones close it by themselves",
+            )
+            .flag(false),
+        snapshot: section
+            .key(
+                "snapshot",
+                "Directory that keeps sessions over a restart, sealed with `session.secrets`, \
+                 which it requires; created if it is missing, and used by one process at a time. \
+                 Without it, sessions end with the process",
+            )
+            .parse(|text| Ok(PathBuf::from(text)))
+            .map(|it| it.value),
+        snapshot_interval: section
+            .key(
+                "snapshot_interval",
+                "Time between two snapshots; after a crash, sign-ins since the last one are lost. \
+                 With very many sessions the pause is longer, so that snapshots take at most a \
+                 twentieth of the time",
+            )
+            .duration(Duration::from_secs(30), Duration::from_secs(1)..=Duration::from_hours(1)),
     };
+    if session.snapshot.is_some() && !section.is_written("secrets") {
+        let invalid = InvalidValue::new("needs session.secrets, with which it is sealed")
+            .hint("set session.secrets; entrada secret prints a good one");
+        section.add_problem(&section.locate("snapshot"), invalid);
+    }
     if session.idle > session.lifetime {
         let invalid = InvalidValue::new("is longer than lifetime, so it would have no effect")
             .hint("choose at most lifetime");

@@ -46,16 +46,22 @@ pub(super) async fn logout(exchange: &Exchange<'_>) -> Result<Response<Body>, Re
 /// Ends the sessions and returns when the response is due.
 async fn end_and_wait(store: &Arc<SessionStore>, background: &TaskTracker, sid: Option<String>) {
     let due = Instant::now() + ANSWER_DELAY;
-    // The sessions end before the first await, so that other requests cannot delay a sign-out.
+    let store = Arc::clone(store);
+    let mut ending = Box::pin(async move { end_sessions(&store, sid).await });
     if let Ok(_permit) = DELAYED_ANSWERS.try_acquire() {
-        end_sessions(store, sid).await;
-        sleep_until(due).await;
+        tokio::select! {
+            // The sessions end before the first await, so that other requests cannot delay a
+            // sign-out.
+            biased;
+            () = &mut ending => sleep_until(due).await,
+            // Recording the end can take longer, which would reveal that a session was found.
+            () = sleep_until(due) => drop(background.spawn(ending)),
+        }
     } else {
         // Too many responses are waiting, so this one is sent at once. The sessions end in a
         // background task, so the response time still does not depend on whether a session was
         // found.
-        let store = Arc::clone(store);
-        background.spawn(async move { end_sessions(&store, sid).await });
+        background.spawn(ending);
     }
 }
 
@@ -115,6 +121,9 @@ mod tests {
             capacity: 100,
             per_person: 100,
             keep_fragment: false,
+            persistent: false,
+            snapshot: None,
+            snapshot_interval: Duration::from_secs(30),
         };
         Arc::new(LiveSessions::new(&config, Clock::system(), crate::seal::random::system()))
     }

@@ -9,11 +9,12 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 /// Number of connections that the kernel holds until they are accepted. The kernel limits it to
 /// `net.core.somaxconn`.
 const ACCEPT_BACKLOG: i32 = 4096;
+const MAX_WAITING: usize = 4096;
 /// When the kernel starts to probe whether a silent client still exists.
 const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(60);
 
@@ -65,6 +66,31 @@ impl Listener {
         }
     }
 
+    /// Closes the listener, and returns the connections that the kernel had already accepted: it
+    /// would reset them.
+    pub(super) fn close(self) -> Vec<(AcceptedSocket, Option<SocketAddr>)> {
+        // Not `accept` above, which knows of a connection only after the reactor has seen it.
+        match self.kind {
+            ListenerKind::Tcp(listener) => {
+                let Ok(listener) = listener.into_std() else { return Vec::new() };
+                waiting(|| {
+                    let (stream, address) = listener.accept()?;
+                    stream.set_nonblocking(true)?;
+                    let _ = stream.set_nodelay(true);
+                    Ok((AcceptedSocket::Tcp(TcpStream::from_std(stream)?), Some(address)))
+                })
+            }
+            ListenerKind::Unix(listener) => {
+                let Ok(listener) = listener.into_std() else { return Vec::new() };
+                waiting(|| {
+                    let (stream, _) = listener.accept()?;
+                    stream.set_nonblocking(true)?;
+                    Ok((AcceptedSocket::Unix(UnixStream::from_std(stream)?), None))
+                })
+            }
+        }
+    }
+
     /// Whether this listener uses TLS if TLS is configured. Clients of a unix socket are on this
     /// machine and use cleartext.
     pub(super) fn may_be_tls(&self) -> bool {
@@ -87,6 +113,10 @@ impl Listener {
         listener.set_nonblocking(true)?;
         Ok(Self { kind: ListenerKind::Unix(UnixListener::from_std(listener)?), _file: file })
     }
+}
+
+fn waiting<T>(accept: impl FnMut() -> io::Result<T>) -> Vec<T> {
+    std::iter::repeat_with(accept).take(MAX_WAITING).map_while(Result::ok).collect()
 }
 
 fn tcp(address: SocketAddr) -> io::Result<Listener> {

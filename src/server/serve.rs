@@ -83,9 +83,7 @@ pub async fn serve<H: Handler>(
     }
     let mut accepting = JoinSet::new();
     for listener in listeners {
-        accepting.spawn(
-            shutdown.clone().run_until_cancelled_owned(accept(listener, Arc::clone(&front))),
-        );
+        accepting.spawn(accept(listener, Arc::clone(&front), shutdown.clone()));
     }
     shutdown.cancelled().await;
     while accepting.join_next().await.is_some() {}
@@ -105,15 +103,25 @@ struct SharedState<H> {
     handle: H,
 }
 
-async fn accept<H: Handler>(listener: Listener, front: Arc<SharedState<H>>) {
+/// Accepts connections until `shutdown`, and then those that the kernel has already accepted: it
+/// would reset them when the listener is closed.
+async fn accept<H: Handler>(
+    listener: Listener,
+    front: Arc<SharedState<H>>,
+    shutdown: CancellationToken,
+) {
+    let tls = front.tls.clone().filter(|_| listener.may_be_tls());
+    let admit = |(socket, address)| {
+        let tls = tls.clone();
+        let peer = Peer::of_socket(address, tls.is_some());
+        front.admit(socket, peer, tls);
+    };
     let mut failing = false;
-    loop {
-        match listener.accept().await {
-            Ok((socket, address)) => {
+    while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
+        match accepted {
+            Ok(accepted) => {
                 failing = false;
-                let tls = front.tls.clone().filter(|_| listener.may_be_tls());
-                let peer = Peer::of_socket(address, tls.is_some());
-                front.admit(socket, peer, tls);
+                admit(accepted);
             }
             // The client closed the connection before it was accepted.
             Err(error)
@@ -131,6 +139,7 @@ async fn accept<H: Handler>(listener: Listener, front: Arc<SharedState<H>>) {
             }
         }
     }
+    listener.close().into_iter().for_each(admit);
 }
 
 impl<H: Handler> SharedState<H> {

@@ -20,6 +20,16 @@ impl GroupsAge {
         Self { at: AtomicU64::new(0), due_at: AtomicU64::new(if missing { 0 } else { NEVER }) }
     }
 
+    /// The state of a session that was stored, from `times`.
+    pub(in crate::session) fn restored(at: u64, due_at: u64) -> Self {
+        Self { at: AtomicU64::new(at), due_at: AtomicU64::new(due_at) }
+    }
+
+    /// The two times, for a session that is stored.
+    pub(in crate::session) fn times(&self) -> (u64, u64) {
+        (self.at.load(Ordering::Acquire), self.due_at.load(Ordering::Relaxed))
+    }
+
     /// Whether it is time to ask; the clock is read only if the groups come from Graph. Returns the
     /// value for `take`.
     pub fn is_due(&self, now: impl FnOnce() -> u64) -> Option<u64> {

@@ -8,6 +8,7 @@ use super::index::SessionIndex;
 use super::recheck_outcome::RecheckOutcome;
 use super::record::{Session, SessionEnd, Via};
 use super::session_key::{SESSION_ID_BYTES, SessionKey, client_sign_in_key, key, read};
+use super::snapshot::EndJournal;
 use super::standing::EntraStanding;
 use crate::base::clock::Clock;
 use crate::base::guid::Guid;
@@ -43,6 +44,8 @@ pub struct LiveSessions {
     is_limited_per_person: bool,
     /// Sign-ins on native clients that ended here and not yet in their rows, with the reason.
     ended_sign_ins: EndedSignIns,
+    /// Records the sessions that ended, where they are kept over a restart.
+    pub(super) journal: OnceLock<Arc<EndJournal>>,
 }
 
 /// A sign-in that starts a browser's session.
@@ -104,6 +107,7 @@ impl LiveSessions {
             lifetime: config.lifetime.as_secs(),
             max_per_person: usize::try_from(config.per_person).unwrap_or(usize::MAX),
             ended_sign_ins: EndedSignIns::default(),
+            journal: OnceLock::new(),
             is_limited_per_person: config.per_person < config.capacity,
         }
     }
@@ -322,6 +326,7 @@ impl LiveSessions {
     /// Ends a session that the caller has, with all its dependents.
     pub fn end_held(&self, session: &Session) {
         session.end.notify();
+        self.record_end(session);
         self.sessions.invalidate(&session.key);
     }
 
@@ -337,12 +342,14 @@ impl LiveSessions {
         self.ended_sign_ins.add(session, RecheckOutcome::SIGN_IN_REQUIRED);
         session.standing.needs_sign_in(claims);
         session.end.notify();
+        self.record_end(session);
     }
 
     /// Ends the session with an ID, and all its dependents.
     pub fn end(&self, id: &str) -> Option<Arc<Session>> {
         let session = self.sessions.remove(&read(id)?)?;
         session.end.notify();
+        self.record_end(&session);
         Some(session)
     }
 

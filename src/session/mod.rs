@@ -14,10 +14,13 @@ mod people;
 pub(crate) mod person;
 pub(crate) mod recheck_outcome;
 pub(crate) mod record;
+mod recorded_ends;
 pub mod rounds;
 mod session_key;
+pub(crate) mod snapshot;
 pub(crate) mod standing;
 pub(crate) mod store;
+mod stored_session;
 
 #[cfg(test)]
 mod tests;

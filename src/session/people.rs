@@ -80,6 +80,7 @@ impl LiveSessions {
         let end = |session: &Arc<Session>| {
             let live = self.is_live(session, self.clock.now(), false);
             session.end.notify();
+            self.record_end(session);
             self.sessions.invalidate(&session.key);
             live
         };

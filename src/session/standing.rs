@@ -73,6 +73,33 @@ impl EntraStanding {
         }
     }
 
+    /// The status of a session that was stored: when Entra `answered` last, and since when and for
+    /// how many seconds the next `recheck` waits.
+    pub(in crate::session) fn restored(
+        answered: u64,
+        recheck: (u64, u64),
+        refresh_token: Option<Secret>,
+    ) -> Self {
+        Self {
+            since: AtomicU64::new(recheck.0),
+            wait: AtomicU64::new(recheck.1),
+            ..Self::new(answered, refresh_token)
+        }
+    }
+
+    /// Since when, and for how many seconds, the next recheck waits.
+    pub(in crate::session) fn recheck(&self) -> (u64, u64) {
+        (self.since.load(Ordering::Relaxed), self.wait.load(Ordering::Relaxed))
+    }
+
+    /// Calls `read` with the refresh token, unless a recheck is using it.
+    pub(in crate::session) fn read_refresh_token<T>(
+        &self,
+        read: impl FnOnce(Option<&Secret>) -> T,
+    ) -> Option<T> {
+        self.refresh_token.try_lock().ok().map(|it| read(it.as_ref()))
+    }
+
     /// Whether a recheck is due: a single comparison, which is also true after the clock was set
     /// back.
     pub fn is_due(&self, now: u64) -> bool {

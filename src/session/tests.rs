@@ -43,6 +43,9 @@ fn live(clock: &Clock, capacity: u64) -> LiveSessions {
         capacity,
         per_person: capacity,
         keep_fragment: false,
+        persistent: false,
+        snapshot: None,
+        snapshot_interval: Duration::from_secs(30),
     };
     LiveSessions::new(&config, clock.clone(), crate::seal::random::system())
 }
@@ -260,6 +263,9 @@ fn whoever_signs_in_again_and_again_makes_room_among_their_own_sessions() {
         capacity: 1000,
         per_person: 3,
         keep_fragment: false,
+        persistent: false,
+        snapshot: None,
+        snapshot_interval: Duration::from_secs(30),
     };
     let live = LiveSessions::new(&config, clock.clone(), crate::seal::random::system());
     let tom = begin(&live, person(TOM, HOME), "tom", None, None);

@@ -28,6 +28,8 @@ pub struct App {
     pub web_socket_origins: Vec<HeaderValue>,
     /// `[session] keep_fragment`.
     pub keeps_fragment: bool,
+    /// `[session] persistent`.
+    pub persistent_cookie: bool,
     /// Writes the identity headers.
     pub headers: IdentityHeaderWriter,
     /// The connections to the app.
@@ -68,6 +70,7 @@ impl App {
             names: CookieNames::new(site.is_https(), site.port()),
             policy: Arc::new(policy),
             keeps_fragment: config.session.keep_fragment,
+            persistent_cookie: config.session.persistent,
             web_socket_origins: config.access.origins.clone(),
             headers,
             upstream: Upstream::new(&config.upstream, &config.server.limits, metrics)?,

@@ -32,6 +32,7 @@ use crate::seal::jwk::{KeyDerivationError, SigningKeys};
 use crate::seal::keyring::Keyring;
 use crate::session::browser_secret::BrowserKeys;
 use crate::session::live::LiveSessions;
+use crate::session::snapshot::{SessionFolder, SessionFolderError, SnapshotSeal};
 use crate::session::store::SessionStore;
 use crate::telemetry::log::Log;
 use crate::telemetry::metrics::Metrics;
@@ -47,6 +48,7 @@ use proxies::UntrustedProxies;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
+use watch::DirectoryWatch;
 
 /// Maximum number of requests that wait for the database, and of callbacks that wait for Entra,
 /// although their clients may have disconnected: anyone can send them.
@@ -66,6 +68,8 @@ pub struct Process {
     pub live: Arc<LiveSessions>,
     /// Where sessions are kept beyond this process.
     pub store: Arc<SessionStore>,
+    /// The folder that keeps them over a restart, if `[session] snapshot` is set.
+    pub folder: Option<Arc<SessionFolder>>,
     /// The log.
     pub log: Log,
     /// The metrics.
@@ -84,6 +88,8 @@ pub struct Process {
     pub newest: Arc<ArcSwapOption<RegistrationSet>>,
     /// Organizations and their people, if `[directory]` is configured.
     pub directory: Option<Directory>,
+    /// Until when changes in the directory were applied to restored sessions, in seconds since 1970.
+    pub directory_applied_at: Option<u64>,
     /// Limits guesses of usernames and company codes.
     pub guesses: Arc<GuessCounter>,
     /// Limits sign-in codes that Entra refuses.
@@ -161,6 +167,12 @@ pub enum Error {
     /// `[directory]`: the database cannot be used.
     #[error("[directory] {0}")]
     Directory(#[from] directory::Error),
+    /// `[session] snapshot`: the folder cannot be used.
+    #[error("[session] {0}")]
+    Folder(#[from] SessionFolderError),
+    /// The start was interrupted.
+    #[error("interrupted")]
+    Interrupted,
 }
 
 impl Process {
@@ -187,7 +199,9 @@ impl Process {
             metrics: Arc::default(),
             tunnels: TunnelTracker::new(),
             newest: Arc::default(),
+            folder: None,
             directory: None,
+            directory_applied_at: None,
             guesses: Arc::new(GuessCounter::new(clock.clone())),
             code_attempts: Arc::new(CodeAttempts::new(clock.clone())),
             callback_outcomes: Arc::new(CallbackOutcomes::new(clock.clone())),
@@ -201,16 +215,35 @@ impl Process {
         }
     }
 
-    /// Opens the directory, if it is configured.
+    /// Opens the directory and the folder of sessions, as far as they are configured. Sessions of
+    /// the process before are live afterwards.
     ///
     /// # Errors
-    /// Why its database cannot be used.
+    /// Why the database or the folder cannot be used.
     pub async fn opened(self, config: &Config) -> Result<Self, Error> {
-        let Some(wanted) = &config.directory else { return Ok(self) };
-        let keyring = Keyring::new(&config.session.secrets, &self.random);
-        let directory =
-            Directory::open(wanted, &keyring, self.clock.clone(), self.random.clone()).await?;
-        Ok(Self { directory: Some(directory), ..self })
+        let keyring = || Keyring::new(&config.session.secrets, &self.random);
+        let directory = match &config.directory {
+            Some(wanted) => {
+                let (clock, random) = (self.clock.clone(), self.random.clone());
+                Some(Directory::open(wanted, &keyring(), clock, random).await?)
+            }
+            None => None,
+        };
+        let Some(path) = config.session.snapshot.clone() else {
+            return Ok(Self { directory, ..self });
+        };
+        let (live, random) = (Arc::clone(&self.live), self.random.clone());
+        let seal = snapshot_seal(config, &self.random);
+        let open = move || SessionFolder::open(&path, seal, live, random);
+        let (folder, restored) =
+            tokio::task::spawn_blocking(open).await.map_err(|_| Error::Interrupted)??;
+        let mut process = Self { directory, folder: Some(Arc::new(folder)), ..self };
+        if let (Some(directory), Some(as_of)) = (&process.directory, restored.as_of) {
+            // People who were switched off in the meantime are not served.
+            let applied = DirectoryWatch::catch_up(directory, &process, as_of).await?;
+            process.directory_applied_at = Some(applied);
+        }
+        Ok(process)
     }
 
     /// Ends the rows of sign-ins on native clients that have ended here. Runs in the background,
@@ -231,6 +264,17 @@ impl Process {
             }
         });
     }
+}
+
+/// What snapshots of sessions are sealed with: the secrets, and what sign-ins rest on, so that a
+/// start with another tenant, another client or another directory restores nobody.
+pub(crate) fn snapshot_seal(config: &Config, random: &RandomSource) -> SnapshotSeal {
+    let entra = &config.entra;
+    let registration = (&entra.authority, &entra.tenant, entra.client_id);
+    let admitted = (&entra.allowed_tenants, entra.guests, entra.groups);
+    let directory = config.directory.as_ref().map(|it| &it.database);
+    let basis = format!("{registration:?} {admitted:?} {directory:?}");
+    SnapshotSeal::new(Keyring::new(&config.session.secrets, random), &basis)
 }
 
 fn bearer_sessions(

@@ -13,6 +13,7 @@ use crate::directory::watch::{DirectoryChange, MAX_CHANGES_PER_PAGE};
 use crate::directory::{Directory, Error};
 use crate::session::live::LiveSessions;
 use crate::session::record::Session;
+use crate::sidecar::Process;
 use crate::telemetry::metrics::Metrics;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -34,6 +35,10 @@ const LOOKBACK_SECONDS: u64 = 300;
 /// before has its session by then.
 const SECOND_APPLICATION_SECONDS: u64 = 5;
 
+/// A change this many seconds before the last applied one may be new, according to the clock of the
+/// machine that made it.
+const CLOCK_DIFFERENCE_SECONDS: u64 = 10;
+
 /// The task of one process that follows the directory.
 #[derive(Debug)]
 pub struct DirectoryWatch {
@@ -45,6 +50,8 @@ pub struct DirectoryWatch {
     /// Start time of the last successful query, in seconds since 1970. After failures, the next
     /// query looks back to this time.
     last_answer: u64,
+    /// Time until which the process before, or the start, applied changes, in seconds since 1970.
+    applied_until: Option<u64>,
     /// Changes that were applied, by their IDs in the history.
     seen: HashMap<Guid, SeenChange>,
     silent: bool,
@@ -68,25 +75,37 @@ struct ChangeBatch {
 }
 
 impl DirectoryWatch {
-    /// Creates a watch without changes, which start from now: no one is signed in yet.
-    pub fn new(
-        directory: Directory,
-        live: Arc<LiveSessions>,
-        metrics: Arc<Metrics>,
-        clock: Clock,
-        random: RandomSource,
-    ) -> Self {
-        let now = clock.now();
+    /// Creates a watch without changes, which start from now: no one is signed in yet, except with
+    /// restored sessions, to which earlier changes were applied.
+    pub fn new(directory: Directory, process: &Process) -> Self {
+        let now = process.clock.now();
         Self {
             directory,
-            live,
-            metrics,
-            clock,
-            random,
+            live: Arc::clone(&process.live),
+            metrics: Arc::clone(&process.metrics),
+            clock: process.clock.clone(),
+            random: process.random.clone(),
             last_answer: now,
+            applied_until: process.directory_applied_at,
             seen: HashMap::new(),
             silent: false,
         }
+    }
+
+    /// Applies the changes since a process saved its sessions, `as_of`, to the restored sessions.
+    /// Returns the time until which changes were applied. Both are in seconds since 1970.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub(super) async fn catch_up(
+        directory: &Directory,
+        process: &Process,
+        as_of: u64,
+    ) -> Result<u64, Error> {
+        let mut watch = Self::new(directory.clone(), process);
+        (watch.last_answer, watch.applied_until) = (as_of, Some(as_of));
+        watch.poll().await?;
+        Ok(watch.last_answer)
     }
 
     /// Follows the directory until `stop`.
@@ -172,7 +191,10 @@ impl DirectoryWatch {
     /// the two. People who sign in again before this process reads the change, within about two
     /// seconds, must sign in once more.
     fn since_of(&self, it: &DirectoryChange, now: u64) -> u64 {
-        if self.seen.contains_key(&it.id) { it.at } else { it.at.max(now) }
+        let was_applied = self
+            .applied_until
+            .is_some_and(|until| it.at.saturating_add(CLOCK_DIFFERENCE_SECONDS) < until);
+        if was_applied || self.seen.contains_key(&it.id) { it.at } else { it.at.max(now) }
     }
 
     async fn apply(&self, changes: &ChangeBatch) -> Result<(), Error> {

@@ -53,6 +53,7 @@ pub struct Metrics {
     grants: Family<OutcomeLabels, Counter>,
     directory_ended: Family<CauseLabels, Counter>,
     directory_unreachable: Gauge,
+    sessions_unsaved: Gauge,
     connections_refused: Family<CauseLabels, Counter>,
     responses_broken: Family<CauseLabels, Counter>,
     interim_responses: Counter,
@@ -73,6 +74,7 @@ impl Default for Metrics {
         let (lookups, directory_ended, directory_unreachable) =
             (Family::default(), Family::default(), Gauge::default());
         let grants = Family::default();
+        let sessions_unsaved = Gauge::default();
         let (connections_refused, log_lines_dropped) = (Family::default(), Counter::default());
         let (responses_broken, interim_responses) = (Family::default(), Counter::default());
         let sessions = Gauge::default();
@@ -119,6 +121,11 @@ impl Default for Metrics {
             directory_unreachable.clone(),
         );
         registry.register(
+            "sessions_unsaved",
+            "1 while session.snapshot cannot be written, otherwise 0",
+            sessions_unsaved.clone(),
+        );
+        registry.register(
             "connections_refused",
             "Connections that were not served, by cause",
             connections_refused.clone(),
@@ -157,6 +164,7 @@ impl Default for Metrics {
             grants,
             directory_ended,
             directory_unreachable,
+            sessions_unsaved,
             connections_refused,
             responses_broken,
             interim_responses,
@@ -230,6 +238,11 @@ impl Metrics {
     /// Sets whether changes in the directory are currently not being received.
     pub fn directory_unreachable(&self, silent: bool) {
         self.directory_unreachable.set(silent.into());
+    }
+
+    /// Sets whether sessions currently cannot be saved for a restart.
+    pub fn sessions_unsaved(&self, is_failing: bool) {
+        self.sessions_unsaved.set(is_failing.into());
     }
 
     /// Returns the text that Prometheus reads.

@@ -33,6 +33,10 @@ pub struct ProgramLaunch {
     /// How much faster its clock runs; nothing for the machine's.
     pub clock: Option<FastClock>,
     pub output: ProgramOutput,
+    /// Variables of its environment that the configuration reads.
+    pub variables: Vec<(&'static str, String)>,
+    /// The port at which a program listened before.
+    pub port: Option<u16>,
 }
 
 /// A clock for a process of its own, from the library `faketime`.
@@ -66,7 +70,7 @@ impl FloodedProgram {
     }
 
     pub async fn launch(world: &World, launch: ProgramLaunch) -> Self {
-        let (port, admin) = (free_port(), free_port());
+        let (port, admin) = (launch.port.unwrap_or_else(free_port), free_port());
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("entrada.toml");
         std::fs::write(&file, world.text_for(port, admin)).unwrap();
@@ -91,6 +95,7 @@ impl FloodedProgram {
             .arg(&file)
             .env("STORY_CLIENT_SECRET", CLIENT_SECRET)
             .env("STORY_SEAL", SEAL)
+            .envs(launch.variables)
             .stdout(match launch.output {
                 ProgramOutput::Discarded => Stdio::null(),
                 ProgramOutput::Stalled => Stdio::piped(),
@@ -146,6 +151,17 @@ impl FloodedProgram {
 
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Waits until it has ended; returns whether it ended well.
+    pub async fn ended(&mut self) -> bool {
+        for _ in 0..1000 {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status.success();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the program did not end");
     }
 
     /// Sends a signal by its short name.

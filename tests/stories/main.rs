@@ -37,6 +37,7 @@ mod recheck;
 mod registrations;
 mod replicas;
 mod response_lifetime;
+mod restart;
 mod setup;
 mod sign_in;
 mod sign_in_loops;

@@ -1,6 +1,6 @@
 //! The life of the process: limits, reload, drain, and what the operator sees.
 
-use crate::world::browser::SCRIPT;
+use crate::world::browser::{NAVIGATION, SCRIPT};
 use crate::world::raw::{self, talk, talk_for};
 use crate::world::samples::{MAYA, MAYA_ID};
 use crate::world::{World, WorldPlan};
@@ -260,4 +260,46 @@ async fn it_listens_on_a_unix_socket_too() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("for=192.0.2.9"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_load_balancer_learns_of_the_end_before_connections_are_refused() {
+    let mut world =
+        World::with(WorldPlan { server: "shutdown_delay = \"2s\"".into(), ..WorldPlan::default() })
+            .await;
+    let began = Instant::now();
+    world.shutdown.cancel();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let ready = talk(world.admin, &get(&world, "/readyz")).await;
+    assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("draining"), "{ready}");
+    while began.elapsed() < Duration::from_millis(1500) {
+        let answer = talk(world.address, &get(&world, "/public/x")).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    tokio::time::timeout(Duration::from_secs(8), world.served.take().unwrap())
+        .await
+        .expect("the drain did not end")
+        .unwrap();
+    assert!(began.elapsed() >= Duration::from_secs(2));
+    assert!(TcpStream::connect(world.address).await.is_err(), "a new connection was taken");
+}
+
+#[tokio::test]
+async fn a_cookie_outlasts_the_browser_only_where_the_operator_says_so() {
+    for (session, seconds) in [("", None), ("persistent = true\nlifetime = \"3h\"", Some(10_800))] {
+        let plan = WorldPlan { session: session.into(), ..WorldPlan::default() };
+        let world = World::with(plan.where_time_stands()).await;
+        let mut maya = world.browser();
+        let shown = maya.visits("/x").await;
+        let callback = maya.stops_at_the_callback(MAYA, shown).await;
+        let target = format!("{}?{}", callback.path(), callback.query().unwrap());
+        let page = maya.asks("GET", &target, NAVIGATION).await;
+        let name = format!("entrada-{}=", world.address.port());
+        let all = page.headers.get_all("set-cookie");
+        let mut all = all.iter().map(|it| it.to_str().unwrap());
+        let cookie = all.find(|it| it.starts_with(&name)).expect("no session");
+        let age = cookie.split("; ").find_map(|it| it.strip_prefix("Max-Age="));
+        assert_eq!(age.map(|it| it.parse().unwrap()), seconds, "{cookie}");
+        assert_eq!(maya.asks("GET", "/api/x", SCRIPT).await.status, 200);
+    }
 }

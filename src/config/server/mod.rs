@@ -37,7 +37,9 @@ pub struct ServerConfig {
     /// The token that callers of the admin API must send, on any listener. Without it, the admin
     /// API is available only on a listener that is reachable from this machine alone.
     pub admin_token: Option<Secret>,
-    /// Time that requests in progress get to finish after SIGTERM.
+    /// Time after SIGTERM in which new connections are still accepted.
+    pub shutdown_delay: Duration,
+    /// Time that requests in progress get to finish after SIGTERM and the delay.
     pub shutdown_grace: Duration,
     /// Certificate and key, if we terminate TLS.
     pub tls: Option<TlsFiles>,
@@ -107,6 +109,14 @@ pub(super) fn read(
         .key("return_hosts", "Additional hosts that `rd` may lead to after signing in or out")
         .list(&[], return_host);
     let Peers { trust, proxy_protocol } = peers(section);
+    let shutdown_delay = section
+        .key(
+            "shutdown_delay",
+            "How long new connections are still accepted after SIGTERM, while `/readyz` already \
+             answers 503: until a load balancer has noticed. Requests in progress may finish \
+             afterwards",
+        )
+        .duration(Duration::ZERO, Duration::ZERO..=Duration::from_mins(5));
     let shutdown_grace = section
         .key("shutdown_grace", "How long requests in progress may take to finish after SIGTERM")
         .duration(Duration::from_secs(30), Duration::ZERO..=Duration::from_hours(1));
@@ -127,6 +137,7 @@ pub(super) fn read(
         proxy_protocol,
         admin_listen: admin.value.clone(),
         admin_token,
+        shutdown_delay,
         shutdown_grace,
         tls,
         hsts,

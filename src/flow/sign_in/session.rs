@@ -45,9 +45,12 @@ pub(in crate::flow) async fn finish(
         refusal.record(exchange.sidecar, app, exchange.inbound.reference());
         exchange.refuse(refusal)
     };
+    // Otherwise the cookie lasts until the browser is closed.
+    let now = exchange.sidecar.process.clock.now();
+    let lifetime = app.persistent_cookie.then(|| session.ends().saturating_sub(now));
     let cookie = app
         .names
-        .set(app.names.session(), cookie.expose(), None)
+        .set(app.names.session(), cookie.expose(), lifetime)
         .ok_or(Refusal::Internal("no cookie"))?;
     response.headers_mut().append(SET_COOKIE, cookie);
     for further in [

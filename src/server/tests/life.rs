@@ -95,6 +95,23 @@ async fn a_unix_socket_has_no_address_takes_over_a_dead_one_and_leaves_no_file()
     assert_eq!(std::fs::read(&path).unwrap(), b"precious");
 }
 
+#[tokio::test]
+async fn a_listener_that_closes_hands_over_the_connections_that_wait_in_it() {
+    let listener = Listener::bind(&ListenAddress::Tcp("127.0.0.1:0".parse().unwrap()));
+    let listener = listener.unwrap().pop().unwrap();
+    let address = listener.local_addr().unwrap();
+    // Nothing lets the reactor see them.
+    let clients: Vec<_> = (0..50).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+    let waiting = listener.close();
+    assert_eq!(waiting.len(), clients.len());
+    assert!(std::net::TcpStream::connect(address).is_err());
+    let mut expected: Vec<_> = clients.iter().map(|it| it.local_addr().ok()).collect();
+    let mut found: Vec<_> = waiting.iter().map(|it| it.1).collect();
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected);
+}
+
 struct FixedReadiness(Result<(), Vec<String>>);
 
 impl AdminSource for FixedReadiness {

@@ -1,4 +1,5 @@
-//! The store of a single process: its live sessions are all there are.
+//! The store of a single process: its live sessions are all there are, with a snapshot on the disk
+//! if `[session] snapshot` is set.
 
 use super::super::kept_purposes::KeptPurposes;
 use super::super::live::LiveSessions;
@@ -30,16 +31,28 @@ impl MemoryStore {
         id
     }
 
-    pub(super) fn end(&self, cookie: &str) -> Option<Arc<Session>> {
-        self.live.end(cookie)
+    pub(super) async fn end(&self, cookie: &str) -> Option<Arc<Session>> {
+        let ended = self.live.end(cookie);
+        if ended.is_some() {
+            self.live.confirm_ends().await;
+        }
+        ended
     }
 
-    pub(super) fn end_by_sid(&self, sid: &str) -> usize {
-        self.live.end_by_sid(sid)
+    pub(super) async fn end_by_sid(&self, sid: &str) -> usize {
+        let ended = self.live.end_by_sid(sid);
+        if ended > 0 {
+            self.live.confirm_ends().await;
+        }
+        ended
     }
 
-    pub(super) fn end_by_person(&self, person: PersonKey) -> usize {
-        self.live.end_all_of(person)
+    pub(super) async fn end_by_person(&self, person: PersonKey) -> usize {
+        let ended = self.live.end_all_of(person);
+        if ended > 0 {
+            self.live.confirm_ends().await;
+        }
+        ended
     }
 
     /// No other process has the session, so the right within this process is enough.

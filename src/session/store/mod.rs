@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// The store of `[session] store`. Every store passes the tests in `tests.rs`.
 #[derive(Debug)]
 pub enum SessionStore {
-    /// Sessions live and end with the process.
+    /// Sessions live in the process, and on the disk if `[session] snapshot` is set.
     Memory(MemoryStore),
 }
 
@@ -61,7 +61,7 @@ impl SessionStore {
     /// Ends the session of a cookie, for all processes. Returns it if it was known.
     pub async fn end(&self, cookie: &str) -> Option<Arc<Session>> {
         match self {
-            Self::Memory(store) => store.end(cookie),
+            Self::Memory(store) => store.end(cookie).await,
         }
     }
 
@@ -69,7 +69,7 @@ impl SessionStore {
     /// are live in this process end before the first await.
     pub async fn end_by_sid(&self, sid: &str) -> usize {
         match self {
-            Self::Memory(store) => store.end_by_sid(sid),
+            Self::Memory(store) => store.end_by_sid(sid).await,
         }
     }
 
@@ -77,7 +77,7 @@ impl SessionStore {
     /// end before the first await.
     pub async fn end_by_person(&self, person: PersonKey) -> usize {
         match self {
-            Self::Memory(store) => store.end_by_person(person),
+            Self::Memory(store) => store.end_by_person(person).await,
         }
     }
 

@@ -32,6 +32,9 @@ impl StoreFixture {
             capacity: 100,
             per_person: 100,
             keep_fragment: false,
+            persistent: false,
+            snapshot: None,
+            snapshot_interval: Duration::from_secs(30),
         };
         let clock = Clock::system();
         let random = crate::seal::random::system();

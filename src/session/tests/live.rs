@@ -15,6 +15,9 @@ fn limited(clock: &Clock, per_person: u64) -> LiveSessions {
         capacity: 1000,
         per_person,
         keep_fragment: false,
+        persistent: false,
+        snapshot: None,
+        snapshot_interval: Duration::from_secs(30),
     };
     LiveSessions::new(&config, clock.clone(), crate::seal::random::system())
 }

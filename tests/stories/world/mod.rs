@@ -139,6 +139,23 @@ impl World {
         world
     }
 
+    /// Stops the program, as SIGTERM does; what `meanwhile` does happens before it starts again.
+    pub async fn restarts(&mut self, meanwhile: impl AsyncFnOnce(&Self)) {
+        self.shutdown.cancel();
+        self.served.take().unwrap().await.unwrap();
+        meanwhile(self).await;
+        let config = read(&self.text);
+        let line = Log::start(&config.telemetry, self.log.clone()).unwrap();
+        let process = Process::new(&config, self.clock.clone(), random::system(), line, Vec::new());
+        let process = process.opened(&config).await.unwrap();
+        let bound = BoundListener::new(&config).unwrap();
+        self.service = Service::start(&config, process).unwrap().0;
+        self.shutdown = CancellationToken::new();
+        let served = Arc::clone(&self.service).serve(bound, self.shutdown.clone());
+        self.served = Some(tokio::spawn(served));
+        self.is_ready().await;
+    }
+
     /// Waits until the program has reached Entra.
     pub async fn is_ready(&self) {
         for _ in 0..500 {
