@@ -74,6 +74,18 @@ pub struct BenchBrowser<'a> {
     known: Option<String>,
 }
 
+/// Whether a cookie is the session's: `__Host-entrada`, or `entrada` with the port over http.
+fn is_session(cookie: &str) -> bool {
+    let name = cookie.split_once('=').map_or(cookie, |it| it.0);
+    let suffix = name.strip_prefix("__Host-").unwrap_or(name).strip_prefix("entrada");
+    suffix.is_some_and(|it| {
+        it.is_empty()
+            || it
+                .strip_prefix('-')
+                .is_some_and(|port| !port.is_empty() && port.bytes().all(|it| it.is_ascii_digit()))
+    })
+}
+
 impl<'a> BenchBrowser<'a> {
     /// Opens a browser for this site.
     pub fn open(app: &BenchSite, emulator: &'a EmulatorProcess) -> BenchOutcome<Self> {
@@ -98,9 +110,7 @@ impl<'a> BenchBrowser<'a> {
             NAVIGATION.into_iter().chain([("cookie", pending.as_str())]).collect();
         let landed = self.app.get(target, &headers)?;
         landed.location().map_err(|it| format!("the callback failed: {it}"))?;
-        let session = landed
-            .cookies()
-            .find(|it| it.starts_with("entrada=") || it.starts_with("__Host-entrada="));
+        let session = landed.cookies().find(|it| is_session(it));
         Ok(session.ok_or("the callback set no session cookie")?.to_owned())
     }
 

@@ -107,7 +107,7 @@ pub struct BenchBinaries<'a> {
 
 /// A cookie of the same length as Entrada's, for requests without one, so that nginx reads the same
 /// number of bytes.
-const STAND_IN: &str = "entrada=0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
+const STAND_IN: &str = "entrada-41800=0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
 
 impl BenchStage {
     /// Starts all servers; without a binary, only nginx.
