@@ -16,8 +16,9 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 /// Number of sign-ins before the first measurement, so that the allocator and the tables have
-/// completed their first growth.
-const FIRST: usize = 500;
+/// completed their first growth, and that what is kept of recent sign-ins has reached its limit (16
+/// MiB).
+const FIRST: usize = 12_000;
 
 /// Number of threads that sign in.
 const THREADS: usize = 4;

@@ -148,5 +148,5 @@ fn output<const N: usize>(program: impl AsRef<Path>, arguments: [&str; N]) -> St
         return "unknown".to_owned();
     };
     let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
-    String::from_utf8_lossy(&text).lines().next().unwrap_or_default().trim().to_owned()
+    String::from_utf8_lossy(&text).trim().lines().next().unwrap_or_default().to_owned()
 }
