@@ -144,7 +144,7 @@ pub(super) fn merge(arguments: &MergeArgs) -> Result<(), CommandError> {
         let other = person(directory, &arguments.other).await?;
         let after = directory.merge_people(&scope(&keep), keep.id, other.id).await;
         let after = after.map_err(|error| match error {
-            ActionError::Nobody => {
+            ActionError::NoSuchPerson => {
                 failure(Error::NotMergeable(keep.username.clone(), other.username.clone()))
             }
             other => action_failure(other),
@@ -186,7 +186,7 @@ fn no_request() -> CommandError {
 fn action_failure(error: ActionError) -> CommandError {
     match error {
         ActionError::Directory(error) => failure(error),
-        ActionError::Nobody => no_request(),
+        ActionError::NoSuchPerson => no_request(),
         other => CommandError::new(other),
     }
 }

@@ -48,7 +48,7 @@ pub enum PersonAction {
 pub enum ActionError {
     /// The organization has no such person.
     #[error("there is no such person in this organization")]
-    Nobody,
+    NoSuchPerson,
     /// The acting person no longer exists, is switched off, or has an unknown role.
     #[error("the caller is no longer allowed to do this")]
     NotYou,
@@ -97,7 +97,7 @@ impl Directory {
         let found = self
             .of_organization(&mut changes, acting.organization, person)
             .await?
-            .ok_or(ActionError::Nobody)?;
+            .ok_or(ActionError::NoSuchPerson)?;
         let highest = self.actor_rank(&mut changes, acting).await?;
         // Roles that open the set-up page come from the operator, an admin, or a link with a role.
         let opens = |role: &str| self.may_set_up(role);
@@ -119,7 +119,7 @@ impl Directory {
         let after = self
             .of_organization(&mut changes, acting.organization, person)
             .await?
-            .ok_or(ActionError::Nobody)?;
+            .ok_or(ActionError::NoSuchPerson)?;
         changes.commit().await?;
         Ok(after)
     }

@@ -37,7 +37,7 @@ impl Directory {
         let found = self
             .of_organization(&mut changes, acting.organization, person)
             .await?
-            .ok_or(ActionError::Nobody)?;
+            .ok_or(ActionError::NoSuchPerson)?;
         self.may_decide(&mut changes, acting, &[&found]).await?;
         if let Some(account) = found.linked {
             self.remember_erased(&mut changes, found.organization, account, !found.on).await?;
@@ -277,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_of_a_change_names_nobody() {
+    fn what_is_left_of_a_change_has_no_names() {
         let roles = ["owner", "worker"].map(str::to_owned);
         for (what, left) in [
             ("maya@contoso.com made by hand", ERASED),

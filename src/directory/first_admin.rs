@@ -165,7 +165,7 @@ impl Directory {
                 Ok(made)
             }
             LinkVerdict::Wait(_, why) => Err(MembershipRefusal::Waits(why).into()),
-            LinkVerdict::Nobody => {
+            LinkVerdict::NoMatch => {
                 self.make(changes, who, organization).await?.ok_or_else(|| Error::Conflict.into())
             }
         }

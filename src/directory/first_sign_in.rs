@@ -207,7 +207,7 @@ impl Directory {
         let found = self.exact_matches(changes, account, organization).await?;
         let standing = self.request_standing(changes, organization.id, (who.tid, who.oid)).await?;
         let verdict = if standing.separate {
-            LinkVerdict::Nobody
+            LinkVerdict::NoMatch
         } else {
             self.link_verdict(found, who, organization)
         };
@@ -223,7 +223,7 @@ impl Directory {
             }
             _ if !standing.denied.is_empty() => Err(MembershipRefusal::Denied),
             LinkVerdict::Wait(person, why) => Ok(Some(AccountMatch::Waits(person.into(), why))),
-            LinkVerdict::Link(_) | LinkVerdict::Nobody => {
+            LinkVerdict::Link(_) | LinkVerdict::NoMatch => {
                 self.unknown(changes, account, organization, &standing).await
             }
         }
@@ -251,7 +251,7 @@ impl Directory {
             return Ok(Some(AccountMatch::Waits(person.into(), why)));
         } else if let Some(first) = alike.iter().find(|it| !creates || !it.on) {
             // A person who is switched off does not come back as somebody else.
-            return Ok(Some(AccountMatch::Waits(first.clone().into(), WaitReason::Alike)));
+            return Ok(Some(AccountMatch::Waits(first.clone().into(), WaitReason::LooksAlike)));
         } else if !creates {
             // Waiting accounts get the same answer, so that it does not reveal who was added.
             return Err(if claims_another_name(account, organization) {

@@ -266,7 +266,7 @@ impl Directory {
         let found = self
             .request_of(&mut changes, acting.organization, request)
             .await?
-            .ok_or(ActionError::Nobody)?;
+            .ok_or(ActionError::NoSuchPerson)?;
         if seen.is_some_and(|it| it != found.mark()) {
             return Err(Error::Conflict.into());
         }

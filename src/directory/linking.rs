@@ -47,7 +47,7 @@ pub enum WaitReason {
     /// Only another address than the user principal name matches.
     Address,
     /// The account only looks like the person.
-    Alike,
+    LooksAlike,
 }
 
 /// A person whom an account may be, by an exact value.
@@ -73,8 +73,8 @@ pub(super) enum LinkVerdict {
     Link(Person),
     /// The account must wait for an approval.
     Wait(Person, WaitReason),
-    /// Nobody matches.
-    Nobody,
+    /// No person matches.
+    NoMatch,
 }
 
 impl WaitReason {
@@ -88,7 +88,7 @@ impl WaitReason {
         Self::Paused,
         Self::Typed,
         Self::Address,
-        Self::Alike,
+        Self::LooksAlike,
     ];
 
     /// Returns the word that is stored, and that pages and the API use.
@@ -102,7 +102,7 @@ impl WaitReason {
             Self::Paused => "paused",
             Self::Typed => "typed",
             Self::Address => "address",
-            Self::Alike => "alike",
+            Self::LooksAlike => "alike",
         }
     }
 
@@ -119,7 +119,7 @@ impl WaitReason {
             Self::Paused => "a set-up link led to another tenant, so linking is paused",
             Self::Typed => "only the typed username matches",
             Self::Address => "only an address other than the user principal name matches",
-            Self::Alike => "the account only looks like the person",
+            Self::LooksAlike => "the account only looks like the person",
         }
     }
 }
@@ -197,7 +197,7 @@ impl Directory {
         }
         let several = found.len() > 1;
         let Some(first) = found.into_iter().min_by_key(|it| it.by) else {
-            return LinkVerdict::Nobody;
+            return LinkVerdict::NoMatch;
         };
         let why = match first.by {
             _ if several => WaitReason::Ambiguous,

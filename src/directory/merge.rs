@@ -36,7 +36,7 @@ impl Directory {
         changes.lock(acting.organization).await?;
         let one = self.of_organization(&mut changes, acting.organization, keep).await?;
         let two = self.of_organization(&mut changes, acting.organization, other).await?;
-        let (Some(keep), Some(other)) = (one, two) else { return Err(ActionError::Nobody) };
+        let (Some(keep), Some(other)) = (one, two) else { return Err(ActionError::NoSuchPerson) };
         // Both: the account of one gets the role of the other.
         self.may_decide(&mut changes, acting, &[&keep, &other]).await?;
         if keep.id == other.id {
@@ -58,7 +58,7 @@ impl Directory {
         let after = self
             .of_organization(&mut changes, acting.organization, keep.id)
             .await?
-            .ok_or(ActionError::Nobody)?;
+            .ok_or(ActionError::NoSuchPerson)?;
         changes.commit().await?;
         Ok(after)
     }
@@ -157,7 +157,7 @@ impl Directory {
         let found = self
             .of_organization(&mut changes, acting.organization, added)
             .await?
-            .ok_or(ActionError::Nobody)?;
+            .ok_or(ActionError::NoSuchPerson)?;
         self.may_decide(&mut changes, acting, &[]).await?;
         let values = vec![added.to_string().into(), created.to_string().into()];
         let sql = "DELETE FROM possible_merge WHERE person = $1 AND created_person = $2";

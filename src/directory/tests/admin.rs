@@ -5,7 +5,7 @@ use crate::directory::admin::{ActionError, AdminScope, PersonAction};
 use crate::directory::change::{ChangeOrigin, SIGNED_OUT};
 
 #[tokio::test]
-async fn an_admin_changes_whom_they_stand_above_and_nobody_else() {
+async fn an_admin_changes_people_whose_role_is_not_higher_and_no_one_else() {
     on_both(async |fixture: DatabaseFixture| {
         let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
@@ -61,7 +61,7 @@ async fn an_admin_changes_whom_they_stand_above_and_nobody_else() {
         // No one from another company, neither as the target nor as the actor; no unknown role.
         assert!(matches!(
             does(Some(&olga), &felix, PersonAction::On(false)).await,
-            Err(ActionError::Nobody)
+            Err(ActionError::NoSuchPerson)
         ));
         assert!(matches!(
             does(Some(&felix), &walt, PersonAction::On(false)).await,

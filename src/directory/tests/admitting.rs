@@ -6,7 +6,7 @@ use crate::directory::change::OrganizationChange;
 use crate::directory::organization::OrganizationState;
 
 #[tokio::test]
-async fn whoever_is_not_known_is_made_once_with_the_default_role_and_found_again() {
+async fn an_unknown_account_makes_one_person_with_the_default_role_who_is_found_again() {
     on_both(async |fixture: DatabaseFixture| {
         let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;
@@ -111,7 +111,7 @@ async fn a_username_that_is_taken_or_cannot_be_one_gives_way_to_a_free_one() {
 }
 
 #[tokio::test]
-async fn whoever_is_switched_off_is_refused_and_so_is_a_switched_off_organization() {
+async fn a_person_or_an_organization_that_is_switched_off_is_refused() {
     on_both(async |fixture: DatabaseFixture| {
         let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;

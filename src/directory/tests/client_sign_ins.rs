@@ -131,7 +131,7 @@ async fn a_code_used_twice_ends_what_it_began() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_many_who_redeem_one_code_one_at_most_is_given_tokens_and_nobody_keeps_them() {
+async fn a_code_that_many_redeem_gives_tokens_once_at_most_and_they_end() {
     on_both(async |fixture: DatabaseFixture| {
         let (one, other) = (fixture.open().await, fixture.open().await);
         let code = begun(&one).await;
@@ -160,7 +160,7 @@ async fn of_many_who_redeem_one_code_one_at_most_is_given_tokens_and_nobody_keep
 }
 
 #[tokio::test]
-async fn whoever_is_switched_off_or_made_anew_is_signed_out_of_every_client() {
+async fn a_person_who_is_switched_off_or_unlinked_is_signed_out_of_every_client() {
     on_both(async |fixture: DatabaseFixture| {
         let directory = fixture.open().await;
         let (person, _) = maya(&directory).await;
@@ -233,7 +233,7 @@ async fn whoever_is_switched_off_or_made_anew_is_signed_out_of_every_client() {
 }
 
 #[tokio::test]
-async fn a_code_that_nobody_redeems_leaves_no_sign_in() {
+async fn a_code_that_is_not_redeemed_leaves_no_sign_in() {
     on_both(async |fixture: DatabaseFixture| {
         let directory = fixture.open().await;
         begun(&directory).await;

@@ -11,7 +11,7 @@ fn operator(organization: &Organization) -> AdminScope {
 }
 
 #[tokio::test]
-async fn whoever_was_off_stays_refused_after_a_deletion_and_names_are_gone() {
+async fn a_person_who_was_off_stays_refused_after_a_deletion_and_names_are_gone() {
     on_both(async |fixture: DatabaseFixture| {
         let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;

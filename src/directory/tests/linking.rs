@@ -32,7 +32,7 @@ async fn the_upn_of_a_member_links_a_person_who_was_added_beforehand_without_any
 }
 
 #[tokio::test]
-async fn nobody_takes_a_person_over_by_a_name_or_an_address_that_proves_nothing() {
+async fn a_name_or_an_address_that_proves_nothing_links_no_account() {
     on_both(async |fixture: DatabaseFixture| {
         for rule in [FirstSignInRule::Create, FirstSignInRule::Refuse] {
             let directory = fixture.open().await;
@@ -195,7 +195,7 @@ async fn a_typed_username_leads_to_a_request_and_a_likeness_to_a_list() {
         directory.change_person(&off.username, change, "a story").await.unwrap();
         assert_eq!(
             comes(&directory, &who(CONTOSO, 5, "olga@contoso.com"), &contoso, None).await,
-            Outcome::Waits(WaitReason::Alike)
+            Outcome::Waits(WaitReason::LooksAlike)
         );
     })
     .await;
@@ -219,7 +219,7 @@ async fn where_unknown_people_are_refused_both_an_exact_match_and_a_likeness_wai
                 None,
                 Outcome::Waits(WaitReason::NoUpn),
             ),
-            (who(CONTOSO, 2, "maya@elsewhere.example"), None, Outcome::Waits(WaitReason::Alike)),
+            (who(CONTOSO, 2, "maya@elsewhere.example"), None, Outcome::Waits(WaitReason::LooksAlike)),
             (who(CONTOSO, 3, "l@contoso.com"), Some("lena"), Outcome::Waits(WaitReason::Typed)),
             // The answer does not reveal whether there is such a person.
             (who(CONTOSO, 4, "l2@contoso.com"), Some("lenb"), Outcome::Waits(WaitReason::Typed)),
@@ -270,7 +270,7 @@ async fn requests_are_bounded_for_each_account_and_person_and_end_after_two_week
         assert!(directory.link_requests(None, true).await.unwrap().is_empty());
         let late = AdminScope::operator(contoso.id, "operator");
         let late = directory.decide(&late, requests[0].id, LinkDecision::Link, None).await;
-        assert!(matches!(late, Err(ActionError::Nobody)), "{late:?}");
+        assert!(matches!(late, Err(ActionError::NoSuchPerson)), "{late:?}");
         comes(&directory, &other, &contoso, None).await;
         let [request] = &directory.link_requests(None, false).await.unwrap()[..] else { panic!() };
         assert_eq!(request.person.username.as_str(), "other@contoso.com");

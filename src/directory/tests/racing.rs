@@ -167,7 +167,7 @@ async fn two_programs_that_sign_everybody_in_make_everybody_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_program_killed_at_any_moment_leaves_nobody_half_and_nobody_twice() {
+async fn a_program_killed_at_any_moment_leaves_every_person_whole_and_once() {
     on_both(async |fixture: DatabaseFixture| {
         let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &["contoso.com"]).await;

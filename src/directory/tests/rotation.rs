@@ -122,7 +122,7 @@ async fn a_hundred_refreshes_at_once_by_two_processes_have_one_successor() {
 }
 
 #[tokio::test]
-async fn it_ends_when_nobody_refreshes_and_when_its_time_is_over() {
+async fn it_ends_without_a_refresh_and_when_its_time_is_over() {
     on_both(async |fixture: DatabaseFixture| {
         let directory = fixture.open().await;
         let idle = signed_in(&directory).await.refresh;

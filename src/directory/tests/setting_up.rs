@@ -14,7 +14,7 @@ fn seconds(it: u64) -> i64 {
 }
 
 #[tokio::test]
-async fn a_link_is_used_once_whoever_tries_at_the_same_time_and_names_its_organization() {
+async fn a_link_that_several_use_at_the_same_time_is_used_once_and_names_its_organization() {
     on_both(async |fixture: DatabaseFixture| {
         let directory = fixture.open().await;
         let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
@@ -112,7 +112,7 @@ async fn of_two_links_made_at_once_one_holds() {
 }
 
 #[tokio::test]
-async fn whoever_guesses_codes_and_links_waits_for_no_writer_and_keeps_none_waiting() {
+async fn guesses_of_codes_and_links_wait_for_no_writer_and_keep_none_waiting() {
     on_both(async |fixture: DatabaseFixture| {
         let directory = fixture.open().await;
         // SQLite has one writer at a time, and this one does not finish.

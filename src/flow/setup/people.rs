@@ -157,7 +157,7 @@ pub(super) async fn change(
         }
         // Another admin made a conflicting change: the page shows the current state.
         Err(ActionError::Directory(Error::Conflict)) => None,
-        Err(ActionError::Nobody) => return Err(Refusal::NotFound),
+        Err(ActionError::NoSuchPerson) => return Err(Refusal::NotFound),
         Err(ActionError::Directory(Error::NoRole(_))) => return Err(Refusal::BadForm),
         Err(ActionError::Directory(it)) => return Err(it.into()),
         Err(

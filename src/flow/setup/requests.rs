@@ -142,7 +142,7 @@ pub(super) async fn decide(
     let did = match outcome {
         Ok(()) => DONE_ACTIONS.into_iter().find(|it| *it == wanted).unwrap_or("changed"),
         // Somebody else decided first, or the person changed: the page shows the current state.
-        Err(ActionError::Directory(Error::Conflict) | ActionError::Nobody) => "changed",
+        Err(ActionError::Directory(Error::Conflict) | ActionError::NoSuchPerson) => "changed",
         Err(ActionError::Directory(Error::BothLinked(..) | Error::NotMergeable(..))) => "changed",
         Err(ActionError::Directory(Error::NeedsHighestRole(_))) => return Err(Refusal::Forbidden),
         Err(ActionError::Directory(error)) => return Err(error.into()),

@@ -56,7 +56,7 @@ impl From<ActionError> for ApiError {
     fn from(it: ActionError) -> Self {
         match it {
             ActionError::Directory(error) => Self::Directory(error),
-            ActionError::Nobody => Self::NoRequest,
+            ActionError::NoSuchPerson => Self::NoRequest,
             // The operator outranks everyone, so only this cause is left: the person was removed
             // after the lookup.
             _ => Self::Directory(Error::Conflict),

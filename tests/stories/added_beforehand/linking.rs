@@ -71,7 +71,7 @@ async fn a_username_that_is_no_address_signs_in_after_one_approval() {
 }
 
 #[tokio::test]
-async fn where_unknown_people_are_refused_whoever_was_added_is_not_told_to_be_unknown() {
+async fn where_unknown_people_are_refused_a_person_who_was_added_is_not_called_unknown() {
     let world = AddedWorld::start().await;
     let refuse = OrganizationChange {
         first_sign_in: change::first_sign_in("refuse"),
@@ -115,7 +115,7 @@ async fn unlink_has_an_effect_and_a_denied_account_stays_outside() {
 }
 
 #[tokio::test]
-async fn whoever_looks_like_somebody_who_was_added_is_created_logged_and_listed_as_a_merge() {
+async fn an_account_that_looks_like_a_person_who_was_added_is_created_logged_and_listed_as_a_merge() {
     let world = AddedWorld::start().await;
     let events = CapturedEvents::listens();
     world.adds("tom.becker@partner.example", "contoso", "worker").await;

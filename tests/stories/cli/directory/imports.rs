@@ -31,7 +31,7 @@ fn many(place: &CliFolder, count: u32) {
 }
 
 #[tokio::test]
-async fn a_killed_import_leaves_nobody_half_and_is_finished_by_running_it_again() {
+async fn a_killed_import_leaves_every_person_whole_and_is_finished_by_running_it_again() {
     let place = place();
     place.does(ADD);
     many(&place, 24_000);

@@ -6,7 +6,7 @@ use super::{ADD, place};
 use crate::world::CLIENT_SECRET;
 
 #[test]
-fn an_operator_invites_whoever_sets_an_organization_up() {
+fn an_operator_invites_the_person_who_sets_an_organization_up() {
     let place = place();
     place.does("organization add contoso --name Contoso");
     let told = place.does("organization invite contoso");

@@ -70,7 +70,7 @@ fn no_text_is_taken_for_sql() {
 }
 
 #[test]
-fn every_surface_tells_what_a_first_sign_in_needs_and_who_may_be_one_person() {
+fn every_surface_says_what_a_first_sign_in_needs_and_who_may_be_one_person() {
     let place = place();
     place.does(ADD);
     let warned = |line: &str, with: &str| {

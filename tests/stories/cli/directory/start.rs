@@ -7,7 +7,7 @@ use crate::world::CLIENT_SECRET;
 use std::time::{Duration, Instant};
 
 #[test]
-fn a_directory_needs_secrets_and_every_mistake_in_it_is_told() {
+fn a_directory_needs_secrets_and_every_mistake_in_it_is_reported() {
     let place = CliFolder::new()
         .with("STORY_CLIENT_SECRET", CLIENT_SECRET)
         .with("GUID", "0a0a0a0a-1b1b-2c2c-3d3d-4e4e4e4e4e4e");
@@ -62,7 +62,7 @@ fn a_database_that_cannot_be_opened_is_not_served() {
 }
 
 #[tokio::test]
-async fn a_client_secret_that_nothing_opens_is_told_at_the_start_and_a_reload_takes_new_secrets() {
+async fn a_client_secret_that_nothing_opens_is_reported_at_the_start_and_a_reload_takes_new_secrets() {
     let place = place().with("NEWER", "the newer secret of this story, which is long enough");
     place.does(ADD);
     place.does("organization add fabrikam --name Fabrikam");
