@@ -74,7 +74,7 @@ fn config(database: DatabaseConfig) -> Config {
         database,
         roles,
         default_role: "worker".to_owned(),
-        setup_roles: vec!["admin".to_owned()],
+        setup_roles: ["owner", "admin"].map(str::to_owned).to_vec(),
         first_sign_in: FirstSignInRule::Create,
         unknown: UnknownIdentifier::Say,
         role_map,
