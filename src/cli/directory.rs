@@ -111,6 +111,10 @@ pub(super) fn failure(error: Error) -> CommandError {
             Some("delete the one who should not sign in, or remove its link with --unlink first")
         }
         Error::UnopenedErasures => Some("add the secret that sealed it to [session] secrets again"),
+        Error::RoleTaken(..) => Some("invite without --role; that person can give it to others"),
+        Error::LinkingPaused(_) => Some(
+            "entrada organization set --resume-linking confirms the new tenant; then invite again",
+        ),
         Error::NotMergeable(..) => Some("name two people with the same company code"),
         Error::DomainElsewhere(_) => {
             Some("entrada organization show lists an organization's domains; --unbind releases one")
@@ -127,6 +131,7 @@ pub(super) fn failure(error: Error) -> CommandError {
             "add the secret that sealed it to [session] secrets again, or set a new client secret with entrada organization set --client-secret-file",
         ),
         Error::Database(_)
+        | Error::OtherCount(..)
         | Error::File(_)
         | Error::Conflict
         | Error::NotSealed

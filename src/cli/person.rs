@@ -10,6 +10,7 @@ use super::terminal::{CommandError, print_to_stderr};
 use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 use crate::base::username::Username;
+use crate::directory::advice::AdviceOccasion;
 use crate::directory::change::{NewPerson, PersonChange};
 use crate::directory::import_report::ImportReport;
 use crate::directory::people::PeopleQuery;
@@ -155,8 +156,8 @@ pub(super) fn run(command: PersonCommand) -> Result<(), CommandError> {
             let found = directory.person(&arguments.username).await.map_err(failure)?;
             let found =
                 found.ok_or_else(|| failure(Error::NoPerson(arguments.username.clone())))?;
-            let advice = directory.advice(&found).await.map_err(failure)?;
-            show(&arguments.common, &found, &advice);
+            let advice = directory.advice(&found, AdviceOccasion::default()).await;
+            show(&arguments.common, &found, &advice.map_err(failure)?);
             Ok(())
         }),
         PersonCommand::Set(arguments) => {
@@ -211,7 +212,7 @@ fn add(arguments: &AddPersonArgs) -> Result<(), CommandError> {
     open(&arguments.common, async |directory| {
         let added = directory.add_person(&arguments.organization, &new, &actor()).await;
         let added = added.map_err(failure)?;
-        let advice = directory.advice(&added).await.map_err(failure)?;
+        let advice = directory.advice(&added, AdviceOccasion::ADDED).await.map_err(failure)?;
         show(&arguments.common, &added, &advice);
         Ok(())
     })
@@ -232,9 +233,10 @@ fn changed(
     username: &Username,
     change: PersonChange,
 ) -> Result<(), CommandError> {
+    let occasion = AdviceOccasion::of(&change);
     open(common, async |directory| {
         let after = directory.change_person(username, change, &actor()).await.map_err(failure)?;
-        let advice = directory.advice(&after).await.map_err(failure)?;
+        let advice = directory.advice(&after, occasion).await.map_err(failure)?;
         show(common, &after, &advice);
         Ok(())
     })

@@ -9,6 +9,7 @@ use crate::base::guid::Guid;
 use crate::base::username::Username;
 use crate::directory::admin::{ActionError, AdminScope};
 use crate::directory::link_request::{LinkDecision, LinkRequest};
+use crate::directory::merge::PossibleMerge;
 use crate::directory::person::Person;
 use crate::directory::{Directory, Error, organization_json};
 use serde_json::json;
@@ -42,6 +43,9 @@ pub(super) struct ApproveArgs {
     /// The request's ID, as `entrada person requests` shows it.
     #[arg(value_parser = directory::guid)]
     request: Guid,
+    /// The request's mark, as `entrada person requests` shows it: refused if the request or the person has changed since.
+    #[arg(long, allow_hyphen_values = true)]
+    mark: String,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -84,10 +88,8 @@ pub(super) fn requests(arguments: &RequestsArgs) -> Result<(), CommandError> {
             let mut out =
                 if all.is_empty() { "no requests".to_owned() } else { lines(&rows(&all)) };
             for it in &merges {
-                out.push_str(&format!(
-                    "\n{} was created and looks like {}: entrada person merge {} {}",
-                    it.created.username, it.added.username, it.added.username, it.created.username
-                ));
+                out.push('\n');
+                out.push_str(&merge_line(it));
             }
             out
         });
@@ -95,9 +97,19 @@ pub(super) fn requests(arguments: &RequestsArgs) -> Result<(), CommandError> {
     })
 }
 
-fn rows(all: &[LinkRequest]) -> Vec<[String; 8]> {
+fn merge_line(it: &PossibleMerge) -> String {
+    let (added, created) = (&it.added.username, &it.created.username);
+    format!(
+        "{created} ({}, object ID {}, created {}) looks like {added}: entrada person merge {added} {created}",
+        it.created.email.as_deref().unwrap_or("no e-mail"),
+        or_dash(it.created.linked.map(|it| it.1.to_string()).as_deref()),
+        time(Some(it.created.created)),
+    )
+}
+
+fn rows(all: &[LinkRequest]) -> Vec<[String; 9]> {
     let mut rows = vec![
-        ["REQUEST", "PERSON", "ROLE", "ACCOUNT", "OBJECT ID", "KIND", "TYPED", "WHY"]
+        ["REQUEST", "MARK", "PERSON", "ROLE", "ACCOUNT", "OBJECT ID", "KIND", "TYPED", "WHY"]
             .map(str::to_owned),
     ];
     rows.extend(all.iter().map(|it| {
@@ -105,6 +117,7 @@ fn rows(all: &[LinkRequest]) -> Vec<[String; 8]> {
         let state = if it.denied { ", denied" } else { "" };
         [
             it.id.to_string(),
+            it.mark(),
             it.person.username.to_string(),
             it.person.role.clone(),
             or_dash(it.upn.as_deref()),
@@ -118,21 +131,32 @@ fn rows(all: &[LinkRequest]) -> Vec<[String; 8]> {
 }
 
 pub(super) fn approve(arguments: &ApproveArgs) -> Result<(), CommandError> {
-    decide(&arguments.common, arguments.request, LinkDecision::Link)
+    decide(&arguments.common, arguments.request, LinkDecision::Link, Some(&arguments.mark))
 }
 
 pub(super) fn deny(arguments: &DecideArgs) -> Result<(), CommandError> {
     let decision = if arguments.separate { LinkDecision::Separate } else { LinkDecision::Deny };
-    decide(&arguments.common, arguments.request, decision)
+    decide(&arguments.common, arguments.request, decision, None)
 }
 
-fn decide(common: &CommonArgs, request: Guid, decision: LinkDecision) -> Result<(), CommandError> {
+fn decide(
+    common: &CommonArgs,
+    request: Guid,
+    decision: LinkDecision,
+    mark: Option<&str>,
+) -> Result<(), CommandError> {
     open(common, async |directory| {
         let found = directory.organization_of_request(request).await.map_err(failure)?;
         let (organization, _) = found.ok_or_else(no_request)?;
         let acting = AdminScope::operator(organization, actor());
-        let person =
-            directory.decide(&acting, request, decision, None).await.map_err(action_failure)?;
+        let decided = directory.decide(&acting, request, decision, mark).await;
+        let person = decided.map_err(|error| match error {
+            ActionError::Directory(Error::Conflict) => {
+                CommandError::new("the request or the person has changed since it was listed")
+                    .hint("look at it again with entrada person requests")
+            }
+            other => action_failure(other),
+        })?;
         show(common, &person, &[]);
         Ok(())
     })
@@ -142,7 +166,7 @@ pub(super) fn merge(arguments: &MergeArgs) -> Result<(), CommandError> {
     open(&arguments.common, async |directory| {
         let keep = person(directory, &arguments.username).await?;
         let other = person(directory, &arguments.other).await?;
-        let after = directory.merge_people(&scope(&keep), keep.id, other.id).await;
+        let after = directory.merge_people(&scope(&keep), keep.id, other.id, None).await;
         let after = after.map_err(|error| match error {
             ActionError::NoSuchPerson => {
                 failure(Error::NotMergeable(keep.username.clone(), other.username.clone()))
@@ -159,7 +183,7 @@ pub(super) fn delete(arguments: &DeletePersonArgs) -> Result<(), CommandError> {
         let found = person(directory, &arguments.username).await?;
         let gone = directory.delete_person(&scope(&found), found.id).await;
         let gone = gone.map_err(action_failure)?;
-        let refused = !gone.on && gone.linked.is_some();
+        let refused = gone.stays_refused();
         let value = json!({ "deleted": gone.username.as_str(), "stays_refused": refused });
         print_result(&arguments.common, &value, || {
             let more = if refused { "; the account stays refused" } else { "" };
@@ -180,7 +204,7 @@ fn scope(person: &Person) -> AdminScope {
 
 fn no_request() -> CommandError {
     CommandError::new("there is no such request")
-        .hint("list them with entrada person requests; a request ends after 14 days")
+        .hint("list them with entrada person requests; a request waits for at most 14 days")
 }
 
 fn action_failure(error: ActionError) -> CommandError {

@@ -1,5 +1,7 @@
 //! Tells an operator what is needed until a person who was added beforehand can sign in.
 
+use super::change::PersonChange;
+use super::database::Transaction;
 use super::error::Error;
 use super::linking::WaitReason;
 use super::organization::Organization;
@@ -20,6 +22,27 @@ pub enum PersonAdvice {
     NoUpnSeen,
     /// These people may be the same person: username, whether switched on, and whether linked.
     Twins(Vec<(Username, bool, bool)>),
+    /// The account may still be remembered as that of a person who was deleted and is refused.
+    MayStayErased,
+}
+
+/// What was done to a person, which decides what an operator should know; the default is nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AdviceOccasion {
+    /// The person was added or switched off: a twin signs in as somebody else.
+    names_twins: bool,
+    /// An account was linked with its object ID.
+    links: bool,
+}
+
+impl AdviceOccasion {
+    /// The person was just added.
+    pub const ADDED: Self = Self { names_twins: true, links: false };
+
+    /// Returns the occasion of a change.
+    pub fn of(change: &PersonChange) -> Self {
+        Self { names_twins: change.on == Some(false), links: change.link.is_some() }
+    }
 }
 
 impl PersonAdvice {
@@ -54,26 +77,38 @@ impl PersonAdvice {
                     all.join(", ")
                 )
             }
+            Self::MayStayErased => {
+                "no secret in [session] secrets opens the key that finds the accounts of deleted people, so an earlier deletion of this account is not forgotten: \
+                 without the link, the account is refused again; add the secret and link the account once more"
+                    .to_owned()
+            }
         }
     }
 }
 
 impl Directory {
-    /// Returns what an operator should know after a change to a person: what the first sign-in
-    /// needs, and who may be the same person.
+    /// Returns what an operator should know about a person: what the first sign-in needs, and, where
+    /// it matters, who may be the same person.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn advice(&self, person: &Person) -> Result<Vec<PersonAdvice>, Error> {
+    pub async fn advice(
+        &self,
+        person: &Person,
+        occasion: AdviceOccasion,
+    ) -> Result<Vec<PersonAdvice>, Error> {
         let mut all = Vec::new();
         if person.linked.is_none() && person.on {
             let organization = self.organization_by_id(person.organization).await?;
             all.extend(organization.and_then(|it| self.first_sign_in_advice(person, &it)));
         }
-        let twins = self.twins(person).await?;
-        if !twins.is_empty() {
+        if occasion.names_twins {
             let twin = |it: Person| (it.username, it.on, it.linked.is_some());
-            all.push(PersonAdvice::Twins(twins.into_iter().map(twin).collect()));
+            let twins: Vec<_> = self.twins(person).await?.into_iter().map(twin).collect();
+            all.extend(Some(twins).filter(|it| !it.is_empty()).map(PersonAdvice::Twins));
+        }
+        if occasion.links && self.may_stay_erased(person.organization).await? {
+            all.push(PersonAdvice::MayStayErased);
         }
         Ok(all)
     }
@@ -94,14 +129,13 @@ impl Directory {
     }
 
     /// Notes that a token of the organization's registration had the claims that link people.
-    ///
-    /// # Errors
-    /// The database cannot be changed.
-    pub async fn note_upn(&self, organization: Guid) -> Result<(), Error> {
-        let mut changes = self.database.begin_transaction().await?;
+    pub(super) async fn note_upn(
+        &self,
+        changes: &mut Transaction,
+        organization: Guid,
+    ) -> Result<(), Error> {
         let values = vec![organization.to_string().into(), self.clock.now().into()];
         let sql = "UPDATE organization SET upn_seen = $2 WHERE id = $1 AND upn_seen IS NULL";
-        changes.run(sql, values).await?;
-        changes.commit().await
+        changes.run(sql, values).await.map(drop)
     }
 }

@@ -56,6 +56,38 @@ impl Directory {
         Ok(None)
     }
 
+    /// Returns the person whom `make` would create now; reads only.
+    pub(super) async fn person_to_make(
+        &self,
+        rows: &mut Transaction,
+        who: &Identity,
+        organization: &Organization,
+    ) -> Result<Person, Error> {
+        for username in self.usernames(rows, who, organization).await? {
+            let sql = "SELECT id FROM person WHERE username = $1";
+            if rows.row(sql, vec![username.as_str().into()]).await?.is_some() {
+                continue;
+            }
+            return Ok(Person {
+                id: self.new_id(),
+                organization: organization.id,
+                code: organization.code.clone(),
+                username,
+                name: None,
+                email: None,
+                role: organization.default_role.clone(),
+                role_source: RoleSource::Default,
+                on: true,
+                linked: Some((who.tid, who.oid)),
+                former: None,
+                was_linked: true,
+                created: i64::try_from(self.clock.now()).unwrap_or(i64::MAX),
+                last_sign_in: None,
+            });
+        }
+        Err(Error::Conflict)
+    }
+
     /// Returns the usernames to try, in order; it excludes domains of other organizations and all
     /// company codes.
     async fn usernames(

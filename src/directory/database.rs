@@ -21,7 +21,7 @@ use std::time::Duration;
 /// Maximum time that a statement waits for a lock, and a caller for a connection.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(15);
 
-const MIGRATIONS: [(i64, &str, &str); 8] = [
+const MIGRATIONS: [(i64, &str, &str); 9] = [
     (1, "directory", include_str!("migrations/0001_directory.sql")),
     (3, "setup", include_str!("migrations/0003_setup.sql")),
     (4, "keep", include_str!("migrations/0004_keep.sql")),
@@ -30,6 +30,7 @@ const MIGRATIONS: [(i64, &str, &str); 8] = [
     (8, "linking", include_str!("migrations/0008_linking.sql")),
     (9, "erasure", include_str!("migrations/0009_erasure.sql")),
     (10, "first admin", include_str!("migrations/0010_first_admin.sql")),
+    (11, "erased names", include_str!("migrations/0011_erased_names.sql")),
 ];
 
 /// An open database; clones share its connections.
@@ -148,6 +149,17 @@ impl Database {
                 Transaction::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?)
             }
             Self::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Begins a transaction that only reads: all its queries see the same state, and it neither
+    /// waits for writers nor keeps them waiting.
+    pub(super) async fn begin_read(&self) -> Result<Transaction, Error> {
+        Ok(match self {
+            Self::Sqlite { read, .. } => Transaction::Sqlite(read.begin().await?),
+            Self::Postgres(pool) => Transaction::Postgres(
+                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
+            ),
         })
     }
 

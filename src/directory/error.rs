@@ -94,6 +94,15 @@ pub enum Error {
     /// The organization is on, so it cannot be deleted.
     #[error("the organization {0} is on; turn it off first")]
     StillOn(CompanyCode),
+    /// The organization has another number of people than expected.
+    #[error("{0} has {1} people")]
+    OtherCount(CompanyCode, i64),
+    /// A linked person has the role that a link is to give to the first one.
+    #[error("a person of {0} who can sign in has the role {1} already")]
+    RoleTaken(CompanyCode, String),
+    /// A set-up link led to another tenant, so that no link makes an admin.
+    #[error("linking is paused in {0}, because a set-up link led to another tenant")]
+    LinkingPaused(CompanyCode),
     /// Both people are linked to an account.
     #[error("{0} and {1} are both linked to an account")]
     BothLinked(Username, Username),

@@ -8,7 +8,7 @@
 use super::database::{DatabaseRow, SqlValue, Transaction};
 use super::error::Error;
 use super::first_sign_in::MembershipRefusal;
-use super::invitation::VISIT_LIFETIME_SECONDS;
+use super::invitation::{NO_TRIAL, VISIT_LIFETIME_SECONDS};
 use super::linking::{LinkVerdict, SigningAccount, WaitReason};
 use super::organization::{Organization, OrganizationSource};
 use super::person::Person;
@@ -44,19 +44,58 @@ pub enum FirstAdminError {
     Directory(#[from] Error),
 }
 
+/// Whose the tested account is.
+enum FirstAdminPlan {
+    /// A person who has signed in before.
+    Known(Person),
+    /// A person who was added beforehand.
+    Link(Person),
+    /// A new person, with the one who was added beforehand and may be the same.
+    Create(Option<Person>),
+}
+
 impl Directory {
-    /// Notes the account that passed a test of a visit with a link; a guest is none.
-    ///
-    /// # Errors
-    /// The database cannot be changed.
-    pub async fn note_trial_account(
+    /// Refuses a role for a link if its holder could not take it.
+    pub(super) async fn check_role_is_free(
         &self,
+        rows: &mut Transaction,
+        organization: &Organization,
+        role: &str,
+    ) -> Result<(), Error> {
+        let code = || organization.code.clone();
+        if organization.source != OrganizationSource::Database {
+            Err(Error::InFile(code()))
+        } else if organization.linking_paused.is_some() {
+            Err(Error::LinkingPaused(code()))
+        } else if self.has_linked_person(rows, organization.id, role).await? {
+            Err(Error::RoleTaken(code(), role.to_owned()))
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn has_linked_person(
+        &self,
+        rows: &mut Transaction,
+        organization: Guid,
+        role: &str,
+    ) -> Result<bool, Error> {
+        let sql = "SELECT id FROM person WHERE organization = $1 AND role = $2 AND oid IS NOT NULL LIMIT 1";
+        Ok(rows.row(sql, vec![organization.to_string().into(), role.into()]).await?.is_some())
+    }
+
+    /// Notes the account that passed a test of a visit, if its link has a role that is still to be
+    /// taken; a guest is none.
+    pub(super) async fn note_trial_account(
+        &self,
+        changes: &mut Transaction,
         invitation: Guid,
         who: &Identity,
         mark: &str,
     ) -> Result<(), Error> {
-        let mut changes = self.database.begin_transaction().await?;
-        let text = |it: &Option<Box<str>>| SqlValue::Text(it.as_deref().map(str::to_owned));
+        let text = |it: &Option<Box<str>>| {
+            SqlValue::Text(it.as_deref().filter(|_| !who.guest).map(str::to_owned))
+        };
         let member = !who.guest;
         let values: Vec<SqlValue> = vec![
             invitation.to_string().into(),
@@ -67,9 +106,9 @@ impl Directory {
             text(&who.preferred_username),
             mark.into(),
         ];
-        let sql = "UPDATE invitation SET trial_tid = $2, trial_oid = $3, trial_upn = $4, trial_name = $5, trial_sign_in_name = $6, trial_mark = $7 WHERE id = $1";
-        changes.run(sql, values).await?;
-        changes.commit().await
+        let sql = "UPDATE invitation SET trial_tid = $2, trial_oid = $3, trial_upn = $4, trial_name = $5, trial_sign_in_name = $6, trial_mark = $7 \
+                   WHERE id = $1 AND role IS NOT NULL AND role_used IS NULL AND ended IS NULL";
+        changes.run(sql, values).await.map(drop)
     }
 
     /// Returns what the visitor with a link may take, if anything.
@@ -80,13 +119,15 @@ impl Directory {
         &self,
         invitation: Guid,
     ) -> Result<Option<FirstAdminOffer>, Error> {
-        // The transaction is dropped without `commit`.
-        let mut changes = self.database.begin_transaction().await?;
-        let Some((offer, who, organization)) = self.offer(&mut changes, invitation).await? else {
+        let mut rows = self.database.begin_read().await?;
+        let Some((offer, who, organization)) = self.offer(&mut rows, invitation).await? else {
             return Ok(None);
         };
-        match self.first_admin(&mut changes, &who, &organization, "offer").await {
-            Ok(person) => Ok(Some(offer).filter(|_| person.on)),
+        match self.first_admin_plan(&mut rows, &who, &organization).await {
+            Ok(FirstAdminPlan::Known(person) | FirstAdminPlan::Link(person)) => {
+                Ok(Some(offer).filter(|_| person.on))
+            }
+            Ok(FirstAdminPlan::Create(_)) => Ok(Some(offer)),
             Err(FirstAdminError::Directory(error)) => Err(error),
             Err(_) => Ok(None),
         }
@@ -103,6 +144,10 @@ impl Directory {
         oid: Guid,
     ) -> Result<Person, FirstAdminError> {
         let mut changes = self.database.begin_transaction().await?;
+        let sql = "SELECT organization FROM invitation WHERE id = $1";
+        if let Some(row) = changes.row(sql, vec![invitation.to_string().into()]).await? {
+            changes.lock(guid(&row, "organization")?).await?;
+        }
         let Some((offer, who, organization)) = self.offer(&mut changes, invitation).await? else {
             return Err(FirstAdminError::NoOffer);
         };
@@ -118,8 +163,10 @@ impl Directory {
             return Err(MembershipRefusal::PersonOff.into());
         }
         let values = vec![invitation.to_string().into(), self.clock.now().into()];
-        let sql = "UPDATE invitation SET role_used = $2 WHERE id = $1 AND role_used IS NULL";
-        if changes.run(sql, values).await? == 0 {
+        let sql = format!(
+            "UPDATE invitation SET role_used = $2, {NO_TRIAL} WHERE id = $1 AND role_used IS NULL"
+        );
+        if changes.run(sqlx::AssertSqlSafe(sql), values).await? == 0 {
             return Err(FirstAdminError::NoOffer);
         }
         self.close_requests(&mut changes, person.id, offer.account).await?;
@@ -140,58 +187,74 @@ impl Directory {
         organization: &Organization,
         by: &str,
     ) -> Result<Person, FirstAdminError> {
-        if let Some(person) = self.linked(changes, who, organization).await? {
-            return Ok(person);
-        }
-        let account = (who.tid, who.oid);
-        if self.is_erased_and_refused(changes, organization.id, account).await? {
-            return Err(MembershipRefusal::PersonOff.into());
-        }
-        let standing = self.request_standing(changes, organization.id, account).await?;
-        if !standing.denied.is_empty() {
-            return Err(MembershipRefusal::Denied.into());
-        }
-        let signing = SigningAccount { who, typed: None };
-        let found = self.exact_matches(changes, &signing, organization).await?;
-        match self.link_verdict(found, who, organization) {
-            // The operator meant this person to have a role that opens the set-up page.
-            LinkVerdict::Link(person) | LinkVerdict::Wait(person, WaitReason::Role) => {
+        match self.first_admin_plan(changes, who, organization).await? {
+            FirstAdminPlan::Known(person) => Ok(person),
+            FirstAdminPlan::Link(person) => {
+                let account = (who.tid, who.oid);
                 Ok(self.link(changes, person, account, by, "as the first admin").await?)
             }
-            // The holder of the link gets the role, and the other person can be merged later.
-            LinkVerdict::Wait(person, WaitReason::NoUpn | WaitReason::Address) if person.on => {
+            FirstAdminPlan::Create(alike) => {
                 let made = self.make(changes, who, organization).await?.ok_or(Error::Conflict)?;
-                self.note_possible_merges(changes, &made, &[person]).await?;
+                self.note_possible_merges(changes, &made, alike.as_slice()).await?;
                 Ok(made)
-            }
-            LinkVerdict::Wait(_, why) => Err(MembershipRefusal::Waits(why).into()),
-            LinkVerdict::NoMatch => {
-                self.make(changes, who, organization).await?.ok_or_else(|| Error::Conflict.into())
             }
         }
     }
 
+    /// Decides whose the tested account is; reads only.
+    async fn first_admin_plan(
+        &self,
+        rows: &mut Transaction,
+        who: &Identity,
+        organization: &Organization,
+    ) -> Result<FirstAdminPlan, FirstAdminError> {
+        if let Some(person) = self.linked(rows, who, organization).await? {
+            return Ok(FirstAdminPlan::Known(person));
+        }
+        let account = (who.tid, who.oid);
+        if self.is_erased_and_refused(rows, organization.id, account).await? {
+            return Err(MembershipRefusal::PersonOff.into());
+        }
+        let standing = self.request_standing(rows, organization.id, account).await?;
+        if !standing.denied.is_empty() {
+            return Err(MembershipRefusal::Denied.into());
+        }
+        let signing = SigningAccount { who, typed: None };
+        let found = self.exact_matches(rows, &signing, organization).await?;
+        match self.link_verdict(found, who, organization) {
+            // The operator meant this person to have a role that opens the set-up page.
+            LinkVerdict::Link(person) | LinkVerdict::Wait(person, WaitReason::Role) => {
+                Ok(FirstAdminPlan::Link(person))
+            }
+            // The holder of the link gets the role, and the other person can be merged later.
+            LinkVerdict::Wait(person, WaitReason::NoUpn | WaitReason::Address) if person.on => {
+                Ok(FirstAdminPlan::Create(Some(person)))
+            }
+            LinkVerdict::Wait(_, why) => Err(MembershipRefusal::Waits(why).into()),
+            LinkVerdict::NoMatch => Ok(FirstAdminPlan::Create(None)),
+        }
+    }
+
+    /// Returns the offer of a link; reads only.
     async fn offer(
         &self,
-        changes: &mut Transaction,
+        rows: &mut Transaction,
         invitation: Guid,
     ) -> Result<Option<(FirstAdminOffer, Identity, Organization)>, Error> {
         let since = self.clock.now().saturating_sub(VISIT_LIFETIME_SECONDS);
         let sql = "SELECT organization, role, trial_tid, trial_oid, trial_upn, trial_name, trial_sign_in_name, trial_mark FROM invitation \
                    WHERE id = $1 AND ended IS NULL AND used > $2 AND role IS NOT NULL AND role_used IS NULL AND trial_oid IS NOT NULL";
         let values = vec![invitation.to_string().into(), since.into()];
-        let Some(row) = changes.row(sql, values).await? else { return Ok(None) };
+        let Some(row) = rows.row(sql, values).await? else { return Ok(None) };
         let id = guid(&row, "organization")?;
-        let organization = self.locked(changes, id).await?;
+        let organization = self.current(rows, id).await?;
         let (role, who) = (row.text("role")?, identity(&row)?);
         let is_current = organization.tenant == Some(who.tid)
             && organization.source == OrganizationSource::Database
             && organization.linking_paused.is_none()
             && self.may_set_up(&role)
-            && mark_now(changes, id).await? == row.maybe_text("trial_mark")?;
-        let sql = "SELECT id FROM person WHERE organization = $1 AND role = $2 AND oid IS NOT NULL LIMIT 1";
-        let values = vec![id.to_string().into(), role.as_str().into()];
-        if !is_current || changes.row(sql, values).await?.is_some() {
+            && mark_now(rows, id).await? == row.maybe_text("trial_mark")?;
+        if !is_current || self.has_linked_person(rows, id, &role).await? {
             return Ok(None);
         }
         let offer = FirstAdminOffer {

@@ -7,13 +7,13 @@
 //! Everything happens in one transaction, and the unique columns `(organization, tid, oid)` and
 //! `username` decide between concurrent sign-ins.
 
-use super::database::{SqlValue, Transaction};
+use super::database::Transaction;
 use super::error::Error;
 use super::likeness::{Compared, Likeness};
 use super::link_request::RequestStanding;
 use super::linking::{LinkVerdict, SigningAccount, WaitReason};
 use super::organization::{Organization, OrganizationState};
-use super::person::{Person, RoleSource, SELECT_PERSON, of_row};
+use super::person::{Person, SELECT_PERSON, of_row};
 use super::store::Directory;
 use crate::base::identity::Identity;
 use crate::base::username::Username;
@@ -23,9 +23,6 @@ use crate::entra::verified::VerifiedUser;
 /// Maximum number of attempts if another process creates the same row first. Each time, one more
 /// row can be found.
 const MAX_FIRST_SIGN_IN_TRIES: u32 = 8;
-
-/// Maximum length of a stored name, in characters.
-const MAX_PERSON_NAME_CHARS: usize = 200;
 
 /// How an account was matched with a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,13 +35,27 @@ pub enum PersonMatch {
     Made,
 }
 
-/// Who an account is in the directory.
+/// Who an account is in the directory, or would become.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum AccountMatch {
-    /// The person may sign in. People who were added beforehand and look alike are listed.
+pub enum AccountMatch {
+    /// The person may sign in, and was matched in this way. People who were added beforehand and
+    /// look like a person who is created are listed.
     Person(PersonMatch, Box<Person>, Vec<Person>),
     /// The account may be a person who was added beforehand, and waits for an approval.
     Waits(Box<Person>, WaitReason),
+}
+
+/// What the sign-in of an account leads to; nothing is changed yet.
+#[derive(Debug)]
+pub(super) enum SignInPlan {
+    /// The account is this person's.
+    Known(Person),
+    /// The account is linked to this person.
+    Link(Person),
+    /// The account may be this person, and waits for an approval.
+    Wait(Person, WaitReason),
+    /// A person is created; these were added beforehand and look alike.
+    Create(Vec<Person>),
 }
 
 /// A person who may sign in.
@@ -77,6 +88,9 @@ pub enum MembershipRefusal {
     /// The account may be a person who was added beforehand, and waits for an approval.
     #[error("the account waits for an approval: {}", .0.words())]
     Waits(WaitReason),
+    /// The same, but no request was opened: too many accounts wait for that person already.
+    #[error("the account needs an approval, but too many wait for the same person: {}", .0.words())]
+    QueueFull(WaitReason),
     /// An approval was denied.
     #[error("the approval of the account was denied")]
     Denied,
@@ -98,6 +112,10 @@ pub(super) fn check_admissible(
         return Err(MembershipRefusal::OtherTenant);
     }
     if who.guest && !organization.guests { Err(MembershipRefusal::Guest) } else { Ok(()) }
+}
+
+fn switched_on(person: Person) -> Result<Person, MembershipRefusal> {
+    if person.on { Ok(person) } else { Err(MembershipRefusal::PersonOff) }
 }
 
 /// Whether a username was typed that is neither the account's own nor the company's code.
@@ -171,16 +189,20 @@ impl Directory {
                 Ok(Some(AdmittedPerson { person: *person, person_match, alike }))
             }
             Some(AccountMatch::Waits(person, why)) => {
-                self.open_request(&mut changes, account, &person, why).await?;
+                let is_listed = self.open_request(&mut changes, account, &person, why).await?;
                 changes.commit().await?;
-                Err(MembershipRefusal::Waits(why))
+                Err(if is_listed {
+                    MembershipRefusal::Waits(why)
+                } else {
+                    MembershipRefusal::QueueFull(why)
+                })
             }
         }
     }
 
     /// Matches the account with a person, in a transaction that is not committed yet. `None` if
     /// another process changed a row in the meantime.
-    pub(super) async fn match_account(
+    async fn match_account(
         &self,
         changes: &mut Transaction,
         account: &SigningAccount<'_>,
@@ -188,24 +210,56 @@ impl Directory {
     ) -> Result<Option<AccountMatch>, MembershipRefusal> {
         let who = account.who;
         if let Some(person) = self.linked(changes, who, organization).await? {
-            return self.matched(changes, PersonMatch::Known, person, account, organization).await;
+            let person = switched_on(person)?;
+            let person = self.renew(changes, person, who, organization).await?;
+            return Ok(Some(AccountMatch::Person(PersonMatch::Known, person.into(), Vec::new())));
         }
         // Two first sign-ins and a change of the tenant or of a role happen one after the other.
         let organization = &self.locked(changes, organization.id).await?;
+        let plan = self.sign_in_plan(changes, account, organization).await?;
+        if who.member_upn.is_some() && organization.upn_seen.is_none() {
+            self.note_upn(changes, organization.id).await?;
+        }
+        let (how, person, alike) = match plan {
+            SignInPlan::Known(person) => (PersonMatch::Known, person, Vec::new()),
+            SignInPlan::Link(person) => {
+                let account = (who.tid, who.oid);
+                let by = "first sign-in";
+                let person = self.link(changes, person, account, by, "by its UPN").await?;
+                (PersonMatch::Linked, person, Vec::new())
+            }
+            SignInPlan::Wait(person, why) => {
+                return Ok(Some(AccountMatch::Waits(person.into(), why)));
+            }
+            SignInPlan::Create(alike) => {
+                let Some(person) = self.make(changes, who, organization).await? else {
+                    return Ok(None);
+                };
+                (PersonMatch::Made, person, alike)
+            }
+        };
+        let person = self.renew(changes, person, who, organization).await?;
+        Ok(Some(AccountMatch::Person(how, person.into(), alike)))
+    }
+
+    /// Decides what the sign-in of an account leads to; reads only.
+    pub(super) async fn sign_in_plan(
+        &self,
+        rows: &mut Transaction,
+        account: &SigningAccount<'_>,
+        organization: &Organization,
+    ) -> Result<SignInPlan, MembershipRefusal> {
+        let who = account.who;
         check_admissible(who, organization)?;
         // Another request of the same account may have been first.
-        if let Some(person) = self.linked(changes, who, organization).await? {
-            return self.matched(changes, PersonMatch::Known, person, account, organization).await;
+        if let Some(person) = self.linked(rows, who, organization).await? {
+            return Ok(SignInPlan::Known(switched_on(person)?));
         }
-        if self.is_erased_and_refused(changes, organization.id, (who.tid, who.oid)).await? {
+        if self.is_erased_and_refused(rows, organization.id, (who.tid, who.oid)).await? {
             return Err(MembershipRefusal::PersonOff);
         }
-        if who.member_upn.is_some() && organization.upn_seen.is_none() {
-            let values = vec![organization.id.to_string().into(), self.clock.now().into()];
-            changes.run("UPDATE organization SET upn_seen = $2 WHERE id = $1", values).await?;
-        }
-        let found = self.exact_matches(changes, account, organization).await?;
-        let standing = self.request_standing(changes, organization.id, (who.tid, who.oid)).await?;
+        let found = self.exact_matches(rows, account, organization).await?;
+        let standing = self.request_standing(rows, organization.id, (who.tid, who.oid)).await?;
         let verdict = if standing.separate {
             LinkVerdict::NoMatch
         } else {
@@ -213,74 +267,49 @@ impl Directory {
         };
         match verdict {
             LinkVerdict::Link(person) if !standing.denied.contains(&person.id) => {
-                if !person.on {
-                    return Err(MembershipRefusal::PersonOff);
-                }
-                let person = self
-                    .link(changes, person, (who.tid, who.oid), "first sign-in", "by its UPN")
-                    .await?;
-                self.matched(changes, PersonMatch::Linked, person, account, organization).await
+                Ok(SignInPlan::Link(switched_on(person)?))
             }
             _ if !standing.denied.is_empty() => Err(MembershipRefusal::Denied),
-            LinkVerdict::Wait(person, why) => Ok(Some(AccountMatch::Waits(person.into(), why))),
+            LinkVerdict::Wait(person, why) => Ok(SignInPlan::Wait(person, why)),
             LinkVerdict::Link(_) | LinkVerdict::NoMatch => {
-                self.unknown(changes, account, organization, &standing).await
+                self.plan_without_match(rows, account, organization, &standing).await
             }
         }
     }
 
-    /// Handles an account that is nobody by an exact value.
-    async fn unknown(
+    /// Decides about an account that matches no person by an exact value.
+    async fn plan_without_match(
         &self,
-        changes: &mut Transaction,
+        rows: &mut Transaction,
         account: &SigningAccount<'_>,
         organization: &Organization,
         standing: &RequestStanding,
-    ) -> Result<Option<AccountMatch>, MembershipRefusal> {
+    ) -> Result<SignInPlan, MembershipRefusal> {
         let who = account.who;
         let creates = organization.first_sign_in.unwrap_or(self.config.first_sign_in)
             == FirstSignInRule::Create;
-        let forms = Likeness::of_account(who, account.typed);
-        let mut alike = self.alike(changes, organization.id, &forms, Compared::Unlinked).await?;
         if standing.separate {
-            alike.clear();
-        } else if standing.waits {
+            return Ok(SignInPlan::Create(Vec::new()));
+        }
+        if standing.waits {
             // What was typed the first time may be missing now.
-            let person = self.waiting_for(changes, organization.id, (who.tid, who.oid)).await?;
-            let (person, why) = person.ok_or(Error::Conflict)?;
-            return Ok(Some(AccountMatch::Waits(person.into(), why)));
-        } else if let Some(first) = alike.iter().find(|it| !creates || !it.on) {
-            // A person who is switched off does not come back as somebody else.
-            return Ok(Some(AccountMatch::Waits(first.clone().into(), WaitReason::LooksAlike)));
-        } else if !creates {
+            let found = self.waiting_for(rows, organization.id, (who.tid, who.oid)).await?;
+            let (person, why) = found.ok_or(Error::Conflict)?;
+            return Ok(SignInPlan::Wait(person, why));
+        }
+        let forms = Likeness::of_account(who);
+        let alike = self.alike(rows, organization.id, &forms, Compared::Unlinked).await?;
+        // A person who is switched off does not come back as another one.
+        if let Some(first) = alike.iter().find(|it| !creates || !it.on) {
+            Ok(SignInPlan::Wait(first.clone(), WaitReason::LooksAlike))
+        } else if creates {
+            Ok(SignInPlan::Create(alike))
+        } else if claims_another_name(account, organization) {
             // Waiting accounts get the same answer, so that it does not reveal who was added.
-            return Err(if claims_another_name(account, organization) {
-                MembershipRefusal::Waits(WaitReason::Typed)
-            } else {
-                MembershipRefusal::Unknown
-            });
+            Err(MembershipRefusal::Waits(WaitReason::Typed))
+        } else {
+            Err(MembershipRefusal::Unknown)
         }
-        let Some(person) = self.make(changes, who, organization).await? else { return Ok(None) };
-        let made = self.matched(changes, PersonMatch::Made, person, account, organization).await?;
-        Ok(made.map(|it| match it {
-            AccountMatch::Person(how, person, _) => AccountMatch::Person(how, person, alike),
-            waits @ AccountMatch::Waits(..) => waits,
-        }))
-    }
-
-    async fn matched(
-        &self,
-        changes: &mut Transaction,
-        how: PersonMatch,
-        person: Person,
-        account: &SigningAccount<'_>,
-        organization: &Organization,
-    ) -> Result<Option<AccountMatch>, MembershipRefusal> {
-        if !person.on {
-            return Err(MembershipRefusal::PersonOff);
-        }
-        let person = self.renew(changes, person, account.who, organization).await?;
-        Ok(Some(AccountMatch::Person(how, person.into(), Vec::new())))
     }
 
     pub(super) async fn linked(
@@ -297,75 +326,5 @@ impl Directory {
             who.oid.to_string().into(),
         ];
         changes.row(sqlx::AssertSqlSafe(sql), values).await?.map(|it| of_row(&it)).transpose()
-    }
-
-    /// Updates a person with Entra's current data: names, the role, and the time.
-    async fn renew(
-        &self,
-        changes: &mut Transaction,
-        person: Person,
-        who: &Identity,
-        organization: &Organization,
-    ) -> Result<Person, Error> {
-        let (role, role_source) = self.role_now(&person, who, organization);
-        let name: Option<String> = who.name.as_deref().map(|it| {
-            it.chars().filter(|it| !it.is_control()).take(MAX_PERSON_NAME_CHARS).collect()
-        });
-        let mut email = who.email.as_deref().map(str::to_lowercase);
-        if let Some(address) = &email
-            && !self.may_own_address(changes, address, organization).await?
-        {
-            email = None;
-        }
-        let now = self.clock.now();
-        let values: Vec<SqlValue> = vec![
-            person.id.to_string().into(),
-            name.clone().into(),
-            email.clone().into(),
-            role.as_str().into(),
-            role_source.as_str().into(),
-            now.into(),
-        ];
-        let sql = "UPDATE person SET name = COALESCE($2, name), email = COALESCE($3, email), role = $4, role_source = $5, last_sign_in = $6 WHERE id = $1";
-        changes.run(sql, values).await?;
-        if role != person.role {
-            let what = format!("{}: role {} became {role}, by Entra", person.username, person.role);
-            self.audit(changes, "sign-in", Some(organization.id), Some(person.id), &what).await?;
-        }
-        let last_sign_in = i64::try_from(now).ok();
-        Ok(Person {
-            name: name.or(person.name),
-            email: email.or(person.email),
-            role,
-            role_source,
-            last_sign_in,
-            ..person
-        })
-    }
-
-    /// A role that was set manually stays. If Entra provides several, the first one in
-    /// `[directory] roles` applies.
-    fn role_now(
-        &self,
-        person: &Person,
-        who: &Identity,
-        organization: &Organization,
-    ) -> (String, RoleSource) {
-        if person.role_source == RoleSource::Manual {
-            return (person.role.clone(), RoleSource::Manual);
-        }
-        let holds = |role: &&String| {
-            self.config
-                .role_map
-                .iter()
-                .any(|(theirs, ours)| ours == *role && who.roles.contains(theirs))
-        };
-        match self.config.roles.iter().find(holds) {
-            Some(role) => (role.clone(), RoleSource::Entra),
-            None if person.role_source == RoleSource::Entra => {
-                (organization.default_role.clone(), RoleSource::Default)
-            }
-            None => (person.role.clone(), person.role_source),
-        }
     }
 }

@@ -23,6 +23,9 @@ pub const VISIT_LIFETIME_SECONDS: u64 = 2 * 3600;
 /// Maximum length of a token that is examined, in bytes.
 pub const MAX_INVITATION_TOKEN_BYTES: usize = 64;
 
+/// Forgets the account that passed a test with a link.
+pub(super) const NO_TRIAL: &str = "trial_tid = NULL, trial_oid = NULL, trial_upn = NULL, trial_name = NULL, trial_sign_in_name = NULL, trial_mark = NULL";
+
 /// A new link.
 #[derive(Debug)]
 pub struct NewInvitation {
@@ -74,7 +77,8 @@ impl Directory {
     /// that passed the test.
     ///
     /// # Errors
-    /// `NoOrganization`, `NoSetUpRole`, or the database cannot be changed.
+    /// `NoOrganization`, `NoSetUpRole`, or the database cannot be changed; with a role also
+    /// `RoleTaken`, `LinkingPaused` or `InFile`: then the link would not give it.
     pub async fn invite_as(
         &self,
         code: &CompanyCode,
@@ -91,7 +95,10 @@ impl Directory {
         let ends = now.saturating_add(LINK_LIFETIME_SECONDS);
         let mut changes = self.database.begin_transaction().await?;
         // If two links are created at the same time, the second sees the first and ends it.
-        changes.lock(organization.id).await?;
+        let organization = self.locked(&mut changes, organization.id).await?;
+        if let Some(role) = role {
+            self.check_role_is_free(&mut changes, &organization, role).await?;
+        }
         self.end_invitations(&mut changes, organization.id).await?;
         let values: Vec<SqlValue> = vec![
             id.to_string().into(),
@@ -180,9 +187,9 @@ impl Directory {
     pub async fn leave(&self, id: Guid) -> Result<(), Error> {
         let mut changes = self.database.begin_transaction().await?;
         let values = vec![id.to_string().into(), self.clock.now().into()];
-        changes
-            .run("UPDATE invitation SET ended = $2 WHERE id = $1 AND ended IS NULL", values)
-            .await?;
+        let sql =
+            format!("UPDATE invitation SET ended = $2, {NO_TRIAL} WHERE id = $1 AND ended IS NULL");
+        changes.run(sqlx::AssertSqlSafe(sql), values).await?;
         changes.commit().await
     }
 
@@ -193,13 +200,10 @@ impl Directory {
         organization: Guid,
     ) -> Result<(), Error> {
         let values = vec![organization.to_string().into(), self.clock.now().into()];
-        changes
-            .run(
-                "UPDATE invitation SET ended = $2 WHERE organization = $1 AND ended IS NULL",
-                values,
-            )
-            .await
-            .map(drop)
+        let sql = format!(
+            "UPDATE invitation SET ended = $2, {NO_TRIAL} WHERE organization = $1 AND ended IS NULL"
+        );
+        changes.run(sqlx::AssertSqlSafe(sql), values).await.map(drop)
     }
 }
 

@@ -8,7 +8,6 @@ use super::person::{Person, SELECT_PERSON, of_row};
 use super::store::Directory;
 use crate::base::guid::Guid;
 use crate::base::identity::Identity;
-use crate::base::username::Username;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -25,15 +24,13 @@ const MIN_FORM_CHARS: usize = 3;
 pub(super) struct Likeness(BTreeSet<String>);
 
 impl Likeness {
-    /// The forms of an account, with the address that was typed.
-    pub(super) fn of_account(who: &Identity, typed: Option<&Username>) -> Self {
+    /// The forms of an account. The typed username is not one of them: anyone can type a name that
+    /// looks like somebody else's.
+    pub(super) fn of_account(who: &Identity) -> Self {
         let mut forms = Self::default();
         for address in [&who.member_upn, &who.preferred_username, &who.email].into_iter().flatten()
         {
             forms.address(address);
-        }
-        if let Some(typed) = typed {
-            forms.address(typed.as_str());
         }
         forms.name(who.name.as_deref());
         forms
@@ -116,7 +113,7 @@ impl Directory {
     /// The database cannot be read.
     pub async fn twins(&self, person: &Person) -> Result<Vec<Person>, Error> {
         let sql = format!(
-            "{SELECT_PERSON} JOIN possible_merge m ON (m.person = $1 AND m.created_person = p.id) OR (m.created_person = $1 AND m.person = p.id) LIMIT {MAX_ALIKE}"
+            "{SELECT_PERSON} JOIN possible_merge m ON (m.person = $1 AND m.created_person = p.id) OR (m.created_person = $1 AND m.person = p.id) ORDER BY p.username LIMIT {MAX_ALIKE}"
         );
         let values = vec![person.id.to_string().into()];
         let mut all: Vec<Person> = self
@@ -157,15 +154,15 @@ impl Directory {
             ];
             let sql = "INSERT INTO possible_merge (organization, person, created_person, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
             changes.run(sql, values).await?;
-            let what = format!("{} created, and looks like {}", created.username, other.username);
-            self.audit(
-                changes,
-                "first sign-in",
-                Some(created.organization),
-                Some(created.id),
-                &what,
-            )
-            .await?;
+        }
+        if !alike.is_empty() {
+            // Without the names of the others, whose deletion would not find them here.
+            let what = format!(
+                "{} created, and looks like a person who was added beforehand",
+                created.username
+            );
+            let by = "first sign-in";
+            self.audit(changes, by, Some(created.organization), Some(created.id), &what).await?;
         }
         Ok(())
     }

@@ -1,16 +1,15 @@
 //! Accounts that ask to sign in as a person who was added beforehand, and wait for an approval.
 //!
 //! There is no session while an account waits. A request is bound to the account's tenant and
-//! object ID and to the person as the decider saw them, is decided once, and ends after two weeks.
-//! A pair that was denied cannot ask again.
+//! object ID and to the person as the decider saw them, is decided once, and waits for at most two
+//! weeks. A pair that was denied cannot ask again.
 
 use super::admin::{ActionError, AdminScope};
 use super::database::{DatabaseRow, SqlValue, Transaction};
 use super::error::Error;
 use super::linking::{SigningAccount, account_values};
-use super::person::{Person, SELECT_PERSON, of_row as person_of_row};
+use super::person::Person;
 use super::store::Directory;
-use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 use crate::base::username::Username;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -23,8 +22,6 @@ pub use super::linking::WaitReason;
 pub const REQUEST_LIFETIME_SECONDS: u64 = 14 * 86_400;
 /// Maximum number of waiting requests for one person.
 pub const MAX_REQUESTS_PER_PERSON: i64 = 5;
-/// Maximum number of requests in a list.
-pub const MAX_LISTED_REQUESTS: u32 = 200;
 /// Maximum length of a stored name or address, in characters.
 const MAX_RECORDED_CHARS: usize = 200;
 
@@ -65,8 +62,6 @@ pub struct LinkRequest {
     /// The username that was typed on the sign-in page.
     pub typed: Option<String>,
 }
-
-const SELECT_REQUEST: &str = "SELECT id, person, tid, oid, state, at, ends, reason, name, upn, email, guest, typed FROM link_request";
 
 impl LinkDecision {
     /// Parses a decision: `link`, `separate` or `deny`.
@@ -109,9 +104,14 @@ impl LinkRequest {
             "{} {} {} {} {} {} {email} {} {:?}",
             self.id, self.account.0, self.account.1, it.id, it.username, it.role, it.on, it.linked
         );
-        let digest = digest(&SHA256, text.as_bytes());
-        URL_SAFE_NO_PAD.encode(digest.as_ref().get(..12).unwrap_or_default())
+        mark_of(&text)
     }
+}
+
+/// Returns a short digest of something as it was shown.
+pub(super) fn mark_of(text: &str) -> String {
+    let digest = digest(&SHA256, text.as_bytes());
+    URL_SAFE_NO_PAD.encode(digest.as_ref().get(..12).unwrap_or_default())
 }
 
 impl Directory {
@@ -138,35 +138,15 @@ impl Directory {
         Ok(standing)
     }
 
-    /// Returns the person and the reason of the account's waiting request.
-    pub(super) async fn waiting_for(
-        &self,
-        changes: &mut Transaction,
-        organization: Guid,
-        account: (Guid, Guid),
-    ) -> Result<Option<(Person, WaitReason)>, Error> {
-        let sql = format!(
-            "{SELECT_REQUEST} WHERE organization = $1 AND tid = $2 AND oid = $3 AND state = 'waiting'"
-        );
-        let values = account_values(organization, account);
-        let Some(row) = changes.row(sqlx::AssertSqlSafe(sql), values).await? else {
-            return Ok(None);
-        };
-        let sql = format!("{SELECT_PERSON} WHERE p.id = $1");
-        let person =
-            changes.row(sqlx::AssertSqlSafe(sql), vec![row.text("person")?.into()]).await?;
-        let found = person.map(|it| of_row(&row, person_of_row(&it)?)).transpose()?;
-        Ok(found.map(|it| (it.person, it.reason)))
-    }
-
-    /// Opens a request, unless the account has one, or too many wait for the person.
+    /// Opens a request, unless the account has one. Returns false if too many wait for the person
+    /// already, so that no request is opened.
     pub(super) async fn open_request(
         &self,
         changes: &mut Transaction,
         account: &SigningAccount<'_>,
         person: &Person,
         reason: WaitReason,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let (who, now) = (account.who, self.clock.now());
         let organization = person.organization;
         let key = || account_values(organization, (who.tid, who.oid));
@@ -174,11 +154,15 @@ impl Directory {
         let sql = "DELETE FROM link_request WHERE organization = $1 AND state = 'waiting' AND (ends <= $4 OR (tid = $2 AND oid = $3 AND person IN \
                    (SELECT id FROM person WHERE organization = $1 AND oid IS NOT NULL)))";
         changes.run(sql, key().into_iter().chain([now.into()]).collect()).await?;
+        let sql = "SELECT id FROM link_request WHERE organization = $1 AND tid = $2 AND oid = $3 AND state = 'waiting'";
+        if changes.row(sql, key()).await?.is_some() {
+            return Ok(true);
+        }
         let sql =
             "SELECT COUNT(*) AS count FROM link_request WHERE person = $1 AND state = 'waiting'";
         let row = changes.row(sql, vec![person.id.to_string().into()]).await?;
         if row.map_or(Ok(0), |it| it.number("count"))? >= MAX_REQUESTS_PER_PERSON {
-            return Ok(());
+            return Ok(false);
         }
         let text = |it: Option<&str>| SqlValue::Text(it.map(recorded));
         let values: Vec<SqlValue> = vec![
@@ -195,14 +179,17 @@ impl Directory {
             text(who.email.as_deref()),
             i64::from(who.guest).into(),
             text(account.typed.map(Username::as_str)),
+            text(who.preferred_username.as_deref()),
         ];
-        let sql = "INSERT INTO link_request (organization, tid, oid, id, person, state, at, ends, reason, name, upn, email, guest, typed) \
-                   VALUES ($1, $2, $3, $4, $5, 'waiting', $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING";
-        if changes.run(sql, values).await? == 0 {
-            return Ok(());
+        let sql = "INSERT INTO link_request (organization, tid, oid, id, person, state, at, ends, reason, name, upn, email, guest, typed, sign_in_name) \
+                   VALUES ($1, $2, $3, $4, $5, 'waiting', $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING";
+        if changes.run(sql, values).await? == 1 {
+            let what =
+                format!("an account asks to sign in as {}: approval needed", person.username);
+            let by = "first sign-in";
+            self.audit(changes, by, Some(organization), Some(person.id), &what).await?;
         }
-        let what = format!("an account asks to sign in as {}: approval needed", person.username);
-        self.audit(changes, "first sign-in", Some(organization), Some(person.id), &what).await
+        Ok(true)
     }
 
     /// Closes the requests of an account that is linked now, and those of others for the same
@@ -223,34 +210,8 @@ impl Directory {
         changes.run(sql, values).await.map(drop)
     }
 
-    /// Returns the requests of an organization, or of all, oldest first; those that were denied
-    /// only if wanted.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub async fn link_requests(
-        &self,
-        organization: Option<Guid>,
-        with_denied: bool,
-    ) -> Result<Vec<LinkRequest>, Error> {
-        let denied = if with_denied { " OR state = 'denied'" } else { "" };
-        let sql = format!(
-            "{SELECT_REQUEST} WHERE organization = COALESCE($1, organization) AND ((state = 'waiting' AND ends > $2){denied}) ORDER BY at, id LIMIT {MAX_LISTED_REQUESTS}"
-        );
-        let values = vec![organization.map(|it| it.to_string()).into(), self.clock.now().into()];
-        let mut all = Vec::new();
-        for row in self.database.rows(sqlx::AssertSqlSafe(sql), values).await? {
-            // A person may have been linked or deleted since.
-            let person = self.person_by_id(guid(&row, "person")?).await?;
-            if let Some(person) = person.filter(|it| it.linked.is_none()) {
-                all.push(of_row(&row, person)?);
-            }
-        }
-        Ok(all)
-    }
-
     /// Decides about a request; returns the person. `seen` is the mark of the request as it was
-    /// shown.
+    /// shown, without which no account is linked.
     ///
     /// # Errors
     /// Why the decision is refused; nothing has changed then.
@@ -267,7 +228,7 @@ impl Directory {
             .request_of(&mut changes, acting.organization, request)
             .await?
             .ok_or(ActionError::NoSuchPerson)?;
-        if seen.is_some_and(|it| it != found.mark()) {
+        if seen.map_or(decision == LinkDecision::Link, |it| it != found.mark()) {
             return Err(Error::Conflict.into());
         }
         self.may_decide(&mut changes, acting, &[&found.person]).await?;
@@ -285,90 +246,34 @@ impl Directory {
         if changes.run(sql, values).await? == 0 {
             return Err(Error::Conflict.into());
         }
-        let oid = found.account.1;
+        if decision != LinkDecision::Deny {
+            self.readmit(&mut changes, organization.id, found.account).await?;
+        }
+        // The history names the request: the account may later be that of another person, whose
+        // deletion would not find it here.
         let person = match decision {
             LinkDecision::Link => {
-                let how = format!("to the account {oid}, approved");
+                let how = format!("to the account of the request {request}, approved");
                 self.link(&mut changes, found.person, found.account, &acting.by, &how).await?
             }
             LinkDecision::Separate | LinkDecision::Deny => {
                 let word = if decision == LinkDecision::Deny { "denied" } else { "another person" };
-                let what = format!("{}: account {oid}: {word}", found.person.username);
-                let (organization, person) = (found.person.organization, found.person.id);
-                self.audit(&mut changes, &acting.by, Some(organization), Some(person), &what)
-                    .await?;
+                let what = format!("{}: request {request}: {word}", found.person.username);
+                let (of, person) = (Some(organization.id), Some(found.person.id));
+                self.audit(&mut changes, &acting.by, of, person, &what).await?;
                 found.person
             }
         };
         changes.commit().await?;
         Ok(person)
     }
-
-    async fn request_of(
-        &self,
-        changes: &mut Transaction,
-        organization: Guid,
-        request: Guid,
-    ) -> Result<Option<LinkRequest>, Error> {
-        let sql = format!(
-            "{SELECT_REQUEST} WHERE id = $1 AND organization = $2 AND (state = 'denied' OR (state = 'waiting' AND ends > $3))"
-        );
-        let values = vec![
-            request.to_string().into(),
-            organization.to_string().into(),
-            self.clock.now().into(),
-        ];
-        let Some(row) = changes.row(sqlx::AssertSqlSafe(sql), values).await? else {
-            return Ok(None);
-        };
-        let sql = format!("{SELECT_PERSON} WHERE p.id = $1 AND p.oid IS NULL");
-        let person =
-            changes.row(sqlx::AssertSqlSafe(sql), vec![row.text("person")?.into()]).await?;
-        person.map(|it| of_row(&row, person_of_row(&it)?)).transpose()
-    }
-
-    /// Returns the organization of a request, for operators, who name only the request.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub async fn organization_of_request(
-        &self,
-        request: Guid,
-    ) -> Result<Option<(Guid, CompanyCode)>, Error> {
-        let sql = "SELECT r.organization, c.code FROM link_request r JOIN organization_code c ON c.organization = r.organization AND c.ends IS NULL WHERE r.id = $1";
-        let Some(row) = self.database.row(sql, vec![request.to_string().into()]).await? else {
-            return Ok(None);
-        };
-        Ok(Some(guid(&row, "organization")?).zip(CompanyCode::parse(&row.text("code")?)))
-    }
 }
 
-fn of_row(row: &DatabaseRow, person: Person) -> Result<LinkRequest, Error> {
-    let reason = row.text("reason")?;
-    let reason = WaitReason::ALL
-        .into_iter()
-        .find(|it| it.as_str() == reason)
-        .ok_or_else(|| unknown("reason"))?;
-    Ok(LinkRequest {
-        id: guid(row, "id")?,
-        person,
-        account: (guid(row, "tid")?, guid(row, "oid")?),
-        denied: row.text("state")? == "denied",
-        at: row.number("at")?,
-        reason,
-        name: row.maybe_text("name")?,
-        upn: row.maybe_text("upn")?,
-        email: row.maybe_text("email")?,
-        guest: row.number("guest")? != 0,
-        typed: row.maybe_text("typed")?,
-    })
-}
-
-fn guid(row: &DatabaseRow, column: &str) -> Result<Guid, Error> {
+pub(super) fn guid(row: &DatabaseRow, column: &str) -> Result<Guid, Error> {
     Guid::parse(&row.text(column)?).ok_or_else(|| unknown(column))
 }
 
-fn unknown(column: &str) -> Error {
+pub(super) fn unknown(column: &str) -> Error {
     Error::Database(format!("contains a link request whose {column} is not valid"))
 }
 

@@ -252,6 +252,7 @@ impl Directory {
             return Err(Error::Conflict);
         }
         self.close_requests(changes, person.id, account).await?;
+        self.close_possible_merges(changes, person.id).await?;
         let what = format!("{} linked {how}", person.username);
         self.audit(changes, by, Some(person.organization), Some(person.id), &what).await?;
         Ok(Person { linked: Some(account), was_linked: true, ..person })

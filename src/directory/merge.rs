@@ -4,9 +4,11 @@
 use super::admin::{ActionError, AdminScope};
 use super::database::{SqlValue, Transaction};
 use super::error::Error;
-use super::person::{Person, SELECT_PERSON, of_row};
+use super::link_request::mark_of;
+use super::person::Person;
 use super::store::Directory;
 use crate::base::guid::Guid;
+use std::collections::BTreeSet;
 
 /// Maximum number of possible merges in a list.
 const MAX_LISTED_MERGES: u32 = 200;
@@ -20,9 +22,25 @@ pub struct PossibleMerge {
     pub created: Person,
 }
 
+impl PossibleMerge {
+    /// Identifies the two people as they were shown: a merge of others is refused.
+    pub fn mark(&self) -> String {
+        mark_of_people(&self.added, &self.created)
+    }
+}
+
+fn mark_of_people(keep: &Person, other: &Person) -> String {
+    let one = |it: &Person| {
+        let email = it.email.as_deref().unwrap_or_default();
+        format!("{} {} {} {email} {} {:?}", it.id, it.username, it.role, it.on, it.linked)
+    };
+    mark_of(&format!("{} and {}", one(keep), one(other)))
+}
+
 impl Directory {
     /// Merges two people: `keep` keeps username, role and ID, and takes over the account of `other`,
-    /// who is deleted and whose sessions end. A person stays switched off if either is.
+    /// who is deleted and whose sessions end. A person stays switched off if either is. `seen` is
+    /// the mark of the possible merge as it was shown, if it was.
     ///
     /// # Errors
     /// Why the merge is refused; nothing has changed then.
@@ -31,6 +49,7 @@ impl Directory {
         acting: &AdminScope,
         keep: Guid,
         other: Guid,
+        seen: Option<&str>,
     ) -> Result<Person, ActionError> {
         let mut changes = self.database.begin_transaction().await?;
         changes.lock(acting.organization).await?;
@@ -45,9 +64,13 @@ impl Directory {
         if keep.linked.is_some() && other.linked.is_some() {
             return Err(Error::BothLinked(keep.username, other.username).into());
         }
+        if seen.is_some_and(|it| it != mark_of_people(&keep, &other)) {
+            return Err(Error::Conflict.into());
+        }
         let what = format!("{}: merged with {}", keep.username, other.username);
         self.end_sign_ins_of_person(&mut changes, other.id, &what).await?;
         self.end_sign_ins_of_person(&mut changes, keep.id, &what).await?;
+        self.keep_refusals(&mut changes, &keep, &other).await?;
         self.move_rows(&mut changes, &keep, &other).await?;
         self.take_over(&mut changes, &keep, &other).await?;
         let organization = Some(keep.organization);
@@ -63,6 +86,36 @@ impl Directory {
         Ok(after)
     }
 
+    /// Remembers the accounts that were refused because of one of the two, and that the rows of the
+    /// merged person do not refuse any more.
+    async fn keep_refusals(
+        &self,
+        changes: &mut Transaction,
+        keep: &Person,
+        other: &Person,
+    ) -> Result<(), Error> {
+        let account = keep.linked.or(other.linked);
+        let mut refused = BTreeSet::new();
+        if account.is_some() {
+            // A denial counts only as long as the person has no link.
+            for person in [keep, other].into_iter().filter(|it| it.linked.is_none()) {
+                refused.extend(self.denied_accounts(changes, person.id).await?);
+            }
+        }
+        if !(keep.on && other.on) {
+            // So does a former account, of which one remains.
+            let remains = if account.is_none() { keep.former.or(other.former) } else { None };
+            let former = [keep.former, other.former].into_iter().flatten();
+            refused.extend(former.filter(|it| Some(*it) != remains));
+        }
+        for it in refused.into_iter().filter(|it| Some(*it) != account) {
+            if !self.is_account_linked(changes, keep.organization, it).await? {
+                self.remember_erased(changes, keep.organization, it, true).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Moves or deletes the rows that belong to the person who goes.
     async fn move_rows(
         &self,
@@ -71,9 +124,15 @@ impl Directory {
         other: &Person,
     ) -> Result<(), Error> {
         // A later deletion of the one who stays would not find these names.
-        self.blank_history(changes, "person = $1", &other.id).await?;
+        self.blank_history_of(changes, other.id).await?;
         let both = || vec![keep.id.to_string().into(), other.id.to_string().into()];
-        changes.run("UPDATE sign_in SET person = $1 WHERE person = $2", both()).await?;
+        for sql in [
+            "UPDATE sign_in SET person = $1 WHERE person = $2",
+            // Accounts that wait ask again, for the person as merged.
+            "UPDATE link_request SET person = $1 WHERE person = $2 AND state <> 'waiting'",
+        ] {
+            changes.run(sql, both()).await?;
+        }
         let id = || vec![other.id.to_string().into()];
         for sql in [
             "DELETE FROM family WHERE person = $1",
@@ -93,21 +152,39 @@ impl Directory {
         other: &Person,
     ) -> Result<(), Error> {
         let account = keep.linked.or(other.linked);
+        let former = keep.former.or(other.former);
+        let text = |it: Option<Guid>| SqlValue::Text(it.map(|it| it.to_string()));
         let values: Vec<SqlValue> = vec![
             keep.id.to_string().into(),
-            account.map(|it| it.0.to_string()).into(),
-            account.map(|it| it.1.to_string()).into(),
+            text(account.map(|it| it.0)),
+            text(account.map(|it| it.1)),
             other.name.clone().into(),
             other.email.clone().into(),
             SqlValue::Number(keep.last_sign_in.max(other.last_sign_in)),
             if keep.on && other.on { "on" } else { "off" }.into(),
+            text(former.map(|it| it.0)),
+            text(former.map(|it| it.1)),
         ];
-        let sql = "UPDATE person SET tid = $2, oid = $3, name = COALESCE(name, $4), email = COALESCE(email, $5), last_sign_in = $6, state = $7 WHERE id = $1";
+        let sql = "UPDATE person SET tid = $2, oid = $3, name = COALESCE(name, $4), email = COALESCE(email, $5), last_sign_in = $6, state = $7, \
+                   former_tid = $8, former_oid = $9 WHERE id = $1";
         changes.run(sql, values).await?;
         match account {
-            Some(account) => self.close_requests(changes, keep.id, account).await,
+            Some(account) => {
+                self.close_possible_merges(changes, keep.id).await?;
+                self.close_requests(changes, keep.id, account).await
+            }
             None => Ok(()),
         }
+    }
+
+    /// Deletes the possible merges with a person who was added beforehand and is linked now.
+    pub(super) async fn close_possible_merges(
+        &self,
+        changes: &mut Transaction,
+        person: Guid,
+    ) -> Result<(), Error> {
+        let sql = "DELETE FROM possible_merge WHERE person = $1";
+        changes.run(sql, vec![person.to_string().into()]).await.map(drop)
     }
 
     /// Returns the people of an organization who were created at the first sign-in and look like
@@ -117,26 +194,22 @@ impl Directory {
     /// The database cannot be read.
     pub async fn possible_merges(&self, organization: Guid) -> Result<Vec<PossibleMerge>, Error> {
         let sql = format!(
-            "SELECT person, created_person FROM possible_merge WHERE organization = $1 ORDER BY at, person, created_person LIMIT {MAX_LISTED_MERGES}"
+            "SELECT m.person, m.created_person FROM possible_merge m JOIN person p ON p.id = m.person \
+             WHERE m.organization = $1 AND p.oid IS NULL ORDER BY m.at, m.person, m.created_person LIMIT {MAX_LISTED_MERGES}"
         );
-        let rows = self
-            .database
-            .rows(sqlx::AssertSqlSafe(sql), vec![organization.to_string().into()])
-            .await?;
-        let one = format!("{SELECT_PERSON} WHERE p.id = $1");
-        let mut all = Vec::new();
+        let values = vec![organization.to_string().into()];
+        let rows = self.database.rows(sqlx::AssertSqlSafe(sql), values).await?;
+        let (mut pairs, mut ids) = (Vec::new(), Vec::new());
         for row in rows {
-            let mut people = Vec::new();
-            for column in ["person", "created_person"] {
-                let sql = sqlx::AssertSqlSafe(one.clone());
-                let found = self.database.row(sql, vec![row.text(column)?.into()]).await?;
-                people.extend(found.map(|it| of_row(&it)).transpose()?);
-            }
-            // Somebody else's account was linked since.
-            if let Ok([added, created]) = <[Person; 2]>::try_from(people)
-                && added.linked.is_none()
-            {
-                all.push(PossibleMerge { added, created });
+            let pair = (guid(&row.text("person")?)?, guid(&row.text("created_person")?)?);
+            ids.extend([pair.0, pair.1]);
+            pairs.push(pair);
+        }
+        let people = self.people_by_id(&ids).await?;
+        let mut all = Vec::with_capacity(pairs.len());
+        for (added, created) in pairs {
+            if let (Some(added), Some(created)) = (people.get(&added), people.get(&created)) {
+                all.push(PossibleMerge { added: added.clone(), created: created.clone() });
             }
         }
         Ok(all)
@@ -168,4 +241,9 @@ impl Directory {
         }
         Ok(changes.commit().await?)
     }
+}
+
+fn guid(text: &str) -> Result<Guid, Error> {
+    Guid::parse(text)
+        .ok_or_else(|| Error::Database("contains an invalid possible merge".to_owned()))
 }

@@ -172,7 +172,7 @@ pub fn link_request(request: &LinkRequest) -> Value {
 
 /// Returns two people who may be the same person.
 pub fn possible_merge(it: &PossibleMerge) -> Value {
-    json!({ "added": person(&it.added), "created": person(&it.created) })
+    json!({ "added": person(&it.added), "created": person(&it.created), "mark": it.mark() })
 }
 
 /// Returns an entry of the history.

@@ -237,16 +237,19 @@ impl Directory {
         organization: Guid,
     ) -> Result<Organization, Error> {
         changes.lock(organization).await?;
-        let row = changes
-            .row(
-                sqlx::AssertSqlSafe(format!("{SELECT_ORGANIZATION} WHERE o.id = $1")),
-                vec![organization.to_string().into()],
-            )
-            .await?;
-        row.map(|it| of_row(&it))
-            .transpose()?
-            .map(|it| self.as_configured(it))
-            .ok_or(Error::Conflict)
+        self.current(changes, organization).await
+    }
+
+    /// Returns an organization as it is in a transaction.
+    pub(super) async fn current(
+        &self,
+        rows: &mut Transaction,
+        organization: Guid,
+    ) -> Result<Organization, Error> {
+        let sql = format!("{SELECT_ORGANIZATION} WHERE o.id = $1");
+        let row = rows.row(sqlx::AssertSqlSafe(sql), vec![organization.to_string().into()]).await?;
+        let found = row.map(|it| of_row(&it)).transpose()?;
+        found.map(|it| self.as_configured(it)).ok_or(Error::Conflict)
     }
 
     /// Changes the code of an organization; the previous code stays valid for `days` more.
@@ -301,89 +304,6 @@ impl Directory {
             Err(Error::InFile(found.code))
         } else {
             Ok(found)
-        }
-    }
-
-    async fn free_code(&self, changes: &mut Transaction, name: &str) -> Result<CompanyCode, Error> {
-        for number in [0, 2, 3, 4, 5, 6, 7, 8, 9] {
-            let Some(code) = CompanyCode::of_name(name, number) else { continue };
-            let taken = "SELECT code FROM organization_code WHERE code = $1 UNION ALL SELECT username FROM person WHERE username = $1";
-            if changes.row(taken, vec![code.as_str().into()]).await?.is_none() {
-                return Ok(code);
-            }
-        }
-        let [one, two] = self.random.bytes();
-        let number = u32::from(u16::from_be_bytes([one, two])) + 10;
-        CompanyCode::of_name(name, number).ok_or(Error::Conflict)
-    }
-
-    async fn take_code(
-        &self,
-        changes: &mut Transaction,
-        organization: Guid,
-        code: &CompanyCode,
-    ) -> Result<(), Error> {
-        if changes
-            .row("SELECT id FROM person WHERE username = $1", vec![code.as_str().into()])
-            .await?
-            .is_some()
-        {
-            return Err(Error::CodeIsUsername(code.clone()));
-        }
-        let now = self.clock.now();
-        let retired = "SELECT code FROM retired_code WHERE code = $1 AND ends > $2";
-        if changes.row(retired, vec![code.as_str().into(), now.into()]).await?.is_some() {
-            return Err(Error::CodeTaken(code.clone()));
-        }
-        changes
-            .run(
-                "DELETE FROM organization_code WHERE code = $1 AND ends <= $2",
-                vec![code.as_str().into(), now.into()],
-            )
-            .await?;
-        let values = vec![code.as_str().into(), organization.to_string().into()];
-        match changes
-            .run("INSERT INTO organization_code (code, organization) VALUES ($1, $2)", values)
-            .await
-        {
-            Err(Error::Conflict) => Err(Error::CodeTaken(code.clone())),
-            other => other.map(drop),
-        }
-    }
-
-    async fn bind(
-        &self,
-        changes: &mut Transaction,
-        organization: Guid,
-        domain: &str,
-    ) -> Result<(), Error> {
-        let owner = changes
-            .row(
-                "SELECT organization FROM organization_domain WHERE domain = $1",
-                vec![domain.into()],
-            )
-            .await?;
-        match owner.map(|it| it.text("organization")).transpose()? {
-            Some(it) if it == organization.to_string() => return Ok(()),
-            Some(_) => return Err(Error::DomainElsewhere(domain.to_owned())),
-            None => {}
-        }
-        // A domain contains no wildcard characters of LIKE.
-        let sql = "SELECT COUNT(*) AS count FROM person WHERE organization <> $1 AND (username LIKE $2 OR email LIKE $2)";
-        let row = changes
-            .row(sql, vec![organization.to_string().into(), format!("%@{domain}").into()])
-            .await?;
-        match row.map(|it| it.number("count")).transpose()? {
-            Some(count) if count > 0 => return Err(Error::DomainInUse(domain.to_owned(), count)),
-            _ => {}
-        }
-        let values = vec![domain.into(), organization.to_string().into()];
-        match changes
-            .run("INSERT INTO organization_domain (domain, organization) VALUES ($1, $2)", values)
-            .await
-        {
-            Err(Error::Conflict) => Err(Error::DomainElsewhere(domain.to_owned())),
-            other => other.map(drop),
         }
     }
 }

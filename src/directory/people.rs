@@ -9,6 +9,10 @@ use super::store::Directory;
 use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 use crate::base::username::{Username, domain_of};
+use std::collections::HashMap;
+
+/// Maximum number of people in a query: every build of SQLite allows this many placeholders.
+pub(super) const MAX_PEOPLE_PER_QUERY: usize = 500;
 
 /// A query for people.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +52,21 @@ impl Directory {
             .await?
             .map(|it| of_row(&it))
             .transpose()
+    }
+
+    /// Returns the people with these IDs; people who no longer exist are omitted.
+    pub(super) async fn people_by_id(&self, ids: &[Guid]) -> Result<HashMap<Guid, Person>, Error> {
+        let mut out = HashMap::with_capacity(ids.len());
+        for some in ids.chunks(MAX_PEOPLE_PER_QUERY) {
+            let places = (1..=some.len()).map(|it| format!("${it}")).collect::<Vec<_>>().join(", ");
+            let sql = format!("{SELECT_PERSON} WHERE p.id IN ({places})");
+            let values = some.iter().map(|it| it.to_string().into()).collect();
+            for row in self.database.rows(sqlx::AssertSqlSafe(sql), values).await? {
+                let person = of_row(&row)?;
+                out.insert(person.id, person);
+            }
+        }
+        Ok(out)
     }
 
     /// Returns people, sorted by username.
@@ -210,7 +229,7 @@ impl Directory {
         self.person_by_id(before.id).await?.ok_or(Error::NoPerson(before.username))
     }
 
-    /// Links the account with an object ID, on the operator's word.
+    /// Links the account with an object ID, because the operator knows it.
     async fn link_account(
         &self,
         changes: &mut Transaction,
@@ -233,7 +252,8 @@ impl Directory {
             Ok(0) => return Err(Error::Conflict),
             other => other?,
         };
-        self.forget_erased(changes, organization.id, (tenant, oid)).await?;
+        self.readmit(changes, organization.id, (tenant, oid)).await?;
+        self.close_possible_merges(changes, before.id).await?;
         self.close_requests(changes, before.id, (tenant, oid)).await
     }
 

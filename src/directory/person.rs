@@ -29,6 +29,8 @@ pub struct Person {
     pub on: bool,
     /// Linked account at Entra, once known: tenant and object ID.
     pub linked: Option<(Guid, Guid)>,
+    /// Account whose link was removed: tenant and object ID.
+    pub former: Option<(Guid, Guid)>,
     /// Whether an account was ever linked: after that, no other one is linked without an approval.
     pub was_linked: bool,
     /// Time of creation, in seconds since 1970.
@@ -61,6 +63,13 @@ pub struct PersonStatus {
     pub linked: Option<(Guid, Guid)>,
 }
 
+impl Person {
+    /// Whether an account of the person stays refused after the person is deleted.
+    pub fn stays_refused(&self) -> bool {
+        !self.on && (self.linked.is_some() || self.former.is_some())
+    }
+}
+
 impl PersonStatus {
     /// Whether that account may still sign in as this person: both the person and the organization
     /// are on, and the person is still linked to this account.
@@ -70,7 +79,7 @@ impl PersonStatus {
 }
 
 /// Columns of a person's row.
-pub(super) const SELECT_PERSON: &str = "SELECT p.id, p.organization, p.username, p.name, p.email, p.role, p.role_source, p.state, p.tid, p.oid, p.former_oid, p.created, \
+pub(super) const SELECT_PERSON: &str = "SELECT p.id, p.organization, p.username, p.name, p.email, p.role, p.role_source, p.state, p.tid, p.oid, p.former_tid, p.former_oid, p.created, \
      p.last_sign_in, c.code FROM person p JOIN organization_code c ON c.organization = p.organization AND c.ends IS NULL";
 
 impl RoleSource {
@@ -88,10 +97,11 @@ pub(super) fn of_row(row: &DatabaseRow) -> Result<Person, Error> {
     let unknown =
         |column: &str| Error::Database(format!("contains a person whose {column} is not valid"));
     let guid = |column: &str, text: &str| Guid::parse(text).ok_or_else(|| unknown(column));
-    let linked = match (row.maybe_text("tid")?, row.maybe_text("oid")?) {
-        (Some(tid), Some(oid)) => Some((guid("tid", &tid)?, guid("oid", &oid)?)),
-        _ => None,
+    let account = |tid: &str, oid: &str| match (row.maybe_text(tid)?, row.maybe_text(oid)?) {
+        (Some(tenant), Some(object)) => Ok(Some((guid(tid, &tenant)?, guid(oid, &object)?))),
+        _ => Ok::<_, Error>(None),
     };
+    let (linked, former) = (account("tid", "oid")?, account("former_tid", "former_oid")?);
     let role_source = match row.text("role_source")?.as_str() {
         "default" => RoleSource::Default,
         "hand" => RoleSource::Manual,
@@ -111,9 +121,8 @@ pub(super) fn of_row(row: &DatabaseRow) -> Result<Person, Error> {
         role_source,
         on: row.text("state")? == "on",
         linked,
-        was_linked: linked.is_some()
-            || row.maybe_text("former_oid")?.is_some()
-            || last_sign_in.is_some(),
+        former,
+        was_linked: linked.is_some() || former.is_some() || last_sign_in.is_some(),
         created: row.number("created")?,
         last_sign_in,
     })

@@ -2,10 +2,9 @@
 
 use super::database::{DatabaseRow, SqlValue, Transaction};
 use super::error::Error;
-use super::first_sign_in::{AccountMatch, MembershipRefusal, PersonMatch, check_admissible};
-use super::linking::{SigningAccount, WaitReason};
+use super::first_sign_in::{AccountMatch, MembershipRefusal, PersonMatch, SignInPlan};
+use super::linking::SigningAccount;
 use super::organization::Organization;
-use super::person::Person;
 use super::store::Directory;
 use crate::base::guid::Guid;
 use crate::base::identity::Identity;
@@ -18,19 +17,22 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 const SELECT_CONNECTION: &str =
     "SELECT tenant, client_id, credential, tested, tested_what FROM organization WHERE id = $1";
 
-/// Who an account would become.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SignInPreview {
-    /// The account would sign in as this person, matched in this way; the list has people who were
-    /// added beforehand and look like a person who would be created.
-    Person(PersonMatch, Box<Person>, Vec<Person>),
-    /// The account would wait until an admin confirms that it belongs to this person.
-    Waits(Box<Person>, WaitReason),
+/// A test sign-in that succeeded at Entra.
+#[derive(Clone, Copy, Debug)]
+pub struct PassedTrial<'a> {
+    /// The mark of the connection that was tested, if there was one.
+    pub mark: Option<&'a str>,
+    /// The actor, for the history.
+    pub by: &'a str,
+    /// The account that signed in.
+    pub who: &'a Identity,
+    /// The link with which the visit began, if any.
+    pub invitation: Option<Guid>,
 }
 
 impl Directory {
     /// Returns who an account would become after a sign-in at an organization, even if the
-    /// organization is off. The transaction is rolled back, so nothing changes.
+    /// organization is off. Nothing changes.
     ///
     /// # Errors
     /// Why the person may not sign in.
@@ -38,7 +40,7 @@ impl Directory {
         &self,
         user: &VerifiedUser,
         organization: &Organization,
-    ) -> Result<SignInPreview, MembershipRefusal> {
+    ) -> Result<AccountMatch, MembershipRefusal> {
         self.preview_identity(user.identity(), organization).await
     }
 
@@ -46,21 +48,24 @@ impl Directory {
         &self,
         who: &Identity,
         organization: &Organization,
-    ) -> Result<SignInPreview, MembershipRefusal> {
-        let organization = self
+    ) -> Result<AccountMatch, MembershipRefusal> {
+        let organization = &self
             .organization_by_id(organization.id)
             .await?
             .ok_or(MembershipRefusal::OrganizationOff)?;
-        check_admissible(who, &organization)?;
-        let mut changes = self.database.begin_transaction().await?;
         let account = SigningAccount { who, typed: None };
-        // The transaction is dropped without `commit`.
-        let met = self.match_account(&mut changes, &account, &organization).await?;
-        met.map(|it| match it {
-            AccountMatch::Person(how, person, alike) => SignInPreview::Person(how, person, alike),
-            AccountMatch::Waits(person, why) => SignInPreview::Waits(person, why),
-        })
-        .ok_or_else(|| Error::Conflict.into())
+        let mut rows = self.database.begin_read().await?;
+        let plan = self.sign_in_plan(&mut rows, &account, organization).await?;
+        let (how, person, alike) = match plan {
+            SignInPlan::Known(person) => (PersonMatch::Known, person, Vec::new()),
+            SignInPlan::Link(person) => (PersonMatch::Linked, person, Vec::new()),
+            SignInPlan::Wait(person, why) => return Ok(AccountMatch::Waits(person.into(), why)),
+            SignInPlan::Create(alike) => {
+                (PersonMatch::Made, self.person_to_make(&mut rows, who, organization).await?, alike)
+            }
+        };
+        let person = self.renewed(&mut rows, person, who, organization).await?;
+        Ok(AccountMatch::Person(how, person.into(), alike))
     }
 
     /// Returns a digest of the organization's current connection, which identifies the connection
@@ -77,25 +82,36 @@ impl Directory {
         row.map(|it| mark(&it)).transpose().map(Option::flatten)
     }
 
-    /// Records a successful sign-in with the connection of this mark; `by` is the actor for the
-    /// history.
+    /// Records everything about a test sign-in in one transaction: that the connection works, that
+    /// the token has the claims that link people, and the account for a link with a role.
     ///
     /// # Errors
     /// The database cannot be changed.
     pub async fn note_trial(
         &self,
         organization: &Organization,
-        mark: &str,
-        by: &str,
+        trial: &PassedTrial<'_>,
     ) -> Result<(), Error> {
+        let shows_upn = trial.who.member_upn.is_some() && organization.upn_seen.is_none();
+        if trial.mark.is_none() && !shows_upn {
+            return Ok(());
+        }
         let mut changes = self.database.begin_transaction().await?;
-        let values: Vec<SqlValue> =
-            vec![organization.id.to_string().into(), self.clock.now().into(), mark.into()];
-        changes
-            .run("UPDATE organization SET tested = $2, tested_what = $3 WHERE id = $1", values)
-            .await?;
-        self.audit(&mut changes, by, Some(organization.id), None, "sign-in tested: it works")
-            .await?;
+        if shows_upn {
+            self.note_upn(&mut changes, organization.id).await?;
+        }
+        if let Some(mark) = trial.mark {
+            let id = organization.id;
+            let values: Vec<SqlValue> =
+                vec![id.to_string().into(), self.clock.now().into(), mark.into()];
+            let sql = "UPDATE organization SET tested = $2, tested_what = $3 WHERE id = $1";
+            changes.run(sql, values).await?;
+            let what = "sign-in tested: it works";
+            self.audit(&mut changes, trial.by, Some(id), None, what).await?;
+            if let Some(invitation) = trial.invitation {
+                self.note_trial_account(&mut changes, invitation, trial.who, mark).await?;
+            }
+        }
         changes.commit().await
     }
 

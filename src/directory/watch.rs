@@ -4,6 +4,7 @@ use super::change::SIGNED_OUT;
 use super::database::{DatabaseRow, SqlValue};
 use super::error::Error;
 use super::organization::OrganizationState;
+use super::people::MAX_PEOPLE_PER_QUERY;
 use super::person::PersonStatus;
 use super::store::Directory;
 use crate::base::company_code::CompanyCode;
@@ -12,9 +13,6 @@ use std::collections::HashMap;
 
 /// Maximum number of changes in a response; the next query continues after the last one.
 pub const MAX_CHANGES_PER_PAGE: u32 = 1000;
-
-/// Maximum number of people in a query: every build of SQLite allows this many placeholders.
-const MAX_PEOPLE_PER_QUERY: usize = 500;
 
 /// A change in the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]

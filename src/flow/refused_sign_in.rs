@@ -72,7 +72,8 @@ impl Refusal {
                 first_sign_in::MembershipRefusal::Guest => "guest",
                 first_sign_in::MembershipRefusal::PersonOff => "person_off",
                 first_sign_in::MembershipRefusal::Unknown => "not_known",
-                first_sign_in::MembershipRefusal::Waits(_) => "waits",
+                first_sign_in::MembershipRefusal::Waits(_)
+                | first_sign_in::MembershipRefusal::QueueFull(_) => "waits",
                 first_sign_in::MembershipRefusal::Denied => "denied",
                 first_sign_in::MembershipRefusal::Directory(_) => return None,
             },

@@ -67,6 +67,14 @@ pub struct MergeRow {
     pub role: String,
     /// ID and username of the person who was created at the first sign-in.
     pub created: (String, String),
+    /// The object ID of that person's account.
+    pub oid: Option<String>,
+    /// That person's e-mail address.
+    pub email: Option<String>,
+    /// Time of that person's first sign-in, in seconds since 1970.
+    pub at: i64,
+    /// Identifies the two people as shown here.
+    pub mark: String,
     /// Whether the reader may merge them.
     pub may: bool,
 }
@@ -83,6 +91,10 @@ impl RequestsPage {
                 role => it.role.as_str(),
                 created => it.created.0.as_str(),
                 created_name => it.created.1.as_str(),
+                oid => it.oid.as_deref(),
+                email => it.email.as_deref(),
+                at => minute(it.at),
+                mark => it.mark.as_str(),
                 may => it.may,
             }
         };
@@ -116,15 +128,19 @@ impl RequestsPage {
         }
         for it in &mut page.merges {
             (it.added, it.created) = ((word(), word()), (word(), word()));
-            it.role = word();
+            (it.role, it.mark) = (word(), word());
+            (it.oid, it.email) = (Some(word()), Some(word()));
         }
         page
     }
 }
 
+fn minute(time: i64) -> String {
+    calendar::utc_minute(u64::try_from(time).unwrap_or_default())
+}
+
 impl RequestRow {
     fn context(&self) -> Value {
-        let minute = |it: i64| calendar::utc_minute(u64::try_from(it).unwrap_or_default());
         context! {
             id => self.id.as_str(),
             mark => self.mark.as_str(),

@@ -158,6 +158,10 @@ fn requests() -> RequestsPage {
         added: (id(), "tom@contoso.example".to_owned()),
         role: "worker".to_owned(),
         created: (id(), "t.becker.contoso".to_owned()),
+        oid: Some("00aa00aa-1111-2222-3333-cc55cc55cc55".to_owned()),
+        email: Some("tom.becker@contoso.example".to_owned()),
+        at: AT,
+        mark: "b2YgdHdvIHBlb3Bs".to_owned(),
         may: true,
     };
     RequestsPage {

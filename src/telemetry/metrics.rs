@@ -49,6 +49,7 @@ pub struct Metrics {
     sign_ins: Family<OutcomeLabels, Counter>,
     rechecks: Family<OutcomeLabels, Counter>,
     refusals: Family<RefusalLabels, Counter>,
+    link_requests_not_opened: Counter,
     lookups: Family<OutcomeLabels, Counter>,
     grants: Family<OutcomeLabels, Counter>,
     directory_ended: Family<CauseLabels, Counter>,
@@ -71,6 +72,7 @@ impl Default for Metrics {
         let sign_ins = Family::default();
         let rechecks = Family::default();
         let refusals = Family::default();
+        let link_requests_not_opened = Counter::default();
         let (lookups, directory_ended, directory_unreachable) =
             (Family::default(), Family::default(), Gauge::default());
         let grants = Family::default();
@@ -94,6 +96,11 @@ impl Default for Metrics {
             "sign_in_refusals",
             "Sign-ins that Entra refused, by the party that can fix it",
             refusals.clone(),
+        );
+        registry.register(
+            "link_requests_not_opened",
+            "Accounts that may be a person who was added beforehand, and for whom too many wait",
+            link_requests_not_opened.clone(),
         );
         registry.register(
             "rechecks",
@@ -160,6 +167,7 @@ impl Default for Metrics {
             sign_ins,
             rechecks,
             refusals,
+            link_requests_not_opened,
             lookups,
             grants,
             directory_ended,
@@ -201,6 +209,11 @@ impl Metrics {
     /// reason for an alarm.
     pub fn refused(&self, whose: &'static str) {
         self.refusals.get_or_create(&RefusalLabels { whose }).inc();
+    }
+
+    /// Counts an account that needs an approval, but for whose person too many wait already.
+    pub fn link_request_not_opened(&self) {
+        self.link_requests_not_opened.inc();
     }
 
     /// Counts a lookup of a typed username or company code.

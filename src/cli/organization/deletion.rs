@@ -13,7 +13,7 @@ pub(in crate::cli) struct DeleteOrganizationArgs {
     code: CompanyCode,
     /// The number of people that are deleted with it, as `entrada organization show` prints it.
     #[arg(long)]
-    people: i64,
+    people: u64,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -22,12 +22,16 @@ pub(super) fn delete(arguments: &DeleteOrganizationArgs) -> Result<(), CommandEr
     open(&arguments.common, async |directory| {
         let found = directory.organization(&arguments.code).await.map_err(failure)?;
         let found = found.ok_or_else(|| failure(Error::NoOrganization(arguments.code.clone())))?;
-        let people = directory.count(found.id).await.map_err(failure)?;
-        if people != arguments.people {
-            return Err(CommandError::new(format!("{} has {people} people", found.code))
-                .hint(format!("to delete it with all of them, repeat it with --people {people}")));
-        }
-        directory.delete_organization(&found.code, &actor()).await.map_err(failure)?;
+        let people = arguments.people;
+        let deleted = directory.delete_organization(&found.code, people, &actor()).await;
+        deleted.map_err(|error| match error {
+            Error::OtherCount(_, there) => {
+                let hint =
+                    format!("to delete it with all of them, repeat it with --people {there}");
+                CommandError::new(error).hint(hint)
+            }
+            other => failure(other),
+        })?;
         let value = json!({ "deleted": found.code.as_str(), "people": people });
         print_result(&arguments.common, &value, || {
             format!("deleted {} with {people} people", found.code)

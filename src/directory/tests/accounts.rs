@@ -28,6 +28,7 @@ pub(super) enum Outcome {
     /// Signed in as somebody new.
     New,
     Waits(WaitReason),
+    QueueFull,
     NotKnown,
     Off,
     Denied,
@@ -43,6 +44,7 @@ pub(super) async fn comes(
         Ok(it) if it.person_match == PersonMatch::Made => Outcome::New,
         Ok(it) => Outcome::Linked(it.person.id),
         Err(MembershipRefusal::Waits(why)) => Outcome::Waits(why),
+        Err(MembershipRefusal::QueueFull(_)) => Outcome::QueueFull,
         Err(MembershipRefusal::Unknown) => Outcome::NotKnown,
         Err(MembershipRefusal::PersonOff) => Outcome::Off,
         Err(MembershipRefusal::Denied) => Outcome::Denied,

@@ -73,16 +73,16 @@ async fn a_merge_keeps_the_first_and_gives_it_the_account_of_the_second() {
         let second = second.unwrap();
         for (keep, other) in [(added.id, elsewhere.id), (added.id, added.id), (made.id, second.id)]
         {
-            assert!(directory.merge_people(&by, keep, other).await.is_err());
+            assert!(directory.merge_people(&by, keep, other, None).await.is_err());
         }
         let worker = AdminScope { origin: ChangeOrigin::Admin(second.id), ..by.clone() };
         let link = AdminScope { origin: ChangeOrigin::Invited, ..by.clone() };
         for by in [&worker, &link] {
-            let refused = directory.merge_people(by, added.id, made.id).await;
+            let refused = directory.merge_people(by, added.id, made.id, None).await;
             assert!(matches!(refused, Err(ActionError::NotYou)), "{refused:?}");
             assert!(directory.delete_person(by, made.id).await.is_err());
         }
-        let one = directory.merge_people(&by, added.id, made.id).await.unwrap();
+        let one = directory.merge_people(&by, added.id, made.id, None).await.unwrap();
         assert_eq!((one.id, one.linked), (added.id, made.linked));
         assert_eq!(directory.person_by_id(made.id).await.unwrap(), None);
         assert_eq!(directory.admit_identity(&account, &contoso).await.unwrap().id, added.id);
@@ -91,7 +91,7 @@ async fn a_merge_keeps_the_first_and_gives_it_the_account_of_the_second() {
         let off = PersonChange { on: Some(false), ..PersonChange::default() };
         directory.change_person(&one.username, off, "a story").await.unwrap();
         let other = person(&directory, &contoso, "tom", None).await;
-        let merged = directory.merge_people(&by, other.id, one.id).await.unwrap();
+        let merged = directory.merge_people(&by, other.id, one.id, None).await.unwrap();
         assert!(!merged.on);
         assert!(matches!(
             directory.admit_identity(&account, &contoso).await,
@@ -100,12 +100,17 @@ async fn a_merge_keeps_the_first_and_gives_it_the_account_of_the_second() {
         // The organization goes with everything; its code leads nowhere for a year.
         let code = contoso.code.clone();
         assert!(matches!(
-            directory.delete_organization(&code, "a story").await,
+            directory.delete_organization(&code, 2, "a story").await,
             Err(Error::StillOn(_))
         ));
         let off = OrganizationChange { state: Some(OrganizationState::Off), ..Default::default() };
         directory.change_organization(&code, off, "a story").await.unwrap();
-        assert_eq!(directory.delete_organization(&code, "a story").await.unwrap(), 2);
+        for other in [0, 1, 3] {
+            let refused = directory.delete_organization(&code, other, "a story").await;
+            assert!(matches!(refused, Err(Error::OtherCount(_, 2))), "{refused:?}");
+        }
+        directory.delete_organization(&code, 2, "a story").await.unwrap();
+        assert_eq!(directory.organization(&code).await.unwrap(), None);
         let again = NewOrganization {
             code: Some(code),
             name: "x".to_owned(),
@@ -115,6 +120,34 @@ async fn a_merge_keeps_the_first_and_gives_it_the_account_of_the_second() {
             directory.add_organization(again, "a story").await,
             Err(Error::CodeTaken(_))
         ));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_history_of_a_deleted_organization_names_no_person_and_its_code_is_free_after_a_year() {
+    on_both(async |fixture: DatabaseFixture| {
+        let fixture = DatabaseFixture { clock: Clock::stopped(), ..fixture };
+        let directory = fixture.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        directory.admit_identity(&who(CONTOSO, 1, "maya@contoso.com"), &contoso).await.unwrap();
+        person(&directory, &contoso, "tomas", None).await;
+        let off = OrganizationChange { state: Some(OrganizationState::Off), ..Default::default() };
+        directory.change_organization(&contoso.code, off, "a story").await.unwrap();
+        directory.delete_organization(&contoso.code, 2, "a story").await.unwrap();
+        let history = directory.history(contoso.id, None, 100).await.unwrap();
+        assert!(history.iter().any(|it| it.what == "deleted with 2 people"), "{history:?}");
+        let named = |it: &str| it.contains("maya") || it.contains("tomas");
+        assert!(!history.iter().any(|it| named(&it.what)), "{history:?}");
+        let codes = async || {
+            let sql = "SELECT code FROM retired_code";
+            directory.database.rows(sql, Vec::new()).await.unwrap().len()
+        };
+        assert_eq!(codes().await, 1);
+        fixture.clock.shift(366 * 86_400 + 1);
+        organization(&directory, "fabrikam", FABRIKAM, &[]).await;
+        assert_eq!(codes().await, 0, "expired codes are deleted");
+        organization(&directory, "contoso", CONTOSO, &[]).await;
     })
     .await;
 }

@@ -1,6 +1,8 @@
 //! Concurrent sign-ins and changes.
 
+use super::accounts::{Outcome, comes};
 use super::*;
+use crate::directory::change::OrganizationChange;
 
 /// Two connection pools, as with two processes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -61,6 +63,36 @@ async fn one_unlinked_person_is_linked_once_and_by_one_alone() {
         let distinct: std::collections::HashSet<_> = ids.values().collect();
         assert_eq!((distinct.len(), one.count(contoso.id).await.unwrap()), (4, 4));
         assert!(distinct.contains(&known.id));
+    })
+    .await;
+}
+
+/// Where unknown people are refused, the sign-in that came second must find the person whom the
+/// first one linked, and not refuse the account as unknown.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn first_sign_ins_of_one_account_at_once_have_one_outcome_where_unknown_people_are_refused() {
+    on_both(async |fixture: DatabaseFixture| {
+        let (one, other) = (fixture.open().await, fixture.open().await);
+        let contoso = organization(&one, "contoso", CONTOSO, &[]).await;
+        let refuse = OrganizationChange {
+            first_sign_in: Some(FirstSignInRule::Refuse),
+            ..OrganizationChange::default()
+        };
+        one.change_organization(&contoso.code, refuse, "a story").await.unwrap();
+        for round in 0..20_u8 {
+            let upn = format!("maya{round}@contoso.com");
+            let added = person(&one, &contoso, &upn, None).await;
+            let all: Vec<_> = (0..8)
+                .map(|at| {
+                    let directory = if at % 2 == 0 { one.clone() } else { other.clone() };
+                    let (contoso, account) = (contoso.clone(), who(CONTOSO, round, &upn));
+                    tokio::spawn(async move { comes(&directory, &account, &contoso, None).await })
+                })
+                .collect();
+            for it in all {
+                assert_eq!(it.await.unwrap(), Outcome::Linked(added.id), "{round}");
+            }
+        }
     })
     .await;
 }

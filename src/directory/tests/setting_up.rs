@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::directory::change::{ChangeOrigin, OrganizationChange};
-use crate::directory::first_sign_in::PersonMatch;
+use crate::directory::first_sign_in::{AccountMatch, PersonMatch};
 use crate::directory::invitation::{
     InvitationError, LINK_LIFETIME_SECONDS, VISIT_LIFETIME_SECONDS,
 };
 use crate::directory::organization::OrganizationState;
-use crate::directory::trial::SignInPreview;
+use crate::directory::trial::PassedTrial;
 
 fn seconds(it: u64) -> i64 {
     i64::try_from(it).unwrap()
@@ -157,9 +157,9 @@ async fn a_preview_says_what_a_sign_in_would_make_and_changes_nothing() {
         directory.change_organization(&contoso.code, off, "a story").await.unwrap();
         let history = directory.history(contoso.id, None, 100).await.unwrap().len();
         let preview = async |it: Identity| directory.preview_identity(&it, &contoso).await;
-        let person_of = |it: SignInPreview| match it {
-            SignInPreview::Person(how, person, _) => (how, *person),
-            SignInPreview::Waits(..) => panic!("{it:?}"),
+        let person_of = |it: AccountMatch| match it {
+            AccountMatch::Person(how, person, _) => (how, *person),
+            AccountMatch::Waits(..) => panic!("{it:?}"),
         };
         let (how, made) = preview(Identity {
             roles: ["Fleet.Owner"].iter().collect(),
@@ -190,6 +190,79 @@ async fn a_preview_says_what_a_sign_in_would_make_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_preview_and_an_offer_wait_for_no_writer() {
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        let link = directory.invite_as(&contoso.code, Some("admin"), "a story").await.unwrap();
+        let visit = directory.accept(&link.token).await.unwrap().id;
+        let mark = directory.connection_mark(&contoso).await.unwrap();
+        let account = who(CONTOSO, 1, "maya@contoso.com");
+        let trial = PassedTrial {
+            mark: mark.as_deref(),
+            by: "a story",
+            who: &account,
+            invitation: Some(visit),
+        };
+        directory.note_trial(&contoso, &trial).await.unwrap();
+        assert!(
+            directory.organization_by_id(contoso.id).await.unwrap().unwrap().upn_seen.is_some()
+        );
+        let mut writing = directory.database.begin_transaction().await.unwrap();
+        writing.lock(contoso.id).await.unwrap();
+        let reads = async {
+            (
+                directory.preview_identity(&account, &contoso).await.unwrap(),
+                directory.first_admin_offer(visit).await.unwrap(),
+            )
+        };
+        let limit = std::time::Duration::from_secs(3);
+        let (met, offer) = tokio::time::timeout(limit, reads).await.expect("it waits for a writer");
+        assert!(matches!(met, AccountMatch::Person(PersonMatch::Made, ..)), "{met:?}");
+        assert_eq!(offer.unwrap().account.1, account.oid);
+        drop(writing);
+        assert_eq!(directory.count(contoso.id).await.unwrap(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_with_a_role_is_not_made_where_its_holder_could_not_take_it() {
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
+        let contoso = organization(&directory, "contoso", CONTOSO, &[]).await;
+        let invites = async || directory.invite_as(&contoso.code, Some("admin"), "a story").await;
+        // Somebody who was added and never signed in does not have it yet.
+        let admin = PersonChange { role: Some("admin".to_owned()), ..PersonChange::default() };
+        let added = person(&directory, &contoso, "nora", None).await;
+        directory.change_person(&added.username, admin, "a story").await.unwrap();
+        let first = invites().await.unwrap();
+        let link =
+            PersonChange { link: Some(Guid::from_random([7; 16])), ..PersonChange::default() };
+        directory.change_person(&added.username, link, "a story").await.unwrap();
+        let refused = invites().await;
+        assert!(matches!(refused, Err(Error::RoleTaken(..))), "{refused:?}");
+        // The link before stays as it was, and one without a role is made.
+        assert!(directory.accept(&first.token).await.is_ok());
+        directory.invite(&contoso.code, "a story").await.unwrap();
+        let unlink = PersonChange { unlink: true, ..PersonChange::default() };
+        directory.change_person(&added.username, unlink, "a story").await.unwrap();
+        let moves = OrganizationChange {
+            origin: ChangeOrigin::Invited,
+            tenant: Guid::parse(FABRIKAM),
+            ..OrganizationChange::default()
+        };
+        directory.change_organization(&contoso.code, moves, "invitation 1").await.unwrap();
+        let refused = invites().await;
+        assert!(matches!(refused, Err(Error::LinkingPaused(_))), "{refused:?}");
+        let resume = OrganizationChange { resume_linking: true, ..OrganizationChange::default() };
+        directory.change_organization(&contoso.code, resume, "a story").await.unwrap();
+        invites().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_test_is_of_the_connection_as_it_was_then() {
     on_both(async |fixture: DatabaseFixture| {
         let directory = fixture.open().await;
@@ -210,8 +283,11 @@ async fn a_test_is_of_the_connection_as_it_was_then() {
         let draft = directory.change_organization(&draft.code, whole(), "a story").await.unwrap();
         assert_eq!(draft.credential_ends, Some(4_099_680_000));
         let mark = directory.connection_mark(&draft).await.unwrap().unwrap();
+        let account = who(CONTOSO, 1, "maya@contoso.com");
+        let passed =
+            |mark| PassedTrial { mark: Some(mark), by: "a story", who: &account, invitation: None };
         assert_eq!(directory.tested(&draft).await.unwrap(), None);
-        directory.note_trial(&draft, &mark, "a story").await.unwrap();
+        directory.note_trial(&draft, &passed(&mark)).await.unwrap();
         assert!(directory.tested(&draft).await.unwrap().is_some());
         // Another expiry date or another name does not change the connection; entering the same
         // secret again does.
@@ -225,7 +301,7 @@ async fn a_test_is_of_the_connection_as_it_was_then() {
         let draft = directory.change_organization(&draft.code, whole(), "a story").await.unwrap();
         assert_eq!(directory.tested(&draft).await.unwrap(), None);
         // The earlier test no longer counts.
-        directory.note_trial(&draft, &mark, "a story").await.unwrap();
+        directory.note_trial(&draft, &passed(&mark)).await.unwrap();
         assert_eq!(directory.tested(&draft).await.unwrap(), None);
         let on = || OrganizationChange {
             state: Some(OrganizationState::On),
@@ -237,7 +313,7 @@ async fn a_test_is_of_the_connection_as_it_was_then() {
             Err(Error::NotTested(_))
         ));
         let mark = directory.connection_mark(&draft).await.unwrap().unwrap();
-        directory.note_trial(&draft, &mark, "a story").await.unwrap();
+        directory.note_trial(&draft, &passed(&mark)).await.unwrap();
         // A test of the previous connection does not count for a connection in the same change
         // either.
         let both = OrganizationChange {

@@ -253,7 +253,10 @@ pub(in crate::flow) fn not_admitted(
         first_sign_in::MembershipRefusal::PersonOff => {
             (NoticeParty::Admin, &phrases.entry.person_off)
         }
-        first_sign_in::MembershipRefusal::Waits(_) => (NoticeParty::Admin, &phrases.entry.waits),
+        first_sign_in::MembershipRefusal::Waits(_)
+        | first_sign_in::MembershipRefusal::QueueFull(_) => {
+            (NoticeParty::Admin, &phrases.entry.waits)
+        }
         first_sign_in::MembershipRefusal::Denied => (NoticeParty::Admin, &phrases.entry.denied),
         first_sign_in::MembershipRefusal::Unknown => (NoticeParty::Admin, &phrases.entry.not_known),
         first_sign_in::MembershipRefusal::OrganizationOff

@@ -16,17 +16,16 @@ use crate::wire::body::Body;
 use crate::wire::form::FormFields;
 use http::Response;
 
-/// Notes the account that passed the test, and returns what its owner may take.
+/// Returns what the owner of the account that passed the test may take.
 pub(super) async fn offer(
     all: &OrganizationRegistry,
     visit: &SetUpVisit,
     trial: &SignInTrial,
     who: &Identity,
 ) -> Result<Option<FirstAdminView>, Refusal> {
-    let (Some(invitation), Some(mark)) = (visit.invitation(), &trial.mark) else {
+    let (Some(invitation), true) = (visit.invitation(), trial.mark.is_some()) else {
         return Ok(None);
     };
-    all.directory().note_trial_account(invitation, who, mark).await?;
     let offer = all.directory().first_admin_offer(invitation).await?;
     Ok(offer.filter(|it| it.account == (who.tid, who.oid)).map(|it| FirstAdminView {
         role: it.role,

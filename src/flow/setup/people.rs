@@ -57,8 +57,7 @@ async fn all(
     let next =
         last.map(|it| address(app, "people", &[("q", &searched), ("after", it.username.as_str())]));
     let own = visit.organization().id;
-    let decisions = directory.link_requests(Some(own), false).await?.len()
-        + directory.possible_merges(own).await?.len();
+    let decisions = directory.waiting_decisions(own).await?;
     let people = found.iter().map(|it| listed(app, it)).collect();
     Ok(shown(
         exchange,

@@ -91,11 +91,16 @@ fn asking(it: LinkRequest, may: &impl Fn(&str) -> bool) -> RequestRow {
 }
 
 fn alike(it: PossibleMerge, may: &impl Fn(&str) -> bool) -> MergeRow {
+    let mark = it.mark();
     MergeRow {
         may: may(&it.added.role) && may(&it.created.role),
         added: (it.added.id.to_string(), it.added.username.to_string()),
         role: it.added.role,
         created: (it.created.id.to_string(), it.created.username.to_string()),
+        oid: it.created.linked.map(|it| it.1.to_string()),
+        email: it.created.email,
+        at: it.created.created,
+        mark,
     }
 }
 
@@ -115,7 +120,8 @@ pub(super) async fn decide(
     let outcome = match wanted {
         "merge" => {
             let (keep, gone) = (id("added")?, id("created")?);
-            let outcome = directory.merge_people(&acting, keep, gone).await;
+            let mark = Some(form.text("mark"));
+            let outcome = directory.merge_people(&acting, keep, gone, mark).await;
             if outcome.is_ok() {
                 // Takes effect here at once; other replicas learn of it from the history.
                 exchange.sidecar.process.live.end_all_of_person(gone, None);

@@ -12,8 +12,8 @@ use super::frame::{self, SetUpMessage};
 use super::gate::{self, SetUpDenied, SetUpVisit};
 use super::steps;
 use crate::base::identity::Identity;
-use crate::directory::first_sign_in::{self, PersonMatch};
-use crate::directory::trial::SignInPreview;
+use crate::directory::first_sign_in::{self, AccountMatch, PersonMatch};
+use crate::directory::trial::PassedTrial;
 use crate::entra::authorize::SignInHints;
 use crate::entra::{self, EntraRegistration};
 use crate::pages::setup::{SetUpPage, TrialFailure, TrialPage, TrialPerson};
@@ -75,22 +75,20 @@ pub(in crate::flow) async fn finish(
     else {
         return Ok(frame::message_page(exchange, SetUpMessage::TrialOver));
     };
-    if redeemed.user.identity().member_upn.is_some() && organization.upn_seen.is_none() {
-        all.directory().note_upn(organization.id).await?;
-    }
-    let met = all.directory().preview(&redeemed.user, organization).await;
-    let met = match met {
-        Ok(it) => {
-            note(all, &visit, trial).await?;
-            Ok(trial_person(it))
-        }
+    let met = match all.directory().preview(&redeemed.user, organization).await {
+        Ok(it) => Ok(trial_person(it)),
         Err(first_sign_in::MembershipRefusal::Directory(error)) => return Err(error.into()),
         // The connection works, although this account is not admitted.
-        Err(refused) => {
-            note(all, &visit, trial).await?;
-            Err(why(&refused))
-        }
+        Err(refused) => Err(why(&refused)),
     };
+    // If the connection has changed since the trial began, the mark no longer matches.
+    let passed = PassedTrial {
+        mark: trial.mark.as_deref(),
+        by: &visit.by(),
+        who: redeemed.user.identity(),
+        invitation: visit.invitation(),
+    };
+    all.directory().note_trial(organization, &passed).await?;
     tracing::info!(organization = %organization.code, by = visit.by(), "organization's test sign-in succeeded");
     let offer = first_admin::offer(all, &visit, trial, redeemed.user.identity()).await?;
     let trial = TrialPage {
@@ -103,33 +101,16 @@ pub(in crate::flow) async fn finish(
     Ok(frame::show(exchange, StatusCode::OK, SetUpPage::Trial(Box::new(trial))))
 }
 
-/// Records the successful trial for the tested connection. If the connection has changed since, the
-/// mark no longer matches.
-async fn note(
-    all: &OrganizationRegistry,
-    visit: &SetUpVisit,
-    trial: &SignInTrial,
-) -> Result<(), Refusal> {
-    match &trial.mark {
-        Some(mark) => {
-            Ok(all.directory().note_trial(visit.organization(), mark, &visit.by()).await?)
-        }
-        None => Ok(()),
-    }
-}
-
-fn trial_person(met: SignInPreview) -> TrialPerson {
+fn trial_person(met: AccountMatch) -> TrialPerson {
     let (how, person, waits, alike) = match met {
-        SignInPreview::Person(PersonMatch::Known, person, alike) => {
+        AccountMatch::Person(PersonMatch::Known, person, alike) => {
             ("met_known", person, None, alike)
         }
-        SignInPreview::Person(PersonMatch::Linked, person, alike) => {
+        AccountMatch::Person(PersonMatch::Linked, person, alike) => {
             ("met_linked", person, None, alike)
         }
-        SignInPreview::Person(PersonMatch::Made, person, alike) => {
-            ("met_made", person, None, alike)
-        }
-        SignInPreview::Waits(person, why) => ("met_waits", person, Some(why.as_str()), Vec::new()),
+        AccountMatch::Person(PersonMatch::Made, person, alike) => ("met_made", person, None, alike),
+        AccountMatch::Waits(person, why) => ("met_waits", person, Some(why.as_str()), Vec::new()),
     };
     TrialPerson {
         how,

@@ -303,7 +303,13 @@ pub(in crate::flow) async fn admit(
     let admitted =
         all.directory().admit(user, organization, typed).await.map_err(|it| match it {
             first_sign_in::MembershipRefusal::Directory(it) => it.into(),
-            other => Refusal::NotAdmitted(other, again.to_owned()),
+            other => {
+                if matches!(other, first_sign_in::MembershipRefusal::QueueFull(_)) {
+                    sidecar.process.metrics.link_request_not_opened();
+                    tracing::warn!(organization = %organization.code, oid = %user.identity().oid, "an account may be a person who was added beforehand, but no request was opened because too many accounts wait for that person; decide about them with entrada person requests");
+                }
+                Refusal::NotAdmitted(other, again.to_owned())
+            }
         })?;
     let person = admitted.person;
     for other in &admitted.alike {

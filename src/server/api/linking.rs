@@ -25,6 +25,8 @@ struct Decision {
 #[serde(deny_unknown_fields)]
 struct MergeWith {
     other: String,
+    #[serde(default, deserialize_with = "some")]
+    mark: Option<String>,
 }
 
 /// Lists the accounts that wait for an approval or were denied, and people who may be the same.
@@ -51,6 +53,9 @@ pub(super) async fn decide(
     let id = Guid::parse(id).ok_or(ApiError::NoRequest)?;
     let decision = LinkDecision::parse(&it.decision)
         .ok_or(ApiError::Field("decision", "must be link, separate or deny"))?;
+    if decision == LinkDecision::Link && it.mark.is_none() {
+        return Err(ApiError::Field("mark", "must be the mark of the request as it was listed"));
+    }
     let (organization, _) =
         directory.organization_of_request(id).await?.ok_or(ApiError::NoRequest)?;
     let acting = AdminScope::operator(organization, by);
@@ -68,9 +73,8 @@ pub(super) async fn merge(
 ) -> Result<Value, ApiError> {
     let it: MergeWith = json(parts, body).await?;
     let (keep, other) = (found(directory, username).await?, found(directory, &it.other).await?);
-    let after = directory
-        .merge_people(&AdminScope::operator(keep.organization, by), keep.id, other.id)
-        .await?;
+    let acting = AdminScope::operator(keep.organization, by);
+    let after = directory.merge_people(&acting, keep.id, other.id, it.mark.as_deref()).await?;
     Ok(organization_json::person(&after))
 }
 
@@ -81,8 +85,7 @@ pub(super) async fn delete(
     username: &str,
 ) -> Result<Value, ApiError> {
     let person = found(directory, username).await?;
-    directory.delete_person(&AdminScope::operator(person.organization, by), person.id).await?;
-    Ok(
-        json!({ "deleted": person.username.as_str(), "stays_refused": !person.on && person.linked.is_some() }),
-    )
+    let acting = AdminScope::operator(person.organization, by);
+    let gone = directory.delete_person(&acting, person.id).await?;
+    Ok(json!({ "deleted": gone.username.as_str(), "stays_refused": gone.stays_refused() }))
 }

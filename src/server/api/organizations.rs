@@ -251,14 +251,11 @@ pub(super) async fn delete(
     parts: &Parts,
 ) -> Result<Value, ApiError> {
     let [people] = query(parts, ["people"])?;
-    let expected: i64 = people
+    let expected: u64 = people
         .and_then(|it| it.parse().ok())
         .ok_or(ApiError::Query("people must be the number of people that are deleted"))?;
-    if directory.count(found.id).await? != expected {
-        return Err(ApiError::Directory(Error::Conflict));
-    }
-    let people = directory.delete_organization(&found.code, by).await?;
-    Ok(json!({ "deleted": found.code.as_str(), "people": people }))
+    directory.delete_organization(&found.code, expected, by).await?;
+    Ok(json!({ "deleted": found.code.as_str(), "people": expected }))
 }
 
 /// Returns the changes to an organization and its people.

@@ -5,6 +5,7 @@ use super::refused::ApiError;
 use crate::base::guid::Guid;
 use crate::base::username::Username;
 use crate::directory::admin::{AdminScope, PersonAction};
+use crate::directory::advice::AdviceOccasion;
 use crate::directory::change::{NewPerson, PersonChange};
 use crate::directory::organization::Organization;
 use crate::directory::people::PeopleQuery;
@@ -106,12 +107,18 @@ pub(super) async fn add(
         email: address(it.email)?,
         role: it.role,
     };
-    advised(directory, &directory.add_person(&organization.code, &new, by).await?).await
+    let added = directory.add_person(&organization.code, &new, by).await?;
+    advised(directory, &added, AdviceOccasion::ADDED).await
 }
 
 /// Returns a person with what the operator should know after the change.
-async fn advised(directory: &Directory, person: &Person) -> Result<Value, ApiError> {
-    Ok(organization_json::person_with_advice(person, &directory.advice(person).await?))
+async fn advised(
+    directory: &Directory,
+    person: &Person,
+    occasion: AdviceOccasion,
+) -> Result<Value, ApiError> {
+    let advice = directory.advice(person, occasion).await?;
+    Ok(organization_json::person_with_advice(person, &advice))
 }
 
 /// Changes a person.
@@ -140,7 +147,9 @@ pub(super) async fn change(
         unlink: it.unlink,
         link: parsed("link", "must be an Object ID", it.link.as_deref(), Guid::parse)?,
     };
-    advised(directory, &directory.change_person(&username, change, by).await?).await
+    let occasion = AdviceOccasion::of(&change);
+    let changed = directory.change_person(&username, change, by).await?;
+    advised(directory, &changed, occasion).await
 }
 
 /// Ends all sessions of a person, on every replica.

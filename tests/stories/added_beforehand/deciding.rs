@@ -86,6 +86,39 @@ async fn attack_a_set_up_link_shows_requests_and_decides_none() {
     assert_eq!((page.status, world.linked(MAYA).await), (403, None));
 }
 
+#[tokio::test]
+async fn a_merge_on_the_page_shows_the_account_and_is_of_the_two_people_as_shown() {
+    let world = AddedWorld::start().await;
+    let name = "tom.becker@partner.example";
+    world.knows(MAYA, "contoso", "owner").await;
+    world.adds(name, "contoso", "worker").await;
+    world.comes(&mut world.browser(), "contoso", TOM).await;
+    let organization = world.organization("contoso").await.id;
+    let shown = async || world.directory().possible_merges(organization).await.unwrap().remove(0);
+    let mut maya = world.browser();
+    world.comes(&mut maya, "contoso", MAYA).await;
+    maya.visits("/oauth2/start?organization=contoso&prompt=login&rd=%2Foauth2%2Fsetup").await;
+    maya.signs_in_as(MAYA).await;
+    let page = maya.visits("/oauth2/setup/requests").await;
+    let mark = shown().await.mark();
+    for says in ["Possibly the same person", &world.oid(TOM), "First sign-in", &mark] {
+        assert!(page.body.contains(says), "{says}: {}", page.body);
+    }
+    let email = Some("t.b@partner.example".to_owned());
+    world.changes_person(name, PersonChange { email, ..PersonChange::default() }).await;
+    let merge = shown().await;
+    let (added, created) = (merge.added.id.to_string(), merge.created.id.to_string());
+    let form = |mark: &str| format!("added={added}&created={created}&mark={mark}&do=merge");
+    let stale = form(&mark);
+    let page = maya.fills("/oauth2/setup/requests", &fields(&stale)).await;
+    assert!(page.body.contains("Nothing was changed"), "{}", page.body);
+    assert_eq!(world.linked(name).await, None);
+    let current = form(&merge.mark());
+    let page = maya.fills("/oauth2/setup/requests", &fields(&current)).await;
+    assert!(page.body.contains("The two people are one now"), "{}", page.body);
+    assert_eq!(world.linked(name).await, Guid::parse(&world.oid(TOM)));
+}
+
 /// The fields of a form.
 fn fields(form: &str) -> Vec<(&str, &str)> {
     form.split('&').filter_map(|it| it.split_once('=')).collect()

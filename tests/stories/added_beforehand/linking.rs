@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::world::CapturedEvents;
+use crate::world::raw::talk;
+use crate::world::samples::INES;
 
 #[tokio::test]
 async fn a_worker_is_linked_by_the_upn_without_a_domain_and_an_owner_waits_for_the_operator() {
@@ -115,7 +117,8 @@ async fn unlink_has_an_effect_and_a_denied_account_stays_outside() {
 }
 
 #[tokio::test]
-async fn an_account_that_looks_like_a_person_who_was_added_is_created_logged_and_listed_as_a_merge() {
+async fn an_account_that_looks_like_a_person_who_was_added_is_created_logged_and_listed_as_a_merge()
+{
     let world = AddedWorld::start().await;
     let events = CapturedEvents::listens();
     world.adds("tom.becker@partner.example", "contoso", "worker").await;
@@ -131,4 +134,24 @@ async fn an_account_that_looks_like_a_person_who_was_added_is_created_logged_and
     );
     assert_eq!(events.times("looks like a person who was added beforehand"), 1);
     assert!(world.history("contoso").await.iter().any(|it| it.contains("created, and looks like")));
+}
+
+#[tokio::test]
+async fn a_full_queue_is_logged_and_counted_and_the_page_stays_the_same() {
+    let world = AddedWorld::start().await;
+    let events = CapturedEvents::listens();
+    world.adds("desk", "contoso", "worker").await;
+    let grace = "grace@contoso.example";
+    for person in [MAYA, TOM, INES, PRIYA, "zoe@contoso.example", grace, grace] {
+        world.waits("desk", person).await;
+    }
+    let requests = world.requests().await;
+    assert!(
+        requests.len() == 5
+            && requests.iter().all(|it| it.account.1.to_string() != world.oid(grace))
+    );
+    assert_eq!(events.times("no request was opened"), 2);
+    let metrics = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let metrics = talk(world.admin, metrics).await;
+    assert!(metrics.contains("entrada_link_requests_not_opened_total 2"), "{metrics}");
 }

@@ -1,6 +1,7 @@
 //! The admin listener's HTTP API: what an app or an operator's program asks of it, and who may.
 
 mod access;
+mod decisions;
 mod linking;
 mod schema;
 

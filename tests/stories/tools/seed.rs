@@ -45,7 +45,9 @@ impl SeedOperator<'_> {
             let said = self.types(&["person", "requests", "--json"]).await;
             let said: Value = serde_json::from_str(&said).unwrap();
             if let Some(request) = said["requests"].as_array().and_then(|it| it.first()) {
-                self.types(&["person", "approve", request["id"].as_str().unwrap()]).await;
+                let (id, mark) = (&request["id"], &request["mark"]);
+                let approve = ["person", "approve", id.as_str().unwrap(), "--mark"];
+                self.types(&[&approve[..], &[mark.as_str().unwrap()]].concat()).await;
                 approved += 1;
                 std::fs::write(file, approved.to_string()).unwrap();
             }

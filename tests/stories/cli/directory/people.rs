@@ -50,7 +50,7 @@ fn no_text_is_taken_for_sql() {
     place.does(ADD);
     let hostile = "x';DROP/**/TABLE/**/person;--";
     place.does(&format!("organization set contoso --name {hostile}"));
-    place.does(&format!(
+    place.does_with_warnings(&format!(
         "person add maya --organization contoso --name {hostile} --email {hostile}@contoso.com"
     ));
     assert_eq!(place.json(&format!("person list --search {hostile}"))[0]["name"], hostile);
@@ -90,6 +90,11 @@ fn every_surface_says_what_a_first_sign_in_needs_and_who_may_be_one_person() {
             .unwrap()
             .contains("nora.contoso")
     );
+    // Only where it was just done: not each time that somebody looks.
+    for line in ["person show nora@contoso.com", "person on nora.contoso"] {
+        let told = place.types(line);
+        assert!(told.code == Some(0) && !told.err.contains("same person"), "{line}\n{told:?}");
+    }
     place.writes("people.csv", "username,role\nmaya@contoso.com,admin\ntom,worker\n");
     let told = place.types("person import people.csv --organization contoso");
     for says in ["1 people have a role", "1 people have neither", "upn and acct"] {
@@ -116,7 +121,8 @@ fn every_surface_says_what_a_first_sign_in_needs_and_who_may_be_one_person() {
         place.json("person requests --organization contoso")["requests"],
         serde_json::json!([])
     );
-    place.refuses(&format!("person approve {oid}"), "there is no such request");
+    place.refuses(&format!("person approve {oid}"), "--mark");
+    place.refuses(&format!("person approve {oid} --mark -x"), "there is no such request");
     // The whole company.
     place.refuses("organization delete contoso --people 9", "contoso has 4 people");
     place.refuses("organization delete contoso --people 4", "turn it off first");

@@ -62,7 +62,8 @@ fn a_database_that_cannot_be_opened_is_not_served() {
 }
 
 #[tokio::test]
-async fn a_client_secret_that_nothing_opens_is_reported_at_the_start_and_a_reload_takes_new_secrets() {
+async fn a_client_secret_that_nothing_opens_is_reported_at_the_start_and_a_reload_takes_new_secrets()
+ {
     let place = place().with("NEWER", "the newer secret of this story, which is long enough");
     place.does(ADD);
     place.does("organization add fabrikam --name Fabrikam");
