@@ -41,6 +41,8 @@ pub(super) enum PersonCommand {
     Requests(RequestsArgs),
     /// Approve a request: the account is linked to the person.
     Approve(ApproveArgs),
+    /// Undo an approval of the last seven days: the link is removed, and the account waits again.
+    Undo(ApproveArgs),
     /// Deny a request: the account stays outside.
     Deny(DecideArgs),
     /// Merge two people who are the same person; the second one is deleted and signed out.
@@ -188,6 +190,7 @@ pub(super) fn run(command: PersonCommand) -> Result<(), CommandError> {
         PersonCommand::Import(arguments) => import(&arguments),
         PersonCommand::Requests(arguments) => person_linking::requests(&arguments),
         PersonCommand::Approve(arguments) => person_linking::approve(&arguments),
+        PersonCommand::Undo(arguments) => person_linking::undo(&arguments),
         PersonCommand::Deny(arguments) => person_linking::deny(&arguments),
         PersonCommand::Merge(arguments) => person_linking::merge(&arguments),
         PersonCommand::Delete(arguments) => person_linking::delete(&arguments),

@@ -1,4 +1,4 @@
-//! `entrada person requests`, `approve`, `deny`, `merge` and `delete`.
+//! `entrada person requests`, `approve`, `undo`, `deny`, `merge` and `delete`.
 
 use super::directory::{self, CommonArgs, actor, failure, open, print_result};
 use super::person_display::{id_of, show};
@@ -8,7 +8,7 @@ use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 use crate::base::username::Username;
 use crate::directory::admin::{ActionError, AdminScope};
-use crate::directory::link_request::{LinkDecision, LinkRequest};
+use crate::directory::link_request::{LinkDecision, LinkRequest, RequestState};
 use crate::directory::merge::PossibleMerge;
 use crate::directory::person::Person;
 use crate::directory::{Directory, Error, organization_json};
@@ -19,7 +19,7 @@ pub(super) struct RequestsArgs {
     /// Only the organization with this company code; also shows people who may be the same person.
     #[arg(long, value_parser = directory::code)]
     organization: Option<CompanyCode>,
-    /// Also show requests that were denied.
+    /// Also show requests that were denied, and approvals that can be undone.
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -114,7 +114,13 @@ fn rows(all: &[LinkRequest]) -> Vec<[String; 9]> {
     ];
     rows.extend(all.iter().map(|it| {
         let kind = if it.guest { "guest" } else { "member" };
-        let state = if it.denied { ", denied" } else { "" };
+        let state = match it.state {
+            RequestState::Waiting => String::new(),
+            RequestState::Denied => ", denied".to_owned(),
+            RequestState::Approved(until) => {
+                format!(", approved, can be undone until {}", time(Some(until)))
+            }
+        };
         [
             it.id.to_string(),
             it.mark(),
@@ -132,6 +138,10 @@ fn rows(all: &[LinkRequest]) -> Vec<[String; 9]> {
 
 pub(super) fn approve(arguments: &ApproveArgs) -> Result<(), CommandError> {
     decide(&arguments.common, arguments.request, LinkDecision::Link, Some(&arguments.mark))
+}
+
+pub(super) fn undo(arguments: &ApproveArgs) -> Result<(), CommandError> {
+    decide(&arguments.common, arguments.request, LinkDecision::Undo, Some(&arguments.mark))
 }
 
 pub(super) fn deny(arguments: &DecideArgs) -> Result<(), CommandError> {

@@ -34,9 +34,33 @@ pub enum LinkDecision {
     Separate,
     /// The account stays outside, and cannot ask for this person again.
     Deny,
+    /// An approval of the last days was wrong: the link is removed, and the account waits again.
+    Undo,
 }
 
-/// An account that waits, or that was denied.
+/// What has become of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestState {
+    /// It waits for a decision.
+    Waiting,
+    /// It was denied.
+    Denied,
+    /// It was approved, and the approval can be undone until this time, in seconds since 1970.
+    Approved(i64),
+}
+
+impl RequestState {
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Denied => "denied",
+            Self::Approved(_) => "approved",
+        }
+    }
+}
+
+/// An account that waits, or that was denied or approved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkRequest {
     /// The request's ID.
@@ -45,8 +69,8 @@ pub struct LinkRequest {
     pub person: Person,
     /// Tenant and object ID of the account.
     pub account: (Guid, Guid),
-    /// Whether it was denied.
-    pub denied: bool,
+    /// Whether it waits, was denied or was approved.
+    pub state: RequestState,
     /// Time of the request, in seconds since 1970.
     pub at: i64,
     /// Why nobody was linked without an approval.
@@ -64,12 +88,13 @@ pub struct LinkRequest {
 }
 
 impl LinkDecision {
-    /// Parses a decision: `link`, `separate` or `deny`.
+    /// Parses a decision: `link`, `separate`, `deny` or `undo`.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "link" => Some(Self::Link),
             "separate" => Some(Self::Separate),
             "deny" => Some(Self::Deny),
+            "undo" => Some(Self::Undo),
             _ => None,
         }
     }
@@ -79,6 +104,7 @@ impl LinkDecision {
             Self::Link => "linked",
             Self::Separate => "separate",
             Self::Deny => "denied",
+            Self::Undo => "waiting",
         }
     }
 }
@@ -211,7 +237,7 @@ impl Directory {
     }
 
     /// Decides about a request; returns the person. `seen` is the mark of the request as it was
-    /// shown, without which no account is linked.
+    /// shown, without which no link is made or removed.
     ///
     /// # Errors
     /// Why the decision is refused; nothing has changed then.
@@ -222,6 +248,9 @@ impl Directory {
         decision: LinkDecision,
         seen: Option<&str>,
     ) -> Result<Person, ActionError> {
+        if decision == LinkDecision::Undo {
+            return self.undo_approval(acting, request, seen).await;
+        }
         let mut changes = self.database.begin_transaction().await?;
         let organization = self.locked(&mut changes, acting.organization).await?;
         let found = self
@@ -256,7 +285,7 @@ impl Directory {
                 let how = format!("to the account of the request {request}, approved");
                 self.link(&mut changes, found.person, found.account, &acting.by, &how).await?
             }
-            LinkDecision::Separate | LinkDecision::Deny => {
+            LinkDecision::Separate | LinkDecision::Deny | LinkDecision::Undo => {
                 let word = if decision == LinkDecision::Deny { "denied" } else { "another person" };
                 let what = format!("{}: request {request}: {word}", found.person.username);
                 let (of, person) = (Some(organization.id), Some(found.person.id));

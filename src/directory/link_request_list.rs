@@ -1,38 +1,44 @@
-//! Finds requests of accounts that wait for an approval, or that were denied.
+//! Finds requests of accounts that wait for an approval, or that were denied or approved.
 
 use super::database::{DatabaseRow, SqlValue, Transaction};
 use super::error::Error;
-use super::link_request::{LinkRequest, WaitReason, guid, unknown};
+use super::link_request::{LinkRequest, RequestState, WaitReason, guid, unknown};
 use super::linking::account_values;
 use super::person::{Person, SELECT_PERSON, of_row as person_of_row};
 use super::store::Directory;
+use super::undo_approval::UNDO_SECONDS;
 use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 
 /// Maximum number of requests in a list.
 const MAX_LISTED_REQUESTS: u32 = 200;
 
-const SELECT_REQUEST: &str = "SELECT r.id, r.person, r.tid, r.oid, r.state, r.at, r.reason, r.name, r.upn, r.email, r.guest, r.typed FROM link_request r";
+const SELECT_REQUEST: &str = "SELECT r.id, r.person, r.tid, r.oid, r.state, r.at, r.decided, r.reason, r.name, r.upn, r.email, r.guest, r.typed FROM link_request r";
 
 impl Directory {
-    /// Returns the requests of an organization, or of all, for people without a link: those that
-    /// wait, oldest first, and then those that were denied, if wanted.
+    /// Returns the requests of an organization, or of all: those that wait, oldest first, and then,
+    /// if wanted, those whose approval can be undone and those that were denied.
     ///
     /// # Errors
     /// The database cannot be read.
     pub async fn link_requests(
         &self,
         organization: Option<Guid>,
-        with_denied: bool,
+        with_decided: bool,
     ) -> Result<Vec<LinkRequest>, Error> {
-        let mut values: Vec<SqlValue> = vec![self.clock.now().into()];
-        let denied = if with_denied { " OR r.state = 'denied'" } else { "" };
+        let now = self.clock.now();
+        let mut values: Vec<SqlValue> = vec![now.into()];
+        let mut decided = "";
+        if with_decided {
+            values.push(now.saturating_sub(UNDO_SECONDS).into());
+            decided = " OR (p.oid IS NULL AND r.state = 'denied') OR (r.state = 'linked' AND r.decided > $2 AND p.tid = r.tid AND p.oid = r.oid)";
+        }
         let mut sql = format!(
-            "{SELECT_REQUEST} JOIN person p ON p.id = r.person WHERE p.oid IS NULL AND ((r.state = 'waiting' AND r.ends > $1){denied})"
+            "{SELECT_REQUEST} JOIN person p ON p.id = r.person WHERE ((p.oid IS NULL AND r.state = 'waiting' AND r.ends > $1){decided})"
         );
         if let Some(organization) = organization {
             values.push(organization.to_string().into());
-            sql.push_str(" AND r.organization = $2");
+            sql.push_str(&format!(" AND r.organization = ${}", values.len()));
         }
         // The states in this order, so that denied requests do not displace waiting ones.
         sql.push_str(&format!(" ORDER BY r.state DESC, r.at, r.id LIMIT {MAX_LISTED_REQUESTS}"));
@@ -102,6 +108,31 @@ impl Directory {
         person.map(|it| of_row(&row, person_of_row(&it)?)).transpose()
     }
 
+    /// Returns a request whose approval can be undone.
+    pub(super) async fn approved_request(
+        &self,
+        rows: &mut Transaction,
+        organization: Guid,
+        request: Guid,
+    ) -> Result<Option<LinkRequest>, Error> {
+        let sql = format!(
+            "{SELECT_REQUEST} WHERE r.id = $1 AND r.organization = $2 AND r.state = 'linked' AND r.decided > $3"
+        );
+        let values = vec![
+            request.to_string().into(),
+            organization.to_string().into(),
+            self.clock.now().saturating_sub(UNDO_SECONDS).into(),
+        ];
+        let Some(row) = rows.row(sqlx::AssertSqlSafe(sql), values).await? else {
+            return Ok(None);
+        };
+        let sql = format!("{SELECT_PERSON} WHERE p.id = $1 AND p.tid = $2 AND p.oid = $3");
+        let account = ["person", "tid", "oid"].map(|it| row.text(it).map(SqlValue::from));
+        let values = account.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let person = rows.row(sqlx::AssertSqlSafe(sql), values).await?;
+        person.map(|it| of_row(&row, person_of_row(&it)?)).transpose()
+    }
+
     /// Returns the organization of a request, for operators, who name only the request.
     ///
     /// # Errors
@@ -140,7 +171,15 @@ fn of_row(row: &DatabaseRow, person: Person) -> Result<LinkRequest, Error> {
         id: guid(row, "id")?,
         person,
         account: (guid(row, "tid")?, guid(row, "oid")?),
-        denied: row.text("state")? == "denied",
+        state: match row.text("state")?.as_str() {
+            "denied" => RequestState::Denied,
+            "linked" => {
+                let decided = row.maybe_number("decided")?.unwrap_or_default();
+                let undo = i64::try_from(UNDO_SECONDS).unwrap_or_default();
+                RequestState::Approved(decided.saturating_add(undo))
+            }
+            _ => RequestState::Waiting,
+        },
         at: row.number("at")?,
         reason,
         name: row.maybe_text("name")?,

@@ -49,6 +49,7 @@ pub mod recent;
 pub(crate) mod refresh_lease;
 pub(crate) mod transfer;
 pub(crate) mod trial;
+mod undo_approval;
 pub(crate) mod watch;
 
 pub use error::Error;

@@ -4,7 +4,7 @@
 use super::advice::PersonAdvice;
 use super::error::Error;
 use super::history::HistoryEntry;
-use super::link_request::LinkRequest;
+use super::link_request::{LinkRequest, RequestState};
 use super::merge::PossibleMerge;
 use super::organization::{
     ConnectionCredential, EntraConnection, Organization, OrganizationSource, first_sign_in_as_str,
@@ -150,6 +150,10 @@ pub fn person_with_advice(person: &Person, advice: &[PersonAdvice]) -> Value {
 
 /// Returns a request for an approval.
 pub fn link_request(request: &LinkRequest) -> Value {
+    let undo_until = match request.state {
+        RequestState::Approved(until) => Some(until),
+        RequestState::Waiting | RequestState::Denied => None,
+    };
     json!({
         "id": request.id.to_string(),
         "username": request.person.username.as_str(),
@@ -158,7 +162,8 @@ pub fn link_request(request: &LinkRequest) -> Value {
         "last_sign_in": request.person.last_sign_in,
         "tid": request.account.0.to_string(),
         "oid": request.account.1.to_string(),
-        "state": if request.denied { "denied" } else { "waiting" },
+        "state": request.state.as_str(),
+        "undo_until": undo_until,
         "at": request.at,
         "reason": request.reason.as_str(),
         "name": request.name,

@@ -21,6 +21,7 @@ mod refusals;
 mod request_lists;
 mod rotation;
 mod setting_up;
+mod undoing;
 mod watching;
 
 use super::change::{NewOrganization, NewPerson, PersonChange};

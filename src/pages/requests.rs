@@ -11,7 +11,7 @@ use minijinja::value::Value;
 pub struct RequestsPage {
     /// The shared content.
     pub admin: AdminPage,
-    /// The accounts that wait, or that were denied.
+    /// The accounts that wait, or that were denied or approved.
     pub requests: Vec<RequestRow>,
     /// People who may be the same person.
     pub merges: Vec<MergeRow>,
@@ -52,8 +52,10 @@ pub struct RequestRow {
     pub why: &'static str,
     /// Time of the request, in seconds since 1970.
     pub at: i64,
-    /// Whether it was denied.
-    pub denied: bool,
+    /// The word for its state: `waiting`, `denied` or `approved`.
+    pub state: &'static str,
+    /// Until when an approval can be undone, in seconds since 1970.
+    pub undo_until: Option<i64>,
     /// Whether the reader may decide: the person has no higher role.
     pub may: bool,
 }
@@ -154,7 +156,8 @@ impl RequestRow {
             typed => self.typed.as_deref(),
             why => self.why,
             at => minute(self.at),
-            denied => self.denied,
+            state => self.state,
+            undo_until => self.undo_until.map(minute),
             may => self.may,
         }
     }

@@ -140,7 +140,8 @@ fn requests() -> RequestsPage {
         typed: Some("maya".to_owned()),
         why: "typed",
         at: AT,
-        denied: false,
+        state: "waiting",
+        undo_until: None,
         may: true,
     };
     let above = RequestRow {
@@ -150,8 +151,15 @@ fn requests() -> RequestsPage {
         typed: None,
         guest: true,
         why: "guest",
-        denied: true,
+        state: "denied",
         may: false,
+        ..row.clone()
+    };
+    let approved = RequestRow {
+        state: "approved",
+        undo_until: Some(AT + 604_800),
+        why: "role",
+        typed: None,
         ..row.clone()
     };
     let merge = MergeRow {
@@ -166,7 +174,7 @@ fn requests() -> RequestsPage {
     };
     RequestsPage {
         admin: admin_page(),
-        requests: vec![row, above],
+        requests: vec![row, approved, above],
         merges: vec![merge],
         locked: None,
         again: "/oauth2/start?rd=%2Foauth2%2Fsetup%2Frequests&prompt=login".to_owned(),

@@ -10,7 +10,7 @@ use crate::base::own_path;
 use crate::base::return_to::ReturnTo;
 use crate::directory::admin::ActionError;
 use crate::directory::change::OrganizationChange;
-use crate::directory::link_request::{LinkDecision, LinkRequest};
+use crate::directory::link_request::{LinkDecision, LinkRequest, RequestState};
 use crate::directory::merge::PossibleMerge;
 use crate::directory::{Directory, Error};
 use crate::pages::Page;
@@ -20,8 +20,8 @@ use crate::wire::form::FormFields;
 use http::{Response, StatusCode};
 
 /// The actions that the page can report as done.
-const DONE_ACTIONS: [&str; 7] =
-    ["link", "separate", "deny", "merge", "dismiss", "resume", "changed"];
+const DONE_ACTIONS: [&str; 8] =
+    ["link", "separate", "deny", "undo", "merge", "dismiss", "resume", "changed"];
 
 /// Shows everything that waits for a decision.
 pub(super) async fn show(
@@ -86,7 +86,11 @@ fn asking(it: LinkRequest, may: &impl Fn(&str) -> bool) -> RequestRow {
         typed: it.typed,
         why: it.reason.as_str(),
         at: it.at,
-        denied: it.denied,
+        state: it.state.as_str(),
+        undo_until: match it.state {
+            RequestState::Approved(until) => Some(until),
+            RequestState::Waiting | RequestState::Denied => None,
+        },
     }
 }
 

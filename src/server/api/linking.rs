@@ -29,7 +29,7 @@ struct MergeWith {
     mark: Option<String>,
 }
 
-/// Lists the accounts that wait for an approval or were denied, and people who may be the same.
+/// Lists the accounts that wait for an approval, or were denied or approved, and people who may be the same.
 pub(super) async fn list(
     directory: &Directory,
     organization: &Organization,
@@ -52,7 +52,7 @@ pub(super) async fn decide(
     let it: Decision = json(parts, body).await?;
     let id = Guid::parse(id).ok_or(ApiError::NoRequest)?;
     let decision = LinkDecision::parse(&it.decision)
-        .ok_or(ApiError::Field("decision", "must be link, separate or deny"))?;
+        .ok_or(ApiError::Field("decision", "must be link, separate, deny or undo"))?;
     if decision == LinkDecision::Link && it.mark.is_none() {
         return Err(ApiError::Field("mark", "must be the mark of the request as it was listed"));
     }
