@@ -5,6 +5,19 @@ use arc_swap::ArcSwap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+/// Whether a text is a domain such as `contoso.com`: labels of ASCII letters, digits and inner
+/// hyphens, at least two of them.
+pub fn is_domain(text: &str) -> bool {
+    let label = |it: &str| {
+        !it.is_empty()
+            && it.len() <= 63
+            && it.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-')
+            && !it.starts_with('-')
+            && !it.ends_with('-')
+    };
+    text.len() <= 253 && text.contains('.') && text.split('.').all(label)
+}
+
 /// A tenant as the operator writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TenantName {

@@ -10,6 +10,7 @@ pub(crate) mod cloud;
 pub mod company_code;
 pub(crate) mod credential;
 pub mod domains;
+pub mod email_domain;
 pub mod guid;
 pub(crate) mod identity;
 pub(crate) mod ids;

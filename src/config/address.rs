@@ -1,5 +1,7 @@
 //! Addresses in the configuration.
 
+pub(super) use crate::base::domains::is_domain;
+
 use super::problem::{InvalidValue, quote};
 use crate::base::pattern::PathPattern;
 use crate::base::site::is_loopback;
@@ -36,18 +38,6 @@ pub(super) fn origin(text: &str, schemes: &[&str]) -> Result<Url, InvalidValue> 
 /// Whether the URL is https, or http to this machine.
 pub(super) fn is_private(url: &Url) -> bool {
     url.scheme() == "https" || url.host_str().is_some_and(is_loopback)
-}
-
-/// `contoso.com`: labels of letters, digits and inner hyphens, at least two of them.
-pub(super) fn is_domain(text: &str) -> bool {
-    let label = |it: &str| {
-        !it.is_empty()
-            && it.len() <= 63
-            && it.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-')
-            && !it.starts_with('-')
-            && !it.ends_with('-')
-    };
-    text.len() <= 253 && text.contains('.') && text.split('.').all(label)
 }
 
 /// Parses the path of a `unix:` address, which must be absolute.

@@ -21,7 +21,7 @@ use std::time::Duration;
 /// Maximum time that a statement waits for a lock, and a caller for a connection.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(15);
 
-const MIGRATIONS: [(i64, &str, &str); 9] = [
+const MIGRATIONS: [(i64, &str, &str); 10] = [
     (1, "directory", include_str!("migrations/0001_directory.sql")),
     (3, "setup", include_str!("migrations/0003_setup.sql")),
     (4, "keep", include_str!("migrations/0004_keep.sql")),
@@ -31,6 +31,7 @@ const MIGRATIONS: [(i64, &str, &str); 9] = [
     (9, "erasure", include_str!("migrations/0009_erasure.sql")),
     (10, "first admin", include_str!("migrations/0010_first_admin.sql")),
     (11, "erased names", include_str!("migrations/0011_erased_names.sql")),
+    (12, "domains", include_str!("migrations/0012_domains.sql")),
 ];
 
 /// An open database; clones share its connections.

@@ -91,6 +91,7 @@ impl Directory {
         }
         for sql in [
             "DELETE FROM organization_domain WHERE organization = $1",
+            "DELETE FROM domain_claim WHERE organization = $1",
             "DELETE FROM organization_code WHERE organization = $1",
             "DELETE FROM organization WHERE id = $1",
         ] {

@@ -80,6 +80,7 @@ async fn one(
         .run("DELETE FROM organization_domain WHERE organization = $1", vec![id.to_string().into()])
         .await?;
     for domain in &it.domains {
+        take_from_prover(changes, domain, now, random).await?;
         let values = vec![domain.as_str().into(), id.to_string().into()];
         match changes
             .run("INSERT INTO organization_domain (domain, organization) VALUES ($1, $2)", values)
@@ -90,4 +91,27 @@ async fn one(
         };
     }
     Ok(id)
+}
+
+/// Takes a domain that the configuration binds away from an organization that has proven it.
+async fn take_from_prover(
+    changes: &mut Transaction,
+    domain: &str,
+    now: u64,
+    random: &RandomSource,
+) -> Result<(), Error> {
+    let sql =
+        "SELECT organization FROM organization_domain WHERE domain = $1 AND proof <> 'operator'";
+    let Some(row) = changes.row(sql, vec![domain.into()]).await? else { return Ok(()) };
+    let sql = "DELETE FROM organization_domain WHERE domain = $1 AND proof <> 'operator'";
+    changes.run(sql, vec![domain.into()]).await?;
+    let id = Guid::from_time(now.saturating_mul(1000), 0, random.bytes());
+    let values: Vec<SqlValue> = vec![
+        id.to_string().into(),
+        now.into(),
+        row.text("organization")?.into(),
+        format!("domain {domain} removed: the configuration binds it elsewhere").into(),
+    ];
+    let sql = "INSERT INTO audit (id, at, actor, organization, what) VALUES ($1, $2, 'the configuration', $3, $4)";
+    changes.run(sql, values).await.map(drop)
 }

@@ -32,6 +32,8 @@ pub mod advice;
 pub mod change;
 pub mod client_sign_in;
 pub(crate) mod client_sign_ins;
+pub mod domain;
+pub mod domain_claim;
 pub(crate) mod first_admin;
 pub(crate) mod first_sign_in;
 pub(crate) mod history;

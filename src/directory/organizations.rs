@@ -209,6 +209,7 @@ impl Directory {
         let Some(tenant) = change.tenant.filter(|it| before.tenant != Some(*it)) else {
             return Ok(());
         };
+        self.drop_tenant_domains(changes, before.id, by).await?;
         let sql = "SELECT tenant_by FROM organization WHERE id = $1";
         let row = changes.row(sql, vec![id().into()]).await?;
         let own = row.map(|it| it.maybe_text("tenant_by")).transpose()?.flatten();

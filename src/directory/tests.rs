@@ -8,6 +8,7 @@ mod by_tls;
 mod client_sign_ins;
 mod credential;
 mod erased_names;
+mod domains;
 mod erasing;
 mod importing;
 mod keeping;
@@ -81,6 +82,7 @@ fn config(database: DatabaseConfig) -> Config {
         setup_roles: ["owner", "admin"].map(str::to_owned).to_vec(),
         first_sign_in: FirstSignInRule::Create,
         unknown: UnknownIdentifier::Say,
+        dns_server: None,
         role_map,
         organizations: Vec::new(),
     }

@@ -48,6 +48,7 @@ pub(super) fn make_hostile(page: &Page) -> Page {
         Page::People(it) => Page::People(Box::new(it.with_hostile_text(word, link))),
         Page::OnePerson(it) => Page::OnePerson(Box::new(it.with_hostile_text(word, link))),
         Page::Requests(it) => Page::Requests(Box::new(it.with_hostile_text(word, link))),
+        Page::Domains(it) => Page::Domains(Box::new(it.with_hostile_text(word, link))),
         Page::SignIns(it) => Page::SignIns(Box::new(it.with_hostile_text(word, link))),
         Page::History(it) => Page::History(Box::new(it.with_hostile_text(word, link))),
         Page::Credential(it) => Page::Credential(Box::new(it.with_hostile_text(word, link))),
@@ -137,6 +138,7 @@ fn make_setup_hostile(page: &SetUpPage) -> SetUpPage {
                 discovered,
                 undiscovered,
                 tested,
+                domains: it.domains.with_hostile_text(word),
                 code,
                 start,
                 ..SetUpSteps::clone(it)
@@ -149,9 +151,12 @@ fn make_setup_hostile(page: &SetUpPage) -> SetUpPage {
             SetUpPage::Message(MessagePage { app: word(), home: link(), what: it.what })
         }
         SetUpPage::Trial(it) => SetUpPage::Trial(Box::new(hostile_trial(it))),
-        SetUpPage::Sheet(_) => {
-            SetUpPage::Sheet(StaffSheet { head: head(), address: word(), code: word() })
-        }
+        SetUpPage::Sheet(it) => SetUpPage::Sheet(StaffSheet {
+            head: head(),
+            address: word(),
+            domains: it.domains.with_hostile_text(word),
+            code: word(),
+        }),
     }
 }
 

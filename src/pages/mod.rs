@@ -6,6 +6,7 @@
 //! keeps a fragment have one (`script`). No page loads anything from other sites.
 
 pub(crate) mod admin;
+pub(crate) mod domains;
 mod hostile;
 mod link;
 mod overrides;
@@ -14,6 +15,7 @@ pub(crate) mod phrases;
 pub(crate) mod requests;
 mod samples;
 mod samples_admin;
+mod samples_domains;
 mod samples_setup;
 mod script;
 mod set;

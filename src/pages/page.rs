@@ -1,6 +1,7 @@
 //! The content of pages.
 
 use super::admin::{CredentialPage, HistoryPage, PeoplePage, PersonPage, SignInsPage};
+use super::domains::DomainsPage;
 use super::link::{attribute, link};
 use super::phrases::NoticePhrases;
 use super::requests::RequestsPage;
@@ -47,6 +48,8 @@ pub enum Page {
     OnePerson(Box<PersonPage>),
     /// What waits for a decision of an organization's admin.
     Requests(Box<RequestsPage>),
+    /// The e-mail domains of an organization.
+    Domains(Box<DomainsPage>),
     /// Recent sign-ins.
     SignIns(Box<SignInsPage>),
     /// The change history.
@@ -244,6 +247,7 @@ impl Page {
             Self::People(_) => "setup_people.html",
             Self::OnePerson(_) => "setup_person.html",
             Self::Requests(_) => "setup_requests.html",
+            Self::Domains(_) => "setup_domains.html",
             Self::SignIns(_) => "setup_sign_ins.html",
             Self::History(_) => "setup_history.html",
             Self::Credential(_) => "setup_credential.html",
@@ -272,6 +276,7 @@ impl Page {
             Self::People(it) => it.context(),
             Self::OnePerson(it) => it.context(),
             Self::Requests(it) => it.context(),
+            Self::Domains(it) => it.context(),
             Self::SignIns(it) => it.context(),
             Self::History(it) => it.context(),
             Self::Credential(it) => it.context(),

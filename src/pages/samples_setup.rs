@@ -1,5 +1,6 @@
 //! One sample of every set-up page, and of every state that people see.
 
+use super::domains::DomainSummary;
 use super::setup::{
     DiscoveredTenant, FieldErrors, FirstAdminView, InvitationPage, MessagePage, SetUpHeader,
     SetUpPage, SetUpSteps, StaffSheet, TrialFailure, TrialPage, TrialPerson, TypedFields,
@@ -47,6 +48,16 @@ pub(super) fn samples_of_setup() -> Vec<(&'static str, SetUpPage)> {
             SetUpPage::Sheet(StaffSheet {
                 head: head(),
                 address: format!("https://{APP}"),
+                domains: DomainSummary::default(),
+                code: "contoso".to_owned(),
+            }),
+        ),
+        (
+            "setup-sheet-domain",
+            SetUpPage::Sheet(StaffSheet {
+                head: head(),
+                address: format!("https://{APP}"),
+                domains: domains(),
                 code: "contoso".to_owned(),
             }),
         ),
@@ -59,6 +70,17 @@ fn head() -> SetUpHeader {
         organization: "Contoso Freight".to_owned(),
         home: HOME.to_owned(),
     }
+}
+
+fn domains() -> DomainSummary {
+    let rows = [
+        ("contoso.example", "operator"),
+        ("contoso-freight.example", "tenant"),
+        ("contoso.net", "dns"),
+        ("contoso.org", "dns"),
+        ("contoso.com", "pending"),
+    ];
+    DomainSummary { rows: rows.map(|(domain, how)| (domain.to_owned(), how)).to_vec() }
 }
 
 fn draft() -> SetUpSteps {
@@ -79,6 +101,7 @@ fn draft() -> SetUpSteps {
         complete: false,
         tested: None,
         state: "draft",
+        domains: DomainSummary::default(),
         code: "contoso".to_owned(),
         start: format!("https://{APP}/oauth2/start?organization=contoso"),
         done: None,
@@ -138,6 +161,7 @@ fn steps_when_on() -> SetUpSteps {
         waits: true,
         tested: Some("2026-11-25 09:12:07Z".to_owned()),
         state: "on",
+        domains: domains(),
         done: Some("on"),
         ..saved()
     }

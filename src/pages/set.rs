@@ -9,7 +9,7 @@ use crate::base::language::Language;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
 
 /// The built-in templates, keyed by file name; the first is the layout of the others.
-pub(super) const TEMPLATES: [(&str, &str); 26] = [
+pub(super) const TEMPLATES: [(&str, &str); 28] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("notice.html", include_str!("templates/notice.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
@@ -28,6 +28,8 @@ pub(super) const TEMPLATES: [(&str, &str); 26] = [
     ("setup_people.html", include_str!("templates/setup_people.html")),
     ("setup_person.html", include_str!("templates/setup_person.html")),
     ("setup_requests.html", include_str!("templates/setup_requests.html")),
+    ("setup_domains.html", include_str!("templates/setup_domains.html")),
+    ("setup_domains_step.html", include_str!("templates/setup_domains_step.html")),
     ("setup_sign_ins.html", include_str!("templates/setup_sign_ins.html")),
     ("setup_history.html", include_str!("templates/setup_history.html")),
     ("setup_credential.html", include_str!("templates/setup_credential.html")),

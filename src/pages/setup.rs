@@ -1,6 +1,7 @@
 //! The content of an organization's set-up pages.
 
 use super::admin::{AdminPage, AdminTab};
+use super::domains::DomainSummary;
 use super::link::link;
 use minijinja::context;
 use minijinja::value::Value;
@@ -67,6 +68,8 @@ pub struct SetUpSteps {
     pub tested: Option<String>,
     /// The state: `draft`, `on` or `off`.
     pub state: &'static str,
+    /// The e-mail domains.
+    pub domains: DomainSummary,
     /// The company code.
     pub code: String,
     /// The link with which its people sign in.
@@ -210,6 +213,8 @@ pub struct StaffSheet {
     pub head: SetUpHeader,
     /// The address of the app.
     pub address: String,
+    /// The e-mail domains.
+    pub domains: DomainSummary,
     /// The company code.
     pub code: String,
 }
@@ -243,7 +248,7 @@ impl SetUpPage {
             }
             Self::Trial(it) => it.context(),
             Self::Sheet(it) => {
-                context! { address => it.address.as_str(), code => it.code.as_str(), ..it.head.context() }
+                context! { address => it.address.as_str(), domains => it.domains.known(), code => it.code.as_str(), ..it.head.context() }
             }
         }
     }
@@ -285,6 +290,7 @@ impl SetUpSteps {
             complete => self.complete,
             tested => self.tested.as_deref(),
             state => self.state,
+            domains => self.domains.context(),
             code => self.code.as_str(),
             start => self.start.as_str(),
             done => self.done,

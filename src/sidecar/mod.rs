@@ -3,6 +3,7 @@
 pub mod app;
 pub mod callback_outcomes;
 pub mod code_attempts;
+pub mod domain_prover;
 pub mod expiry;
 pub mod guesses;
 pub mod organizations;
@@ -42,6 +43,7 @@ use app::App;
 use arc_swap::ArcSwapOption;
 use callback_outcomes::CallbackOutcomes;
 use code_attempts::CodeAttempts;
+use domain_prover::DomainProver;
 use guesses::GuessCounter;
 use organizations::{OrganizationRegistry, RegistrationSet};
 use proxies::UntrustedProxies;
@@ -130,6 +132,8 @@ pub struct Sidecar {
     pub tenants: Arc<AuthorityRegistry>,
     /// Sign-in with each organization's own Entra, if there are organizations.
     pub organizations: Option<Arc<OrganizationRegistry>>,
+    /// Proves the domains of organizations.
+    pub domains: DomainProver,
     /// Whether `entra` identifies the account before a typed identifier is looked up.
     pub asks_entra: bool,
     /// Native clients, if `[native]` configures any.
@@ -354,6 +358,11 @@ impl Sidecar {
             asks_entra,
             native: config.native.clone(),
             bearer,
+            domains: DomainProver::new(
+                Arc::clone(&tenants),
+                config.entra.client_id,
+                config.directory.as_ref().and_then(|it| it.dns_server),
+            ),
             tenants,
             organizations,
             pages,

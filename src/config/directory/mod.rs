@@ -7,13 +7,14 @@ mod roles;
 pub use first_sign_in::FirstSignInRule;
 pub use organization::{OrganizationConfig, domain_of};
 
-use super::problem::InvalidValue;
+use super::problem::{InvalidValue, quote};
 use super::section::ConfigSection;
 use super::source::{LocatedKey, ValueLocation};
 use crate::base::secret::Secret;
 use first_sign_in::FIRST_SIGN_IN_VALUES;
 use organization::{organization, report_duplicates, settled};
 use roles::{is_one, role, role_map};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// The parsed section `[directory]` with every `[[organization]]`.
@@ -31,6 +32,8 @@ pub struct DirectoryConfig {
     pub unknown: UnknownIdentifier,
     /// Roles that may open the set-up page of their organization.
     pub setup_roles: Vec<String>,
+    /// The name server for TXT records; `None` means those of the system.
+    pub dns_server: Option<SocketAddr>,
     /// Pairs of an app role from Entra and the directory role it maps to.
     pub role_map: Vec<(String, String)>,
     /// The organizations in the file.
@@ -114,7 +117,15 @@ struct DirectoryDraft {
 }
 
 fn section(section: &ConfigSection<'_>) -> DirectoryDraft {
-    let names = ["database", "roles", "default_role", "setup_roles", "first_sign_in", "unknown"];
+    let names = [
+        "database",
+        "roles",
+        "default_role",
+        "setup_roles",
+        "first_sign_in",
+        "unknown",
+        "dns_server",
+    ];
     let written = !matches!(section.locate_table().at, ValueLocation::Nowhere)
         || names.iter().any(|it| section.is_written(it));
     let database = section
@@ -155,6 +166,13 @@ fn section(section: &ConfigSection<'_>) -> DirectoryDraft {
              that the page does not reveal which exist",
         )
         .choice(&UNKNOWN_VALUES);
+    let dns_server = section
+        .key(
+            "dns_server",
+            "Name server for the TXT records that prove a company's e-mail domains, as IP address \
+             and port; without it, those of `/etc/resolv.conf`",
+        )
+        .parse(dns_server);
     let role_map = role_map(section);
     if let (true, Some(roles)) = (written, &roles) {
         role_map
@@ -194,6 +212,7 @@ fn section(section: &ConfigSection<'_>) -> DirectoryDraft {
         first_sign_in,
         unknown,
         setup_roles,
+        dns_server: dns_server.map(|it| it.value),
         role_map,
         organizations: Vec::new(),
     };
@@ -224,6 +243,14 @@ fn database(text: &str) -> Result<DatabaseConfig, InvalidValue> {
         return Err(InvalidValue::new("is not a file name").hint(hint));
     }
     Ok(DatabaseConfig::Sqlite(path.into()))
+}
+
+fn dns_server(text: &str) -> Result<SocketAddr, InvalidValue> {
+    let refused = || {
+        InvalidValue::new(format!("{} is not the address of a name server", quote(text)))
+            .hint("write an IP address and a port, like 10.0.0.53:53")
+    };
+    text.parse().ok().filter(|it: &SocketAddr| it.port() != 0).ok_or_else(refused)
 }
 
 fn has_password(database: &DatabaseConfig) -> bool {

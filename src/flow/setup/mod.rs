@@ -6,6 +6,7 @@
 
 mod admin_page;
 mod credential;
+mod domains;
 mod first_admin;
 mod frame;
 mod gate;
@@ -69,13 +70,15 @@ pub(super) async fn set_up(
         "/people" => people::show(exchange, all.directory(), &visit).await,
         "/requests" if posted => requests::decide(exchange, all.directory(), &visit, &form).await,
         "/requests" => requests::show(exchange, all.directory(), &visit).await,
+        "/domains" if posted => domains::change(exchange, all.directory(), &visit, &form).await,
+        "/domains" => domains::show(exchange, all.directory(), &visit).await,
         "/sign_ins" => sign_ins::show(exchange, all.directory(), &visit).await,
         "/history" => history::show(exchange, all.directory(), &visit).await,
         "/credential" if posted => {
             credential::change(exchange, all.directory(), &visit, &form).await
         }
         "/credential" => credential::show(exchange, all.directory(), &visit).await,
-        "/sheet" => Ok(sheet::page(exchange, &visit)),
+        "/sheet" => sheet::page(exchange, all.directory(), &visit).await,
         "" => steps::page(exchange, all, &visit).await,
         _ => Err(Refusal::NotFound),
     }
@@ -85,7 +88,7 @@ pub(super) async fn set_up(
 fn methods(below: &str) -> Option<&'static [Method]> {
     match below {
         "" | "/sheet" | "/sign_ins" | "/history" => Some(&[Method::GET, Method::HEAD]),
-        "/invitation" | "/people" | "/requests" | "/credential" => {
+        "/invitation" | "/people" | "/requests" | "/domains" | "/credential" => {
             Some(&[Method::GET, Method::HEAD, Method::POST])
         }
         "/connection" | "/trial" | "/first_admin" | "/on" | "/off" | "/leave" => {

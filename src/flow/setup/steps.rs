@@ -3,6 +3,7 @@
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
 use super::super::sign_in_url::page_url;
+use super::domains;
 use super::frame;
 use super::gate::SetUpVisit;
 use crate::base::calendar;
@@ -118,6 +119,7 @@ async fn steps(
         complete,
         tested: tested.map(calendar::utc),
         state: organization.state.as_str(),
+        domains: domains::summary(all.directory(), visit).await?,
         code: organization.code.to_string(),
         start: format!(
             "{}{}{}?organization={}",

@@ -7,6 +7,7 @@ use super::super::refusal::entra_refusal::{self, RefusedSignIn};
 use super::super::sign_in::begin::{self, SignInStart};
 use super::super::sign_in::organization;
 use super::super::sign_in::redeem::RedeemedSignIn;
+use super::domains;
 use super::first_admin;
 use super::frame::{self, SetUpMessage};
 use super::gate::{self, SetUpDenied, SetUpVisit};
@@ -90,6 +91,7 @@ pub(in crate::flow) async fn finish(
     };
     all.directory().note_trial(organization, &passed).await?;
     tracing::info!(organization = %organization.code, by = visit.by(), "organization's test sign-in succeeded");
+    domains::note_trial(all.directory(), &visit, trial, redeemed.user.identity()).await?;
     let offer = first_admin::offer(all, &visit, trial, redeemed.user.identity()).await?;
     let trial = TrialPage {
         head: frame::head(exchange.app, &visit),

@@ -1,6 +1,8 @@
 //! The set-up page: an admin connects the company with its own Entra, by a link or signed in, and nobody else does.
 
 mod chromium;
+mod domain_attacks;
+mod domains;
 mod first_admin;
 mod gate;
 mod invitation;

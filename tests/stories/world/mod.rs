@@ -6,6 +6,7 @@ pub mod echo;
 mod echo_tunnels;
 pub mod h2;
 mod logs;
+pub mod name_server;
 pub mod page;
 mod plan;
 pub mod raw;
