@@ -13,6 +13,7 @@ use crate::server::tls::{self, ServerCertificates};
 use crate::server::{self, Handler, Listener, ServerSettings};
 use crate::session::person::{AmbiguousPerson, EndedSessions, PersonSelector};
 use crate::session::snapshot::SessionFolder;
+use crate::sidecar::domain_prover::DomainProver;
 use crate::sidecar::watch::DirectoryWatch;
 use crate::sidecar::{self, Process, Sidecar, expiry};
 use crate::wire::body::Body;
@@ -351,6 +352,11 @@ impl AdminSource for AdminState {
 
     fn directory(&self) -> Option<Directory> {
         self.0.sidecar.load().process.directory.clone()
+    }
+
+    fn domains(&self) -> Option<DomainProver> {
+        let sidecar = self.0.sidecar.load();
+        sidecar.process.directory.as_ref().map(|_| sidecar.domains.clone())
     }
 
     fn site(&self) -> Site {

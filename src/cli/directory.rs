@@ -36,6 +36,13 @@ pub(super) struct CommonArgs {
     pub(super) json: bool,
 }
 
+impl CommonArgs {
+    /// The configuration file, if one is named.
+    pub(super) fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+}
+
 /// Opens the directory, does the work and closes it.
 pub(super) fn open<T>(
     common: &CommonArgs,

@@ -2,6 +2,8 @@
 //! Contains the status of a credential, never the credential.
 
 use super::advice::PersonAdvice;
+use super::domain::OrganizationDomain;
+use super::domain_claim::record_name;
 use super::error::Error;
 use super::history::HistoryEntry;
 use super::link_request::{LinkRequest, RequestState};
@@ -13,6 +15,7 @@ use super::organization_credential::CredentialKind;
 use super::person::Person;
 use super::store::Directory;
 use crate::base::calendar::days_until;
+use crate::base::guid::Guid;
 use crate::base::username::Username;
 use serde_json::{Value, json};
 
@@ -74,6 +77,8 @@ impl Directory {
         if let Some(all) = all.as_object_mut() {
             let former = self.former_codes(organization.id).await?;
             all.insert("domains".to_owned(), json!(self.domains(organization.id).await?));
+            let proofs = self.domains_json(organization.id).await?;
+            all.insert("domain_proofs".to_owned(), proofs);
             all.insert(
                 "former_codes".to_owned(),
                 former.iter().map(|it| json!({ "code": it.0, "ends": it.1 })).collect(),
@@ -81,6 +86,30 @@ impl Directory {
             all.insert("people".to_owned(), json!(self.count(organization.id).await?));
         }
         Ok(all)
+    }
+
+    /// Returns the domains of an organization with how each one is known; a claimed one has the TXT
+    /// record that proves it.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn domains_json(&self, organization: Guid) -> Result<Value, Error> {
+        let record = self.domain_record(organization).await?;
+        let all = self.domain_list(organization).await?;
+        let one = |it: &OrganizationDomain| {
+            let pending = !it.standing.is_known();
+            let record = pending.then(
+                || json!({ "name": record_name(&it.domain), "type": "TXT", "value": record }),
+            );
+            json!({
+                "domain": it.domain,
+                "by": it.standing.as_str(),
+                "since": it.since,
+                "ends": it.ends,
+                "record": record,
+            })
+        };
+        Ok(all.iter().map(one).collect())
     }
 
     /// Returns an organization in the form for lists; `credential` is the status of its credential.

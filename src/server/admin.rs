@@ -12,6 +12,7 @@ use crate::base::site::Site;
 use crate::config::server::{PeerSet, ServerLimits};
 use crate::directory::Directory;
 use crate::session::person::{AmbiguousPerson, EndedSessions, PersonSelector};
+use crate::sidecar::domain_prover::DomainProver;
 use crate::telemetry::metrics;
 use crate::upstream::TunnelTracker;
 use crate::wire::body::Body;
@@ -59,6 +60,9 @@ pub trait AdminSource: Send + Sync + 'static {
 
     /// The organizations and their people, if there is a directory.
     fn directory(&self) -> Option<Directory>;
+
+    /// What proves the domains of organizations, if there is a directory.
+    fn domains(&self) -> Option<DomainProver>;
 
     /// Entrada's public address.
     fn site(&self) -> Site;
@@ -154,11 +158,14 @@ impl<S: AdminSource> AdminHandler<S> {
                     )
                     .await;
                 }
-                let Some(directory) = self.source.directory() else {
+                let (Some(directory), Some(domains)) =
+                    (self.source.directory(), self.source.domains())
+                else {
                     return ApiError::NoDirectory.answer();
                 };
                 let desk = ApiContext {
                     directory,
+                    domains,
                     site: self.source.site(),
                     has_federated_token: self.source.has_federated_token(),
                 };

@@ -21,6 +21,7 @@ const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[
     ("src/directory/transfer.rs", "try_to_import_rows", "one transaction"),
     ("src/emulator/authorize.rs", "picked", "Entra's checks in Entra's order"),
     ("src/flow/mod.rs", "respond", "the order of a request's steps"),
+    ("src/server/api/mod.rs", "follow", "one call after the other"),
     ("src/sidecar/mod.rs", "new", "builds one part after the other"),
     ("src/telemetry/metrics.rs", "default", "registers one metric after the other"),
 ];

@@ -3,6 +3,7 @@
 use super::super::directory::{CommonArgs, failure, print_result};
 use super::super::table::{or_dash, pairs, time};
 use super::super::terminal::CommandError;
+use super::domains::listed;
 use crate::base::calendar::days_until;
 use crate::base::clock::Clock;
 use crate::base::guid::Guid;
@@ -17,7 +18,7 @@ pub(super) async fn show(
     organization: &Organization,
 ) -> Result<(), CommandError> {
     let (domains, former) = (
-        directory.domains(organization.id).await.map_err(failure)?,
+        directory.domain_list(organization.id).await.map_err(failure)?,
         directory.former_codes(organization.id).await.map_err(failure)?,
     );
     let (people, credential) = (
@@ -52,7 +53,7 @@ pub(super) async fn show(
                 if organization.guests { "may sign in" } else { "may not sign in" }.to_owned(),
             ),
             ("linking", linking(organization)),
-            ("domains", or_dash(Some(&domains.join(", ")))),
+            ("domains", or_dash(Some(&listed(&domains)))),
             ("former codes", or_dash(Some(&former))),
             ("people", people.to_string()),
             (

@@ -2,6 +2,7 @@
 
 mod deletion;
 mod details;
+mod domains;
 
 use super::directory::{
     self, CommonArgs, actor, certificate, client_secret, failure, open, print_result,
@@ -19,6 +20,7 @@ use crate::directory::organization_credential::OrganizationCredential;
 use crate::directory::{Error, organization_json};
 use deletion::{DeleteOrganizationArgs, delete};
 use details::{show, with_days};
+use domains::DomainCommand;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -39,6 +41,9 @@ pub(super) enum OrganizationCommand {
     Invite(InviteArgs),
     /// Show the changes to an organization and its people, and who made them, newest first.
     History(HistoryArgs),
+    /// Claim and prove the domains of a company's e-mail addresses.
+    #[command(subcommand)]
+    Domain(DomainCommand),
     /// Turn an organization off; signs out everyone in it.
     Off(OrganizationArgs),
     /// Turn an organization on.
@@ -230,6 +235,7 @@ pub(super) fn run(command: OrganizationCommand) -> Result<(), CommandError> {
         }),
         OrganizationCommand::Invite(arguments) => invite(&arguments),
         OrganizationCommand::History(arguments) => history(&arguments),
+        OrganizationCommand::Domain(command) => domains::run(&command),
         OrganizationCommand::Off(arguments) => switch(&arguments, OrganizationState::Off),
         OrganizationCommand::On(arguments) => switch(&arguments, OrganizationState::On),
         OrganizationCommand::Delete(arguments) => delete(&arguments),

@@ -36,10 +36,13 @@ pub(in crate::server) enum ApiCall {
     Decide,
     Merge,
     DeletePerson,
+    AddDomain,
+    VerifyDomain,
+    RemoveDomain,
 }
 
 /// Method and path of each call. A name in braces stands for one segment.
-pub(in crate::server) const CALLS: [(ApiCall, &str, &str); 26] = [
+pub(in crate::server) const CALLS: [(ApiCall, &str, &str); 29] = [
     (ApiCall::Health, "GET", "/healthz"),
     (ApiCall::Ready, "GET", "/readyz"),
     (ApiCall::Metrics, "GET", "/metrics"),
@@ -66,6 +69,9 @@ pub(in crate::server) const CALLS: [(ApiCall, &str, &str); 26] = [
     (ApiCall::Decide, "POST", "/link_requests/{id}"),
     (ApiCall::Merge, "POST", "/people/{username}/merge"),
     (ApiCall::DeletePerson, "DELETE", "/people/{username}"),
+    (ApiCall::AddDomain, "POST", "/organizations/{code}/domains"),
+    (ApiCall::VerifyDomain, "POST", "/organizations/{code}/domains/verify"),
+    (ApiCall::RemoveDomain, "DELETE", "/organizations/{code}/domains"),
 ];
 
 /// Why there is no such call.

@@ -5,6 +5,7 @@
 //! returns a link. The API never returns credentials.
 
 mod calls;
+mod domains;
 mod linking;
 mod organizations;
 mod people;
@@ -15,7 +16,9 @@ pub(super) use calls::{ApiCall, OPENAPI, UnknownCall, find};
 pub(super) use refused::ApiError;
 
 use crate::base::site::Site;
+use crate::directory::admin::AdminScope;
 use crate::directory::{Directory, organization_json};
+use crate::sidecar::domain_prover::DomainProver;
 use crate::wire::body::Body;
 use crate::wire::reply;
 use http::request::Parts;
@@ -26,6 +29,7 @@ use serde_json::Value;
 /// The data that calls work on.
 pub(super) struct ApiContext {
     pub(super) directory: Directory,
+    pub(super) domains: DomainProver,
     pub(super) site: Site,
     pub(super) has_federated_token: bool,
 }
@@ -80,6 +84,10 @@ pub(super) async fn follow(
         ApiCall::Decide => ok(linking::decide(directory, &by, name, parts, body).await?),
         ApiCall::Merge => ok(linking::merge(directory, &by, name, parts, body).await?),
         ApiCall::DeletePerson => ok(linking::delete(directory, &by, name).await?),
+        ApiCall::AddDomain | ApiCall::VerifyDomain | ApiCall::RemoveDomain => {
+            let acting = AdminScope::operator(of().await?.id, &by);
+            of_domain(context, call, &acting, parts, body).await?
+        }
         ApiCall::Health
         | ApiCall::Ready
         | ApiCall::Metrics
@@ -90,4 +98,22 @@ pub(super) async fn follow(
         tracing::info!(by, method = %parts.method, path = parts.uri.path(), "admin API request handled");
     }
     Ok(answer)
+}
+
+/// Handles a call about the domains of an organization.
+async fn of_domain(
+    context: &ApiContext,
+    call: ApiCall,
+    acting: &AdminScope,
+    parts: &Parts,
+    body: Incoming,
+) -> Result<Response<Body>, ApiError> {
+    let directory = &context.directory;
+    let status = if call == ApiCall::AddDomain { StatusCode::CREATED } else { StatusCode::OK };
+    let value = if call == ApiCall::RemoveDomain {
+        domains::remove(directory, acting, parts).await?
+    } else {
+        domains::prove(directory, &context.domains, acting, call, parts, body).await?
+    };
+    Ok(reply::json(status, &value))
 }

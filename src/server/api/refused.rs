@@ -2,8 +2,10 @@
 
 use crate::directory::Error;
 use crate::directory::admin::ActionError;
+use crate::directory::domain_claim::DomainError;
 use crate::directory::people_csv::ImportError;
 use crate::server::gate::GateRefusal;
+use crate::sidecar::domain_prover::DomainRefusal;
 use crate::wire::body::Body;
 use crate::wire::reply;
 use http::header::{ALLOW, WWW_AUTHENTICATE};
@@ -40,6 +42,8 @@ pub(in crate::server) enum ApiError {
     #[error("the call ended without a response")]
     Broken,
     #[error(transparent)]
+    Domain(DomainRefusal),
+    #[error(transparent)]
     Directory(#[from] Error),
 }
 
@@ -48,6 +52,15 @@ impl From<ImportError> for ApiError {
         match broken {
             ImportError::File(why) => Self::File(why),
             ImportError::Directory(error) => Self::Directory(error),
+        }
+    }
+}
+
+impl From<DomainRefusal> for ApiError {
+    fn from(refused: DomainRefusal) -> Self {
+        match refused {
+            DomainRefusal::Claim(DomainError::Directory(error)) => Self::Directory(error),
+            other => Self::Domain(other),
         }
     }
 }
@@ -77,6 +90,9 @@ impl ApiError {
                 StatusCode::BAD_REQUEST
             }
             Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Domain(DomainRefusal::Bad(_)) => StatusCode::BAD_REQUEST,
+            Self::Domain(DomainRefusal::NoAnswer) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Domain(_) => StatusCode::CONFLICT,
             Self::Directory(error) => status_of(error),
         }
     }

@@ -8,6 +8,7 @@ use crate::directory::Directory;
 use crate::session::person::{
     AmbiguousPerson, EndedSessions, PersonKey, PersonName, PersonSelector,
 };
+use crate::sidecar::domain_prover::DomainProver;
 
 #[tokio::test]
 async fn the_drain_lets_an_answer_finish_and_closes_what_rests() {
@@ -141,6 +142,10 @@ impl AdminSource for FixedReadiness {
     }
 
     fn directory(&self) -> Option<Directory> {
+        None
+    }
+
+    fn domains(&self) -> Option<DomainProver> {
         None
     }
 

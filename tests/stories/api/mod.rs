@@ -2,6 +2,7 @@
 
 mod access;
 mod decisions;
+mod domains;
 mod linking;
 mod schema;
 

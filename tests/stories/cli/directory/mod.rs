@@ -1,5 +1,6 @@
 //! Companies and their people, as an operator tends them.
 
+mod domains;
 mod imports;
 mod organizations;
 mod people;
