@@ -14,6 +14,7 @@ mod native;
 mod origin;
 mod proxy;
 mod refusal;
+mod refusal_actions;
 mod refused_sign_in;
 mod request_line;
 mod route;
@@ -23,7 +24,6 @@ mod sign_in;
 mod sign_in_url;
 mod sign_out;
 mod upkeep;
-mod ways_out;
 
 use crate::base::target::MAX_TARGET_BYTES;
 use crate::sidecar::Sidecar;
@@ -153,9 +153,9 @@ fn respond(
             }
         };
         let mut response = outcome.unwrap_or_else(|refusal| {
-            let refusal = ways_out::add(app, &inbound, facts, refusal);
+            let refusal = refusal_actions::add(app, &inbound, facts, refusal);
             facts.cause = Some(refusal.cause());
-            if refusal.is_of_sign_in(route.begins_sign_in()) {
+            if refusal.is_of_sign_in(route.is_of_sign_in()) {
                 refusal.record(sidecar, app, inbound.reference());
             }
             refusal.answer(

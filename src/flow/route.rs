@@ -53,7 +53,7 @@ impl Route {
     }
 
     /// Whether a sign-in begins or ends here.
-    pub(super) fn begins_sign_in(self) -> bool {
+    pub(super) fn is_of_sign_in(self) -> bool {
         matches!(self, Self::Start | Self::SignIn | Self::Callback | Self::NativeAuthorize)
     }
 

@@ -21,7 +21,7 @@ pub struct SignInRounds {
     /// Number of sign-ins that returned from Entra.
     pub returned: u32,
     /// Number of sign-ins that started since one returned.
-    pub started_at: u32,
+    pub started: u32,
     /// Start of the count, in seconds since 1970.
     pub since: u64,
     /// Digest of the page of the last sign-in that started: other tabs are for other pages.
@@ -43,32 +43,28 @@ impl SignInRounds {
     /// Counts a started sign-in for a page; the count starts again after a minute, and for another
     /// page.
     #[must_use]
-    pub fn sets_out(self, now: u64, from: SignInOrigin, page: u32) -> Self {
+    pub fn count_start(self, now: u64, from: SignInOrigin, page: u32) -> Self {
         let rounds = self.within_window(now);
-        let before = if rounds.page == page { rounds.started_at } else { 0 };
-        Self { started_at: before.saturating_add(1), origin: from, page, ..rounds }
+        let before = if rounds.page == page { rounds.started } else { 0 };
+        Self { started: before.saturating_add(1), origin: from, page, ..rounds }
     }
 
     /// Counts a sign-in that returned.
     #[must_use]
     pub fn count_return(self, now: u64) -> Self {
         let rounds = self.within_window(now);
-        Self { returned: rounds.returned.saturating_add(1), started_at: 0, ..rounds }
+        Self { returned: rounds.returned.saturating_add(1), started: 0, ..rounds }
     }
 
     /// Returns the higher of the two counts.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        if (other.returned, other.started_at) > (self.returned, self.started_at) {
-            other
-        } else {
-            self
-        }
+        if (other.returned, other.started) > (self.returned, self.started) { other } else { self }
     }
 
     /// Whether the browser is in a loop.
     pub fn is_loop(self) -> bool {
-        self.returned >= MAX_ROUNDS || self.started_at > MAX_STARTED_SIGN_INS
+        self.returned >= MAX_ROUNDS || self.started > MAX_STARTED_SIGN_INS
     }
 
     fn within_window(self, now: u64) -> Self {
@@ -84,7 +80,7 @@ impl SignInRounds {
         let flags = u8::from(self.origin.http) | u8::from(self.origin.elsewhere) << 1;
         [
             &self.returned.to_be_bytes()[..],
-            &self.started_at.to_be_bytes(),
+            &self.started.to_be_bytes(),
             &self.since.to_be_bytes(),
             &self.page.to_be_bytes(),
             &[flags],
@@ -95,14 +91,14 @@ impl SignInRounds {
     /// Parses the unsealed bytes.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let (returned, rest) = bytes.split_first_chunk()?;
-        let (begun, rest) = rest.split_first_chunk()?;
+        let (started, rest) = rest.split_first_chunk()?;
         let (since, rest) = rest.split_first_chunk()?;
         let (page, flags) = rest.split_first_chunk()?;
         let [flags @ 0..=3] = flags else { return None };
         let from = SignInOrigin { http: flags & 1 != 0, elsewhere: flags & 2 != 0 };
         Some(Self {
             returned: u32::from_be_bytes(*returned),
-            started_at: u32::from_be_bytes(*begun),
+            started: u32::from_be_bytes(*started),
             since: u64::from_be_bytes(*since),
             page: u32::from_be_bytes(*page),
             origin: from,
@@ -134,12 +130,12 @@ mod tests {
         let from = SignInOrigin { http: true, elsewhere: false };
         let mut rounds = SignInRounds::default();
         for at in 0..3 {
-            rounds = rounds.sets_out(1000 + at, from, 7);
+            rounds = rounds.count_start(1000 + at, from, 7);
             assert!(!rounds.is_loop());
             rounds = rounds.count_return(1000 + at);
         }
-        assert!(rounds.is_loop() && rounds.sets_out(1010, from, 8).is_loop());
-        assert!(!rounds.sets_out(1060, from, 7).is_loop());
+        assert!(rounds.is_loop() && rounds.count_start(1010, from, 8).is_loop());
+        assert!(!rounds.count_start(1060, from, 7).is_loop());
         assert_eq!(SignInRounds::read(&rounds.write()), Some(rounds));
         assert_eq!(SignInRounds::read(b"x"), None);
         assert_eq!(SignInRounds::read(&[0; 22]), None);
@@ -149,24 +145,24 @@ mod tests {
     fn tabs_that_open_at_once_are_none_until_there_are_too_many() {
         let mut rounds = SignInRounds::default();
         for _ in 0..MAX_STARTED_SIGN_INS {
-            rounds = rounds.sets_out(1000, SignInOrigin::default(), 7);
+            rounds = rounds.count_start(1000, SignInOrigin::default(), 7);
         }
         assert!(!rounds.is_loop());
-        assert!(rounds.sets_out(1000, SignInOrigin::default(), 7).is_loop());
+        assert!(rounds.count_start(1000, SignInOrigin::default(), 7).is_loop());
         assert!(!rounds.count_return(1000).is_loop());
         // Each tab for a page of its own, however many there are.
         for page in 0..1000 {
-            rounds = rounds.sets_out(1000, SignInOrigin::default(), page);
+            rounds = rounds.count_start(1000, SignInOrigin::default(), page);
             assert!(!rounds.is_loop(), "{page}");
         }
     }
 
     #[test]
     fn of_two_counts_the_higher_is_taken() {
-        let one = SignInRounds::default().sets_out(1000, SignInOrigin::default(), 7);
+        let one = SignInRounds::default().count_start(1000, SignInOrigin::default(), 7);
         let two = one.count_return(1000);
         assert_eq!((one.or(two), two.or(one), one.or(one)), (two, two, one));
-        let later = SignInRounds::default().sets_out(1030, SignInOrigin::default(), 7);
+        let later = SignInRounds::default().count_start(1030, SignInOrigin::default(), 7);
         assert_eq!((one.or(later), later.or(one)), (one, later), "the first of two equal ones");
     }
 
@@ -175,26 +171,20 @@ mod tests {
         let elsewhere = SignInOrigin { http: false, elsewhere: true };
         let over_http = SignInOrigin { http: true, elsewhere: false };
         let before =
-            SignInRounds { returned: 1, started_at: 4, since: 1000, page: 7, origin: elsewhere };
+            SignInRounds { returned: 1, started: 4, since: 1000, page: 7, origin: elsewhere };
         for (now, started, returned) in [
             (
                 1059,
-                SignInRounds { started_at: 5, origin: over_http, ..before },
-                SignInRounds { returned: 2, started_at: 0, ..before },
+                SignInRounds { started: 5, origin: over_http, ..before },
+                SignInRounds { returned: 2, started: 0, ..before },
             ),
             (
                 1060,
-                SignInRounds {
-                    returned: 0,
-                    started_at: 1,
-                    since: 1060,
-                    page: 7,
-                    origin: over_http,
-                },
+                SignInRounds { returned: 0, started: 1, since: 1060, page: 7, origin: over_http },
                 SignInRounds { returned: 1, since: 1060, ..SignInRounds::default() },
             ),
         ] {
-            assert_eq!(before.sets_out(now, over_http, 7), started, "{now}");
+            assert_eq!(before.count_start(now, over_http, 7), started, "{now}");
             assert_eq!(before.count_return(now), returned, "{now}");
         }
     }
@@ -203,7 +193,7 @@ mod tests {
     fn every_origin_is_read_as_it_was_written() {
         for (http, elsewhere) in [(false, false), (false, true), (true, false), (true, true)] {
             let origin = SignInOrigin { http, elsewhere };
-            let rounds = SignInRounds { returned: 1, started_at: 2, since: 3, page: 4, origin };
+            let rounds = SignInRounds { returned: 1, started: 2, since: 3, page: 4, origin };
             assert_eq!(SignInRounds::read(&rounds.write()), Some(rounds));
             let json = serde_json::to_string(&rounds).unwrap();
             assert_eq!(serde_json::from_str::<SignInRounds>(&json).unwrap(), rounds);

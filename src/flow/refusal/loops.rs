@@ -209,7 +209,7 @@ mod tests {
     fn seen() -> LoopEvidence {
         let rounds = SignInRounds {
             returned: 3,
-            started_at: 1,
+            started: 1,
             since: 1000,
             page: 0,
             origin: SignInOrigin::default(),

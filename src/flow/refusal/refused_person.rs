@@ -1,6 +1,6 @@
 //! The person on the page of a refusal. It has its own file because a refusal contains it.
 
-/// A person whom the access rules refuse, and the ways out.
+/// A person whom the access rules refuse, and what they can do.
 #[derive(Debug)]
 pub(in crate::flow) struct RefusedPerson {
     /// The name that the person knows the account by.

@@ -96,7 +96,7 @@ async fn start_sign_in_at(
 ) -> Result<Response<Body>, Refusal> {
     let is_other_tab = start.lost.is_some_and(|it| it.is_other_tab);
     let rounds =
-        rounds::set_out(exchange, &start.purpose, start.hints.prompt.is_some(), start.lost)?;
+        rounds::count_start(exchange, &start.purpose, start.hints.prompt.is_some(), start.lost)?;
     let again = again(&exchange.app.site, &place, &start.purpose);
     let (hints, answers_challenge) = hints(exchange, &mut start);
     if let (SignInPurpose::Session(it), true) = (&mut start.purpose, answers_challenge) {

@@ -107,7 +107,7 @@ impl<'a> CallbackParameters<'a> {
 /// Maximum length of the URL that a posted callback is redirected to, in bytes. A form can grow
 /// threefold when it is escaped, and front proxies accept request lines of 8 KiB (nginx's
 /// `large_client_header_buffers`).
-const MAX_LOCATION_BYTES: usize = 8 * 1024;
+const MAX_REPEATED_CALLBACK_BYTES: usize = 8 * 1024;
 
 /// Redirects a posted callback. A cross-site POST has no Lax cookies, so the browser repeats the
 /// request with GET. Forms that are too long for that are rejected.
@@ -136,7 +136,7 @@ pub(in crate::flow) async fn posted(
         query.append_pair(key, &value);
     }
     let location = format!("{}?{}", exchange.app.site.redirect_path(), query.finish());
-    if location.len() > MAX_LOCATION_BYTES {
+    if location.len() > MAX_REPEATED_CALLBACK_BYTES {
         return Err(Refusal::BadForm);
     }
     exchange.redirect(StatusCode::SEE_OTHER, &location).map_err(|_| Refusal::BadForm)

@@ -23,7 +23,7 @@ pub(in crate::flow) struct LostRounds {
 
 /// Counts a sign-in that begins, and refuses it if the browser is in a sign-in loop. `lost`
 /// contains the rounds from `state` if the sign-in before could not end.
-pub(super) fn set_out(
+pub(super) fn count_start(
     exchange: &Exchange<'_>,
     purpose: &SignInPurpose,
     prompts: bool,
@@ -36,7 +36,7 @@ pub(super) fn set_out(
     let kept = rounds_in_cookie(exchange).filter(|_| is_counted);
     let before = lost.map(|it| it.rounds);
     let rounds = kept.unwrap_or_default().or(before.unwrap_or_default());
-    let rounds = if lost.is_some() { rounds.count_return(now) } else { rounds }.sets_out(
+    let rounds = if lost.is_some() { rounds.count_return(now) } else { rounds }.count_start(
         now,
         origin(exchange),
         page_digest(purpose),
