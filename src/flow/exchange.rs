@@ -2,6 +2,7 @@
 
 use super::refusal::Refusal;
 use super::refusal::challenge::SIGN_IN_CHALLENGE;
+use crate::base::language::Language;
 use crate::base::return_to::ReturnTo;
 use crate::pages::Page;
 use crate::sidecar::Sidecar;
@@ -62,8 +63,13 @@ impl Exchange<'_> {
     /// Renders one of Entrada's pages in the language of the request.
     pub(super) fn page(&self, status: StatusCode, page: &Page) -> Response<Body> {
         let pages = &self.sidecar.pages;
-        // Requests on their way to the app have no language yet.
-        reply::page(status, pages.render(page, language(self.headers)), pages.policy(page))
+        reply::page(status, pages.render(page, self.language()), pages.policy(page))
+    }
+
+    /// Returns the language that the browser prefers. Requests to the app do not need it, so it is
+    /// not read earlier.
+    pub(super) fn language(&self) -> Language {
+        language(self.headers)
     }
 
     /// Renders the page that a frame shows to someone who is signed out. `start` is the path that
@@ -82,7 +88,7 @@ impl Exchange<'_> {
             self.sidecar,
             self.app,
             self.inbound.caller,
-            self.inbound.language,
+            self.language(),
             self.inbound.reference(),
         )
     }

@@ -113,7 +113,7 @@ fn respond(
         let ArrivedRequest { sidecar, parts, peer, began, .. } = &mut arrived;
         let (sidecar, began) = (&**sidecar, *began);
         let app = app(sidecar);
-        let mut inbound = match InboundRequest::read(
+        let inbound = match InboundRequest::read(
             parts,
             peer,
             &sidecar.trust,
@@ -125,9 +125,6 @@ fn respond(
         };
         warn_of_untrusted_proxy(sidecar, &parts.headers, &inbound);
         let route = Route::of(&inbound.target, &app.site, sidecar.native.is_some());
-        if route != Route::App {
-            inbound.language = language(&parts.headers);
-        }
         let mut logged = LoggedRequest {
             sidecar,
             inbound: &inbound,
@@ -158,13 +155,7 @@ fn respond(
             if refusal.is_of_sign_in(route.is_of_sign_in()) {
                 refusal.record(sidecar, app, inbound.reference());
             }
-            refusal.answer(
-                sidecar,
-                app,
-                inbound.caller,
-                language(&parts.headers),
-                inbound.reference(),
-            )
+            Exchange { sidecar, app, inbound: &inbound, headers: &parts.headers }.refuse(refusal)
         });
         // A page that is repeated shows the reference of its own request.
         let request_id = facts.answered_as.take().unwrap_or_else(|| inbound.request_id.clone());

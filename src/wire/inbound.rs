@@ -34,9 +34,6 @@ pub struct InboundRequest {
     pub request_id: HeaderValue,
     /// Whether the client asks to leave HTTP (`Upgrade`, or extended `CONNECT`).
     pub upgrade: bool,
-    /// The language for one of our pages. The function `language` reads it if a page may be shown;
-    /// requests on their way to the app do not need it.
-    pub language: Language,
 }
 
 /// The kind of a caller.
@@ -105,16 +102,7 @@ impl InboundRequest {
         };
         let request_id = HeaderValue::from_bytes(&ids.next()).map_err(|_| InboundError::Host)?;
         let host = origin.host.clone().unwrap_or(host);
-        Ok(Self {
-            target,
-            host,
-            origin,
-            https,
-            caller,
-            request_id,
-            upgrade,
-            language: Language::default(),
-        })
+        Ok(Self { target, host, origin, https, caller, request_id, upgrade })
     }
 
     /// The request ID as text.

@@ -43,7 +43,7 @@ pub(super) async fn show(
     });
     let names = names(exchange, visit.organization());
     let rows =
-        found.into_iter().map(|it| seen(exchange.app, inbound.language, &names, it)).collect();
+        found.into_iter().map(|it| seen(exchange.app, exchange.language(), &names, it)).collect();
     Ok(shown(
         exchange,
         StatusCode::OK,

@@ -155,7 +155,7 @@ fn failed(
     error: &entra::Error,
 ) -> Response<Body> {
     let Exchange { sidecar, app, inbound, .. } = *exchange;
-    let words = entra_refusal::words(sidecar, app, entra, inbound.language, error, None);
+    let words = entra_refusal::words(sidecar, app, entra, exchange.language(), error, None);
     let refused = RefusedSignIn {
         entra,
         error: Some(error),
