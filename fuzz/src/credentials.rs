@@ -49,6 +49,7 @@ pub fn pending(data: &[u8]) {
     };
     let made = PendingSignIn {
         typed: None,
+        login_hint: Some(text.clone()),
         id: text.clone(),
         browser: mark,
         started_at: now,
@@ -65,6 +66,9 @@ pub fn pending(data: &[u8]) {
     assert!(read.purpose.typed() == Some(&text) && read.kept.as_ref() == Some(&text));
     assert!(
         read.purpose.session().is_some_and(|it| it.return_to == text && it.acrs == [text.clone()])
+    );
+    assert!(
+        read.login_hint.as_ref() == Some(&text) && read.purpose.can_continue() != text.is_empty()
     );
     assert!(!read.is_over(now) && read.is_over(now + 100_000));
 }

@@ -45,13 +45,19 @@ impl ReturnTo {
             return read(text).unwrap_or_else(Self::home);
         }
         let page = Some(before_query(text)).filter(|it| fits(it)).and_then(read);
-        Self { is_shortened: true, ..page.unwrap_or_else(Self::home) }
+        page.unwrap_or_else(Self::home).shortened()
     }
 
     /// The same page without its query and fragment.
     #[must_use]
     pub fn without_query(&self) -> Self {
         Self::whole(before_query(&self.place).to_owned())
+    }
+
+    /// The same page, of which the rest was too long.
+    #[must_use]
+    pub fn shortened(self) -> Self {
+        Self { is_shortened: true, ..self }
     }
 
     /// Whether the rest of a place that was too long is missing.

@@ -12,11 +12,11 @@ use super::sign_in::redeem::redeem;
 use super::sign_in::returned::{self, CallbackParameters, ReturnedSignIn};
 use super::sign_in::rounds;
 use super::sign_in::session;
-use super::sign_in::state::{self, OpenedSignIn};
+use super::sign_in::state;
 use super::sign_in::trail::SignInTrail;
 use crate::entra::authorize::SignInHints;
 use crate::session::pending::{NativeSignIn, PENDING_LIFETIME_SECONDS, SignInPurpose, SignInTrial};
-use crate::sidecar::callback_outcomes::CallbackOutcome;
+use crate::sidecar::callback_outcomes::{CallbackAnswer, CallbackOutcome};
 use crate::wire::body::Body;
 use http::header::SET_COOKIE;
 use http::{Method, Response};
@@ -36,9 +36,7 @@ pub(super) async fn callback(
     }
     let query = inbound.target.query().unwrap_or_default();
     let parameters = CallbackParameters::read(query).ok_or(Refusal::DuplicateParameter)?;
-    let Some(OpenedSignIn { pending, is_shortened }) =
-        state::open(exchange, parameters.state()).await
-    else {
+    let Some(pending) = state::open(exchange, parameters.state()).await else {
         return returned::unknown(exchange, &parameters);
     };
     // The browser is checked before anything else is looked up.
@@ -48,19 +46,21 @@ pub(super) async fn callback(
             None => returned::stale(exchange, &pending).await,
         };
     };
-    // An app's request, or a choice of an organization, cannot continue without what was kept.
-    if is_shortened && !matches!(pending.purpose, SignInPurpose::Session(_)) {
+    if !pending.purpose.can_continue() {
         return returned::stale(exchange, &pending).await;
     }
-    let returned = ReturnedSignIn { pending, is_shortened, bound, parameters };
-    // A refusal has no code: its parameters identify it.
-    let answer = returned.parameters.code().unwrap_or(query);
+    let returned = ReturnedSignIn { pending, bound, parameters };
     let outcomes = &sidecar.process.callback_outcomes;
+    let answer = match returned.parameters.code() {
+        Some(code) => CallbackAnswer::Code(code),
+        // A refusal has no code: its parameters identify it.
+        None => CallbackAnswer::Refusal(query),
+    };
     let turn = outcomes.slot(browser.expose(), returned.parameters.state(), answer);
     let made = turn.outcome(async || {
         if outcomes.is_finished(&returned.pending.id) {
-            let response = returned::stale(exchange, &returned.pending).await;
-            return (refused_or(exchange, response, facts), None);
+            let stale = returned::stale(exchange, &returned.pending).await;
+            return (stale.unwrap_or_else(|it| exchange.refuse_sign_in(it, facts)), None);
         }
         let EndedSignIn { response, is_final } = end(exchange, &returned, facts).await;
         (response, is_final.then(|| inbound.request_id.clone()))
@@ -88,7 +88,7 @@ async fn end(
     returned: &ReturnedSignIn<'_>,
     facts: &mut RequestFacts,
 ) -> EndedSignIn {
-    let Exchange { sidecar, app, inbound, .. } = *exchange;
+    let sidecar = exchange.sidecar;
     let back =
         returned.pending.purpose.app().and_then(|it| native::app_return::refused(exchange, it));
     let mut trail = SignInTrail::of(&returned.pending, returned.client(exchange));
@@ -113,15 +113,13 @@ async fn end(
     }
     let is_final = !matches!(outcome, Err(Refusal::TooManyCodes(_)));
     let response = outcome.unwrap_or_else(|refusal| {
-        facts.cause = Some(refusal.cause());
-        refusal.record(sidecar, app, inbound.reference());
         let refusal = match back {
             // These refusals have their own page, which continues the app's sign-in.
             Some(_) if refusal.continues_itself() => refusal,
             Some(back) => Refusal::ForApp(Box::new(refusal), Box::new(back)),
             None => refusal,
         };
-        exchange.refuse(refusal)
+        exchange.refuse_sign_in(refusal, facts)
     });
     EndedSignIn { response, is_final }
 }
@@ -131,17 +129,6 @@ fn finish(exchange: &Exchange<'_>, returned: &ReturnedSignIn<'_>) {
     let pending = &returned.pending;
     let until = pending.started_at.saturating_add(PENDING_LIFETIME_SECONDS);
     exchange.sidecar.process.callback_outcomes.finish(&pending.id, until);
-}
-
-fn refused_or(
-    exchange: &Exchange<'_>,
-    outcome: Result<Response<Body>, Refusal>,
-    facts: &mut RequestFacts,
-) -> Response<Body> {
-    outcome.unwrap_or_else(|refusal| {
-        facts.cause = Some(refusal.cause());
-        exchange.refuse(refusal)
-    })
 }
 
 /// Finishes a trial sign-in of the set-up page. Works like a normal sign-in until the identity is
@@ -161,11 +148,7 @@ async fn tried(
         Some(challenge) => claims::start(exchange, returned, challenge).await,
         None => setup::trial::finish(exchange, trial, outcome).await,
     };
-    let response = shown.unwrap_or_else(|refusal| {
-        facts.cause = Some(refusal.cause());
-        refusal.record(exchange.sidecar, exchange.app, exchange.inbound.reference());
-        exchange.refuse(refusal)
-    });
+    let response = shown.unwrap_or_else(|it| exchange.refuse_sign_in(it, facts));
     EndedSignIn { response, is_final }
 }
 
@@ -203,12 +186,12 @@ async fn named(
     let Exchange { sidecar, .. } = *exchange;
     let return_to = returned.return_to(exchange);
     let who = redeem(exchange, returned).await?.redeemed.user.into_identity();
-    let asks = || match then
+    let asks = async || match then
         .app()
         .and_then(|it| Some((it, native::app_return::RequestingApp::of(sidecar, it)?)))
     {
         Some((native, caller)) => native::authorize::identify_page(exchange, native, caller.name),
-        None => organization::identify_page(exchange, &return_to, then.acrs()),
+        None => organization::identify_page(exchange, &return_to, then.acrs()).await,
     };
     let found =
         organization::find_by_account(sidecar, returned.client(exchange), typed, who.tid, asks)

@@ -1,7 +1,7 @@
 //! The request that is being processed, as every step sees it.
 
+use super::facts::RequestFacts;
 use super::refusal::Refusal;
-use super::refusal::challenge::SIGN_IN_CHALLENGE;
 use crate::base::language::Language;
 use crate::base::return_to::ReturnTo;
 use crate::pages::Page;
@@ -11,11 +11,11 @@ use crate::wire::body::Body;
 use crate::wire::inbound::{InboundRequest, language};
 use crate::wire::reply;
 use http::header::{WWW_AUTHENTICATE, X_FRAME_OPTIONS};
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
 /// Maximum length of a `Location` of ours, in bytes. With the other fields and cookies, the head
 /// stays below 4 KiB, the smallest buffer of common front proxies (nginx's `proxy_buffer_size`).
-pub(super) const MAX_LOCATION_BYTES: usize = 2560;
+const MAX_LOCATION_BYTES: usize = 2560;
 
 /// A parsed request with the configuration that handles it. The body and the facts for the log
 /// change during processing, so they are passed separately.
@@ -60,6 +60,16 @@ impl Exchange<'_> {
             .ok_or(Refusal::Internal("the address is not a valid header value"))
     }
 
+    /// Sends a signed-in person to the page where they were going. If only a part of its link is
+    /// left, a page says so first.
+    pub(super) fn go_on(&self, return_to: &ReturnTo) -> Result<Response<Body>, Refusal> {
+        if return_to.is_shortened() {
+            let to = return_to.as_str().to_owned();
+            return Ok(self.page(StatusCode::OK, &Page::Onward { to, is_shortened: true }));
+        }
+        self.redirect(StatusCode::SEE_OTHER, return_to.as_str())
+    }
+
     /// Renders one of Entrada's pages in the language of the request.
     pub(super) fn page(&self, status: StatusCode, page: &Page) -> Response<Body> {
         let pages = &self.sidecar.pages;
@@ -74,12 +84,23 @@ impl Exchange<'_> {
 
     /// Renders the page that a frame shows to someone who is signed out. `start` is the path that
     /// starts a sign-in.
-    pub(super) fn framed_page(&self, start: String) -> Response<Body> {
+    pub(super) fn framed_page(&self, start: String, challenge: HeaderValue) -> Response<Body> {
         let mut response = self.page(StatusCode::UNAUTHORIZED, &Page::Framed { start });
-        response.headers_mut().insert(WWW_AUTHENTICATE, SIGN_IN_CHALLENGE);
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         // The only page that may be framed: it has no name, no form and no cookie.
         response.headers_mut().remove(X_FRAME_OPTIONS);
         response
+    }
+
+    /// Renders the refusal of a sign-in that was under way, and counts and logs it once.
+    pub(super) fn refuse_sign_in(
+        &self,
+        refusal: Refusal,
+        facts: &mut RequestFacts,
+    ) -> Response<Body> {
+        facts.cause = Some(refusal.cause());
+        refusal.record(self.sidecar, self.app, self.inbound.reference());
+        self.refuse(refusal)
     }
 
     /// Renders a refusal in the format and language of the client.

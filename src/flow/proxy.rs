@@ -4,8 +4,9 @@ use super::admission::{Admission, AdmissionRequest, StillPermitted, admit, redir
 use super::exchange::Exchange;
 use super::facts::RequestFacts;
 use super::refusal::Refusal;
-use super::refusal::challenge::SIGN_IN_CHALLENGE;
+use super::refusal::challenge::{SIGN_IN_CHALLENGE, insufficient};
 use super::sign_in::begin;
+use super::sign_in::start_link::StartLink;
 use super::sign_in::step_up;
 use super::sign_in_url::{start_url, start_url_with_contexts};
 use crate::access::policy::Permit;
@@ -18,10 +19,10 @@ use crate::upstream::{self, ProxyContext, ShareKey};
 use crate::wire::body::Body;
 use crate::wire::cookies::{self, CookieLines};
 use crate::wire::forwarded::RequestOrigin;
-use crate::wire::inbound::InboundRequest;
+use crate::wire::inbound::{CallerKind, InboundRequest};
 use http::header::WWW_AUTHENTICATE;
 use http::request::Parts;
-use http::{Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use hyper::body::Incoming;
 use std::sync::Arc;
 
@@ -44,12 +45,14 @@ pub(super) async fn proxy(
         }
         Admission::SignIn { signed_out, acrs } => {
             let acrs = acrs.as_deref().unwrap_or_default();
-            Box::pin(send_to_sign_in(&exchange, signed_out, acrs, Refusal::SignedOut)).await
+            let refusal = Refusal::SignedOut;
+            let sent = send_to_sign_in(&exchange, signed_out, acrs, SIGN_IN_CHALLENGE, refusal);
+            Box::pin(sent).await
         }
         Admission::StepUp { signed_out, proof } => {
-            let acrs = Arc::clone(&proof.acrs);
+            let (acrs, challenge) = (Arc::clone(&proof.acrs), insufficient(&proof));
             let refusal = |start| Refusal::StepUp(start, proof);
-            Box::pin(send_to_sign_in(&exchange, signed_out, &acrs, refusal)).await
+            Box::pin(send_to_sign_in(&exchange, signed_out, &acrs, challenge, refusal)).await
         }
         Admission::Refused(refusal) => Err(refusal),
     }
@@ -129,25 +132,34 @@ async fn send_to_sign_in(
     exchange: &Exchange<'_>,
     signed_out: SignedOutAnswer,
     acrs: &[String],
+    challenge: HeaderValue,
     refusal: impl FnOnce(String) -> Refusal,
 ) -> Result<Response<Body>, Refusal> {
     let Exchange { app, inbound, .. } = *exchange;
     let return_to = exchange.return_to();
-    if !redirects(inbound.caller, signed_out) {
-        Err(refusal(start_url_with_contexts(&app.site, &return_to, acrs)))
-    } else if exchange.is_in_frame() {
-        Ok(exchange.framed_page(start_url_with_contexts(&app.site, &return_to, acrs)))
-    } else if app.keeps_fragment && inbound.target.method() == Method::GET {
-        Ok(fragment_page(exchange, &return_to, acrs))
+    if inbound.caller == CallerKind::Script {
+        return Err(refusal(start_url_with_contexts(&app.site, &return_to, acrs)));
+    }
+    let redirects = redirects(inbound.caller, signed_out);
+    let is_in_frame = exchange.is_in_frame();
+    let keeps_fragment = app.keeps_fragment && inbound.target.method() == Method::GET;
+    if redirects && !is_in_frame && !keeps_fragment {
+        return begin::start_sign_in(exchange, begin::SignInStart::to(&return_to, acrs)).await;
+    }
+    let start = StartLink::of(exchange, &return_to, acrs).await.start(None);
+    if is_in_frame {
+        // The page of a refusal cannot be framed, whether or not the rule allows redirects.
+        Ok(exchange.framed_page(start, challenge))
+    } else if redirects {
+        Ok(fragment_page(exchange, &start))
     } else {
-        begin::start_sign_in(exchange, begin::SignInStart::to(&return_to, acrs)).await
+        Err(refusal(start))
     }
 }
 
 /// Returns the page that takes the fragment of its address along to the sign-in. Browsers do not
 /// send it, and a redirect to Entra would lose it.
-fn fragment_page(exchange: &Exchange<'_>, return_to: &ReturnTo, acrs: &[String]) -> Response<Body> {
-    let start = start_url_with_contexts(&exchange.app.site, return_to, acrs);
+fn fragment_page(exchange: &Exchange<'_>, start: &str) -> Response<Body> {
     let start = format!("{start}&fragment=kept");
     let mut response = exchange.page(StatusCode::UNAUTHORIZED, &Page::Fragment { start });
     response.headers_mut().insert(WWW_AUTHENTICATE, SIGN_IN_CHALLENGE);

@@ -144,7 +144,7 @@ async fn remembered(
         return Some(Arc::clone(&exchange.sidecar.entra));
     }
     let code = organization::last(exchange, str::to_owned)?.code;
-    let asks = || organization::identify_page(exchange, &ReturnTo::home(), &[]);
+    let asks = async || organization::identify_page(exchange, &ReturnTo::home(), &[]).await;
     let found = organization::find_by(exchange, all, &code, asks).await.ok()?;
     all.entra(&found).await.ok()
 }

@@ -38,6 +38,9 @@ pub struct PendingSignIn {
     /// decides whether an account is a person who was added beforehand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub typed: Option<String>,
+    /// The hint that Entra got, for another round of the same sign-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_hint: Option<String>,
     /// The count of rounds, in case that its cookie is lost.
     pub rounds: SignInRounds,
     /// The key under which the whole purpose is kept, if it is too long for `state`.
@@ -78,7 +81,8 @@ pub struct SessionRequest {
     /// The mark of the claims challenge that the sign-in answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub challenge: Option<Box<str>>,
-    /// Whether the rest of the link is missing because it was too long.
+    /// Whether the rest of the link is missing because it was too long. Nothing else says so: until
+    /// the whole purpose is found again, it is also true of what stands in for it in `state`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_shortened: bool,
 }
@@ -112,7 +116,18 @@ impl SignInPurpose {
 
     /// Returns the page that the person finally reaches; the home page if no session starts.
     pub fn return_to(&self, site: &Site) -> ReturnTo {
-        self.session().map_or_else(ReturnTo::home, |it| ReturnTo::parse(&it.return_to, site))
+        self.session().map_or_else(ReturnTo::home, |it| it.return_to(site))
+    }
+
+    /// Whether the sign-in can end or go on. Of an app's request and of a choice of an organization,
+    /// nothing is left if the whole purpose is no longer kept.
+    pub fn can_continue(&self) -> bool {
+        match self {
+            Self::Session(_) => true,
+            Self::App(native) => !native.client.is_empty(),
+            Self::Trial(trial) => !trial.by.is_empty(),
+            Self::Account { typed, then } => !typed.is_empty() && then.can_continue(),
+        }
     }
 
     /// Returns the authentication contexts, one of which must be proven; empty if none is required.
@@ -125,7 +140,9 @@ impl SignInPurpose {
     #[must_use]
     pub fn shortened_to(&self, page: &ReturnTo) -> Self {
         match self {
-            Self::Session(_) => Self::Session(SessionRequest::to(page)),
+            Self::Session(_) => {
+                Self::Session(SessionRequest { is_shortened: true, ..SessionRequest::to(page) })
+            }
             Self::App(_) => Self::App(NativeSignIn::default()),
             Self::Trial(_) => Self::Trial(SignInTrial { by: String::new(), mark: None }),
             Self::Account { then, .. } => {
@@ -154,6 +171,12 @@ impl SessionRequest {
             challenge: None,
             is_shortened: return_to.is_shortened(),
         }
+    }
+
+    /// Returns the page that the person reaches, which remembers whether it is shortened.
+    pub fn return_to(&self, site: &Site) -> ReturnTo {
+        let page = ReturnTo::parse(&self.return_to, site);
+        if self.is_shortened { page.shortened() } else { page }
     }
 }
 
@@ -236,6 +259,7 @@ mod tests {
             by_other_site: false,
             answers_challenge: false,
             typed: None,
+            login_hint: None,
             rounds: SignInRounds::default(),
             kept: None,
             purpose,
@@ -249,6 +273,10 @@ mod tests {
             challenge: Some("m".into()),
             is_shortened: false,
         })
+    }
+
+    fn is_page(purpose: &SignInPurpose) -> bool {
+        matches!(purpose, SignInPurpose::Session(_))
     }
 
     fn asked(then: SignInPurpose) -> SignInPurpose {
@@ -288,6 +316,8 @@ mod tests {
         ] {
             let rest = purpose.shortened_to(&purpose.return_to(&site).without_query());
             assert_eq!(rest.return_to(&site).as_str(), return_to);
+            assert_eq!(rest.return_to(&site).is_shortened(), rest.session().is_some());
+            assert_eq!((purpose.can_continue(), rest.can_continue()), (true, is_page(&purpose)));
             assert!(rest.acrs().is_empty() && rest.typed().is_none_or(str::is_empty));
             assert_eq!(rest.app().is_some(), purpose.app().is_some());
             assert!(rest.app().is_none_or(|it| it.client.is_empty()));

@@ -1,12 +1,11 @@
 //! The dialect of nginx's `auth_request`.
 
 use super::super::admission::{Admission, redirects};
-use super::super::exchange::{Exchange, MAX_LOCATION_BYTES};
+use super::super::exchange::Exchange;
 use super::super::facts::RequestFacts;
 use super::super::refusal::Refusal;
 use super::super::refusal::challenge::{SIGN_IN_CHALLENGE, insufficient};
-use super::super::sign_in::state;
-use super::super::sign_in_url::start_url_with_contexts;
+use super::super::sign_in::start_link::StartLink;
 use crate::base::return_to::ReturnTo;
 use crate::base::target::Target;
 use crate::wire::body::Body;
@@ -18,10 +17,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 /// The `Cookie` header for the app: the client's cookies without Entrada's.
 const COOKIE_FOR_THE_APP: HeaderName = HeaderName::from_static("x-entrada-cookie");
-
-/// Maximum length of the path of a long link in its redirect, in bytes; in a query, each can become
-/// three.
-const MAX_PATH_BYTES: usize = MAX_LOCATION_BYTES / 4;
 
 /// Translates the decision about a request for `target`: 200 allows it, 401 and 403 refuse it.
 /// nginx turns any other status into a 500.
@@ -41,15 +36,14 @@ pub(super) async fn answer(
             response.headers_mut().insert(COOKIE_FOR_THE_APP, cookies::app_cookies(headers));
             Ok(response)
         }
-        Admission::SignIn { signed_out, acrs } => {
-            let acrs = acrs.as_deref().unwrap_or_default();
-            let can_sign_in = redirects(caller, signed_out);
-            sign_in(exchange, &return_to, acrs, SIGN_IN_CHALLENGE, can_sign_in).await
+        Admission::SignIn { signed_out, acrs } if redirects(caller, signed_out) => {
+            sign_in(exchange, &return_to, acrs.as_deref().unwrap_or_default()).await
         }
-        Admission::StepUp { signed_out, proof } => {
-            let can_sign_in = redirects(caller, signed_out);
-            sign_in(exchange, &return_to, &proof.acrs, insufficient(&proof), can_sign_in).await
+        Admission::StepUp { signed_out, proof } if redirects(caller, signed_out) => {
+            sign_in(exchange, &return_to, &proof.acrs).await
         }
+        Admission::SignIn { .. } => Ok(unauthorized(SIGN_IN_CHALLENGE)),
+        Admission::StepUp { proof, .. } => Ok(unauthorized(insufficient(&proof))),
         Admission::Refused(Refusal::ForeignOrigin) => {
             Ok(refused(facts, "a WebSocket from a page of another origin"))
         }
@@ -62,31 +56,26 @@ pub(super) async fn answer(
     }
 }
 
-/// Responds with 401. Adds a `Location` only if a sign-in helps, because nginx redirects everyone
-/// who receives one.
+/// Sends a person to sign in. nginx redirects everyone who receives a `Location`, so there is one
+/// only where a sign-in helps. The sign-in asks for what is required by itself: a step-up challenge
+/// beside the `Location` could make the head too long for nginx, and no program receives it.
 async fn sign_in(
     exchange: &Exchange<'_>,
     return_to: &ReturnTo,
     acrs: &[String],
-    challenge: HeaderValue,
-    can_sign_in: bool,
 ) -> Result<Response<Body>, Refusal> {
+    let start = StartLink::of(exchange, return_to, acrs).await.start(None);
+    let value = HeaderValue::from_str(&format!("{}{start}", exchange.app.site.origin()))
+        .map_err(|_| Refusal::Internal("no redirect"))?;
+    let mut response = unauthorized(SIGN_IN_CHALLENGE);
+    response.headers_mut().insert(LOCATION, value);
+    Ok(response)
+}
+
+fn unauthorized(challenge: HeaderValue) -> Response<Body> {
     let mut response = reply::empty(StatusCode::UNAUTHORIZED);
     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-    if can_sign_in {
-        let site = &exchange.app.site;
-        let mut start = start_url_with_contexts(site, return_to, acrs);
-        if start.len() > MAX_LOCATION_BYTES || return_to.is_shortened() {
-            let key = state::keep_link(exchange, return_to, acrs).await;
-            let page = return_to.without_query();
-            let short = if page.as_str().len() > MAX_PATH_BYTES { ReturnTo::home() } else { page };
-            start = format!("{}&kept={key}", start_url_with_contexts(site, &short, &[]));
-        }
-        let value = HeaderValue::from_str(&format!("{}{start}", site.origin()))
-            .map_err(|_| Refusal::Internal("no redirect"))?;
-        response.headers_mut().insert(LOCATION, value);
-    }
-    Ok(response)
+    response
 }
 
 /// nginx's subrequest has no `Upgrade` header, but it includes the key of the WebSocket handshake

@@ -135,10 +135,10 @@ async fn start(
     typed: &str,
 ) -> Result<Response<Body>, Refusal> {
     let all = exchange.sidecar.organizations.as_ref().ok_or(Refusal::NotFound)?;
-    let asks = || identify_page(exchange, &request.native, request.app.name);
+    let asks = async || identify_page(exchange, &request.native, request.app.name);
     let at = match exchange.sidecar.asks_entra {
         true if organization::is_short(typed) => OrganizationHint::Typed(typed.to_owned()),
-        true => return Err(organization::unknown(typed, asks())),
+        true => return Err(organization::unknown(typed, asks().await)),
         false => OrganizationHint::Found(Box::new(
             organization::find_by(exchange, all, typed, asks).await?,
         )),

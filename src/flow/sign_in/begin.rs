@@ -2,13 +2,12 @@
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
-use super::super::sign_in_url::{native_url, page_url};
+use super::super::sign_in_url::native_url;
 use super::organization::{self, OrganizationHint, SignInPlace};
 use super::rounds::{self, LostRounds};
+use super::start_link::StartLink;
 use super::state::{self, SealedSignIn};
-use crate::base::own_path;
 use crate::base::return_to::ReturnTo;
-use crate::base::site::Site;
 use crate::entra::authorize::{SignInHints, SignInValues};
 use crate::entra::claims_challenge::{ClaimsChallenge, requested_claims};
 use crate::session::pending::{PendingSignIn, SessionRequest, SignInPurpose};
@@ -34,6 +33,10 @@ pub(in crate::flow) struct SignInStart {
     /// What Entra requires of this sign-in.
     pub(in crate::flow) challenge: Option<ClaimsChallenge>,
 }
+
+/// Maximum length of a login hint that is sealed for another round, in bytes: `state` has little
+/// room.
+const MAX_SEALED_HINT_BYTES: usize = 256;
 
 /// Marks a session whose sign-in answered Entra's own claims challenge.
 const ENTRA_CHALLENGE_MARK: &str = "entra";
@@ -80,12 +83,12 @@ pub(in crate::flow) async fn start_sign_in(
         start.typed = Some(typed.clone());
     }
     let (return_to, acrs) = (start.purpose.return_to(&exchange.app.site), start.purpose.acrs());
-    let asks = || organization::identify_page(exchange, &return_to, acrs);
+    let asks = async || organization::identify_page(exchange, &return_to, acrs).await;
     if let Some(place) = organization::place(exchange, at, asks).await? {
         start_sign_in_at(exchange, start, place).await
     } else {
-        let page = page_url(&exchange.app.site, own_path::SIGN_IN, &return_to, acrs, None);
-        exchange.redirect(StatusCode::FOUND, &page)
+        let link = StartLink::of(exchange, &return_to, acrs).await;
+        exchange.redirect(StatusCode::FOUND, &link.page())
     }
 }
 
@@ -97,7 +100,9 @@ async fn start_sign_in_at(
     let is_other_tab = start.lost.is_some_and(|it| it.is_other_tab);
     let rounds =
         rounds::count_start(exchange, &start.purpose, start.hints.prompt.is_some(), start.lost)?;
-    let again = again(&exchange.app.site, &place, &start.purpose);
+    // Only an organization's own names are shown with an error.
+    let again = place.organization.as_ref().map(|it| (it.code.to_string(), start.purpose.clone()));
+    let given_hint = start.hints.login_hint.clone();
     let (hints, answers_challenge) = hints(exchange, &mut start);
     if let (SignInPurpose::Session(it), true) = (&mut start.purpose, answers_challenge) {
         it.challenge.get_or_insert_with(|| ENTRA_CHALLENGE_MARK.into());
@@ -108,6 +113,11 @@ async fn start_sign_in_at(
     });
     let found = place.organization.as_ref().zip(start.typed.as_deref());
     let typed = found.and_then(|(it, typed)| organization::typed_username(it, typed));
+    let typed = typed.map(|it| it.to_string());
+    let login_hint = given_hint.filter(|it| {
+        it.len() <= MAX_SEALED_HINT_BYTES
+            && typed.as_deref().and_then(organization::hint).as_ref() != Some(it)
+    });
     let pending = PendingSignIn {
         id: String::new(),
         browser: String::new(),
@@ -116,7 +126,8 @@ async fn start_sign_in_at(
         prompt_login: hints.prompt.as_deref() == Some("login"),
         by_other_site: source == RequestSource::Other,
         answers_challenge,
-        typed: typed.map(|it| it.to_string()),
+        typed,
+        login_hint,
         rounds,
         kept: None,
         purpose: start.purpose,
@@ -124,11 +135,14 @@ async fn start_sign_in_at(
     let SealedSignIn { state, bound, cookie } = state::seal(exchange, pending).await?;
     let values = SignInValues { state: &state, nonce: &bound.nonce, verifier: &bound.verifier };
     let redirect_uri = exchange.app.site.redirect_uri();
-    let location =
-        place.entra.begin(&redirect_uri, &hints, values).await.map_err(|it| match again {
-            Some(again) => Refusal::SignIn(it, again, Arc::clone(&place.entra)),
-            None => it.into(),
-        })?;
+    let location = match (place.entra.begin(&redirect_uri, &hints, values).await, again) {
+        (Ok(location), _) => location,
+        (Err(error), Some((code, purpose))) => {
+            let again = again_at(exchange, &code, &purpose).await;
+            return Err(Refusal::SignIn(error, again, Arc::clone(&place.entra)));
+        }
+        (Err(error), None) => return Err(error.into()),
+    };
     let mut response = exchange.redirect(StatusCode::FOUND, &location)?;
     // The rounds of one tab do not replace those of the others.
     let counted = (!is_other_tab).then(|| rounds::counted(exchange, rounds)).flatten();
@@ -138,24 +152,21 @@ async fn start_sign_in_at(
     Ok(response)
 }
 
-/// Returns the URL to try again at the same organization. With it, the error for a sign-in that
-/// cannot begin shows the organization's own names.
-fn again(site: &Site, place: &SignInPlace, purpose: &SignInPurpose) -> Option<String> {
-    let code = place.organization.as_ref()?.code.as_str();
-    Some(match purpose.app() {
-        Some(native) => native_url(site, native, Some(code)),
-        None => {
-            page_url(site, own_path::START, &purpose.return_to(site), purpose.acrs(), Some(code))
-        }
-    })
+/// Returns the URL to try again at the organization with this code.
+async fn again_at(exchange: &Exchange<'_>, code: &str, purpose: &SignInPurpose) -> String {
+    let site = &exchange.app.site;
+    if let Some(native) = purpose.app() {
+        return native_url(site, native, Some(code));
+    }
+    StartLink::of(exchange, &purpose.return_to(site), purpose.acrs()).await.start(Some(code))
 }
 
 /// Adds the hints for additional proof. It must come from the person who is signed in, or who was
 /// until Entra required the proof. Also returns whether it is what Entra requires.
 fn hints(exchange: &Exchange<'_>, start: &mut SignInStart) -> (SignInHints, bool) {
     let mut hints = std::mem::take(&mut start.hints);
-    // An app's sign-in is independent of the browser's own session.
-    let is_own = start.purpose.app().is_none();
+    // The sign-in of an app, or a test, is independent of the browser's own session.
+    let is_own = start.purpose.session().is_some();
     let ended = exchange.ended_session().filter(|_| is_own);
     let session = exchange.session_of_cookie().filter(|_| is_own);
     let wanted = || session.as_ref().or(ended.as_ref())?.standing().challenge();

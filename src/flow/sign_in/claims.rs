@@ -21,7 +21,12 @@ pub(in crate::flow) async fn follow(
     trail: SignInTrail,
 ) -> (Result<Response<Body>, Refusal>, bool) {
     if let Some(challenge) = to_follow(returned, outcome.as_ref().err()) {
-        return (start(exchange, returned, challenge).await, true);
+        let next = start(exchange, returned, challenge).await;
+        // If the next round cannot begin, the sign-in ends here.
+        if let Err(refusal) = &next {
+            trail.ends(exchange, Err(refusal));
+        }
+        return (next, true);
     }
     trail.ends(exchange, outcome.as_ref().map(|_| ()));
     (outcome, false)
@@ -52,14 +57,18 @@ pub(in crate::flow) async fn start(
 ) -> Result<Response<Body>, Refusal> {
     let place = organization::place_of_pending(exchange.sidecar, &returned.pending).await?;
     let organization = place.and_then(|it| it.organization);
-    let prompt = returned.pending.prompt_login.then(|| "login".to_owned());
+    let pending = &returned.pending;
+    let prompt = pending.prompt_login.then(|| "login".to_owned());
+    let typed = pending.typed.as_deref().or(pending.purpose.typed());
+    let login_hint = pending.login_hint.clone().or_else(|| typed.and_then(organization::hint));
     let start = SignInStart {
-        hints: SignInHints { prompt, ..SignInHints::default() },
+        hints: SignInHints { login_hint, prompt, ..SignInHints::default() },
         at: organization
             .map_or(OrganizationHint::Account, |it| OrganizationHint::Found(Box::new(it))),
         source: Some(returned.client(exchange).source),
         challenge: Some(challenge),
-        ..SignInStart::new(returned.pending.purpose.clone())
+        typed: pending.typed.clone(),
+        ..SignInStart::new(pending.purpose.clone())
     };
     begin::start_sign_in(exchange, start).await
 }

@@ -8,6 +8,7 @@ pub(super) mod redeem;
 pub(super) mod returned;
 pub(super) mod rounds;
 pub(super) mod session;
+pub(super) mod start_link;
 pub(super) mod state;
 pub(super) mod step_up;
 pub(super) mod trail;

@@ -5,11 +5,10 @@
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
-use super::super::sign_in_url::page_url;
+use super::start_link::StartLink;
 use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
 use crate::base::identity::DirectoryMember;
-use crate::base::own_path;
 use crate::base::return_to::ReturnTo;
 use crate::base::username::Username;
 use crate::directory::organization::{Organization, OrganizationState};
@@ -64,7 +63,7 @@ pub(in crate::flow) struct SignInPlace {
 pub(in crate::flow) async fn place(
     exchange: &Exchange<'_>,
     at: OrganizationHint,
-    asks: impl FnOnce() -> IdentifyPage,
+    asks: impl AsyncFnOnce() -> IdentifyPage,
 ) -> Result<Option<SignInPlace>, Refusal> {
     let Some(all) = &exchange.sidecar.organizations else {
         return Ok(Some(SignInPlace {
@@ -113,7 +112,7 @@ pub(in crate::flow) async fn find_by(
     exchange: &Exchange<'_>,
     all: &OrganizationRegistry,
     identifier: &str,
-    asks: impl FnOnce() -> IdentifyPage,
+    asks: impl AsyncFnOnce() -> IdentifyPage,
 ) -> Result<Organization, Refusal> {
     // Otherwise, images on another site that link here could cause delays for the addresses of its
     // visitors.
@@ -129,7 +128,7 @@ pub(in crate::flow) async fn find_by(
     };
     let client = exchange.typing_client();
     let found = found(exchange.sidecar, client, look_up).await;
-    found_or_asked(found, client, identifier, asks)
+    found_or_asked(found, client, identifier, asks).await
 }
 
 /// Returns the organization of typed text for a person with a verified account in that tenant: the
@@ -140,7 +139,7 @@ pub(in crate::flow) async fn find_by_account(
     client: GuessingClient,
     identifier: &str,
     tenant: Guid,
-    asks: impl FnOnce() -> IdentifyPage,
+    asks: impl AsyncFnOnce() -> IdentifyPage,
 ) -> Result<Organization, Refusal> {
     let all = sidecar.organizations.as_ref().ok_or(Refusal::NotFound)?;
     let look_up = async || {
@@ -152,22 +151,23 @@ pub(in crate::flow) async fn find_by_account(
         let only = all.directory().only_organization_of(tenant).await?;
         Ok(named.or(only))
     };
-    found_or_asked(found(sidecar, client, look_up).await, client, identifier, asks)
+    found_or_asked(found(sidecar, client, look_up).await, client, identifier, asks).await
 }
 
 /// Returns the organization that was found, or the page that asks. A link that must wait leads to
 /// that page too: other sites can use up the limit of links, but not the limit of people who submit
 /// the page. Both pages are the same for existing and unknown text.
-fn found_or_asked(
+async fn found_or_asked(
     found: Result<Option<Organization>, Refusal>,
     client: GuessingClient,
     identifier: &str,
-    asks: impl FnOnce() -> IdentifyPage,
+    asks: impl AsyncFnOnce() -> IdentifyPage,
 ) -> Result<Organization, Refusal> {
     match found {
-        Ok(found) => found.ok_or_else(|| unknown(identifier, asks())),
+        Ok(Some(found)) => Ok(found),
+        Ok(None) => Err(unknown(identifier, asks().await)),
         Err(Refusal::TooMany(seconds)) if client.source == RequestSource::Other => {
-            let page = IdentifyPage { typed: shown(identifier), ..asks() };
+            let page = IdentifyPage { typed: shown(identifier), ..asks().await };
             Err(Refusal::LinkMustWait(seconds, Box::new(page)))
         }
         Err(refusal) => Err(refusal),
@@ -227,20 +227,18 @@ async fn found(
 }
 
 /// Returns the page that asks for the organization.
-pub(in crate::flow) fn identify_page(
+pub(in crate::flow) async fn identify_page(
     exchange: &Exchange<'_>,
     return_to: &ReturnTo,
     acrs: &[String],
 ) -> IdentifyPage {
-    let last = last(exchange, |code| {
-        page_url(&exchange.app.site, own_path::START, return_to, acrs, Some(code))
-    });
+    let link = StartLink::of(exchange, return_to, acrs).await;
     IdentifyPage {
-        action: page_url(&exchange.app.site, own_path::SIGN_IN, return_to, acrs, None),
+        action: link.page(),
         app: exchange.app.site.authority().to_owned(),
         typed: String::new(),
         unknown: false,
-        last,
+        last: last(exchange, |code| link.start(Some(code))),
     }
 }
 

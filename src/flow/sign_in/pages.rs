@@ -2,9 +2,11 @@
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
-use super::super::sign_in_url::{page_url, start_url_with_contexts};
+use super::super::refusal::challenge::SIGN_IN_CHALLENGE;
+use super::super::sign_in_url::page_url;
 use super::begin::{SignInStart, start_sign_in};
 use super::organization::{self, OrganizationHint};
+use super::start_link::StartLink;
 use super::state;
 use crate::base::own_path;
 use crate::base::return_to::ReturnTo;
@@ -29,11 +31,12 @@ pub(in crate::flow) async fn start(exchange: &Exchange<'_>) -> Result<Response<B
     let is_page = exchange.inbound.caller == CallerKind::Navigation
         && exchange.inbound.target.method() == Method::GET;
     if is_page && exchange.is_in_frame() && !has_parameter(exchange, "prompt", Some("none")) {
-        return Ok(exchange.framed_page(same_start(exchange, &start)));
+        let start = same_start(exchange, &start).await;
+        return Ok(exchange.framed_page(start, SIGN_IN_CHALLENGE));
     }
     // A front proxy redirects here, and browsers keep the fragment across redirects.
     if is_page && exchange.app.keeps_fragment && !has_parameter(exchange, "fragment", None) {
-        let start = format!("{}&fragment=kept", same_start(exchange, &start));
+        let start = format!("{}&fragment=kept", same_start(exchange, &start).await);
         return Ok(exchange.page(StatusCode::OK, &Page::Fragment { start }));
     }
     start_sign_in(exchange, start).await
@@ -46,9 +49,9 @@ fn has_parameter(exchange: &Exchange<'_>, name: &str, value: Option<&str>) -> bo
 }
 
 /// Returns the URL that starts the same sign-in.
-fn same_start(exchange: &Exchange<'_>, start: &SignInStart) -> String {
-    let (site, purpose, hints) = (&exchange.app.site, &start.purpose, &start.hints);
-    let mut url = start_url_with_contexts(site, &purpose.return_to(site), purpose.acrs());
+async fn same_start(exchange: &Exchange<'_>, start: &SignInStart) -> String {
+    let (purpose, hints) = (&start.purpose, &start.hints);
+    let mut url = link(exchange, purpose).await.start(None);
     let organization = match &start.at {
         OrganizationHint::Typed(it) => Some(it),
         _ => None,
@@ -67,6 +70,10 @@ fn same_start(exchange: &Exchange<'_>, start: &SignInStart) -> String {
     url
 }
 
+async fn link<'a>(exchange: &Exchange<'a>, purpose: &SignInPurpose) -> StartLink<'a> {
+    StartLink::of(exchange, &purpose.return_to(&exchange.app.site), purpose.acrs()).await
+}
+
 /// `GET /sign_in`: the page with a button that leads to `/start`. With organizations, it has an
 /// input field instead. `POST` redirects to Entra at once, with the query of the page.
 pub(in crate::flow) async fn page(
@@ -82,11 +89,7 @@ pub(in crate::flow) async fn page(
     if inbound.target.method() == Method::POST {
         return start_sign_in(exchange, start).await;
     }
-    let start = start_url_with_contexts(
-        &app.site,
-        &start.purpose.return_to(&app.site),
-        start.purpose.acrs(),
-    );
+    let start = link(exchange, &start.purpose).await.start(None);
     let page = Page::SignIn(SignInPage { start, app: app.site.authority().to_owned() });
     Ok(exchange.page(StatusCode::OK, &page))
 }
@@ -101,7 +104,8 @@ async fn identify(
 ) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, app, inbound, .. } = *exchange;
     let return_to = start.purpose.return_to(&app.site);
-    let asking = || organization::identify_page(exchange, &return_to, start.purpose.acrs());
+    let asking =
+        async || organization::identify_page(exchange, &return_to, start.purpose.acrs()).await;
     let typed = match body.take().filter(|_| inbound.target.method() == Method::POST) {
         Some(_) if exchange.is_post_of_another_site() => return Err(Refusal::ForeignOrigin),
         Some(body) => organization::typed(body).await?,
@@ -111,12 +115,12 @@ async fn identify(
         if matches!(start.at, OrganizationHint::Typed(_)) {
             return start_sign_in(exchange, start).await;
         }
-        let page = Page::Identify(asking());
+        let page = Page::Identify(asking().await);
         return Ok(exchange.page(StatusCode::OK, &page));
     };
     let at = match sidecar.asks_entra {
         true if organization::is_short(&typed) => OrganizationHint::Typed(typed.clone()),
-        true => return Err(organization::unknown(&typed, asking())),
+        true => return Err(organization::unknown(&typed, asking().await)),
         false => OrganizationHint::Found(Box::new(
             organization::find_by(exchange, all, &typed, asking).await?,
         )),
@@ -175,10 +179,21 @@ async fn start_of_query(exchange: &Exchange<'_>) -> SignInStart {
         }
     }
     if let Some(key) = kept {
-        // Otherwise only the part in `rd` is left.
-        session = state::kept_link(exchange, &key)
-            .await
-            .unwrap_or(SessionRequest { is_shortened: true, ..session });
+        session = match state::kept_link(exchange, &key).await {
+            Some(whole) => with_fragment_of(&session, whole),
+            // Only the part in `rd` is left.
+            None => SessionRequest { is_shortened: true, ..session },
+        };
     }
     SignInStart { hints, at, ..SignInStart::new(SignInPurpose::Session(session)) }
+}
+
+/// Adds the fragment that a page's script added to the short link.
+fn with_fragment_of(short: &SessionRequest, mut whole: SessionRequest) -> SessionRequest {
+    if let Some((_, fragment)) = short.return_to.split_once('#')
+        && !whole.return_to.contains('#')
+    {
+        whole.return_to = format!("{}#{fragment}", whole.return_to);
+    }
+    whole
 }

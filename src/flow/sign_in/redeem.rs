@@ -2,10 +2,10 @@
 
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
-use super::super::sign_in_url::{native_url, page_url, start_url};
+use super::super::sign_in_url::native_url;
 use super::organization::{self, SignInPlace};
 use super::returned::ReturnedSignIn;
-use crate::base::own_path;
+use super::start_link::StartLink;
 use crate::entra::failure::EntraRefusal;
 use crate::entra::registration_credentials::CredentialUsed;
 use crate::entra::{self, EntraRegistration, SignInFailure, VerifiedSignIn};
@@ -32,12 +32,13 @@ pub(in crate::flow) async fn redeem(
     let ReturnedSignIn { pending, bound, parameters: answer, .. } = returned;
     let return_to = &returned.return_to(exchange);
     let Some(place) = organization::place_of_pending(sidecar, pending).await? else {
-        return Err(Refusal::NoPendingSignIn(start_url(&app.site, return_to)));
+        let link = StartLink::of(exchange, return_to, &[]).await;
+        return Err(Refusal::NoPendingSignIn(link.start(None)));
     };
     let code = place.organization.as_ref().map(|it| it.code.as_str()).or(pending.purpose.typed());
     let again = match pending.purpose.app() {
         Some(native) => native_url(&app.site, native, code),
-        None => page_url(&app.site, own_path::START, return_to, pending.purpose.acrs(), code),
+        None => StartLink::of(exchange, return_to, pending.purpose.acrs()).await.start(code),
     };
     if let Some(error) = answer.error.as_deref() {
         let refusal = EntraRefusal::of_callback(error, answer.description.as_deref())

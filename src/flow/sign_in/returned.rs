@@ -6,6 +6,7 @@ use super::super::refusal::Refusal;
 use super::super::sign_in_url::start_url;
 use super::begin::{SignInStart, start_sign_in};
 use super::rounds::{self, LostRounds};
+use super::start_link::StartLink;
 use super::state;
 use crate::base::return_to::ReturnTo;
 use crate::entra::failure::EntraRefusal;
@@ -22,8 +23,6 @@ use std::borrow::Cow;
 /// A sign-in that has returned to its own browser, with the parameters from Entra.
 pub(in crate::flow) struct ReturnedSignIn<'a> {
     pub(in crate::flow) pending: PendingSignIn,
-    /// Whether its link was too long for `state` and is no longer kept.
-    pub(in crate::flow) is_shortened: bool,
     /// The values that only its browser leads to.
     pub(in crate::flow) bound: BoundValues,
     pub(in crate::flow) parameters: CallbackParameters<'a>,
@@ -173,7 +172,8 @@ pub(in crate::flow) async fn stale(
         }
         purpose if purpose.app().is_some() => return Err(Refusal::AppWaits),
         purpose => {
-            return Err(Refusal::NoPendingSignIn(start_url(site, &purpose.return_to(site))));
+            let link = StartLink::of(exchange, &purpose.return_to(site), &[]).await;
+            return Err(Refusal::NoPendingSignIn(link.start(None)));
         }
     };
     let lost = LostRounds {
@@ -183,7 +183,7 @@ pub(in crate::flow) async fn stale(
             && !pending.rounds.origin.http,
     };
     if exchange.session_of_cookie().is_some() {
-        let mut response = exchange.redirect(StatusCode::SEE_OTHER, page.as_str())?;
+        let mut response = exchange.go_on(&page)?;
         if let Some(counted) = rounds::resume_without_cookie(exchange, pending.rounds)? {
             response.headers_mut().append(SET_COOKIE, counted);
         }

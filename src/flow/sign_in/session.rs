@@ -10,13 +10,12 @@ use super::rounds;
 use super::trail::SignInTrail;
 use crate::base::secret::Secret;
 use crate::entra::VerifiedSignIn;
-use crate::pages::Page;
 use crate::session::live::NewSession;
 use crate::session::pending::SessionRequest;
 use crate::session::record::Session;
 use crate::wire::body::Body;
+use http::Response;
 use http::header::SET_COOKIE;
-use http::{Response, StatusCode};
 use std::sync::Arc;
 
 /// Redirects to the page where the person was going, with the cookie of a new session.
@@ -31,19 +30,10 @@ pub(in crate::flow) async fn finish(
     let (cookie, session) = start_session(exchange, returned, request, trail).await?;
     facts.session = Some(Arc::clone(&session));
     let mut response = if has_contexts(&session, &request.acrs) {
-        let return_to = returned.return_to(exchange);
-        if returned.is_shortened || request.is_shortened {
-            let to = return_to.as_str().to_owned();
-            exchange.page(StatusCode::OK, &Page::Onward { to, is_shortened: true })
-        } else {
-            exchange.redirect(StatusCode::SEE_OTHER, return_to.as_str())?
-        }
+        exchange.go_on(&request.return_to(&app.site))?
     } else {
         // The person is signed in anyway. Another attempt would have the same result.
-        let refusal = Refusal::ContextMissing(request.acrs.clone());
-        facts.cause = Some(refusal.cause());
-        refusal.record(exchange.sidecar, app, exchange.inbound.reference());
-        exchange.refuse(refusal)
+        exchange.refuse_sign_in(Refusal::ContextMissing(request.acrs.clone()), facts)
     };
     // Otherwise the cookie lasts until the browser is closed.
     let now = exchange.sidecar.process.clock.now();

@@ -22,13 +22,6 @@ pub(super) struct SealedSignIn {
     pub(super) cookie: Option<HeaderValue>,
 }
 
-/// A sign-in that `state` contains.
-pub(in crate::flow) struct OpenedSignIn {
-    pub(in crate::flow) pending: PendingSignIn,
-    /// Whether its purpose was too long for `state` and is no longer kept.
-    pub(in crate::flow) is_shortened: bool,
-}
-
 /// Seals a sign-in that this browser starts. A purpose that is too long for `state` is kept in the
 /// session store. Fills in the ID, the browser and the key of the kept purpose.
 pub(super) async fn seal(
@@ -56,11 +49,16 @@ pub(super) async fn seal(
     if !fits(&state) {
         keep(exchange, &mut pending).await;
         state = sealed(&pending).ok_or_else(failed)?;
-        if !fits(&state) {
-            // Even the path is too long. An app's sign-in has no page.
-            pending.purpose = pending.purpose.shortened_to(&ReturnTo::home());
-            state = sealed(&pending).ok_or_else(failed)?;
-        }
+    }
+    if !fits(&state) {
+        // Without the hint, another round asks for the name once more.
+        pending.login_hint = None;
+        state = sealed(&pending).ok_or_else(failed)?;
+    }
+    if !fits(&state) {
+        // Even the path is too long. An app's sign-in has no page.
+        pending.purpose = pending.purpose.shortened_to(&ReturnTo::home());
+        state = sealed(&pending).ok_or_else(failed)?;
     }
     Ok(SealedSignIn { state, bound, cookie })
 }
@@ -80,8 +78,8 @@ async fn keep_purpose(exchange: &Exchange<'_>, purpose: &SignInPurpose) -> Strin
     key
 }
 
-/// Keeps a link that is too long for a redirect to `/start`. Returns its key.
-pub(in crate::flow) async fn keep_link(
+/// Keeps what a link to `/start` is too long for. Returns its key.
+pub(super) async fn keep_link(
     exchange: &Exchange<'_>,
     return_to: &ReturnTo,
     acrs: &[String],
@@ -101,24 +99,21 @@ pub(super) async fn kept_link(exchange: &Exchange<'_>, key: &str) -> Option<Sess
 }
 
 /// Opens a `state` that Entrada sealed, of any age and for any browser: it only says what was
-/// wanted until `bound` confirms its browser.
-pub(in crate::flow) async fn open(exchange: &Exchange<'_>, state: &str) -> Option<OpenedSignIn> {
+/// wanted until `bound` confirms its browser. If the whole purpose is no longer kept, the shortened
+/// one remains.
+pub(in crate::flow) async fn open(exchange: &Exchange<'_>, state: &str) -> Option<PendingSignIn> {
     let sidecar = exchange.sidecar;
     if state.len() > MAX_STATE_CHARS {
         return None;
     }
     let mut pending = PendingSignIn::read(&sidecar.pending.open(STATE_NAME, state)?)?;
-    let Some(key) = &pending.kept else {
-        return Some(OpenedSignIn { pending, is_shortened: false });
-    };
-    let kept = sidecar.process.store.purpose(key).await;
-    match kept.and_then(|it| SignInPurpose::read(&it)) {
-        Some(purpose) => {
+    if let Some(key) = &pending.kept {
+        let kept = sidecar.process.store.purpose(key).await;
+        if let Some(purpose) = kept.and_then(|it| SignInPurpose::read(&it)) {
             pending.purpose = purpose;
-            Some(OpenedSignIn { pending, is_shortened: false })
         }
-        None => Some(OpenedSignIn { pending, is_shortened: true }),
     }
+    Some(pending)
 }
 
 /// Returns the values that this browser leads to, if it started the sign-in less than ten minutes
