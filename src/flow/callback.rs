@@ -56,7 +56,7 @@ pub(super) async fn callback(
         // A refusal has no code: its parameters identify it.
         None => CallbackAnswer::Refusal(query),
     };
-    let turn = outcomes.slot(browser.expose(), returned.parameters.state(), answer);
+    let turn = outcomes.turn(browser.expose(), returned.parameters.state(), answer);
     let made = turn.outcome(async || {
         if outcomes.is_finished(&returned.pending.id) {
             let stale = returned::stale(exchange, &returned.pending).await;
