@@ -70,6 +70,8 @@ pub enum Error {
         status: u16,
         /// Seconds to wait before the next request, if Graph says so.
         rest: Option<u64>,
+        /// Whether Graph itself said so, rather than a proxy or a gateway before it.
+        is_from_graph: bool,
     },
     /// The app may not read the person's groups.
     #[error("Microsoft Graph returned status 403: the app was not granted {GRAPH_PERMISSION}")]
@@ -129,7 +131,13 @@ impl Error {
 
     /// Whether Graph itself answered, whatever it said.
     pub fn is_answer(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::Forbidden | Self::ProofRequired { .. })
+        matches!(
+            self,
+            Self::Busy { is_from_graph: true, .. }
+                | Self::Forbidden
+                | Self::ProofRequired { .. }
+                | Self::Status { code: Some(_), .. }
+        )
     }
 
     /// Whether the problem passes without anyone's help. `has_answered` says whether Graph answered
@@ -304,7 +312,11 @@ async fn request(
     let response = client.send(request).await.map_err(Error::Unreachable)?;
     match response.status().as_u16() {
         200 => serde_json::from_slice(response.body()).map_err(|_| Error::Answer),
-        status @ (429 | 500..) => Err(Error::Busy { status, rest: rest(response.headers()) }),
+        status @ (429 | 500..) => Err(Error::Busy {
+            status,
+            rest: rest(response.headers()),
+            is_from_graph: code_of(response.body()).is_some(),
+        }),
         status => Err(refusal(status, response.headers(), response.body())),
     }
 }
@@ -326,11 +338,16 @@ fn refusal(status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
     if let (401 | 403, Some(challenge)) = (status, ClaimsChallenge::of_headers(headers)) {
         return Error::ProofRequired { status, challenge };
     }
-    let code = serde_json::from_slice(body).ok().map(|it: GraphErrorBody| it.error.code);
-    match code.filter(|it| is_code(it)) {
+    match code_of(body) {
         Some(code) if status == 403 && code == "Authorization_RequestDenied" => Error::Forbidden,
         code => Error::Status { status, code: code.map(Into::into) },
     }
+}
+
+/// Returns the error code of Graph; `None` if the body is not one of Graph's.
+fn code_of(body: &[u8]) -> Option<String> {
+    let said: GraphErrorBody = serde_json::from_slice(body).ok()?;
+    Some(said.error.code).filter(|it| is_code(it))
 }
 
 fn is_code(text: &str) -> bool {
@@ -415,6 +432,37 @@ mod tests {
             assert_eq!(error.challenge().map(ClaimsChallenge::as_json), Some("{}"));
             assert!(error.is_about_refresh_token() && !error.is_consent() && !error.is_outage());
         }
+    }
+
+    /// The page of a proxy counted as an answer of Graph, so people were told that it passes.
+    #[tokio::test]
+    async fn an_error_is_an_answer_of_graph_only_if_it_is_written_as_graph_writes_it() {
+        let graph = r#"{"error":{"code":"ServiceUnavailable","message":"x"}}"#;
+        for (status, body, is_answer) in [
+            (503, graph, true),
+            (429, graph, true),
+            (503, "<html>proxy</html>", false),
+            (502, "", false),
+            (504, r#"{"message":"gateway"}"#, false),
+            (429, "slow down", false),
+        ] {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let base = format!("http://{}", listener.local_addr().unwrap());
+            tokio::spawn(async move {
+                use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 4096]).await;
+                let head =
+                    format!("HTTP/1.1 {status} No\r\nContent-Length: {}\r\n\r\n", body.len());
+                let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
+            });
+            let client = HttpClient::new(None, &[]).unwrap();
+            let error = groups(&client, &base, &Secret::new("t")).await.unwrap_err();
+            assert_eq!(error.is_answer(), is_answer, "{status} {body}");
+            assert!(error.is_outage() && !error.passes(false) && error.passes(true), "{error}");
+        }
+        assert!(!refusal(403, &HeaderMap::new(), b"<html>").is_answer());
+        assert!(refusal(404, &HeaderMap::new(), graph.as_bytes()).is_answer());
     }
 
     #[test]

@@ -288,7 +288,7 @@ impl GraphGate {
 mod tests {
     use super::*;
 
-    const DOWN: Error = Error::Busy { status: 503, rest: None };
+    const DOWN: Error = Error::Busy { status: 503, rest: None, is_from_graph: true };
 
     #[test]
     fn while_graph_is_out_rests_grow_and_one_at_a_time_tries() {
@@ -309,7 +309,8 @@ mod tests {
     #[test]
     fn graph_is_given_the_rest_that_it_wants_and_what_is_about_one_person_shuts_out_nobody() {
         let mut gate = GraphGate::default();
-        assert_eq!(gate.record_outcome(Some(&Error::Busy { status: 429, rest: Some(7) }), 1000), 7);
+        let busy = Error::Busy { status: 429, rest: Some(7), is_from_graph: true };
+        assert_eq!(gate.record_outcome(Some(&busy), 1000), 7);
         assert!(gate.check(1006).is_err() && gate.check(1007).is_ok());
         for cause in [Error::Forbidden, Error::NoRefreshToken, Error::TooMany, Error::Answer] {
             assert_eq!(gate.record_outcome(Some(&cause), 1000), REFUSED_PAUSE_SECONDS);

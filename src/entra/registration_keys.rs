@@ -6,7 +6,7 @@
 
 use super::error::Error;
 use super::keys::{KnownKeys, VerificationKey};
-use super::source::{EntraSource, KEY_COOL_DOWN_SECONDS, REFRESH_INTERVAL_SECONDS};
+use super::source::{EntraSource, FailedFetch, KEY_COOL_DOWN_SECONDS, REFRESH_INTERVAL_SECONDS};
 use crate::base::guid::Guid;
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
@@ -16,8 +16,16 @@ use tokio::sync::Mutex;
 #[derive(Debug, Default)]
 pub(super) struct RegistrationKeys {
     known: ArcSwapOption<FetchedKeys>,
-    /// When the keys were last asked for, in seconds since 1970.
-    asked: Mutex<Option<u64>>,
+    turn: Mutex<KeyTurn>,
+}
+
+/// State that the task which currently fetches the keys holds.
+#[derive(Debug, Default)]
+struct KeyTurn {
+    /// When the keys were last fetched, in seconds since 1970.
+    asked: Option<u64>,
+    /// The last fetch, if it failed.
+    failed: Option<FailedFetch>,
 }
 
 #[derive(Debug)]
@@ -46,16 +54,46 @@ impl RegistrationKeys {
             Err(Error::UnknownKey) => {}
             known => return known,
         }
-        let mut asked = self.asked.lock().await;
+        let mut turn = self.turn.lock().await;
         if self.find(kid, now).is_none()
-            && asked.is_none_or(|it| now.abs_diff(it) >= KEY_COOL_DOWN_SECONDS)
+            && turn.asked.is_none_or(|it| now.abs_diff(it) >= KEY_COOL_DOWN_SECONDS)
         {
-            *asked = Some(now);
-            self.fetch(source, client_id, now).await?;
+            let fetched = self.fetch_once(&mut turn, source, client_id, now).await;
+            // While Entra does not publish them, the known keys stay in use, as those of the tenant
+            // do. That none of them is the token's says nothing about a key that was not fetched.
+            if let Err(cause) = fetched {
+                let known = self.known_key(kid).ok_or_else(|| cause.clone())?;
+                tracing::warn!(%client_id, %cause, "cannot refresh the keys of an app registration; using cached keys");
+                return Ok(known);
+            }
         }
-        drop(asked);
-        let known = self.known.load();
-        known.as_ref().and_then(|it| it.keys.find(kid).cloned()).ok_or(Error::UnknownKey)
+        drop(turn);
+        self.known_key(kid).ok_or(Error::UnknownKey)
+    }
+
+    /// Returns an own key, however long ago it was published.
+    fn known_key(&self, kid: &str) -> Option<Arc<VerificationKey>> {
+        self.known.load().as_ref().and_then(|it| it.keys.find(kid).cloned())
+    }
+
+    /// Fetches the keys. A failure also answers the callers that waited for it, and starts no
+    /// cool-down.
+    async fn fetch_once(
+        &self,
+        turn: &mut KeyTurn,
+        source: &EntraSource,
+        client_id: Guid,
+        now: u64,
+    ) -> Result<(), Error> {
+        let clock = &source.host().clock;
+        if let Some(cause) = turn.failed.as_ref().and_then(|it| it.cause_at(clock.now_millis())) {
+            return Err(cause);
+        }
+        let fetched = self.fetch(source, client_id, now).await;
+        turn.failed = fetched.as_ref().err().map(|it| FailedFetch::new(clock.now_millis(), it));
+        fetched?;
+        turn.asked = Some(now);
+        Ok(())
     }
 
     /// Returns an own key that was published recently. Later, it must be fetched again.
@@ -66,17 +104,9 @@ impl RegistrationKeys {
         fresh.keys.find(kid).cloned()
     }
 
-    /// While Entra does not publish them, the known keys stay in use, as those of the tenant do.
     async fn fetch(&self, source: &EntraSource, client_id: Guid, now: u64) -> Result<(), Error> {
+        let fresh = source.keys_of_app(client_id).await?;
         let old = self.known.load_full();
-        let fresh = match source.keys_of_app(client_id).await {
-            Ok(fresh) => fresh,
-            Err(cause) if old.is_some() => {
-                tracing::warn!(%client_id, %cause, "cannot refresh the keys of an app registration; using cached keys");
-                return Ok(());
-            }
-            Err(cause) => return Err(cause),
-        };
         let known = old.map(|it| it.keys.clone()).unwrap_or_default();
         let (keys, swapped) = known.merged(fresh, now);
         if swapped {

@@ -48,19 +48,39 @@ pub struct EntraSource {
     tenant: TenantConfig,
     domains: Arc<TenantDomains>,
     snapshot: ArcSwapOption<EntraSnapshot>,
-    /// Time (milliseconds since 1970) and cause of the last failed attempt; the next success clears
-    /// it.
-    failed: ArcSwapOption<(u64, Error)>,
+    /// The last attempt at everything, if it failed; the next success clears it.
+    failed: ArcSwapOption<FailedFetch>,
     turn: Mutex<FetchTurn>,
     /// Difference between the local clock and Entra's.
     pub skew: ClockSkew,
 }
 
+/// A fetch that failed: it also answers the callers that waited for it, and nobody later.
+#[derive(Debug)]
+pub(super) struct FailedFetch {
+    /// In milliseconds since 1970.
+    at: u64,
+    cause: Error,
+}
+
+impl FailedFetch {
+    pub(super) fn new(at: u64, cause: &Error) -> Self {
+        Self { at, cause: cause.clone() }
+    }
+
+    /// Returns the cause for another caller at that time, in milliseconds since 1970.
+    pub(super) fn cause_at(&self, now: u64) -> Option<Error> {
+        (now.abs_diff(self.at) < FAILURE_REUSE_MS).then(|| self.cause.clone())
+    }
+}
+
 /// State that the task which currently fetches from Entra holds.
 #[derive(Debug, Default)]
 struct FetchTurn {
-    /// When an unknown `kid` last triggered a fetch, in seconds since 1970.
+    /// When an unknown `kid` last triggered a fetch that succeeded, in seconds since 1970.
     forced: Option<u64>,
+    /// The last of these fetches, if it failed.
+    failed: Option<FailedFetch>,
     /// Unresolved domains that were already reported to the operator.
     unknown: Vec<String>,
 }
@@ -121,7 +141,7 @@ impl EntraSource {
 
     /// Why there is no snapshot; `None` before the first attempt has ended.
     pub fn failure(&self) -> Option<Error> {
-        self.failed.load().as_ref().map(|it| it.1.clone())
+        self.failed.load().as_ref().map(|it| it.cause.clone())
     }
 
     /// Returns the snapshot; fetches it if there is none. Callers that come during a fetch wait for
@@ -137,13 +157,9 @@ impl EntraSource {
         if let Some(known) = self.known() {
             return Ok(known);
         }
-        if let Some(failed) = self
-            .failed
-            .load()
-            .as_ref()
-            .filter(|it| self.host.clock.now_millis().abs_diff(it.0) < FAILURE_REUSE_MS)
-        {
-            return Err(failed.1.clone());
+        let now = self.host.clock.now_millis();
+        if let Some(cause) = self.failed.load().as_ref().and_then(|it| it.cause_at(now)) {
+            return Err(cause);
         }
         let outcome = self.fetch_all(&mut turn).await;
         drop(turn);
@@ -167,8 +183,16 @@ impl EntraSource {
         if newest.keys.find(kid).is_none()
             && turn.forced.is_none_or(|it| now.abs_diff(it) >= KEY_COOL_DOWN_SECONDS)
         {
+            let now_millis = self.host.clock.now_millis();
+            if let Some(cause) = turn.failed.as_ref().and_then(|it| it.cause_at(now_millis)) {
+                return Err(cause);
+            }
+            let fetched = self.fetch_keys(&newest.metadata).await;
+            turn.failed =
+                fetched.as_ref().err().map(|it| FailedFetch::new(self.host.clock.now_millis(), it));
+            newest = fetched?;
+            // A failed fetch says nothing about the key, so it starts no cool-down.
             turn.forced = Some(now);
-            newest = self.fetch_keys(&newest.metadata).await?;
         }
         newest.keys.find(kid).map(Arc::clone).ok_or(Error::UnknownKey)
     }
@@ -263,9 +287,8 @@ impl EntraSource {
             self.fetch_keys(&metadata).await
         };
         let outcome = asked.await;
-        let failed =
-            outcome.as_ref().err().map(|it| Arc::new((self.host.clock.now_millis(), it.clone())));
-        self.failed.store(failed);
+        let failed = |it| Arc::new(FailedFetch::new(self.host.clock.now_millis(), it));
+        self.failed.store(outcome.as_ref().err().map(failed));
         outcome
     }
 

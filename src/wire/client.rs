@@ -208,6 +208,7 @@ impl HttpProxy {
         format!("{host}:{port}")
     }
 
+    /// The host as in a URL: an IPv6 address is in brackets.
     fn place(&self) -> (&str, u16) {
         let default = if self.address.scheme_str() == Some("https") { 443 } else { 80 };
         (self.address.host().unwrap_or_default(), self.address.port_u16().unwrap_or(default))
@@ -219,7 +220,10 @@ impl HttpProxy {
         let is_refusal =
             cause.contains("tunnel error") && self.address.scheme_str() == Some("http");
         let status = match uri.host().filter(|_| is_refusal) {
-            Some(host) => tokio::time::timeout(CONNECT_TIMEOUT, self.status(host)).await,
+            Some(host) => {
+                let target = format!("{host}:{}", uri.port_u16().unwrap_or(443));
+                tokio::time::timeout(CONNECT_TIMEOUT, self.status(&target)).await
+            }
             None => Ok(None),
         };
         Error::Proxy { proxy: self.name(), status: status.ok().flatten(), cause }
@@ -227,9 +231,11 @@ impl HttpProxy {
 
     /// Returns the status of the proxy's answer to CONNECT (RFC 9110 section 9.3.6), unless it
     /// opens a connection.
-    async fn status(&self, host: &str) -> Option<u16> {
-        let mut stream = tokio::net::TcpStream::connect(self.place()).await.ok()?;
-        let mut head = format!("CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n").into_bytes();
+    async fn status(&self, target: &str) -> Option<u16> {
+        let (host, port) = self.place();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let mut stream = tokio::net::TcpStream::connect((host, port)).await.ok()?;
+        let mut head = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n").into_bytes();
         if let Some(auth) = &self.auth {
             head.extend_from_slice(b"Proxy-Authorization: ");
             head.extend_from_slice(auth.as_bytes());
@@ -414,6 +420,34 @@ mod tests {
         assert_eq!(&ask(&client, "https://login.example.com/").await.unwrap().body()[..], b"inner");
         let error = ask(&client, "https://other.example.com/").await.unwrap_err();
         assert!(error.to_string().contains("certificate"), "{error}");
+    }
+
+    /// The refusal was asked for at port 443 whatever the address, and an IPv6 proxy was not found.
+    #[tokio::test]
+    async fn a_proxy_is_asked_for_the_same_address_again_whichever_way_it_is_written() {
+        for (bound, written) in [("127.0.0.1:0", "127.0.0.1"), ("[::1]:0", "[::1]")] {
+            let listener = TcpListener::bind(bound).await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let asked = tokio::spawn(async move {
+                let mut heads = Vec::new();
+                for _ in 0..2 {
+                    let (mut stream, _) = listener.accept().await.unwrap();
+                    let mut head = vec![0; 4096];
+                    let count = stream.read(&mut head).await.unwrap();
+                    stream.write_all(b"HTTP/1.1 407 No\r\n\r\n").await.unwrap();
+                    heads.push(String::from_utf8_lossy(&head[..count]).into_owned());
+                }
+                heads
+            });
+            let client = client(&[("HTTPS_PROXY", &format!("http://{written}:{port}"))]).unwrap();
+            let error = ask(&client, "https://login.example.com:8443/x").await.unwrap_err();
+            let Error::Proxy { proxy, status, .. } = error else { panic!("{error}") };
+            assert_eq!((proxy, status), (format!("{written}:{port}"), Some(407)));
+            for head in asked.await.unwrap() {
+                assert!(head.starts_with("CONNECT login.example.com:8443 HTTP/1.1\r\n"), "{head}");
+                assert!(head.contains("ost: login.example.com:8443\r\n"), "{head}");
+            }
+        }
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 use super::super::error::ForeignResponse;
 use super::super::oidc::AppRegistration;
+use super::super::registration_keys::RegistrationKeys;
 use super::*;
 
 #[tokio::test]
@@ -51,6 +52,41 @@ async fn a_storm_of_unknown_keys_asks_once_in_a_cool_down() {
     world.clock.shift(11);
     storm().await;
     assert_eq!(control.keys_calls(), 3);
+}
+
+/// An outage while keys were fetched made the next half minute of sign-ins the app owner's problem.
+#[tokio::test]
+async fn a_failed_fetch_of_keys_is_an_outage_and_the_next_one_asks_again() {
+    let world = World::start().await;
+    world.entra.begin(BACK, &SignInHints::default(), VALUES).await.unwrap();
+    let (control, source) = (world.emulator.control(), &world.entra.authority.source);
+    let client_id = Guid::parse(world.emulator.client_id()).unwrap();
+    let own = RegistrationKeys::default();
+    let is_outage = |it: Option<Error>| matches!(it, Some(Error::Status { status: 503, .. }));
+    let down = |down: bool| {
+        control.be_down(down);
+        world.clock.shift(2);
+    };
+    // The tenant's keys.
+    down(true);
+    assert!(is_outage(source.key("x").await.err()) && is_outage(source.key("x").await.err()));
+    down(false);
+    assert_eq!(source.key("x").await.err(), Some(Error::UnknownKey));
+    // The registration's own; the tenant's are not asked for again so soon.
+    let ask = async || own.key(source, client_id, "x").await.err();
+    down(true);
+    assert!(is_outage(ask().await) && is_outage(ask().await));
+    down(false);
+    let before = control.keys_calls();
+    assert_eq!((ask().await, ask().await), (Some(Error::UnknownKey), Some(Error::UnknownKey)));
+    assert_eq!(control.keys_calls(), before + 1);
+    // The same while earlier keys are known, none of which is the token's.
+    world.clock.shift(31);
+    assert_eq!(source.key("x").await.err(), Some(Error::UnknownKey));
+    down(true);
+    assert!(is_outage(ask().await) && is_outage(ask().await));
+    down(false);
+    assert_eq!(ask().await, Some(Error::UnknownKey));
 }
 
 #[tokio::test]
