@@ -183,13 +183,34 @@ fn is_guest(claims: &TokenClaims, tid: Guid) -> bool {
     if tid == Guid::PERSONAL {
         return false;
     }
-    let acct = claims.claim("acct").is_some_and(|it| *it == 1 || it == "1");
-    let marked = claims.text("upn").is_some_and(|upn| {
-        let upn = upn.to_ascii_uppercase();
-        // With `include_externally_authenticated_upn_without_hash`, Entra writes underscores.
-        upn.contains("#EXT#") || upn.contains("_EXT_@")
-    });
-    acct || is_from_elsewhere(claims, tid) || marked
+    guest_marks(claims) == GuestMarks::Guest || is_from_elsewhere(claims, tid)
+}
+
+/// What `acct` and the user principal name say about a guest.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum GuestMarks {
+    /// Both are a member's.
+    Member,
+    /// A guest's.
+    Guest,
+    /// Neither: `acct` is missing or odd, or the name could be a guest's.
+    Unclear,
+}
+
+fn guest_marks(claims: &TokenClaims) -> GuestMarks {
+    let acct = claims.claim("acct");
+    let upn = claims.text("upn").unwrap_or_default().to_ascii_uppercase();
+    // With `include_externally_authenticated_upn_without_hash`, Entra writes underscores.
+    if acct.is_some_and(|it| *it == 1 || it == "1")
+        || upn.contains("#EXT#")
+        || upn.contains("_EXT_@")
+    {
+        GuestMarks::Guest
+    } else if upn.contains("_EXT_") || !acct.is_some_and(|it| *it == 0 || it == "0") {
+        GuestMarks::Unclear
+    } else {
+        GuestMarks::Member
+    }
 }
 
 /// Whether the person authenticated at another identity provider than this tenant.
@@ -201,18 +222,14 @@ fn is_from_elsewhere(claims: &TokenClaims, tid: Guid) -> bool {
 /// Returns the user principal name of a member of the tenant. `acct` is 0 for external members too,
 /// whose home is elsewhere, and an agent's own account has a name that its maker chose.
 fn member_upn(claims: &TokenClaims, tid: Guid) -> Option<Box<str>> {
-    let is_member = claims.claim("acct").is_some_and(|it| *it == 0 || it == "0");
     let is_agent = ["xms_sub_fct", "xms_act_fct"].into_iter().any(|name| {
         let facets = claims.text(name).unwrap_or_default();
         claims.claim(name).is_some_and(|it| !it.is_string())
             || facets.split(' ').any(|it| it == AGENT_IDENTITY || it == AGENT_USER)
     });
     let upn = claims.text("upn").filter(|it| (1..=MAX_TEXT_CLAIM_BYTES).contains(&it.len()))?;
-    let marked = upn.to_ascii_uppercase();
-    let is_external = marked.contains("#EXT#") || marked.contains("_EXT_");
-    let proven = is_member
+    let proven = guest_marks(claims) == GuestMarks::Member
         && !is_agent
-        && !is_external
         && tid != Guid::PERSONAL
         && !is_from_elsewhere(claims, tid);
     proven.then(|| upn.into())
