@@ -37,6 +37,8 @@ struct StoredCookie {
     host: String,
     name: String,
     value: String,
+    /// Whether a story put it there instead of the site.
+    is_planted: bool,
 }
 
 impl TestBrowser {
@@ -239,7 +241,7 @@ impl TestBrowser {
             None => exchange(stream, request).await,
         };
         if ours {
-            is_small(&parts, &cookies);
+            is_small(&parts, &self.cookies_of_the_site(url.host_str().unwrap()));
         }
         self.keeps(url.host_str().unwrap(), &parts.headers);
         remember(&url, &parts.headers);
@@ -273,9 +275,16 @@ impl TestBrowser {
                     host: host.to_owned(),
                     name: name.to_owned(),
                     value: value.to_owned(),
+                    is_planted: false,
                 });
             }
         }
+    }
+
+    /// Returns the cookies that the site itself has set.
+    fn cookies_of_the_site(&self, host: &str) -> Vec<String> {
+        let own = self.jar.iter().filter(|it| it.host == host && !it.is_planted);
+        own.map(|it| format!("{}={}", it.name, it.value)).collect()
     }
 
     /// Returns the value of a cookie for the app's site. Names of Entrada's are written without the
@@ -300,7 +309,7 @@ impl TestBrowser {
     pub fn plants(&mut self, name: &str, value: &str) {
         let (host, name) = (self.home.host_str().unwrap().to_owned(), self.with_port(name));
         self.jar.retain(|it| !(it.host == host && it.name == name));
-        self.jar.push(StoredCookie { host, name, value: value.to_owned() });
+        self.jar.push(StoredCookie { host, name, value: value.to_owned(), is_planted: true });
     }
 
     /// Goes to another program on this host, with the same cookies.
