@@ -17,8 +17,7 @@ const MIN_CODE_BYTES: usize = 4;
 impl CompanyCode {
     /// Parses a typed code; case and what `typed` folds are ignored.
     pub fn parse(text: &str) -> Option<Self> {
-        let folded = typed::fold(text)?;
-        let text = folded.trim_end_matches(['.', '!']);
+        let text = typed::fold(text)?;
         let plain = text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-')
             && !text.starts_with('-')
             && !text.ends_with('-');
@@ -85,6 +84,15 @@ mod tests {
         ] {
             assert_eq!(CompanyCode::parse(text), None, "{text}");
         }
+    }
+
+    /// Stored codes need no migration, whatever is folded.
+    #[test]
+    fn the_stored_form_of_a_code_is_folded() {
+        proptest::proptest!(|(text in "[a-z0-9][a-z0-9-]{2,30}[a-z0-9]")| {
+            let code = CompanyCode::parse(&text).unwrap();
+            proptest::prop_assert_eq!(code.as_str(), text);
+        });
     }
 
     #[test]

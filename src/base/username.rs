@@ -24,14 +24,24 @@ const ALLOWED_SIGNS: &str = "._-+@'#!^~";
 const LOOKALIKE_LETTERS: [char; 4] = ['ı', 'ĸ', 'ŀ', 'ŉ'];
 
 impl Username {
-    /// Parses a typed username; case and what `typed` folds are ignored. The canonical form of a
-    /// name that was valid before is unchanged, so stored names need no migration.
+    /// Parses a typed username; case and what `typed` folds are ignored.
     pub fn parse(text: &str) -> Option<Self> {
         let folded: String =
             typed::fold(text)?.chars().flat_map(char::to_lowercase).nfkc().collect();
+        Self::of_stored(&folded)
+    }
+
+    /// Reads a stored username as it is. One of an earlier version that would collide with another
+    /// is left in its earlier form, which may end with punctuation.
+    pub fn of_stored(folded: &str) -> Option<Self> {
         let fits = (1..=MAX_USERNAME_BYTES).contains(&folded.len()) && folded.chars().all(is_plain);
         let begins = folded.chars().next().is_some_and(char::is_alphanumeric);
         (fits && begins).then(|| Self(folded.into()))
+    }
+
+    /// Reads the username of an existing person: as it is, if it can be stored like that.
+    pub fn of_existing(text: &str) -> Option<Self> {
+        Self::of_stored(text).or_else(|| Self::parse(text))
     }
 
     /// The username in its canonical form.
@@ -95,9 +105,10 @@ mod tests {
             ("ma\u{ad}ya", "maya"),
             ("\u{feff}Maya,", "maya"),
             ("Anna–Maria@contoso.example", "anna-maria@contoso.example"),
-            // These can end a name.
-            ("maya.", "maya."),
-            ("maya!", "maya!"),
+            ("maya.", "maya"),
+            ("maya!", "maya"),
+            ("Maya@Contoso.Example.", "maya@contoso.example"),
+            ("maya＠contoso.example", "maya@contoso.example"),
         ] {
             assert_eq!(Username::parse(typed).unwrap().as_str(), folded, "{typed}");
         }
@@ -145,6 +156,16 @@ mod tests {
                 proptest::prop_assert_eq!(Username::parse(once.as_str()), Some(once));
             }
         });
+    }
+
+    #[test]
+    fn a_stored_name_is_read_as_it_is() {
+        for text in ["maya", "maya.", "maya!", "maya@contoso.example."] {
+            assert_eq!(Username::of_stored(text).unwrap().as_str(), text);
+        }
+        for text in ["Maya", "ma ya", "", "m\u{430}ya", "ｍaya"] {
+            assert_eq!(Username::of_stored(text), None, "{text}");
+        }
     }
 
     #[test]

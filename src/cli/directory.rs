@@ -2,7 +2,7 @@
 
 use super::check::{environment, name, read_quietly};
 use super::run::runtime;
-use super::terminal::{CommandError, print_line};
+use super::terminal::{CommandError, print_line, print_to_stderr};
 use crate::base::calendar;
 use crate::base::certificate::BadCertificate;
 use crate::base::client_secret::BadClientSecret;
@@ -61,6 +61,9 @@ pub(super) fn open<T>(
     runtime()?.block_on(async {
         let directory =
             Directory::open(&wanted, &keyring, Clock::system(), random).await.map_err(failure)?;
+        for it in directory.unfolded_forms() {
+            print_to_stderr(&format!("warning: {it}"));
+        }
         let outcome = work(&directory).await;
         directory.close().await;
         outcome
@@ -162,12 +165,18 @@ pub(super) fn code(text: &str) -> Result<CompanyCode, String> {
         .ok_or_else(|| "write 4 to 32 of a-z, 0-9 and inner hyphens, like contoso".to_owned())
 }
 
-/// A username that was typed.
+/// A new username that was typed.
 pub(super) fn username(text: &str) -> Result<Username, String> {
-    Username::parse(text).ok_or_else(|| {
-        "write Latin letters, digits and any of . _ - + @ ' # ! ^ ~, like maya@contoso.com"
-            .to_owned()
-    })
+    Username::parse(text).ok_or_else(not_a_username)
+}
+
+/// The username of an existing person. One that an earlier version stored is found as it is.
+pub(super) fn existing_username(text: &str) -> Result<Username, String> {
+    Username::of_existing(text).ok_or_else(not_a_username)
+}
+
+fn not_a_username() -> String {
+    "write Latin letters, digits and any of . _ - + @ ' # ! ^ ~, like maya@contoso.com".to_owned()
 }
 
 /// An ID that was typed.

@@ -9,6 +9,7 @@ use super::table::{lines, or_dash, time};
 use super::terminal::{CommandError, print_to_stderr};
 use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
+use crate::base::typed;
 use crate::base::username::Username;
 use crate::directory::advice::AdviceOccasion;
 use crate::directory::change::{NewPerson, PersonChange};
@@ -84,7 +85,7 @@ pub(super) struct ListPeopleArgs {
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
     /// Only usernames after this one.
-    #[arg(long, value_parser = directory::username)]
+    #[arg(long, value_parser = directory::existing_username)]
     after: Option<Username>,
     #[command(flatten)]
     common: CommonArgs,
@@ -93,7 +94,7 @@ pub(super) struct ListPeopleArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct PersonArgs {
     /// The person's username.
-    #[arg(value_parser = directory::username)]
+    #[arg(value_parser = directory::existing_username)]
     username: Username,
     #[command(flatten)]
     common: CommonArgs,
@@ -102,7 +103,7 @@ pub(super) struct PersonArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct SetPersonArgs {
     /// The person's username.
-    #[arg(value_parser = directory::username)]
+    #[arg(value_parser = directory::existing_username)]
     username: Username,
     /// New username.
     #[arg(long = "username", value_name = "USERNAME", value_parser = directory::username)]
@@ -225,7 +226,7 @@ fn address(text: &str) -> Result<String, String> {
     let fits = text.split_once('@').is_some_and(|it| !it.0.is_empty() && !it.1.is_empty())
         && !text.contains(|it: char| it.is_control() || it.is_whitespace());
     if fits {
-        Ok(text.to_lowercase())
+        Ok(typed::stored_address(text))
     } else {
         Err("write an address like maya@contoso.com".to_owned())
     }

@@ -53,10 +53,10 @@ pub(super) struct ApproveArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct MergeArgs {
     /// The person who stays, with username and role.
-    #[arg(value_parser = directory::username)]
+    #[arg(value_parser = directory::existing_username)]
     username: Username,
     /// The same person under another username, who is deleted; the account moves to the first.
-    #[arg(value_parser = directory::username)]
+    #[arg(value_parser = directory::existing_username)]
     other: Username,
     #[command(flatten)]
     common: CommonArgs,
@@ -65,7 +65,7 @@ pub(super) struct MergeArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct DeletePersonArgs {
     /// The person's username.
-    #[arg(value_parser = directory::username)]
+    #[arg(value_parser = directory::existing_username)]
     username: Username,
     #[command(flatten)]
     common: CommonArgs,

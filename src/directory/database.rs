@@ -21,7 +21,7 @@ use std::time::Duration;
 /// Maximum time that a statement waits for a lock, and a caller for a connection.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(15);
 
-const MIGRATIONS: [(i64, &str, &str); 10] = [
+const MIGRATIONS: [(i64, &str, &str); 11] = [
     (1, "directory", include_str!("migrations/0001_directory.sql")),
     (3, "setup", include_str!("migrations/0003_setup.sql")),
     (4, "keep", include_str!("migrations/0004_keep.sql")),
@@ -32,6 +32,7 @@ const MIGRATIONS: [(i64, &str, &str); 10] = [
     (10, "first admin", include_str!("migrations/0010_first_admin.sql")),
     (11, "erased names", include_str!("migrations/0011_erased_names.sql")),
     (12, "domains", include_str!("migrations/0012_domains.sql")),
+    (13, "stored forms", include_str!("migrations/0013_stored_forms.sql")),
 ];
 
 /// An open database; clones share its connections.

@@ -66,9 +66,9 @@ fn of_row(row: &DatabaseRow) -> Result<HistoryEntry, Error> {
         id: guid("id", &row.text("id")?)?,
         at: row.number("at")?,
         by: row.text("actor")?,
-        by_username: row.maybe_text("by_username")?.as_deref().and_then(Username::parse),
+        by_username: row.maybe_text("by_username")?.as_deref().and_then(Username::of_stored),
         person: row.maybe_text("person")?.map(|it| guid("person", &it)).transpose()?,
-        username: row.maybe_text("username")?.as_deref().and_then(Username::parse),
+        username: row.maybe_text("username")?.as_deref().and_then(Username::of_stored),
         what: row.text("what")?,
     })
 }

@@ -13,6 +13,7 @@ use super::person::{Person, SELECT_PERSON, of_row};
 use super::store::Directory;
 use crate::base::guid::Guid;
 use crate::base::identity::Identity;
+use crate::base::typed;
 use crate::base::username::{Username, domain_of};
 
 /// Maximum number of people that one address of an account may find.
@@ -143,7 +144,8 @@ impl Directory {
         ];
         for (address, by) in addresses {
             let Some(address) = address else { continue };
-            if !self.may_own_address(changes, &address.to_lowercase(), organization).await? {
+            if !self.may_own_address(changes, &typed::stored_address(address), organization).await?
+            {
                 continue;
             }
             for text in spellings(address) {
@@ -286,7 +288,7 @@ impl Directory {
 
 /// Returns the forms in which an address can be stored: as a username, and as an e-mail.
 fn spellings(address: &str) -> Vec<String> {
-    let mut all = vec![address.to_lowercase()];
+    let mut all = vec![typed::stored_address(address)];
     all.extend(Username::parse(address).map(|it| it.to_string()));
     all.dedup();
     all

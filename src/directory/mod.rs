@@ -24,6 +24,7 @@ mod refresh;
 mod renewal;
 mod rotation;
 mod store;
+mod stored_forms;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -49,9 +50,11 @@ pub(crate) mod people_csv;
 pub mod person;
 pub mod recent;
 pub(crate) mod refresh_lease;
+pub(crate) mod status;
 pub(crate) mod transfer;
 pub(crate) mod trial;
 mod undo_approval;
+pub mod unfolded_form;
 pub(crate) mod watch;
 
 pub use error::Error;

@@ -8,6 +8,7 @@ use super::person::{Person, PersonStatus, SELECT_PERSON, of_row};
 use super::store::Directory;
 use crate::base::company_code::CompanyCode;
 use crate::base::guid::Guid;
+use crate::base::typed;
 use crate::base::username::{Username, domain_of};
 use std::collections::HashMap;
 
@@ -28,11 +29,22 @@ pub struct PeopleQuery {
 }
 
 impl Directory {
-    /// Returns the person with a username.
+    /// Returns the person with a username. A name that stays in an earlier form is found as it is
+    /// stored, and everyone else as a typed name is.
     ///
     /// # Errors
     /// The database cannot be read.
     pub async fn person(&self, username: &Username) -> Result<Option<Person>, Error> {
+        if let Some(person) = self.person_exactly(username).await? {
+            return Ok(Some(person));
+        }
+        match Username::parse(username.as_str()).filter(|it| it != username) {
+            Some(folded) => self.person_exactly(&folded).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn person_exactly(&self, username: &Username) -> Result<Option<Person>, Error> {
         let sql = format!("{SELECT_PERSON} WHERE p.username = $1");
         self.database
             .row(sqlx::AssertSqlSafe(sql), vec![username.as_str().into()])
@@ -147,7 +159,7 @@ impl Directory {
         if let Some(role) = &new.role {
             self.role(role)?;
         }
-        let email = new.email.as_deref().map(str::to_lowercase);
+        let email = new.email.as_deref().map(typed::stored_address);
         let mut changes = self.database.begin_transaction().await?;
         self.check_name(&mut changes, organization.id, &new.username, email.as_deref()).await?;
         let id = self.new_id();
@@ -187,7 +199,7 @@ impl Directory {
         if description.is_empty() {
             return Ok(before);
         }
-        let email = change.email.as_deref().map(str::to_lowercase);
+        let email = change.email.as_deref().map(typed::stored_address);
         let after = change.username.clone().unwrap_or_else(|| before.username.clone());
         let mut changes = self.database.begin_transaction().await?;
         self.check_name(&mut changes, before.organization, &after, email.as_deref()).await?;
@@ -265,23 +277,31 @@ impl Directory {
         username: &Username,
         email: Option<&str>,
     ) -> Result<(), Error> {
-        let own = organization.to_string();
-        for domain in username.domain().into_iter().chain(email.and_then(domain_of)) {
-            let owner = changes
-                .row(
-                    "SELECT organization FROM organization_domain WHERE domain = $1",
-                    vec![domain.into()],
-                )
-                .await?;
-            if owner.map(|it| it.text("organization")).transpose()?.is_some_and(|it| it != own) {
-                return Err(Error::DomainElsewhere(domain.to_owned()));
-            }
+        for address in std::iter::once(username.as_str()).chain(email) {
+            self.check_address(changes, organization, address).await?;
         }
         let sql =
             "SELECT code FROM organization_code WHERE code = $1 AND (ends IS NULL OR ends > $2)";
         let is_code =
             changes.row(sql, vec![username.as_str().into(), self.clock.now().into()]).await?;
         if is_code.is_some() { Err(Error::UsernameIsCode(username.clone())) } else { Ok(()) }
+    }
+
+    /// Checks that an address is not at a domain of another organization.
+    pub(super) async fn check_address(
+        &self,
+        changes: &mut Transaction,
+        organization: Guid,
+        address: &str,
+    ) -> Result<(), Error> {
+        let Some(domain) = domain_of(address) else { return Ok(()) };
+        let sql = "SELECT organization FROM organization_domain WHERE domain = $1";
+        let owner = changes.row(sql, vec![domain.into()]).await?;
+        let owner = owner.map(|it| it.text("organization")).transpose()?;
+        if owner.is_some_and(|it| it != organization.to_string()) {
+            return Err(Error::DomainElsewhere(domain.to_owned()));
+        }
+        Ok(())
     }
 
     /// Returns the columns of a manually added person, in the order of `INSERT`.
@@ -297,7 +317,7 @@ impl Directory {
             organization.id.to_string().into(),
             new.username.as_str().into(),
             new.name.clone().into(),
-            new.email.as_deref().map(str::to_lowercase).into(),
+            new.email.as_deref().map(typed::stored_address).into(),
             new.role.clone().unwrap_or_else(|| organization.default_role.clone()).into(),
             source.into(),
             SqlValue::Text(None),

@@ -114,7 +114,7 @@ pub(super) fn of_row(row: &DatabaseRow) -> Result<Person, Error> {
         id: guid("id", &row.text("id")?)?,
         organization: guid("organization", &row.text("organization")?)?,
         code: CompanyCode::parse(&row.text("code")?).ok_or_else(|| unknown("code"))?,
-        username: Username::parse(&row.text("username")?).ok_or_else(|| unknown("username"))?,
+        username: Username::of_stored(&row.text("username")?).ok_or_else(|| unknown("username"))?,
         name: row.maybe_text("name")?,
         email: row.maybe_text("email")?,
         role: row.text("role")?,

@@ -148,7 +148,7 @@ fn of_row(row: &DatabaseRow) -> Result<RecentSignIn, Error> {
             refused: row.maybe_text("reason")?,
             reference: row.text("reference")?,
         },
-        username: row.maybe_text("username")?.as_deref().and_then(Username::parse),
+        username: row.maybe_text("username")?.as_deref().and_then(Username::of_stored),
     })
 }
 

@@ -4,6 +4,7 @@ use super::client_sign_in::ClientSignInKeys;
 use super::database::{Database, Transaction};
 use super::error::Error;
 use super::file;
+use super::unfolded_form::UnfoldedForm;
 use crate::base::clock::Clock;
 use crate::base::credential::ClientCredential;
 use crate::base::guid::Guid;
@@ -30,6 +31,8 @@ pub struct Directory {
     pub(super) of_file: Arc<HashMap<Guid, ClientCredential>>,
     pub(super) clock: Clock,
     pub(super) random: RandomSource,
+    /// Names that stay in an earlier form.
+    pub(super) unfolded: Arc<[UnfoldedForm]>,
     /// Counter in the IDs of rows that are read in the order in which they were written.
     written: Arc<AtomicU16>,
     /// Counter for tasks that run occasionally.
@@ -37,8 +40,8 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Opens the database, migrates its tables, and takes over the organizations from the
-    /// configuration.
+    /// Opens the database, migrates its tables and stored forms, and takes over the organizations
+    /// from the configuration.
     ///
     /// # Errors
     /// Why the database cannot be used, or which organization of the configuration is invalid.
@@ -52,7 +55,7 @@ impl Directory {
         let now = clock.now();
         let of_file = file::take_over(&database, &config.organizations, now, &random).await?;
         let envelope = Arc::new(Envelope::new(keyring, SEAL_PURPOSE, &random));
-        Ok(Self {
+        let mut directory = Self {
             database,
             config: Arc::new(config.clone()),
             envelope,
@@ -60,9 +63,12 @@ impl Directory {
             of_file: Arc::new(of_file),
             clock,
             random,
+            unfolded: Arc::default(),
             written: Arc::default(),
             turns: Arc::default(),
-        })
+        };
+        directory.unfolded = directory.fold_stored_forms().await?.into();
+        Ok(directory)
     }
 
     /// Returns the same directory with other secrets for sealing, for a reload that changes only

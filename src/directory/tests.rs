@@ -23,6 +23,7 @@ mod request_lists;
 mod rotation;
 mod setting_up;
 mod undoing;
+mod stored_forms;
 mod watching;
 
 use super::change::{NewOrganization, NewPerson, PersonChange};

@@ -10,6 +10,7 @@ use super::people::{INSERT, MAX_CHANGED_COLUMNS, PeopleQuery};
 use super::people_csv::{CsvColumns, ImportError, csv_head, csv_lines, short, unguarded};
 use super::store::Directory;
 use crate::base::guid::Guid;
+use crate::base::typed;
 use crate::base::username::{Username, domain_of};
 use csv::StringRecord;
 use std::collections::{HashMap, HashSet};
@@ -133,7 +134,7 @@ impl Directory {
         };
         let (name, email) = (
             text("name", cell(columns.name))?,
-            text("email", cell(columns.email))?.map(|it| it.to_lowercase()),
+            text("email", cell(columns.email))?.map(|it| typed::stored_address(&it)),
         );
         if email.as_deref().is_some_and(|it| domain_of(it).is_none()) {
             return Err("the email has no \"@\"".to_owned());

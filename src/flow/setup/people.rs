@@ -45,7 +45,7 @@ async fn all(
     let searched: String = query_value(inbound, "q")
         .map(|it| it.trim().chars().take(MAX_SEARCH_CHARS).collect())
         .unwrap_or_default();
-    let after = query_value(inbound, "after").and_then(|it| Username::parse(&it));
+    let after = query_value(inbound, "after").and_then(|it| Username::of_existing(&it));
     let begins = Some(searched.clone()).filter(|it| !it.is_empty());
     let wanted = PeopleQuery {
         organization: Some(visit.organization().id),

@@ -3,6 +3,7 @@
 use super::read::{csv, json, limit, parsed, query, some};
 use super::refused::ApiError;
 use crate::base::guid::Guid;
+use crate::base::typed;
 use crate::base::username::Username;
 use crate::directory::admin::{AdminScope, PersonAction};
 use crate::directory::advice::AdviceOccasion;
@@ -72,7 +73,7 @@ pub(super) async fn list(
     let asked = PeopleQuery {
         organization: organization.map(|it| it.id),
         prefix: search,
-        after: parsed("after", USERNAME_HINT, after.as_deref(), Username::parse)?,
+        after: parsed("after", USERNAME_HINT, after.as_deref(), Username::of_existing)?,
         limit: limit(number.as_deref())?,
     };
     let people = directory.people(&asked).await?;
@@ -88,7 +89,7 @@ pub(super) async fn list(
 
 /// Returns the person with a username.
 pub(super) async fn found(directory: &Directory, username: &str) -> Result<Person, ApiError> {
-    let username = username_of(username)?;
+    let username = existing_username(username)?;
     Ok(directory.person(&username).await?.ok_or(Error::NoPerson(username))?)
 }
 
@@ -129,7 +130,7 @@ pub(super) async fn change(
     parts: &Parts,
     body: Incoming,
 ) -> Result<Value, ApiError> {
-    let username = username_of(username)?;
+    let username = existing_username(username)?;
     let it: ChangePerson = json(parts, body).await?;
     if it.role_by_entra && it.role.is_some() {
         return Err(ApiError::Field("role_by_entra", "send either a role or role_by_entra"));
@@ -211,6 +212,11 @@ pub(super) fn export(directory: Directory, organization: Option<Guid>) -> Respon
     out
 }
 
+/// Reads the username of an existing person.
+fn existing_username(text: &str) -> Result<Username, ApiError> {
+    Username::of_existing(text).ok_or(ApiError::Field("username", USERNAME_HINT))
+}
+
 fn username_of(text: &str) -> Result<Username, ApiError> {
     Username::parse(text).ok_or(ApiError::Field("username", USERNAME_HINT))
 }
@@ -219,6 +225,6 @@ fn address(text: Option<String>) -> Result<Option<String>, ApiError> {
     parsed("email", "must be an address like maya@contoso.com", text.as_deref(), |address| {
         let fits = address.split_once('@').is_some_and(|it| !it.0.is_empty() && !it.1.is_empty())
             && !address.contains(char::is_whitespace);
-        fits.then(|| address.to_lowercase())
+        fits.then(|| typed::stored_address(address))
     })
 }
