@@ -358,8 +358,8 @@ mod tests {
         };
         let answer = CallbackAnswer::Code("the-code");
         let turn = all.turn("the-browser", "the-state", answer);
-        let made = turn.outcome(make).await;
-        let again = turn.outcome(make).await;
+        let made = turn.outcome(&make).await;
+        let again = turn.outcome(&make).await;
         let printed = format!("{all:?} {turn:?} {answer:?} {made:?} {again:?} {:?}", turn.slot);
         for secret in ["the-page", "the-cookie", "the-code", "the-browser", "the-state"] {
             assert!(!printed.contains(secret), "{secret} in {printed}");

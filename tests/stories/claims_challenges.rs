@@ -28,6 +28,14 @@ fn asked(page: &BrowserPage) -> Vec<Option<String>> {
         .collect()
 }
 
+/// The person whom each visit of Entra on the way to a page was for.
+fn hinted(page: &BrowserPage) -> Vec<Option<String>> {
+    let visits = page.way.iter().filter(|it| it.path().ends_with("/authorize"));
+    visits
+        .map(|it| it.query_pairs().find(|it| it.0 == "login_hint").map(|it| it.1.into_owned()))
+        .collect()
+}
+
 fn with_claims(claims: &str) -> String {
     format!("Bearer error=\"insufficient_claims\", claims=\"{}\"", STANDARD.encode(claims))
 }
@@ -70,11 +78,44 @@ async fn entra_that_is_never_satisfied_ends_on_a_page_and_not_in_a_loop() {
     assert!(page.body.contains("AADSTS50076") && page.body.contains("Try again"), "{}", page.body);
     let line = world.logged().await;
     assert!(line.contains(r#""aadsts":50076"#), "{line}");
-    // Trying again asks for the same proof, and this time it is enough.
+    // Trying again asks for the same proof, and this time it is enough. Entra knows for whom.
     world.emulator.control().refuse_next_token(challenge(50_076));
     let page = maya.visits("/oauth2/start?rd=%2Fx&login_hint=maya%40contoso.example").await;
     assert_eq!(asked(&page), [None, Some(POLICY.to_owned())]);
-    assert_eq!(maya.signs_in_as(MAYA).await.path_and_query(), "/x");
+    assert_eq!(hinted(&page), [Some(MAYA.to_owned()), Some(MAYA.to_owned())]);
+    assert_eq!(page.path_and_query(), "/x");
+}
+
+/// What makes an address and a head long at once: nginx reads heads of 4 KiB, and the browser of the
+/// stories checks each.
+#[tokio::test]
+async fn what_nginx_is_answered_stays_small_whatever_is_required() {
+    let server = "trusted_proxies = [\"127.0.0.1\"]".to_owned();
+    let world = World::with(WorldPlan { server, ..WorldPlan::default() }).await;
+    let mut maya = world.signed_in(MAYA).await;
+    let long = format!(r#"{{"access_token":{{"x":"{}"}}}}"#, "x".repeat(2000));
+    let refused = InjectedRefusal { claims: Some(long.clone()), ..challenge(50_076) };
+    world.emulator.control().refuse_next_token(refused);
+    world.later(120);
+    assert_eq!(maya.asks("POST", "/oauth2/session/refresh", SCRIPT).await.status, 401);
+    let target = format!("/x?q={}", "%20".repeat(600));
+    let asks = |says: &[(&'static str, &'static str)]| {
+        let mut all: Vec<(&str, &str)> = says.to_vec();
+        all.extend([("x-original-method", "GET"), ("x-original-uri", target.as_str())]);
+        all
+    };
+    let page = maya.asks("GET", "/oauth2/auth/nginx", &asks(NAVIGATION)).await;
+    assert_eq!((page.status, page.header("www-authenticate")), (401, "Entrada realm=\"app\""));
+    let start = page.header("location").to_owned();
+    assert!(start.contains("/oauth2/start?rd="), "{start}");
+    // A program is told what is required, and is not redirected.
+    let page = maya.asks("GET", "/oauth2/auth/nginx", &asks(SCRIPT)).await;
+    let told = (page.status, page.header("location"), page.header("www-authenticate").to_owned());
+    assert_eq!(told, (401, "", with_claims(&long)));
+    // The sign-in asks for it by itself.
+    let page = maya.opens(&start.parse().unwrap()).await;
+    assert_eq!((page.status, asked(&page)), (200, vec![Some(long)]), "{}", page.body);
+    assert_eq!(page.path_and_query(), target);
 }
 
 #[tokio::test]

@@ -60,6 +60,26 @@ async fn a_frame_links_to_the_sign_in_in_a_new_tab() {
     }
 }
 
+/// Where a rule says `signed_out = "401"`, and after a form, the frame stayed empty: the page of a
+/// refusal cannot be framed.
+#[tokio::test]
+async fn a_frame_has_the_link_also_where_nothing_redirects() {
+    let world = World::start().await;
+    let mut stranger = world.browser();
+    for (method, target) in [("GET", "/api/x"), ("POST", "/board"), ("POST", "/api/x")] {
+        let page = stranger.asks(method, target, &framed("iframe")).await;
+        let what = format!("{method} {target}: {}", page.body);
+        assert_eq!((page.status, page.header("set-cookie")), (401, ""), "{what}");
+        assert_eq!(page.header("www-authenticate"), "Entrada realm=\"app\"", "{what}");
+        assert!(page.body.contains("target=\"_blank\" rel=\"noopener\""), "{what}");
+        assert!(!page.header("content-security-policy").contains("frame-ancestors"), "{what}");
+        assert!(!page.headers.contains_key("x-frame-options"), "{what}");
+        // Outside of a frame, the answer is what the rule says.
+        let page = stranger.asks("GET", "/api/x", NAVIGATION).await;
+        assert_eq!((page.status, page.header("x-frame-options")), (401, "DENY"));
+    }
+}
+
 #[tokio::test]
 async fn what_is_no_page_in_a_frame_is_answered_as_ever() {
     let world = World::start().await;

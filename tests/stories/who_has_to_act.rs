@@ -1,7 +1,7 @@
 //! "It passes" is told only for what is known to pass; for everything else, the cause and who has to act are named alike on pages,
 //! in `/readyz` and in the log.
 
-use crate::world::browser::{BrowserPage, SCRIPT};
+use crate::world::browser::{BrowserPage, NAVIGATION, SCRIPT};
 use crate::world::company::company;
 use crate::world::samples::{CONTOSO, MAYA};
 use crate::world::{CapturedEvents, World, WorldPlan, raw};
@@ -266,4 +266,22 @@ async fn so_is_one_that_the_directory_or_a_rule_refuses() {
     world.emulator.control().wrong(TokenDefect::NoContext);
     let page = maya.signs_in_as(MAYA).await;
     is_recorded(&world, &page, 0, "admin", "context_missing").await;
+}
+
+/// A callback with another code, after its sign-in had ended, was refused without a trace.
+#[tokio::test]
+async fn so_is_one_that_cannot_begin_again_after_a_sign_in_that_has_ended() {
+    let world = World::start().await;
+    let mut maya = world.browser();
+    let shown = maya.visits("/x").await;
+    let callback = maya.stops_at_the_callback(MAYA, shown).await;
+    assert_eq!(maya.opens(&callback).await.path_and_query(), "/x");
+    let config = world.changed(&world.emulator.authority(), "http://127.0.0.1:1");
+    world.service.reload(&config).await.unwrap();
+    maya.plants("entrada", "nobody's");
+    let state = callback.query_pairs().find(|it| it.0 == "state").unwrap().1.into_owned();
+    let target = format!("/oauth2/callback?code=another&state={state}");
+    let page = maya.asks("GET", &target, NAVIGATION).await;
+    assert_eq!(page.status, 503, "{}", page.body);
+    is_recorded(&world, &page, 0, "app-owner", "no_answer").await;
 }

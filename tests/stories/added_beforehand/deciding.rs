@@ -3,6 +3,7 @@
 use super::*;
 use crate::world::browser::{FORM, NAVIGATION};
 use crate::world::samples::INES;
+use entrada::emulator::InjectedRefusal;
 
 #[tokio::test]
 async fn an_admin_approves_on_the_page_soon_after_signing_in_and_nobody_else_does() {
@@ -122,4 +123,25 @@ async fn a_merge_on_the_page_shows_the_account_and_is_of_the_two_people_as_shown
 /// The fields of a form.
 fn fields(form: &str) -> Vec<(&str, &str)> {
     form.split('&').filter_map(|it| it.split_once('=')).collect()
+}
+
+/// In the second round, what was typed was forgotten: another person was created.
+#[tokio::test]
+async fn what_was_typed_counts_also_when_entra_asks_for_another_proof() {
+    let world = AddedWorld::start().await;
+    world.adds("tom-b", "contoso", "worker").await;
+    world.emulator.control().refuse_next_token(InjectedRefusal {
+        error: "interaction_required".to_owned(),
+        code: 50_076,
+        suberror: None,
+        claims: Some(r#"{"access_token":{"polids":{"essential":true,"values":["p1"]}}}"#.into()),
+    });
+    let mut browser = world.browser();
+    let page = world.comes(&mut browser, "tom-b", TOM).await;
+    assert!(page.is_the_sign_in_at_entra(), "{} {}", page.status, page.body);
+    let page = browser.signs_in_as(TOM).await;
+    assert_eq!((page.status, browser.cookie("entrada")), (403, None), "{}", page.body);
+    assert!(page.body.contains("needs to confirm your account"), "{}", page.body);
+    let [request] = &world.requests().await[..] else { panic!() };
+    assert_eq!(request.typed.as_deref(), Some("tom-b"));
 }

@@ -2,6 +2,7 @@
 
 mod access_tokens;
 mod attacks;
+mod claims_challenge;
 mod flood;
 mod refresh;
 mod scopes;
@@ -71,21 +72,8 @@ impl NativeWorld {
 
     /// The same, of a client that asks for more or less.
     async fn code_for(&self, client: &str, person: &str, more: &[(&str, &str)]) -> String {
-        let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, VERIFIER.as_bytes()));
-        let asked = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs([
-                ("client_id", client),
-                ("redirect_uri", HOME),
-                ("response_type", "code"),
-                ("code_challenge", &challenge),
-            ])
-            .extend_pairs([("code_challenge_method", "S256"), ("organization", "contoso")])
-            .extend_pairs(more)
-            .finish();
         let mut browser = self.world.browser();
-        let shown = browser
-            .fills(&format!("/oauth2/native/authorize?{asked}"), &[("choice", "continue")])
-            .await;
+        let shown = browser.fills(&authorize_path(client, more), &[("choice", "continue")]).await;
         assert!(shown.is_the_sign_in_at_entra(), "{} {}", shown.status, shown.body);
         let callback = browser.stops_at_the_callback(person, shown).await;
         let page = browser.asks("GET", callback.as_str(), NAVIGATION).await;
@@ -130,6 +118,22 @@ fn plan(native: &str) -> WorldPlan {
         more: format!("{organization}{rules}"),
         ..WorldPlan::of_directory("").with_native(&native).sending(&["x-forwarded"])
     }
+}
+
+/// Where a client sends a browser to sign in.
+fn authorize_path(client: &str, more: &[(&str, &str)]) -> String {
+    let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, VERIFIER.as_bytes()));
+    let asked = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([
+            ("client_id", client),
+            ("redirect_uri", HOME),
+            ("response_type", "code"),
+            ("code_challenge", &challenge),
+        ])
+        .extend_pairs([("code_challenge_method", "S256"), ("organization", "contoso")])
+        .extend_pairs(more)
+        .finish();
+    format!("/oauth2/native/authorize?{asked}")
 }
 
 fn redeeming<'a>(

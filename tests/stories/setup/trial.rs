@@ -3,6 +3,7 @@
 use super::*;
 use crate::world::browser::{FORM, NAVIGATION};
 use crate::world::samples::{CONTOSO, FELIX, FRIDA, MAYA};
+use entrada::emulator::InjectedRefusal;
 
 #[tokio::test]
 async fn an_admin_enters_tests_and_turns_on_and_the_first_worker_comes_in() {
@@ -225,4 +226,63 @@ async fn an_admins_own_session_goes_on_beside_a_test_of_another_account() {
     // A test that another page began does not count.
     let page = frida.posts("/oauth2/setup/trial", FORM, "x=1&x=2").await;
     assert_eq!(page.status, 400);
+}
+
+/// A policy, as Entra names it in a challenge.
+const POLICY: &str = r#"{"access_token":{"polids":{"essential":true,"values":["p1"]}}}"#;
+
+fn needs_another_proof(world: &World) {
+    world.emulator.control().refuse_next_token(InjectedRefusal {
+        error: "interaction_required".to_owned(),
+        code: 50_076,
+        suberror: Some("basic_action".to_owned()),
+        claims: Some(POLICY.to_owned()),
+    });
+}
+
+/// The claims and the login hint of each visit of Entra on the way to a page.
+fn visits_of_entra(page: &BrowserPage) -> Vec<(Option<String>, Option<String>)> {
+    let visits = page.way.iter().filter(|it| it.path().ends_with("/authorize"));
+    let value = |it: &url::Url, name: &str| {
+        it.query_pairs().find(|it| it.0 == name).map(|it| it.1.into_owned())
+    };
+    visits.map(|it| (value(it, "claims"), value(it, "login_hint"))).collect()
+}
+
+#[tokio::test]
+async fn a_test_that_needs_another_proof_goes_to_microsoft_with_it_once() {
+    let world = SetUpWorld::start().await;
+    let mut admin = world.invited("contoso").await;
+    enters(&mut admin, CONTOSO, CLIENT_ID, CLIENT_SECRET).await;
+    needs_another_proof(&world);
+    let page = tests_as(&mut admin, MAYA).await;
+    assert_eq!(visits_of_entra(&page), [(Some(POLICY.to_owned()), None)], "{}", page.body);
+    let page = admin.signs_in_as(MAYA).await;
+    assert!(page.status == 200 && page.body.contains("The sign-in works"), "{}", page.body);
+    // Entra that is never satisfied ends on the page of the result.
+    needs_another_proof(&world);
+    needs_another_proof(&world);
+    assert_eq!(visits_of_entra(&tests_as(&mut admin, MAYA).await).len(), 1);
+    let page = admin.signs_in_as(MAYA).await;
+    assert_eq!((page.status, visits_of_entra(&page).len()), (200, 0));
+    assert!(page.body.contains("AADSTS50076"), "{}", page.body);
+    let log = world.logged().await;
+    let lines = log.lines().filter(|it| it.contains("sign_in_refused"));
+    assert_eq!(lines.count(), 1, "{log}");
+    assert!(!is_signed_in(&mut admin).await);
+}
+
+/// The second round was for the admin's own account, whichever one was tested.
+#[tokio::test]
+async fn a_test_of_another_account_that_needs_another_proof_is_not_for_the_admins_own() {
+    let world = SetUpWorld::start().await;
+    world.knows(FRIDA, "fabrikam", "admin").await;
+    let mut frida = world.signed_in("fabrikam", FRIDA).await;
+    let before = frida.cookie("entrada");
+    needs_another_proof(&world);
+    let page = tests_as(&mut frida, FELIX).await;
+    assert_eq!(visits_of_entra(&page), [(Some(POLICY.to_owned()), None)], "{}", page.body);
+    let page = frida.signs_in_as(FELIX).await;
+    assert!(page.body.contains("An account would be created for you as"), "{}", page.body);
+    assert_eq!(frida.cookie("entrada"), before);
 }
