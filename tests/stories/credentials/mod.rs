@@ -1,6 +1,7 @@
 //! What an app proves itself to Entra by instead of a client secret: a certificate, or the token of another issuer.
 
 mod organization;
+mod refused_secrets;
 mod registration;
 
 use crate::world::browser::SECRETS;

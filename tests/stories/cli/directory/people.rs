@@ -131,3 +131,36 @@ fn every_surface_says_what_a_first_sign_in_needs_and_who_may_be_one_person() {
     place.refuses("organization show contoso", "no organization has the code");
     place.refuses("organization add contoso --name Other", "belongs to another organization");
 }
+
+/// A username that an earlier version stored, and that would be another person's now.
+#[tokio::test]
+async fn a_name_that_stays_in_an_earlier_form_is_named_by_each_command_until_it_is_changed() {
+    use sqlx::Connection as _;
+    let place = place();
+    place.does(ADD);
+    place.does("person add maya --organization contoso");
+    place.does("person add other --organization contoso");
+    let database = format!("sqlite:{}", place.directory.path().join("entrada.db").display());
+    let mut database = sqlx::SqliteConnection::connect(&database).await.unwrap();
+    let before =
+        "UPDATE person SET username = 'maya.' WHERE username = 'other'; DELETE FROM stored_forms";
+    sqlx::raw_sql(before).execute(&mut database).await.unwrap();
+    database.close().await.unwrap();
+    let told = place.does_with_warnings("person list");
+    assert!(
+        told.err.contains("\"maya.\" of contoso")
+            && told.err.contains("\"maya\" belongs to another"),
+        "{}",
+        told.err
+    );
+    assert!(told.out.contains("maya. ") && told.out.contains("maya "), "{}", told.out);
+    // Each is reached by its own name.
+    assert!(place.does_with_warnings("person off maya.").out.contains("maya."));
+    let state = |name: &str| {
+        let told = place.does_with_warnings(&format!("person show {name} --json"));
+        serde_json::from_str::<serde_json::Value>(&told.out).unwrap()["state"].clone()
+    };
+    assert_eq!((state("maya."), state("maya")), ("off".into(), "on".into()));
+    place.does_with_warnings("person set maya. --username maya2");
+    assert!(!place.does("person list").contains("maya."));
+}
