@@ -8,12 +8,12 @@ use super::setup;
 use super::sign_in::begin::{self, SignInStart};
 use super::sign_in::claims;
 use super::sign_in::organization::{self, OrganizationHint};
+use super::sign_in::recorder::SignInRecorder;
 use super::sign_in::redeem::redeem;
 use super::sign_in::returned::{self, CallbackParameters, ReturnedSignIn};
 use super::sign_in::rounds;
 use super::sign_in::session;
 use super::sign_in::state;
-use super::sign_in::trail::SignInTrail;
 use crate::entra::authorize::SignInHints;
 use crate::session::pending::{NativeSignIn, PENDING_LIFETIME_SECONDS, SignInPurpose, SignInTrial};
 use crate::sidecar::callback_outcomes::{CallbackAnswer, CallbackOutcome};
@@ -62,7 +62,7 @@ pub(super) async fn callback(
             let stale = returned::stale(exchange, &returned.pending).await;
             return (stale.unwrap_or_else(|it| exchange.refuse_sign_in(it, facts)), None);
         }
-        let EndedSignIn { response, is_final } = end(exchange, &returned, facts).await;
+        let EndedCallback { response, is_final } = end(exchange, &returned, facts).await;
         (response, is_final.then(|| inbound.request_id.clone()))
     });
     match made.await {
@@ -76,7 +76,7 @@ pub(super) async fn callback(
 }
 
 /// How a callback ended.
-struct EndedSignIn {
+struct EndedCallback {
     response: Response<Body>,
     /// Whether the same callback would have the same outcome: not if it only has to wait.
     is_final: bool,
@@ -87,24 +87,24 @@ async fn end(
     exchange: &Exchange<'_>,
     returned: &ReturnedSignIn<'_>,
     facts: &mut RequestFacts,
-) -> EndedSignIn {
+) -> EndedCallback {
     let sidecar = exchange.sidecar;
     let back =
         returned.pending.purpose.app().and_then(|it| native::app_return::refused(exchange, it));
-    let mut trail = SignInTrail::of(&returned.pending, returned.client(exchange));
+    let mut recorder = SignInRecorder::of(&returned.pending, returned.client(exchange));
     let (outcome, label) = match &returned.pending.purpose {
         SignInPurpose::Trial(trial) => return tried(exchange, returned, trial, facts).await,
         SignInPurpose::Account { typed, then } => {
             (named(exchange, returned, typed, then).await, "first_step")
         }
         SignInPurpose::App(native) => {
-            (to_app(exchange, returned, native, &mut trail).await, "signed_in")
+            (to_app(exchange, returned, native, &mut recorder).await, "signed_in")
         }
         SignInPurpose::Session(request) => {
-            (session::finish(exchange, returned, request, facts, &mut trail).await, "signed_in")
+            (session::finish(exchange, returned, request, facts, &mut recorder).await, "signed_in")
         }
     };
-    let (outcome, goes_on) = claims::follow(exchange, returned, outcome, trail).await;
+    let (outcome, goes_on) = claims::follow(exchange, returned, outcome, recorder).await;
     let label = if goes_on { "first_step" } else { label };
     let label = if outcome.is_ok() { label } else { "refused" };
     sidecar.process.metrics.signed_in(label);
@@ -121,7 +121,7 @@ async fn end(
         };
         exchange.refuse_sign_in(refusal, facts)
     });
-    EndedSignIn { response, is_final }
+    EndedCallback { response, is_final }
 }
 
 /// Keeps the `state` of a sign-in that succeeded from being used again, with another code.
@@ -138,7 +138,7 @@ async fn tried(
     returned: &ReturnedSignIn<'_>,
     trial: &SignInTrial,
     facts: &mut RequestFacts,
-) -> EndedSignIn {
+) -> EndedCallback {
     let outcome = redeem(exchange, returned).await;
     let is_final = !matches!(outcome, Err(Refusal::TooManyCodes(_)));
     if outcome.is_ok() {
@@ -149,7 +149,7 @@ async fn tried(
         None => setup::trial::finish(exchange, trial, outcome).await,
     };
     let response = shown.unwrap_or_else(|it| exchange.refuse_sign_in(it, facts));
-    EndedSignIn { response, is_final }
+    EndedCallback { response, is_final }
 }
 
 /// Finishes a sign-in that an app requested. The app receives a code, and the browser gets no
@@ -158,14 +158,14 @@ async fn to_app(
     exchange: &Exchange<'_>,
     returned: &ReturnedSignIn<'_>,
     native: &NativeSignIn,
-    trail: &mut SignInTrail,
+    recorder: &mut SignInRecorder,
 ) -> Result<Response<Body>, Refusal> {
     let signed_in = redeem(exchange, returned).await?;
     let mut response = native::finish::finish(
         exchange,
         native,
         signed_in,
-        trail,
+        recorder,
         returned.pending.typed.as_deref(),
     )
     .await?;

@@ -5,8 +5,8 @@ use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
 use super::super::refusal::unregistered::Unregistered;
 use super::super::sign_in::organization;
+use super::super::sign_in::recorder::SignInRecorder;
 use super::super::sign_in::redeem::RedeemedSignIn;
-use super::super::sign_in::trail::SignInTrail;
 use super::app_return::{self, RequestingApp};
 use crate::base::identity::Identity;
 use crate::directory::client_sign_in::NewClientSignIn;
@@ -21,7 +21,7 @@ pub(in crate::flow) async fn finish(
     exchange: &Exchange<'_>,
     native: &NativeSignIn,
     signed_in: RedeemedSignIn,
-    trail: &mut SignInTrail,
+    recorder: &mut SignInRecorder,
     typed: Option<&str>,
 ) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, .. } = *exchange;
@@ -33,13 +33,13 @@ pub(in crate::flow) async fn finish(
         config.client(&native.client).and_then(|it| Some(it.granted(native.scope.as_deref()?)));
     let RedeemedSignIn { place, redeemed, again } = signed_in;
     let VerifiedSignIn { user, refresh_token, .. } = redeemed;
-    trail.is_of(user.identity());
+    recorder.note_identity(user.identity());
     let (Some(all), Some(member)) =
         (&sidecar.organizations, organization::admit(sidecar, &user, &place, &again, typed).await?)
     else {
         return Err(Refusal::Internal("native sign-in without organizations"));
     };
-    trail.is_made(&member);
+    recorder.note_person(&member);
     let remembered = organization::remembered(exchange.app, Some(&member));
     let (person, organization) = (member.person, member.organization);
     let identity = Identity { member: Some(member.into()), ..user.into_identity() };

@@ -4,8 +4,8 @@ use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
 use super::begin::{self, SignInStart};
 use super::organization::{self, OrganizationHint};
+use super::recorder::SignInRecorder;
 use super::returned::ReturnedSignIn;
-use super::trail::SignInTrail;
 use crate::entra;
 use crate::entra::authorize::SignInHints;
 use crate::entra::claims_challenge::ClaimsChallenge;
@@ -18,17 +18,17 @@ pub(in crate::flow) async fn follow(
     exchange: &Exchange<'_>,
     returned: &ReturnedSignIn<'_>,
     outcome: Result<Response<Body>, Refusal>,
-    trail: SignInTrail,
+    recorder: SignInRecorder,
 ) -> (Result<Response<Body>, Refusal>, bool) {
     if let Some(challenge) = to_follow(returned, outcome.as_ref().err()) {
         let next = start(exchange, returned, challenge).await;
         // If the next round cannot begin, the sign-in ends here.
         if let Err(refusal) = &next {
-            trail.ends(exchange, Err(refusal));
+            recorder.record(exchange, Err(refusal));
         }
         return (next, true);
     }
-    trail.ends(exchange, outcome.as_ref().map(|_| ()));
+    recorder.record(exchange, outcome.as_ref().map(|_| ()));
     (outcome, false)
 }
 

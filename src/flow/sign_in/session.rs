@@ -4,10 +4,10 @@ use super::super::exchange::Exchange;
 use super::super::facts::RequestFacts;
 use super::super::refusal::Refusal;
 use super::organization;
+use super::recorder::SignInRecorder;
 use super::redeem::{RedeemedSignIn, redeem};
 use super::returned::ReturnedSignIn;
 use super::rounds;
-use super::trail::SignInTrail;
 use crate::base::secret::Secret;
 use crate::entra::VerifiedSignIn;
 use crate::session::live::NewSession;
@@ -24,10 +24,10 @@ pub(in crate::flow) async fn finish(
     returned: &ReturnedSignIn<'_>,
     request: &SessionRequest,
     facts: &mut RequestFacts,
-    trail: &mut SignInTrail,
+    recorder: &mut SignInRecorder,
 ) -> Result<Response<Body>, Refusal> {
     let app = exchange.app;
-    let (cookie, session) = start_session(exchange, returned, request, trail).await?;
+    let (cookie, session) = start_session(exchange, returned, request, recorder).await?;
     facts.session = Some(Arc::clone(&session));
     let mut response = if has_contexts(&session, &request.acrs) {
         exchange.go_on(&request.return_to(&app.site))?
@@ -60,17 +60,17 @@ async fn start_session(
     exchange: &Exchange<'_>,
     returned: &ReturnedSignIn<'_>,
     request: &SessionRequest,
-    trail: &mut SignInTrail,
+    recorder: &mut SignInRecorder,
 ) -> Result<(Secret, Arc<Session>), Refusal> {
     let Exchange { sidecar, .. } = *exchange;
     let RedeemedSignIn { place, redeemed, again } = redeem(exchange, returned).await?;
     let VerifiedSignIn { user, refresh_token, .. } = redeemed;
-    trail.is_of(user.identity());
+    recorder.note_identity(user.identity());
     let member =
         organization::admit(sidecar, &user, &place, &again, returned.pending.typed.as_deref())
             .await?;
     if let Some(member) = &member {
-        trail.is_made(member);
+        recorder.note_person(member);
     }
     let former = exchange.load_session().await;
     // Every sign-in gets a new ID. The session that this browser had ends, whether or not its

@@ -12,15 +12,15 @@ use std::sync::Arc;
 
 /// The facts about a sign-in that become known along the way.
 #[derive(Debug)]
-pub(in crate::flow) struct SignInTrail {
+pub(in crate::flow) struct SignInRecorder {
     organization: Option<Guid>,
     name: Option<String>,
     person: Option<Guid>,
     client: GuessingClient,
 }
 
-impl SignInTrail {
-    /// Starts the trail of a pending sign-in that this client began.
+impl SignInRecorder {
+    /// Creates the recorder of a pending sign-in that this client began.
     pub(in crate::flow) fn of(pending: &PendingSignIn, client: GuessingClient) -> Self {
         Self {
             organization: pending.organization.as_deref().and_then(Guid::parse),
@@ -30,13 +30,13 @@ impl SignInTrail {
         }
     }
 
-    /// Records the identity from Entra.
-    pub(in crate::flow) fn is_of(&mut self, who: &Identity) {
+    /// Notes the identity from Entra.
+    pub(in crate::flow) fn note_identity(&mut self, who: &Identity) {
         self.name = who.preferred_username.as_deref().map(str::to_owned);
     }
 
-    /// Records the person from the directory.
-    pub(in crate::flow) fn is_made(&mut self, member: &DirectoryMember) {
+    /// Notes the person from the directory.
+    pub(in crate::flow) fn note_person(&mut self, member: &DirectoryMember) {
         self.person = Some(member.person);
     }
 
@@ -44,7 +44,7 @@ impl SignInTrail {
     ///
     /// Refusals are limited per address and minute, with the same limit as wrong names, because the
     /// Entra response that causes one can be forged.
-    pub(in crate::flow) fn ends(self, exchange: &Exchange<'_>, outcome: Result<(), &Refusal>) {
+    pub(in crate::flow) fn record(self, exchange: &Exchange<'_>, outcome: Result<(), &Refusal>) {
         let Exchange { sidecar, inbound, .. } = *exchange;
         let (Some(all), Some(organization)) = (&sidecar.organizations, self.organization) else {
             return;
