@@ -146,7 +146,11 @@ async fn start(
     let login_hint = organization::hint(typed).or_else(|| request.login_hint.clone());
     let hints =
         SignInHints { login_hint, prompt: request.prompt.clone(), ..SignInHints::default() };
-    let start =
-        SignInStart { hints, at, ..SignInStart::new(SignInPurpose::App(request.native.clone())) };
+    let start = SignInStart {
+        hints,
+        at,
+        typed: Some(typed.to_owned()),
+        ..SignInStart::new(SignInPurpose::App(request.native.clone()))
+    };
     begin::start_sign_in(exchange, start).await
 }

@@ -1,6 +1,7 @@
 //! The token side of `[native]`: what a phone is given, what it opens, and how it ends.
 
 mod access_tokens;
+mod added_beforehand;
 mod attacks;
 mod claims_challenge;
 mod flood;
