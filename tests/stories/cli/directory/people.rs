@@ -138,8 +138,8 @@ async fn a_name_that_stays_in_an_earlier_form_is_named_by_each_command_until_it_
     use sqlx::Connection as _;
     let place = place();
     place.does(ADD);
-    place.does("person add maya --organization contoso");
-    place.does("person add other --organization contoso");
+    place.does_with_warnings("person add maya --organization contoso");
+    place.does_with_warnings("person add other --organization contoso");
     let database = format!("sqlite:{}", place.directory.path().join("entrada.db").display());
     let mut database = sqlx::SqliteConnection::connect(&database).await.unwrap();
     let before =
