@@ -21,6 +21,8 @@ pub const SESSION: &str = "/session";
 pub const SESSION_REFRESH: &str = "/session/refresh";
 /// Public keys of the assertion.
 pub const KEYS: &str = "/jwks.json";
+/// The operator's logo on pages.
+pub const LOGO: &str = "/logo";
 /// Set-up page of an organization; its other pages are below it.
 pub const SET_UP: &str = "/setup";
 /// Authorization endpoint for native apps: starts their sign-in.
@@ -33,7 +35,7 @@ pub const NATIVE_REVOKE: &str = "/native/revoke";
 pub const NATIVE_KEYS: &str = "/native/jwks.json";
 
 /// Paths that a redirect URI must not use, including everything below them.
-pub const RESERVED: [&str; 10] = [
+pub const RESERVED: [&str; 11] = [
     FORWARD_AUTH,
     START,
     SIGN_IN,
@@ -42,6 +44,7 @@ pub const RESERVED: [&str; 10] = [
     USER_INFO,
     SESSION,
     KEYS,
+    LOGO,
     SET_UP,
     "/native",
 ];

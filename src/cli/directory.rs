@@ -70,9 +70,12 @@ pub(super) fn open<T>(
     })
 }
 
-/// The address that people see.
-pub(super) fn site(common: &CommonArgs) -> Result<Site, CommandError> {
-    Ok(read_quietly(common.config.as_deref())?.server.site)
+/// The address that people see, and the name of the app that pages show.
+pub(super) fn site(common: &CommonArgs) -> Result<(Site, String), CommandError> {
+    let config = read_quietly(common.config.as_deref())?;
+    let site = config.server.site;
+    let name = config.pages.name.unwrap_or_else(|| site.authority().to_owned());
+    Ok((site, name))
 }
 
 /// Whether the configuration names a token for organizations whose registrations trust its issuer.

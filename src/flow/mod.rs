@@ -10,6 +10,7 @@ mod exchange;
 mod facts;
 mod forward_auth;
 mod front_channel;
+mod logo;
 mod native;
 mod origin;
 mod proxy;
@@ -313,6 +314,7 @@ async fn answer(
         Route::Session => session_info::session(exchange, facts),
         Route::Refresh => session_info::refresh(exchange, facts).await,
         Route::Keys => session_info::keys(exchange),
+        Route::Logo => logo::logo(exchange),
         Route::NativeMetadata => native::metadata::metadata(exchange),
         Route::NativeAuthorize => native::authorize::authorize(exchange, body, facts).await,
         Route::NativeToken => native::token::token(exchange, body, facts).await,

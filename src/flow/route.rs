@@ -32,6 +32,8 @@ pub(super) enum Route {
     SetUp,
     /// The public keys of the assertion.
     Keys,
+    /// The operator's logo.
+    Logo,
     /// The authorization server metadata for native clients.
     NativeMetadata,
     /// A native client sends a browser to sign in.
@@ -79,6 +81,7 @@ impl Route {
             own_path::SESSION => Self::Session,
             own_path::SESSION_REFRESH => Self::Refresh,
             own_path::KEYS => Self::Keys,
+            own_path::LOGO => Self::Logo,
             path if own_path::is_at_or_below(path, own_path::SET_UP) => Self::SetUp,
             own_path::NATIVE_AUTHORIZE if has_native => Self::NativeAuthorize,
             own_path::NATIVE_TOKEN if has_native => Self::NativeToken,
@@ -103,10 +106,10 @@ impl Route {
         matches!(self, Self::NativeRevoke | Self::SetUp)
     }
 
-    /// Whether the route accepts any host: a front proxy uses its own host name, and the app
-    /// fetches public keys from an internal address.
+    /// Whether the route accepts any host: a front proxy uses its own host name, the app fetches
+    /// public keys from an internal address, and the page about a wrong host shows the logo.
     pub(super) fn is_for_any_host(self) -> bool {
-        matches!(self, Self::ForwardAuth | Self::Keys | Self::NativeKeys)
+        matches!(self, Self::ForwardAuth | Self::Keys | Self::NativeKeys | Self::Logo)
     }
 
     /// The name in the log and in the metrics.
@@ -124,6 +127,7 @@ impl Route {
             Self::Refresh => "session_refresh",
             Self::SetUp => "setup",
             Self::Keys => "jwks",
+            Self::Logo => "logo",
             Self::NativeMetadata => "native_metadata",
             Self::NativeAuthorize => "native_authorize",
             Self::NativeToken => "native_token",
@@ -163,6 +167,8 @@ mod tests {
             ("/oauth2/session", Route::Session),
             ("/oauth2/session/refresh", Route::Refresh),
             ("/oauth2/jwks.json", Route::Keys),
+            ("/oauth2/logo", Route::Logo),
+            ("/oauth2/logo/x", Route::Nothing),
             ("/oauth2/setup", Route::SetUp),
             ("/oauth2/setup/people", Route::SetUp),
             ("/oauth2/setup/", Route::SetUp),
@@ -233,6 +239,7 @@ mod tests {
             own_path::SESSION,
             own_path::SESSION_REFRESH,
             own_path::KEYS,
+            own_path::LOGO,
             own_path::SET_UP,
             own_path::NATIVE_AUTHORIZE,
             own_path::NATIVE_TOKEN,

@@ -6,12 +6,15 @@
 //! keeps a fragment have one (`script`). No page loads anything from other sites.
 
 pub(crate) mod admin;
+mod brand;
+pub(crate) mod credential;
 pub(crate) mod domains;
 mod hostile;
 mod link;
 mod overrides;
 mod page;
 pub(crate) mod phrases;
+pub(crate) mod removal;
 pub(crate) mod requests;
 mod samples;
 mod samples_admin;
@@ -20,6 +23,7 @@ mod samples_setup;
 mod script;
 mod set;
 pub(crate) mod setup;
+pub(crate) mod status_card;
 mod style;
 #[cfg(test)]
 mod tests;
@@ -32,6 +36,9 @@ pub use page::{
 pub use samples::samples;
 
 use crate::base::language::Language;
+use crate::base::logo::Logo;
+use crate::config::pages::PagesConfig;
+use brand::Brand;
 use http::HeaderValue;
 use phrases::NoticePhrases;
 use set::TemplateSet;
@@ -61,8 +68,15 @@ impl Pages {
     /// Each warning names a file that cannot be used, and the reason; the built-in template
     /// replaces it.
     pub fn new(templates: Option<&Path>) -> (Self, Vec<String>) {
+        let templates = templates.map(Path::to_owned);
+        Self::of(&PagesConfig { templates, ..PagesConfig::default() }, "/oauth2")
+    }
+
+    /// Builds the pages of a configuration; `prefix` is the prefix of Entrada's own paths.
+    pub(crate) fn of(config: &PagesConfig, prefix: &str) -> (Self, Vec<String>) {
         let mut warnings = Vec::new();
-        let ours = TemplateSet::built_in(&mut warnings);
+        let ours = TemplateSet::built_in(Brand::new(config, prefix), &mut warnings);
+        let templates = config.templates.as_deref();
         let theirs = templates.and_then(|it| overrides::load(&ours, it, &mut warnings));
         let policy = |scripts: &str, rest: &str| policy(&ours, theirs.as_ref(), scripts, rest);
         const NO_FRAMES: &str = "; frame-ancestors 'none'";
@@ -80,6 +94,11 @@ impl Pages {
             theirs,
         };
         (pages, warnings)
+    }
+
+    /// Returns the logo, if there is one, and a tag that differs for every other logo.
+    pub(crate) fn logo(&self) -> Option<(&Logo, &str)> {
+        self.ours.brand().logo()
     }
 
     /// Returns the texts of notices in this language.
@@ -135,7 +154,7 @@ fn policy(
     rest: &str,
 ) -> HeaderValue {
     let mut styles = ours.style().source().to_owned();
-    let mut images = "";
+    let mut images = if ours.brand().logo().is_some() { "; img-src 'self'" } else { "" };
     if let Some(theirs) = theirs {
         images = "; img-src 'self' data:";
         if theirs.style() != ours.style() {

@@ -4,7 +4,6 @@ use super::hostile;
 use super::page::Page;
 use super::samples::samples;
 use super::set::{self, STYLE_SHEET_NAME, TEMPLATES, TemplateSet};
-use super::style::StyleSheet;
 use crate::base::language::Language;
 use std::io::Read as _;
 use std::path::Path;
@@ -105,7 +104,7 @@ fn tried(
 ) -> Result<TemplateSet, String> {
     let mut set = set.clone();
     if name == STYLE_SHEET_NAME {
-        set.restyle(StyleSheet::new(&text).map_err(|it| it.to_string())?);
+        set.restyle(&text).map_err(|it| it.to_string())?;
         return Ok(set);
     }
     set.put(name, text).map_err(|it| set::cause(&it))?;

@@ -1,9 +1,10 @@
 //! A set of templates and its style sheet.
 
+use super::brand::Brand;
 use super::page::Page;
 use super::phrases::NoticePhrases;
 use super::script;
-use super::style::StyleSheet;
+use super::style::{BadStyleSheet, StyleSheet};
 use super::words::{self, WordCatalog};
 use crate::base::language::Language;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
@@ -52,18 +53,20 @@ pub(super) struct TemplateSet {
     environment: Environment<'static>,
     style: StyleSheet,
     words: WordCatalog,
+    brand: Brand,
 }
 
 impl TemplateSet {
     /// Returns the built-in set. A built-in template that does not parse is named in `warnings`; a
     /// test ensures that this does not happen.
-    pub(super) fn built_in(warnings: &mut Vec<String>) -> Self {
-        let style = StyleSheet::new(include_str!("templates/style.css")).unwrap_or_else(|it| {
+    pub(super) fn built_in(brand: Brand, warnings: &mut Vec<String>) -> Self {
+        let text = format!("{}{}", include_str!("templates/style.css"), brand.style());
+        let style = StyleSheet::new(&text).unwrap_or_else(|it| {
             warnings.push(format!("the built-in style sheet: {it}"));
             StyleSheet::default()
         });
-        let mut set =
-            Self { environment: environment(), style, words: WordCatalog::built_in(warnings) };
+        let words = WordCatalog::built_in(warnings);
+        let mut set = Self { environment: environment(), style, words, brand };
         for (name, source) in TEMPLATES {
             if let Err(error) = set.environment.add_template(name, source) {
                 warnings.push(format!("the built-in {name}: {}", cause(&error)));
@@ -77,9 +80,19 @@ impl TemplateSet {
         self.environment.add_template_owned(name.to_owned(), source)
     }
 
-    /// Replaces the style sheet.
-    pub(super) fn restyle(&mut self, style: StyleSheet) {
-        self.style = style;
+    /// Replaces the style sheet; the colors that follow from the accent stay.
+    ///
+    /// # Errors
+    /// Why the text cannot be inlined.
+    pub(super) fn restyle(&mut self, text: &str) -> Result<(), BadStyleSheet> {
+        let separator = if self.brand.style().is_empty() { "" } else { "\n" };
+        self.style = StyleSheet::new(&format!("{text}{separator}{}", self.brand.style()))?;
+        Ok(())
+    }
+
+    /// Returns what is the same on every page.
+    pub(super) fn brand(&self) -> &Brand {
+        &self.brand
     }
 
     /// Returns the style sheet.
@@ -95,7 +108,7 @@ impl TemplateSet {
     /// Renders the page as HTML.
     pub(super) fn render(&self, page: &Page, language: Language) -> Result<String, Error> {
         let (words, language) = self.words.of(page.template(), language);
-        let context = context! { script => script::copy(), style => self.style.element(), language => language.tag(), words, ..page.context(self.phrases(language)) };
+        let context = context! { script => script::copy(), style => self.style.element(), language => language.tag(), words, brand => self.brand.context(), ..page.context(self.phrases(language)) };
         self.environment.get_template(page.template())?.render(context)
     }
 }

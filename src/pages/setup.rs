@@ -275,6 +275,7 @@ impl SetUpSteps {
             by_link => self.by_link,
             in_file => self.in_file,
             redirect_uri => self.redirect_uri.as_str(),
+            redirect_start => start_of(&self.redirect_uri),
             tenant => tenant.as_str(),
             client_id => client_id.as_str(),
             ends => ends.as_str(),
@@ -299,6 +300,12 @@ impl SetUpSteps {
             ..self.head.context()
         }
     }
+}
+
+/// Returns an address up to its path, for a picture of a field that is too narrow for all of it.
+fn start_of(address: &str) -> String {
+    let parts: Vec<_> = address.splitn(4, '/').take(3).collect();
+    format!("{}/…", parts.join("/"))
 }
 
 impl TrialPage {

@@ -20,6 +20,8 @@ use std::sync::Arc;
 pub struct App {
     /// The public address.
     pub site: Site,
+    /// The name that pages show: `[pages] name`, or the host name.
+    pub display_name: String,
     /// Names of the cookies.
     pub names: CookieNames,
     /// The access rules.
@@ -67,6 +69,10 @@ impl App {
             random,
         );
         Ok(Self {
+            display_name: match &config.pages.name {
+                Some(name) => name.clone(),
+                None => site.authority().to_owned(),
+            },
             names: CookieNames::new(site.is_https(), site.port()),
             policy: Arc::new(policy),
             keeps_fragment: config.session.keep_fragment,

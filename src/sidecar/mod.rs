@@ -348,7 +348,7 @@ impl Sidecar {
         let entra = EntraRegistration::new(&config.entra, tenants.own(), domains, custom);
         let asks_entra =
             config.directory.as_ref().is_some_and(|it| it.unknown == UnknownIdentifier::AskEntra);
-        let (pages, warnings) = Pages::new(config.pages.templates.as_deref());
+        let (pages, warnings) = Pages::of(&config.pages, site.prefix());
         let sidecar = Self {
             app,
             trust: config.server.trust.clone(),

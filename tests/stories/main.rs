@@ -7,6 +7,7 @@ mod api;
 mod ask_entra;
 mod attacks;
 mod audiences;
+mod brand;
 mod claims_challenges;
 mod cli;
 mod conformance;

@@ -342,7 +342,7 @@ fn list(common: &CommonArgs) -> Result<(), CommandError> {
 }
 
 fn invite(arguments: &InviteArgs) -> Result<(), CommandError> {
-    let site = directory::site(&arguments.common)?;
+    let (site, app) = directory::site(&arguments.common)?;
     open(&arguments.common, async |directory| {
         let role = arguments.role.as_deref();
         let made = directory.invite_as(&arguments.code, role, &actor()).await.map_err(failure)?;
@@ -352,10 +352,9 @@ fn invite(arguments: &InviteArgs) -> Result<(), CommandError> {
             &arguments.common,
             &json!({ "organization": made.organization.code.as_str(), "url": url, "ends": made.ends }),
             || {
+                let (until, name) = (time(ends), made.organization.name.as_str());
                 format!(
-                    "{url}\n\nvalid once, until {}; send it only to the person who sets up {}",
-                    time(ends),
-                    made.organization.name
+                    "{url}\n\nfor single sign-on to {app}; valid once, until {until}; send it only to the person who sets up {name}"
                 )
             },
         );

@@ -50,7 +50,7 @@ pub(super) fn show(exchange: &Exchange<'_>, status: StatusCode, page: SetUpPage)
 pub(super) fn head(app: &App, visit: &SetUpVisit) -> SetUpHeader {
     let organization = visit.organization();
     SetUpHeader {
-        app: app.site.authority().to_owned(),
+        app: app.display_name.clone(),
         organization: organization.name.clone(),
         home: app.site.setup_path(),
     }
@@ -72,7 +72,7 @@ pub(super) fn message_page(exchange: &Exchange<'_>, phrases: SetUpMessage) -> Re
         exchange,
         status,
         SetUpPage::Message(MessagePage {
-            app: exchange.app.site.authority().to_owned(),
+            app: exchange.app.display_name.clone(),
             home: exchange.app.site.setup_path(),
             what,
         }),

@@ -30,7 +30,7 @@ pub(super) fn confirm_page(exchange: &Exchange<'_>) -> Response<Body> {
     match (all.next().filter(plain), all.next()) {
         (Some(token), None) => {
             let page = InvitationPage {
-                app: exchange.app.site.authority().to_owned(),
+                app: exchange.app.display_name.clone(),
                 home: exchange.app.site.setup_path(),
                 token,
             };

@@ -235,7 +235,7 @@ pub(in crate::flow) async fn identify_page(
     let link = StartLink::of(exchange, return_to, acrs).await;
     IdentifyPage {
         action: link.page(),
-        app: exchange.app.site.authority().to_owned(),
+        app: exchange.app.display_name.clone(),
         typed: String::new(),
         unknown: false,
         last: last(exchange, |code| link.start(Some(code))),

@@ -90,7 +90,7 @@ pub(in crate::flow) async fn page(
         return start_sign_in(exchange, start).await;
     }
     let start = link(exchange, &start.purpose).await.start(None);
-    let page = Page::SignIn(SignInPage { start, app: app.site.authority().to_owned() });
+    let page = Page::SignIn(SignInPage { start, app: app.display_name.clone() });
     Ok(exchange.page(StatusCode::OK, &page))
 }
 

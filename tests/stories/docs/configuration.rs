@@ -7,6 +7,9 @@ use std::path::Path;
 /// Folders of an installation that the documents name; a story has them in a place of its own.
 const PLACES: [&str; 2] = ["/etc/entrada/", "/run/secrets/"];
 
+/// A logo, where a document names one.
+const LOGO: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\"/>";
+
 /// The text with the places it names in a folder of the story, where they are made.
 fn placed(text: &str, folder: &Path) -> String {
     let mut out = text.to_owned();
@@ -14,7 +17,9 @@ fn placed(text: &str, folder: &Path) -> String {
         let here = folder.join(&quoted[1..]);
         if here.extension().is_some() || quoted.starts_with("/run/") {
             fs::create_dir_all(here.parent().unwrap()).unwrap();
-            fs::write(&here, SECRET).unwrap();
+            let is_logo = here.extension().is_some_and(|it| it == "svg");
+            let content = if is_logo { LOGO } else { SECRET };
+            fs::write(&here, content).unwrap();
         } else {
             fs::create_dir_all(&here).unwrap();
         }

@@ -11,13 +11,25 @@ fn an_operator_invites_the_person_who_sets_an_organization_up() {
     place.does("organization add contoso --name Contoso");
     let told = place.does("organization invite contoso");
     let link = told.lines().next().unwrap();
-    let (page, token) = link.split_once("?token=").unwrap();
-    assert!(page.ends_with("/oauth2/setup/invitation") && token.len() == 43, "{told}");
+    let (address, token) = link.split_once("?token=").unwrap();
+    assert!(address.ends_with("/oauth2/setup/invitation") && token.len() == 43, "{told}");
     assert!(
         told.contains("valid once, until ")
             && told.contains("only to the person who sets up Contoso"),
         "{told}"
     );
+    assert!(told.contains("for single sign-on to localhost:"), "{told}");
+    let pages = format!("{DIRECTORY}[pages]\nname = \"Fleet\"\n");
+    let text = SmallConfig::new().text("http://127.0.0.1:3000", &pages);
+    place.writes("entrada.toml", &text);
+    let named = place.does("organization invite contoso");
+    assert!(named.contains("for single sign-on to Fleet; valid once, until "), "{named}");
+    place.writes("entrada.toml", &text.replace("name = \"Fleet\"", "logo = \"secret\""));
+    place.refuses("organization invite contoso", "is neither a PNG nor an SVG");
+    place.writes("entrada.toml", &text.replace("name = \"Fleet\"", "accent = \"green\""));
+    place.refuses("check", "\"green\" is not a color");
+    place.writes("entrada.toml", &text);
+    let (page, _) = named.split_once("?token=").unwrap();
     let again = place.json("organization invite contoso");
     assert!(
         again["url"].as_str().unwrap().starts_with(page)
@@ -26,7 +38,7 @@ fn an_operator_invites_the_person_who_sets_an_organization_up() {
         "{again}"
     );
     let history = place.does("organization history contoso");
-    assert_eq!(history.matches("link for the set-up page made").count(), 2, "{history}");
+    assert_eq!(history.matches("link for the set-up page made").count(), 3, "{history}");
     assert!(!history.contains(token));
     place.refuses("organization invite nobody", "no organization has the code nobody");
 }
