@@ -81,7 +81,10 @@ async fn end(exchange: &Exchange<'_>, rd: Option<&str>) -> Result<Response<Body>
     let Exchange { sidecar, app, .. } = *exchange;
     let former = exchange.ended_session();
     let ended = match exchange.session_id() {
-        Some(id) => sidecar.process.store.end(id).await,
+        Some(id) => {
+            sidecar.process.typed_secrets.forget_session(id);
+            sidecar.process.store.end(id).await
+        }
         None => None,
     };
     let session = ended.or(former);

@@ -185,6 +185,8 @@ pub struct CredentialPage {
     pub waiting: Option<NewCredentialView>,
     /// The address at which to sign in again first.
     pub again: Option<String>,
+    /// Whether the secret of a form that was refused is kept for this visit.
+    pub is_secret_kept: bool,
     /// The error in the submitted values: `id`, `empty`, `date` or `past`.
     pub problem: Option<&'static str>,
     /// The action that has just been taken: `waits`, `set` or `taken_back`.
@@ -323,6 +325,7 @@ impl CredentialPage {
             days => self.ends.map(|it| it.1),
             waiting,
             again => self.again.as_deref().and_then(link),
+            secret_kept => self.is_secret_kept,
             problem => self.problem,
             done => self.done,
             action => link(&path),

@@ -9,6 +9,7 @@ use super::setup::{
     DiscoveredTenant, FirstAdminView, InvitationPage, MessagePage, SetUpHeader, SetUpPage,
     SetUpSteps, StaffSheet, TrialFailure, TrialPage, TrialPerson, TypedFields,
 };
+use super::status_card::{CredentialExpiry, StatusCard};
 
 const WORD: &str = "'\"><x-entrada>";
 const RAW: &str = "<x-entrada";
@@ -98,6 +99,7 @@ fn hostile_trial(it: &TrialPage) -> TrialPage {
         place: Some(word()),
         details: vec![(word(), word())],
         reference: word(),
+        swapped: Some((word(), word())),
     });
     TrialPage {
         head: SetUpHeader { app: word(), organization: word(), home: link() },
@@ -129,6 +131,12 @@ fn make_setup_hostile(page: &SetUpPage) -> SetUpPage {
             });
             let undiscovered = it.undiscovered.as_ref().map(|it| (it.0, Some(word())));
             let tested = it.tested.as_ref().map(|_| word());
+            let status = it.status.as_ref().map(|it| StatusCard {
+                since: word(),
+                last: Some((word(), word())),
+                expiry: CredentialExpiry::Soon(word(), 1),
+                ..it.clone()
+            });
             let (redirect_uri, code, start) = (word(), word(), word());
             SetUpPage::Steps(Box::new(SetUpSteps {
                 head: head(),
@@ -139,6 +147,7 @@ fn make_setup_hostile(page: &SetUpPage) -> SetUpPage {
                 undiscovered,
                 tested,
                 domains: it.domains.with_hostile_text(word),
+                status,
                 code,
                 start,
                 ..SetUpSteps::clone(it)

@@ -26,6 +26,13 @@ pub(super) fn samples() -> Vec<(&'static str, Page)> {
         done: None,
         ..credential()
     };
+    let kept = CredentialPage {
+        waiting: None,
+        is_secret_kept: true,
+        problem: Some("past"),
+        done: None,
+        ..credential()
+    };
     let waits = |kind| credential().waiting.map(|it| NewCredentialView { kind: Some(kind), ..it });
     let certificate = CredentialPage {
         kind: Some("certificate"),
@@ -60,6 +67,7 @@ pub(super) fn samples() -> Vec<(&'static str, Page)> {
         ("setup-history", Page::History(Box::new(history()))),
         ("setup-credential", Page::Credential(Box::new(credential()))),
         ("setup-credential-expired", Page::Credential(Box::new(expired))),
+        ("setup-credential-kept", Page::Credential(Box::new(kept))),
         ("setup-credential-certificate", Page::Credential(Box::new(certificate))),
         ("setup-credential-federated", Page::Credential(Box::new(federated))),
         ("setup-credential-unread", Page::Credential(Box::new(unread))),
@@ -284,6 +292,7 @@ fn credential() -> CredentialPage {
         ends,
         waiting: Some(waiting),
         again: None,
+        is_secret_kept: false,
         problem: None,
         done: Some("waits"),
     }

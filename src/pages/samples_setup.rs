@@ -5,6 +5,7 @@ use super::setup::{
     DiscoveredTenant, FieldErrors, FirstAdminView, InvitationPage, MessagePage, SetUpHeader,
     SetUpPage, SetUpSteps, StaffSheet, TrialFailure, TrialPage, TrialPerson, TypedFields,
 };
+use super::status_card::{CredentialExpiry, StatusCard};
 
 const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
 const CLIENT: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
@@ -18,8 +19,10 @@ pub(super) fn samples_of_setup() -> Vec<(&'static str, SetUpPage)> {
     vec![
         ("setup-draft", SetUpPage::Steps(Box::new(draft()))),
         ("setup-refused", SetUpPage::Steps(Box::new(refused()))),
+        ("setup-swapped", SetUpPage::Steps(Box::new(swapped()))),
         ("setup-saved", SetUpPage::Steps(Box::new(saved()))),
         ("setup-on", SetUpPage::Steps(Box::new(steps_when_on()))),
+        ("setup-on-first", SetUpPage::Steps(Box::new(steps_when_on_at_first()))),
         (
             "setup-file",
             SetUpPage::Steps(Box::new(SetUpSteps { in_file: true, done: None, ..steps_when_on() })),
@@ -91,6 +94,9 @@ fn draft() -> SetUpSteps {
         redirect_uri: format!("https://{APP}/v1/callback"),
         typed: TypedFields::default(),
         wrong: FieldErrors::default(),
+        may_swap: false,
+        is_secret_kept: false,
+        status: None,
         has_secret: false,
         waits: false,
         may_change_secret: true,
@@ -131,6 +137,18 @@ fn refused() -> SetUpSteps {
     }
 }
 
+fn swapped() -> SetUpSteps {
+    let typed = TypedFields {
+        tenant: CLIENT.to_owned(),
+        client_id: TENANT.to_owned(),
+        secret: true,
+        ..TypedFields::default()
+    };
+    let wrong = FieldErrors { tenant: Some("wrong_swapped"), ..FieldErrors::default() };
+    let refused = Some("not_saved");
+    SetUpSteps { typed, wrong, may_swap: true, is_secret_kept: true, refused, ..draft() }
+}
+
 fn saved() -> SetUpSteps {
     let typed = TypedFields {
         tenant: TENANT.to_owned(),
@@ -160,11 +178,27 @@ fn steps_when_on() -> SetUpSteps {
         may_change_secret: false,
         waits: true,
         tested: Some("2026-11-25 09:12:07Z".to_owned()),
+        status: Some(StatusCard {
+            since: "2026-11-25 09:14".to_owned(),
+            last: Some(("maya@contoso.example".to_owned(), "2026-12-01 07:58".to_owned())),
+            decisions: 2,
+            expiry: CredentialExpiry::Soon("2026-12-19".to_owned(), 18),
+        }),
         state: "on",
         domains: domains(),
         done: Some("on"),
         ..saved()
     }
+}
+
+fn steps_when_on_at_first() -> SetUpSteps {
+    let status = StatusCard {
+        since: "2026-11-25 09:14".to_owned(),
+        last: None,
+        decisions: 0,
+        expiry: CredentialExpiry::Unknown,
+    };
+    SetUpSteps { by_link: true, waits: false, status: Some(status), ..steps_when_on() }
 }
 
 fn trial_person() -> TrialPerson {
@@ -220,5 +254,6 @@ fn failed() -> TrialFailure {
             ("Client ID".to_owned(), CLIENT.to_owned()),
         ],
         reference: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(),
+        swapped: Some((CLIENT.to_owned(), TENANT.to_owned())),
     }
 }

@@ -10,13 +10,14 @@ use crate::base::language::Language;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
 
 /// The built-in templates, keyed by file name; the first is the layout of the others.
-pub(super) const TEMPLATES: [(&str, &str); 28] = [
+pub(super) const TEMPLATES: [(&str, &str); 30] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("notice.html", include_str!("templates/notice.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
     ("identify.html", include_str!("templates/identify.html")),
     ("setup.html", include_str!("templates/setup.html")),
     ("setup_steps.html", include_str!("templates/setup_steps.html")),
+    ("setup_status.html", include_str!("templates/setup_status.html")),
     ("setup_invitation.html", include_str!("templates/setup_invitation.html")),
     ("setup_message.html", include_str!("templates/setup_message.html")),
     ("setup_trial.html", include_str!("templates/setup_trial.html")),
@@ -28,6 +29,7 @@ pub(super) const TEMPLATES: [(&str, &str); 28] = [
     ("admin_layout.html", include_str!("templates/admin_layout.html")),
     ("setup_people.html", include_str!("templates/setup_people.html")),
     ("setup_person.html", include_str!("templates/setup_person.html")),
+    ("setup_removal.html", include_str!("templates/setup_removal.html")),
     ("setup_requests.html", include_str!("templates/setup_requests.html")),
     ("setup_domains.html", include_str!("templates/setup_domains.html")),
     ("setup_domains_step.html", include_str!("templates/setup_domains_step.html")),

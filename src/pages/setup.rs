@@ -3,6 +3,7 @@
 use super::admin::{AdminPage, AdminTab};
 use super::domains::DomainSummary;
 use super::link::link;
+use super::status_card::StatusCard;
 use minijinja::context;
 use minijinja::value::Value;
 
@@ -48,6 +49,12 @@ pub struct SetUpSteps {
     pub typed: TypedFields,
     /// The errors in these values.
     pub wrong: FieldErrors,
+    /// Whether the IDs are swapped, and the visitor may swap them.
+    pub may_swap: bool,
+    /// Whether the secret of a form that was refused is kept for this visit.
+    pub is_secret_kept: bool,
+    /// The state of an organization that is on.
+    pub status: Option<StatusCard>,
     /// Whether a client secret is saved.
     pub has_secret: bool,
     /// Whether a new secret is pending beside it.
@@ -204,6 +211,8 @@ pub struct TrialFailure {
     pub details: Vec<(String, String)>,
     /// The reference for support.
     pub reference: String,
+    /// The tenant ID and the client ID, if they are swapped and the visitor may swap them.
+    pub swapped: Option<(String, String)>,
 }
 
 /// The information sheet for staff.
@@ -279,7 +288,10 @@ impl SetUpSteps {
             tenant => tenant.as_str(),
             client_id => client_id.as_str(),
             ends => ends.as_str(),
-            secret_lost => *secret,
+            secret_lost => *secret && !self.is_secret_kept,
+            secret_kept => self.is_secret_kept,
+            may_swap => self.may_swap,
+            status => self.status.as_ref().map(StatusCard::context),
             wrong => context! { tenant => wrong.tenant, client_id => wrong.client_id, client_secret => wrong.client_secret, ends => wrong.ends },
             has_secret => self.has_secret,
             waits => self.waits,
@@ -349,6 +361,7 @@ impl TrialFailure {
             place => self.place.as_deref(),
             details,
             reference => self.reference.as_str(),
+            swapped => self.swapped.as_ref().map(|it| context! { tenant => it.0.as_str(), client_id => it.1.as_str() }),
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod expiry;
 pub mod guesses;
 pub mod organizations;
 pub mod proxies;
+pub mod typed_secrets;
 pub mod watch;
 
 use crate::base::clock::Clock;
@@ -50,6 +51,7 @@ use proxies::UntrustedProxies;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
+use typed_secrets::TypedSecrets;
 use watch::DirectoryWatch;
 
 /// Maximum number of requests that wait for the database, and of callbacks that wait for Entra,
@@ -98,6 +100,9 @@ pub struct Process {
     pub code_attempts: Arc<CodeAttempts>,
     /// Recent outcomes of callbacks, for callbacks that arrive twice.
     pub callback_outcomes: Arc<CallbackOutcomes>,
+    /// Client secrets of set-up forms that were refused because of another field, sealed by
+    /// `Sidecar::typed_secrets`.
+    pub typed_secrets: Arc<TypedSecrets>,
     /// Limits guesses of codes and tokens of native clients. Separate from the limit of the page:
     /// one device must not block others behind the same carrier.
     pub guessed_tokens: Arc<GuessCounter>,
@@ -152,6 +157,8 @@ pub struct Sidecar {
     pub sign_outs: Envelope,
     /// Seals a visit to the set-up page that started with a link.
     pub visits: Envelope,
+    /// Seals the client secrets that `Process::typed_secrets` keeps.
+    pub typed_secrets: Envelope,
     /// State that outlives a reload.
     pub process: Arc<Process>,
 }
@@ -209,6 +216,7 @@ impl Process {
             guesses: Arc::new(GuessCounter::new(clock.clone())),
             code_attempts: Arc::new(CodeAttempts::new(clock.clone())),
             callback_outcomes: Arc::new(CallbackOutcomes::new(clock.clone())),
+            typed_secrets: Arc::default(),
             guessed_tokens: Arc::new(GuessCounter::new(clock.clone())),
             guessed_links: Arc::new(GuessCounter::new(clock.clone())),
             recorded_refusals: Arc::new(GuessCounter::new(clock.clone())),
@@ -371,6 +379,7 @@ impl Sidecar {
             rounds: seal("sign-in rounds, cookie"),
             sign_outs: seal("sign-out under way, state"),
             visits: seal("set-up visit"),
+            typed_secrets: seal("typed client secret"),
             process: Arc::new(process),
         };
         Ok((sidecar, warnings))

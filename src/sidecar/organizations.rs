@@ -271,6 +271,16 @@ impl OrganizationRegistry {
         }
     }
 
+    /// Whether Entra has a tenant with this ID, according to its discovery document; `None` if it
+    /// did not say.
+    pub async fn is_tenant(&self, id: Guid) -> Option<bool> {
+        match self.defaults.authorities.tenant_of(id.to_string()).await {
+            Ok(found) => Some(found == id),
+            Err(entra::Error::Refused(_)) => Some(false),
+            Err(_) => None,
+        }
+    }
+
     /// Takes over the state of another registry, so that a reload during an outage loses nothing.
     pub fn inherit(&self, old: &Self) {
         for (id, it) in &old.loaded {

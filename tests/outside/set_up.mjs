@@ -93,6 +93,13 @@ await page.keyboard.press("Enter");
 await page.waitForURL("**/oauth2/setup?done=on");
 assert.match(await text(page), /Single sign-on is on/);
 await picture(page, "on");
+// On a phone, the code is on the first screen, and the steps are folded.
+await page.setViewportSize({ width: 360, height: 780 });
+const box = await page.locator("section.status p.code").boundingBox();
+assert.ok(box.y + box.height <= 780, `the code ends at ${box.y + box.height}`);
+assert.equal(await page.locator("details.steps").evaluate((it) => it.open), false);
+await picture(page, "on-phone");
+await page.setViewportSize({ width: 1280, height: 900 });
 await from_the_top(page, "Printable instructions for staff");
 await page.keyboard.press("Enter");
 await page.waitForURL("**/oauth2/setup/sheet");

@@ -6,6 +6,7 @@ use super::super::refusal::Refusal;
 use super::super::sign_in_url::page_url;
 use super::admin_page::{address, admin_page, called, done, shown, to};
 use super::gate::SetUpVisit;
+use super::kept_secret::{self, FormSecret, saved_connection};
 use crate::base::calendar;
 use crate::base::calendar::days_until;
 use crate::base::client_secret::BadClientSecret;
@@ -58,7 +59,7 @@ pub(super) async fn change(
     }
     let change = match form.text("do") {
         "take_back" => OrganizationChange { withdraw_new: true, ..OrganizationChange::default() },
-        "set" => match new_secret(form, sidecar.process.clock.now()) {
+        "set" => match new_secret(exchange, visit, form) {
             Ok(change) => change,
             Err(problem) => {
                 let page = CredentialPage {
@@ -87,6 +88,9 @@ pub(super) async fn change(
         }
         Err(other) => return Err(other.into()),
     };
+    if !took_back {
+        kept_secret::forget(exchange, visit);
+    }
     tracing::info!(organization = %after.code, by = visit.by(), withdrawn = took_back, waiting = after.pending_credential.is_some(), "organization's credential changed on the set-up page");
     let done = match after.pending_credential {
         Some(_) => "waits",
@@ -96,24 +100,43 @@ pub(super) async fn change(
     to(exchange.app, "credential", &[("done", done)])
 }
 
-/// Reads the new secret, or returns the reason why it is not valid.
-fn new_secret(form: &FormFields, now: u64) -> Result<OrganizationChange, &'static str> {
-    let proof = OrganizationCredential::of_value(form.text("secret")).map_err(|it| match it {
-        BadClientSecret::SecretId => "id",
-        _ => "none",
+/// Reads the new secret, or returns the reason why it is not valid. A secret that is refused because
+/// of its date is kept.
+fn new_secret(
+    exchange: &Exchange<'_>,
+    visit: &SetUpVisit,
+    form: &FormFields,
+) -> Result<OrganizationChange, &'static str> {
+    let saved = saved_connection(visit.organization());
+    let secret = FormSecret::of(exchange, visit, form.text("secret"));
+    let secret = secret.filter(|it| !it.is_for_others(saved));
+    let text = secret.as_ref().map(FormSecret::text).unwrap_or_default();
+    let proof = OrganizationCredential::of_value(text).map_err(|it| {
+        kept_secret::forget(exchange, visit);
+        match it {
+            BadClientSecret::SecretId => "id",
+            _ => "none",
+        }
     })?;
-    let ends = match form.text("ends") {
-        "" => None,
-        text => Some(calendar::day(text).ok_or("date")?),
-    };
-    if ends.is_some_and(|it| it <= now) {
-        return Err("past");
-    }
+    let ends = end_of(form, exchange.sidecar.process.clock.now()).inspect_err(|_| {
+        if let Some(secret) = &secret {
+            secret.keep(exchange, visit, saved);
+        }
+    })?;
     Ok(OrganizationChange {
         proof: Some(proof),
         credential_ends: ends,
         ..OrganizationChange::default()
     })
+}
+
+/// Reads the expiry date, or returns the reason why it is not valid.
+fn end_of(form: &FormFields, now: u64) -> Result<Option<u64>, &'static str> {
+    let ends = match form.text("ends") {
+        "" => None,
+        text => Some(calendar::day(text).ok_or("date")?),
+    };
+    if ends.is_some_and(|it| it <= now) { Err("past") } else { Ok(ends) }
 }
 
 async fn page(
@@ -153,6 +176,7 @@ async fn page(
         ends: organization.credential_ends.map(|it| (it, days_until(it, now))),
         waiting,
         again: (!visit.may_change_secret(now)).then(again),
+        is_secret_kept: kept_secret::is_kept(exchange, visit),
         problem: None,
         done: None,
     })

@@ -5,6 +5,7 @@ use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
 use super::frame::{self, SetUpMessage};
 use super::gate::{self, SetUpVisit};
+use super::kept_secret;
 use crate::base::secret::Secret;
 use crate::directory::invitation::{InvitationError, MAX_INVITATION_TOKEN_BYTES};
 use crate::pages::setup::{InvitationPage, SetUpPage};
@@ -81,6 +82,7 @@ pub(super) async fn leave(
 ) -> Result<Response<Body>, Refusal> {
     if let Some(id) = visit.invitation() {
         all.directory().leave(id).await?;
+        kept_secret::forget(exchange, visit);
     }
     let mut response = frame::message_page(exchange, SetUpMessage::Left);
     response

@@ -3,15 +3,15 @@
 use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
 use super::super::sign_in_url::page_url;
-use super::domains;
-use super::frame;
 use super::gate::SetUpVisit;
+use super::{domains, entered_ids, frame, kept_secret, status};
 use crate::base::calendar;
 use crate::base::own_path;
 use crate::base::return_to::ReturnTo;
-use crate::directory::organization::{OrganizationSource, OrganizationState};
+use crate::directory::organization::{Organization, OrganizationSource, OrganizationState};
 use crate::entra;
 use crate::pages::setup::{DiscoveredTenant, FieldErrors, SetUpPage, SetUpSteps, TypedFields};
+use crate::sidecar::app::App;
 use crate::sidecar::organizations::OrganizationRegistry;
 use crate::wire::body::Body;
 use http::{Response, StatusCode};
@@ -51,7 +51,19 @@ pub(super) async fn again(
     visit: &SetUpVisit,
     why: &'static str,
 ) -> Result<Response<Body>, Refusal> {
-    let steps = SetUpSteps { refused: Some(why), ..steps(exchange, all, visit).await? };
+    again_without_secret(exchange, all, visit, why, false).await
+}
+
+/// Like `again`, and says that the secret that was entered is lost, if it is.
+pub(super) async fn again_without_secret(
+    exchange: &Exchange<'_>,
+    all: &OrganizationRegistry,
+    visit: &SetUpVisit,
+    why: &'static str,
+    is_secret_lost: bool,
+) -> Result<Response<Body>, Refusal> {
+    let mut steps = SetUpSteps { refused: Some(why), ..steps(exchange, all, visit).await? };
+    steps.typed.secret = is_secret_lost;
     Ok(frame::show(exchange, StatusCode::CONFLICT, SetUpPage::Steps(Box::new(steps))))
 }
 
@@ -66,6 +78,7 @@ pub(super) async fn refused(
     let steps = SetUpSteps {
         refused: Some("not_saved"),
         typed,
+        may_swap: wrong.tenant == Some(entered_ids::SWAPPED),
         wrong,
         ..steps(exchange, all, visit).await?
     };
@@ -91,6 +104,9 @@ async fn steps(
         Some(Err(why)) => (None, Some(why)),
         None => (None, None),
     };
+    let may_swap = undiscovered.as_ref().is_some_and(|it| it.0 == "no_tenant")
+        && (visit.invitation().is_some() || organization.state != OrganizationState::On)
+        && are_swapped(all, organization).await;
     Ok(SetUpSteps {
         head: frame::head(app, visit),
         by_link: visit.invitation().is_some(),
@@ -103,6 +119,9 @@ async fn steps(
             secret: false,
         },
         wrong: FieldErrors::default(),
+        may_swap,
+        is_secret_kept: kept_secret::is_kept(exchange, visit),
+        status: status::card(exchange, all.directory(), visit).await?,
         has_secret: organization.has_credential,
         waits: organization.pending_credential.is_some(),
         may_turn_off: match visit.person() {
@@ -121,16 +140,24 @@ async fn steps(
         state: organization.state.as_str(),
         domains: domains::summary(all.directory(), visit).await?,
         code: organization.code.to_string(),
-        start: format!(
-            "{}{}{}?organization={}",
-            app.site.origin(),
-            app.site.prefix(),
-            own_path::START,
-            organization.code
-        ),
+        start: start_link(app, organization),
         done: None,
         refused: None,
     })
+}
+
+/// Returns the link with which people of an organization sign in without typing anything.
+fn start_link(app: &App, organization: &Organization) -> String {
+    let (origin, prefix) = (app.site.origin(), app.site.prefix());
+    format!("{origin}{prefix}{}?organization={}", own_path::START, organization.code)
+}
+
+/// Whether the IDs that are saved are swapped.
+async fn are_swapped(all: &OrganizationRegistry, organization: &Organization) -> bool {
+    match (organization.tenant, organization.client_id) {
+        (Some(tenant), Some(client_id)) => entered_ids::are_swapped(all, tenant, client_id).await,
+        _ => false,
+    }
 }
 
 /// Returns the values that Entra publishes about the tenant, or nothing if the connection is

@@ -4,6 +4,7 @@ use super::super::exchange::Exchange;
 use super::super::refusal::Refusal;
 use super::frame::{self, SetUpMessage};
 use super::gate::SetUpVisit;
+use super::kept_secret;
 use super::steps;
 use crate::directory::Error;
 use crate::directory::change::OrganizationChange;
@@ -49,6 +50,7 @@ async fn set_state(
             if state == OrganizationState::On {
                 frame::redirect_back(exchange.app, "on")
             } else {
+                kept_secret::forget(exchange, visit);
                 Ok(frame::message_page(exchange, SetUpMessage::TurnedOff))
             }
         }

@@ -8,12 +8,14 @@ use super::super::sign_in::begin::{self, SignInStart};
 use super::super::sign_in::organization;
 use super::super::sign_in::redeem::RedeemedSignIn;
 use super::domains;
+use super::entered_ids;
 use super::first_admin;
 use super::frame::{self, SetUpMessage};
 use super::gate::{self, SetUpDenied, SetUpVisit};
 use super::steps;
 use crate::base::identity::Identity;
 use crate::directory::first_sign_in::{self, AccountMatch, PersonMatch};
+use crate::directory::organization::{OrganizationSource, OrganizationState};
 use crate::directory::trial::PassedTrial;
 use crate::entra::authorize::SignInHints;
 use crate::entra::{self, EntraRegistration};
@@ -41,7 +43,9 @@ pub(super) async fn start(
         Err(Refusal::Organization(organizations::Error::NotSetUp)) => {
             steps::again(exchange, all, visit, "incomplete").await
         }
-        Err(Refusal::SignIn(error, _, entra)) => Ok(failed(exchange, visit, &entra, &error)),
+        Err(Refusal::SignIn(error, _, entra)) => {
+            Ok(failed(exchange, all, visit, &entra, &error).await)
+        }
         other => other,
     }
 }
@@ -67,7 +71,7 @@ pub(in crate::flow) async fn finish(
     let RedeemedSignIn { place, redeemed, .. } = match outcome {
         Ok(it) => it,
         Err(Refusal::SignIn(error, _, entra)) => {
-            return Ok(failed(exchange, &visit, &entra, &error));
+            return Ok(failed(exchange, all, &visit, &entra, &error).await);
         }
         Err(other) => return Err(other),
     };
@@ -148,14 +152,38 @@ fn claims(who: &Identity) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn failed(
+/// Entra's codes for a tenant that does not exist, and for an app registration that is not in it.
+const UNKNOWN_IDS: [u32; 2] = [90_002, 700_016];
+
+/// Returns the tenant ID and the client ID, if Entra does not know one of them, they are swapped, and
+/// the visitor may swap them.
+async fn swapped(
+    all: &OrganizationRegistry,
+    visit: &SetUpVisit,
+    code: Option<u32>,
+) -> Option<(String, String)> {
+    let organization = visit.organization();
+    let (tenant, client_id) = (organization.tenant?, organization.client_id?);
+    let may_swap = organization.source == OrganizationSource::Database
+        && (visit.invitation().is_some() || organization.state != OrganizationState::On);
+    if !may_swap || !code.is_some_and(|it| UNKNOWN_IDS.contains(&it)) {
+        return None;
+    }
+    let are_swapped = entered_ids::are_swapped(all, tenant, client_id).await;
+    are_swapped.then(|| (tenant.to_string(), client_id.to_string()))
+}
+
+async fn failed(
     exchange: &Exchange<'_>,
+    all: &OrganizationRegistry,
     visit: &SetUpVisit,
     entra: &EntraRegistration,
     error: &entra::Error,
 ) -> Response<Body> {
     let Exchange { sidecar, app, inbound, .. } = *exchange;
-    let words = entra_refusal::words(sidecar, app, entra, exchange.language(), error, None);
+    let customer = &sidecar.pages.phrases(exchange.language()).customer;
+    let words = entra_refusal::words(sidecar, app, entra, exchange.language(), error, None)
+        .for_customers(customer);
     let refused = RefusedSignIn {
         entra,
         error: Some(error),
@@ -178,6 +206,7 @@ fn failed(
         fix: words.remedy.map(|it| it.what),
         details: words.details.into_iter().map(|it| (it.name.to_owned(), it.value)).collect(),
         reference: inbound.reference().to_owned(),
+        swapped: swapped(all, visit, code).await,
     };
     let trial = TrialPage {
         head: frame::head(app, visit),

@@ -1,5 +1,6 @@
 //! `[pages]`: the operator's name, logo, color and support address.
 
+mod chromium;
 mod pages;
 
 use crate::world::browser::NAVIGATION;

@@ -6,7 +6,10 @@ mod domains;
 mod first_admin;
 mod gate;
 mod invitation;
+mod kept_secret;
+mod status;
 mod steps;
+mod swapped;
 mod trial;
 
 use crate::world::browser::{BrowserPage, SCRIPT, SECRETS, TestBrowser};

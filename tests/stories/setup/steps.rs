@@ -26,11 +26,12 @@ async fn a_secret_id_is_refused_on_the_spot_and_nothing_is_saved() {
     );
     assert_eq!(world.organization("contoso").await.tenant, None);
     for (tenant, client_id, secret, says) in [
+        // First: from then on, the secret that is typed is kept.
+        (CONTOSO, CLIENT_ID, "", "Enter the Value of a client secret"),
         ("nowhere.example", CLIENT_ID, NEW, "Microsoft has no tenant with this domain"),
         ("our tenant", CLIENT_ID, NEW, "Copy the Directory (tenant) ID"),
         (CONTOSO, "my app", NEW, "Copy the Application (client) ID"),
         (CONTOSO, CONTOSO, NEW, "This is the tenant ID again"),
-        (CONTOSO, CLIENT_ID, "", "Enter the Value of a client secret"),
         (CONTOSO, CLIENT_ID, "with space in it", "This is not the Value of a client secret"),
         (CONTOSO, CLIENT_ID, "\u{202e}aaaaaaaaaaaa", "This is not the Value of a client secret"),
     ] {
