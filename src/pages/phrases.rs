@@ -13,6 +13,8 @@ pub struct NoticePhrases {
     pub(crate) action: ActionLabels,
     /// Advice that ends many notices.
     pub(crate) advice: AdviceText,
+    /// Words for customers in place of the operator's.
+    pub(crate) customer: CustomerPhrases,
     /// Titles of sign-ins that Entra rejected.
     pub(crate) title: NoticeTitles,
     /// Texts for a failed sign-in.
@@ -85,6 +87,19 @@ pub(crate) struct AdviceText {
     pub(crate) tell_owner: String,
     pub(crate) signed_in_as: String,
     pub(crate) new_sign_in: String,
+}
+
+/// Words for customers in place of the operator's keys and commands.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CustomerPhrases {
+    pub(crate) ask_operator: String,
+    pub(crate) tenant: String,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: String,
+    /// The words of the catalog for the place of the secret, and what stands in their place.
+    pub(crate) where_secret_is_read: String,
+    pub(crate) in_set_up: String,
 }
 
 #[derive(Debug, Default, Deserialize)]

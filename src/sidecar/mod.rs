@@ -6,6 +6,7 @@ pub mod code_attempts;
 pub mod domain_prover;
 pub mod expiry;
 pub mod guesses;
+pub(crate) mod operators_words;
 pub mod organizations;
 pub mod proxies;
 pub mod typed_secrets;

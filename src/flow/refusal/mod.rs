@@ -4,6 +4,7 @@
 mod admin_consent;
 pub(in crate::flow) mod challenge;
 pub(in crate::flow) mod entra_refusal;
+pub(in crate::flow) mod for_customers;
 pub(in crate::flow) mod loops;
 mod notice;
 pub(in crate::flow) mod refused_person;
@@ -252,8 +253,12 @@ impl Refusal {
         // Programs always receive English, so that their error texts can be searched for.
         let language = if is_program { Language::English } else { language };
         let words = self.words(sidecar, app, language);
+        let response_status = words.status;
         let mut response = if is_program {
             words.as_problem(self.sign_in_url(app), reference)
+        } else if sidecar.organizations.is_some() {
+            let customer = &sidecar.pages.phrases(language).customer;
+            words.for_customers(customer).as_page(sidecar, language, reference)
         } else {
             words.as_page(sidecar, language, reference)
         };
@@ -278,7 +283,7 @@ impl Refusal {
             }
             _ => {}
         }
-        let is_unavailable = words.status == StatusCode::SERVICE_UNAVAILABLE;
+        let is_unavailable = response_status == StatusCode::SERVICE_UNAVAILABLE;
         if let Some(seconds) = self.wait_seconds().or(is_unavailable.then_some(5)) {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

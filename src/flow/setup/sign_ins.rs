@@ -1,7 +1,7 @@
 //! `/setup/sign_ins`: recent sign-ins, and why sign-ins were refused.
 
 use super::super::exchange::Exchange;
-use super::super::refusal::{REASONS, Refusal};
+use super::super::refusal::{REASONS, Refusal, for_customers};
 use super::admin_page::{address, admin_page, one_more, query_value, rows, shown};
 use super::gate::SetUpVisit;
 use crate::base::guid::Guid;
@@ -9,9 +9,10 @@ use crate::base::language::Language;
 use crate::directory::Directory;
 use crate::directory::organization::Organization;
 use crate::directory::recent::{RecentSignIn, RecentSignInQuery};
-use crate::entra::aadsts::{self, RemedyNames};
+use crate::entra::aadsts::{self, Remedy, RemedyNames};
 use crate::pages::Page;
 use crate::pages::admin::{EntraErrorDetail, RefusalReason, SignInRow, SignInsPage};
+use crate::pages::phrases::CustomerPhrases;
 use crate::sidecar::app::App;
 use crate::wire::body::Body;
 use http::{Response, StatusCode};
@@ -42,8 +43,9 @@ pub(super) async fn show(
         address(exchange.app, "sign_ins", &[("refused", refused), ("before", &it.id.to_string())])
     });
     let names = names(exchange, visit.organization());
-    let rows =
-        found.into_iter().map(|it| seen(exchange.app, exchange.language(), &names, it)).collect();
+    let customer = &exchange.sidecar.pages.phrases(exchange.language()).customer;
+    let why = |reason| why(exchange.language(), customer, &names, reason);
+    let rows = found.into_iter().map(|it| seen(exchange.app, &why, it)).collect();
     Ok(shown(
         exchange,
         StatusCode::OK,
@@ -56,23 +58,22 @@ pub(super) async fn show(
     ))
 }
 
-fn seen(app: &App, language: Language, names: &RemedyNames, it: RecentSignIn) -> SignInRow {
+fn seen(app: &App, why: &impl Fn(String) -> RefusalReason, it: RecentSignIn) -> SignInRow {
     let RecentSignIn { at, sign_in, username, .. } = it;
     let href = username
         .as_ref()
         .and(sign_in.person)
         .map(|it| address(app, "people", &[("person", &it.to_string())]));
     let name = username.map(|it| it.to_string()).or(sign_in.name).unwrap_or_default();
-    SignInRow {
-        at,
-        name,
-        href,
-        refused: sign_in.refused.map(|it| why(language, names, it)),
-        reference: sign_in.reference,
-    }
+    SignInRow { at, name, href, refused: sign_in.refused.map(why), reference: sign_in.reference }
 }
 
-fn why(language: Language, names: &RemedyNames, reason: String) -> RefusalReason {
+fn why(
+    language: Language,
+    customer: &CustomerPhrases,
+    names: &RemedyNames,
+    reason: String,
+) -> RefusalReason {
     if let Some(word) = REASONS.into_iter().find(|it| *it == reason) {
         return RefusalReason::Word(word);
     }
@@ -82,10 +83,18 @@ fn why(language: Language, names: &RemedyNames, reason: String) -> RefusalReason
         about: entry.map(|it| it.what(language).to_owned()),
         remedy: entry
             .and_then(|it| it.remedy(names, None, language))
-            .map(|it| format!("{} {}", it.fix, it.place)),
+            .map(|it| remedy(customer, &it)),
         more: code.map(|it| format!("https://login.microsoftonline.com/error?code={it}")),
         code: reason,
     })
+}
+
+fn remedy(customer: &CustomerPhrases, it: &Remedy) -> String {
+    let said = |text: &str| for_customers::text(customer, text);
+    match (said(&it.fix), said(&it.place)) {
+        (Some(fix), Some(place)) => format!("{fix} {place}"),
+        _ => customer.ask_operator.clone(),
+    }
 }
 
 /// Returns the names with which an admin finds the organization's app.

@@ -7,6 +7,7 @@ mod first_admin;
 mod gate;
 mod invitation;
 mod kept_secret;
+mod operators_words;
 mod status;
 mod steps;
 mod swapped;
