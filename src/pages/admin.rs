@@ -1,5 +1,4 @@
-//! The pages for an organization's admin once it is on: people, recent sign-ins, change history,
-//! client secret.
+//! The pages for an organization's admin once it is on: people, recent sign-ins, change history.
 
 use super::link::link;
 use crate::base::calendar;
@@ -43,6 +42,8 @@ pub struct PeoplePage {
     pub next: Option<String>,
     /// The number of decisions that wait for the admin.
     pub decisions: usize,
+    /// The action that has just been taken: `deleted`.
+    pub done: Option<&'static str>,
 }
 
 /// One person in the list.
@@ -81,7 +82,9 @@ pub struct PersonPage {
     pub roles: Vec<String>,
     /// The actions that the reader may take.
     pub may: PersonPermissions,
-    /// The action that has just been taken: `role`, `on`, `off` or `sign_out`.
+    /// People who may be the same person, and may sign in.
+    pub twins: Vec<PersonRow>,
+    /// The action that has just been taken: `role`, `on`, `off`, `sign_out` or `merged`.
     pub done: Option<&'static str>,
 }
 
@@ -170,42 +173,6 @@ pub struct HistoryRow {
     pub what: String,
 }
 
-/// The client secret, which is never shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CredentialPage {
-    /// The shared content.
-    pub admin: AdminPage,
-    /// Whether it is defined in the configuration, so that it can be changed only there.
-    pub in_file: bool,
-    /// The kind of credential: `client-secret`, `certificate` or `federated`; `None` if unknown.
-    pub kind: Option<&'static str>,
-    /// The expiry time in seconds since 1970, and the number of days until then.
-    pub ends: Option<(i64, i64)>,
-    /// A new credential that no sign-in has used successfully yet.
-    pub waiting: Option<NewCredentialView>,
-    /// The address at which to sign in again first.
-    pub again: Option<String>,
-    /// Whether the secret of a form that was refused is kept for this visit.
-    pub is_secret_kept: bool,
-    /// The error in the submitted values: `id`, `empty`, `date` or `past`.
-    pub problem: Option<&'static str>,
-    /// The action that has just been taken: `waits`, `set` or `taken_back`.
-    pub done: Option<&'static str>,
-}
-
-/// A new credential that is pending.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewCredentialView {
-    /// The kind of credential.
-    pub kind: Option<&'static str>,
-    /// The time since which it is pending, in seconds since 1970.
-    pub since: i64,
-    /// The actor who added it.
-    pub by: String,
-    /// Entra's error for it.
-    pub refused: Option<String>,
-}
-
 impl AdminPage {
     /// Returns the values that the layout can use.
     pub(super) fn context(&self, here: AdminTab) -> Value {
@@ -223,7 +190,7 @@ impl AdminPage {
         context! { organization => self.organization.as_str(), tabs => all.map(tab).to_vec() }
     }
 
-    fn path(&self, path: &str) -> String {
+    pub(super) fn path(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
 }
@@ -245,7 +212,7 @@ impl PeoplePage {
     pub(super) fn context(&self) -> Value {
         let people: Vec<_> = self.people.iter().map(PersonRow::context).collect();
         let find = self.admin.path("/people");
-        context! { admin => self.admin.context(AdminTab::People), asked => self.asked.as_str(), people, next => self.next.as_deref().and_then(link), find => link(&find), decisions => self.decisions, requests => link(&self.admin.path("/requests")) }
+        context! { admin => self.admin.context(AdminTab::People), asked => self.asked.as_str(), people, next => self.next.as_deref().and_then(link), find => link(&find), decisions => self.decisions, done => self.done, requests => link(&self.admin.path("/requests")) }
     }
 }
 
@@ -265,7 +232,9 @@ impl PersonPage {
             created => minute(self.created),
             roles => self.roles.clone(),
             may,
+            twins => self.twins.iter().map(PersonRow::context).collect::<Vec<_>>(),
             done => self.done,
+            confirm => link(&format!("{path}?person={}&confirm=", self.id)),
             back => link(&path),
             action => link(&path),
             ..self.listed.context()
@@ -312,35 +281,9 @@ impl HistoryPage {
     }
 }
 
-impl CredentialPage {
-    pub(super) fn context(&self) -> Value {
-        let waiting =
-            self.waiting.as_ref().map(|it| context! { kind => it.kind, since => minute(it.since), by => it.by.as_str(), refused => it.refused.as_deref() });
-        let path = self.admin.path("/credential");
-        context! {
-            admin => self.admin.context(AdminTab::Credential),
-            in_file => self.in_file,
-            kind => self.kind,
-            ends => self.ends.map(|it| day(it.0)),
-            days => self.ends.map(|it| it.1),
-            waiting,
-            again => self.again.as_deref().and_then(link),
-            secret_kept => self.is_secret_kept,
-            problem => self.problem,
-            done => self.done,
-            action => link(&path),
-        }
-    }
-}
-
 /// Formats a time as `2026-01-09 02:02`, in UTC.
-fn minute(seconds: i64) -> String {
+pub(super) fn minute(seconds: i64) -> String {
     calendar::utc_minute(u64::try_from(seconds).unwrap_or_default())
-}
-
-/// Formats a date as `2026-01-09`, in UTC.
-fn day(seconds: i64) -> String {
-    calendar::utc_day(u64::try_from(seconds).unwrap_or_default())
 }
 
 /// Replaces every text with another one, for tests of templates.
@@ -364,6 +307,7 @@ with_hostile_text! {
     }
     PersonPage: |it, word, link| {
         (it.id, it.email, it.roles) = (word(), Some(word()), vec![word()]);
+        it.twins.iter_mut().for_each(|it| it.make_hostile(&word, &link));
         it.listed.make_hostile(&word, &link);
     }
     SignInsPage: |it, word, link| {
@@ -378,10 +322,6 @@ with_hostile_text! {
     HistoryPage: |it, word, link| {
         it.next = Some(link());
         it.rows.iter_mut().for_each(|it| *it = HistoryRow { at: it.at, by: word(), username: Some(word()), what: word() });
-    }
-    CredentialPage: |it, word, link| {
-        it.again = it.again.as_ref().map(|_| link());
-        it.waiting = it.waiting.as_ref().map(|it| NewCredentialView { kind: it.kind, since: it.since, by: word(), refused: Some(word()) });
     }
 }
 

@@ -1,9 +1,11 @@
 //! The content of pages.
 
-use super::admin::{CredentialPage, HistoryPage, PeoplePage, PersonPage, SignInsPage};
+use super::admin::{HistoryPage, PeoplePage, PersonPage, SignInsPage};
+use super::credential::CredentialPage;
 use super::domains::DomainsPage;
 use super::link::{attribute, link};
 use super::phrases::NoticePhrases;
+use super::removal::RemovalPage;
 use super::requests::RequestsPage;
 use super::script;
 use super::setup::SetUpPage;
@@ -46,6 +48,8 @@ pub enum Page {
     People(Box<PeoplePage>),
     /// One person of an organization.
     OnePerson(Box<PersonPage>),
+    /// Asks for confirmation before a person is deleted or merged.
+    Removal(Box<RemovalPage>),
     /// What waits for a decision of an organization's admin.
     Requests(Box<RequestsPage>),
     /// The e-mail domains of an organization.
@@ -246,6 +250,7 @@ impl Page {
             Self::ConfirmSignOut { .. } => "confirm_sign_out.html",
             Self::People(_) => "setup_people.html",
             Self::OnePerson(_) => "setup_person.html",
+            Self::Removal(_) => "setup_removal.html",
             Self::Requests(_) => "setup_requests.html",
             Self::Domains(_) => "setup_domains.html",
             Self::SignIns(_) => "setup_sign_ins.html",
@@ -275,6 +280,7 @@ impl Page {
             }
             Self::People(it) => it.context(),
             Self::OnePerson(it) => it.context(),
+            Self::Removal(it) => it.context(),
             Self::Requests(it) => it.context(),
             Self::Domains(it) => it.context(),
             Self::SignIns(it) => it.context(),

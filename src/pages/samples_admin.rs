@@ -1,10 +1,12 @@
 //! One sample of every page for an organization's admin.
 
 use super::admin::{
-    AdminPage, CredentialPage, EntraErrorDetail, HistoryPage, HistoryRow, NewCredentialView,
-    PeoplePage, PersonPage, PersonPermissions, PersonRow, RefusalReason, SignInRow, SignInsPage,
+    AdminPage, EntraErrorDetail, HistoryPage, HistoryRow, PeoplePage, PersonPage,
+    PersonPermissions, PersonRow, RefusalReason, SignInRow, SignInsPage,
 };
+use super::credential::{CredentialPage, NewCredentialView};
 use super::page::Page;
+use super::removal::{RemovalPage, RemovalPerson, RemovalStep};
 use super::requests::{MergeRow, RequestRow, RequestsPage};
 
 const AT: i64 = 1_795_575_060;
@@ -12,12 +14,36 @@ const AT: i64 = 1_795_575_060;
 /// Returns a name and a page for each case.
 pub(super) fn samples() -> Vec<(&'static str, Page)> {
     let asked = "zzz".to_owned();
-    let nobody = PeoplePage { asked, people: Vec::new(), next: None, decisions: 0, ..people() };
-    let off =
-        PersonPage { listed: listed(3), role_source: "default", done: Some("off"), ..person() };
+    let done = Some("deleted");
+    let nobody =
+        PeoplePage { asked, people: Vec::new(), next: None, decisions: 0, done, ..people() };
+    let off = PersonPage {
+        listed: listed(3),
+        role_source: "default",
+        twins: vec![listed(1)],
+        done: Some("off"),
+        ..person()
+    };
     let above = PersonPage { may: PersonPermissions::Above, done: None, ..person() };
     let yourself =
         PersonPage { may: PersonPermissions::Yourself, done: None, listed: listed(1), ..person() };
+    let mut all = vec![
+        ("setup-people", Page::People(Box::new(people()))),
+        ("setup-people-none", Page::People(Box::new(nobody))),
+        ("setup-person", Page::OnePerson(Box::new(person()))),
+        ("setup-person-off", Page::OnePerson(Box::new(off))),
+        ("setup-person-above", Page::OnePerson(Box::new(above))),
+        ("setup-person-yourself", Page::OnePerson(Box::new(yourself))),
+        ("setup-sign-ins", Page::SignIns(Box::new(sign_ins()))),
+        ("setup-history", Page::History(Box::new(history()))),
+    ];
+    all.extend(samples_of_credential());
+    all.extend(samples_of_requests());
+    all.extend(samples_of_removal());
+    all
+}
+
+fn samples_of_credential() -> [(&'static str, Page); 7] {
     let expired = CredentialPage {
         ends: Some((AT - 86_400, -1)),
         waiting: None,
@@ -56,15 +82,7 @@ pub(super) fn samples() -> Vec<(&'static str, Page)> {
         done: None,
         ..credential()
     };
-    let mut all = vec![
-        ("setup-people", Page::People(Box::new(people()))),
-        ("setup-people-none", Page::People(Box::new(nobody))),
-        ("setup-person", Page::OnePerson(Box::new(person()))),
-        ("setup-person-off", Page::OnePerson(Box::new(off))),
-        ("setup-person-above", Page::OnePerson(Box::new(above))),
-        ("setup-person-yourself", Page::OnePerson(Box::new(yourself))),
-        ("setup-sign-ins", Page::SignIns(Box::new(sign_ins()))),
-        ("setup-history", Page::History(Box::new(history()))),
+    [
         ("setup-credential", Page::Credential(Box::new(credential()))),
         ("setup-credential-expired", Page::Credential(Box::new(expired))),
         ("setup-credential-kept", Page::Credential(Box::new(kept))),
@@ -72,9 +90,51 @@ pub(super) fn samples() -> Vec<(&'static str, Page)> {
         ("setup-credential-federated", Page::Credential(Box::new(federated))),
         ("setup-credential-unread", Page::Credential(Box::new(unread))),
         ("setup-credential-stale", Page::Credential(Box::new(stale))),
-    ];
-    all.extend(samples_of_requests());
-    all
+    ]
+}
+
+fn samples_of_removal() -> [(&'static str, Page); 4] {
+    let of = |username: &str, account: Option<&str>| RemovalPerson {
+        id: "0a1b2c3d-0000-4000-8000-000000000003".to_owned(),
+        username: username.to_owned(),
+        name: Some("Nora Northwind".to_owned()),
+        email: Some("nora@contoso.example".to_owned()),
+        role: "worker".to_owned(),
+        last: account.map(|_| AT),
+        account: account.map(str::to_owned),
+        on: account.is_some(),
+    };
+    let oid = Some("00aa00aa-1111-2222-3333-bb44bb44bb44");
+    let page = |step, problem| {
+        Page::Removal(Box::new(RemovalPage {
+            admin: admin_page(),
+            person: of("nora", None),
+            step,
+            locked: None,
+            again: "/oauth2/start?rd=%2Foauth2%2Fsetup%2Fpeople&prompt=login".to_owned(),
+            problem,
+        }))
+    };
+    let deleted = match page(RemovalStep::Delete, Some("changed")) {
+        Page::Removal(it) => {
+            Page::Removal(Box::new(RemovalPage { person: of("nora", oid), ..*it }))
+        }
+        other => other,
+    };
+    let merge = || RemovalStep::Merge(of("nora.contoso", oid));
+    let stale = match page(merge(), None) {
+        Page::Removal(it) => Page::Removal(Box::new(RemovalPage { locked: Some("stale"), ..*it })),
+        other => other,
+    };
+    [
+        ("setup-person-delete", deleted),
+        (
+            "setup-person-merge-choose",
+            page(RemovalStep::Choose("nobody".to_owned()), Some("unknown")),
+        ),
+        ("setup-person-merge", page(merge(), None)),
+        ("setup-person-merge-stale", stale),
+    ]
 }
 
 fn samples_of_requests() -> [(&'static str, Page); 3] {
@@ -130,6 +190,7 @@ fn people() -> PeoplePage {
         people: (0..4).map(listed).collect(),
         next,
         decisions: 2,
+        done: None,
     }
 }
 
@@ -201,6 +262,7 @@ fn person() -> PersonPage {
         created: AT - 900_000,
         roles: ["owner", "admin", "worker"].map(str::to_owned).to_vec(),
         may: PersonPermissions::Everything,
+        twins: Vec::new(),
         done: Some("role"),
     }
 }

@@ -17,7 +17,7 @@ use crate::directory::organization::OrganizationSource;
 use crate::directory::organization_credential::{CredentialKind, OrganizationCredential};
 use crate::directory::{Directory, Error};
 use crate::pages::Page;
-use crate::pages::admin::{CredentialPage, NewCredentialView};
+use crate::pages::credential::{CredentialPage, NewCredentialView};
 use crate::wire::body::Body;
 use crate::wire::form::FormFields;
 use http::{Response, StatusCode};

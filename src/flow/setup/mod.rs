@@ -15,6 +15,7 @@ mod history;
 mod invitation;
 mod kept_secret;
 mod people;
+mod removal;
 mod requests;
 mod saving;
 mod sheet;

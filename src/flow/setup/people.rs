@@ -6,6 +6,7 @@ use super::admin_page::{
     address, admin_page, admin_scope, done, one_more, query_value, rows, shown, to,
 };
 use super::gate::SetUpVisit;
+use super::removal;
 use crate::base::guid::Guid;
 use crate::base::username::Username;
 use crate::directory::admin::{ActionError, PersonAction};
@@ -68,6 +69,7 @@ async fn all(
             people,
             next,
             decisions,
+            done: done(inbound, ["deleted"]),
         })),
     ))
 }
@@ -98,6 +100,15 @@ async fn one(
         }
         _ => PersonPermissions::Above,
     };
+    if let Some(wanted) = query_value(exchange.inbound, "confirm") {
+        return if may == PersonPermissions::Everything {
+            removal::confirm(exchange, directory, visit, &found, &wanted).await
+        } else {
+            Err(Refusal::Forbidden)
+        };
+    }
+    let twins = directory.twins(&found).await?;
+    let twins = twins.iter().filter(|it| it.on).map(|it| listed(exchange.app, it)).collect();
     let page = PersonPage {
         admin: admin_page(exchange.app, visit),
         id: found.id.to_string(),
@@ -107,6 +118,7 @@ async fn one(
         created: found.created,
         roles,
         may,
+        twins,
         done: done(exchange.inbound, DONE_PERSON_ACTIONS),
     };
     Ok(shown(exchange, StatusCode::OK, &Page::OnePerson(Box::new(page))))
@@ -128,7 +140,7 @@ fn listed(app: &App, it: &Person) -> PersonRow {
 }
 
 /// The actions that the page can report as done.
-const DONE_PERSON_ACTIONS: [&str; 4] = ["role", "on", "off", "sign_out"];
+const DONE_PERSON_ACTIONS: [&str; 5] = ["role", "on", "off", "sign_out", "merged"];
 
 /// Performs the action of a form and shows the person's new state.
 pub(super) async fn change(
@@ -139,6 +151,9 @@ pub(super) async fn change(
 ) -> Result<Response<Body>, Refusal> {
     let person = Guid::parse(form.text("person")).ok_or(Refusal::NotFound)?;
     let (act, done) = match form.text("do") {
+        "delete" | "merge" => {
+            return removal::carry_out(exchange, directory, visit, person, form).await;
+        }
         "role" => (PersonAction::Role(form.text("role").to_owned()), "role"),
         "on" => (PersonAction::On(true), "on"),
         "off" => (PersonAction::On(false), "off"),

@@ -53,7 +53,7 @@ pub(super) async fn show(
 
 /// Returns why the visitor may not decide. A set-up link proves nothing about the people of a
 /// company, and an unattended browser must not admit anyone.
-fn locked(exchange: &Exchange<'_>, visit: &SetUpVisit) -> Option<&'static str> {
+pub(super) fn locked(exchange: &Exchange<'_>, visit: &SetUpVisit) -> Option<&'static str> {
     if visit.person().is_none() {
         Some("by_link")
     } else if visit.may_change_secret(exchange.sidecar.process.clock.now()) {

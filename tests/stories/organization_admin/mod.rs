@@ -2,6 +2,7 @@
 
 mod page;
 mod people;
+mod removal;
 mod secret;
 mod sign_in_history;
 
