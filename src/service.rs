@@ -15,7 +15,7 @@ use crate::session::person::{AmbiguousPerson, EndedSessions, PersonSelector};
 use crate::session::snapshot::SessionFolder;
 use crate::sidecar::domain_prover::DomainProver;
 use crate::sidecar::watch::DirectoryWatch;
-use crate::sidecar::{self, Process, Sidecar, expiry};
+use crate::sidecar::{self, Process, Sidecar, expiry, saved_sessions};
 use crate::wire::body::Body;
 use crate::wire::handles;
 use crate::wire::peer::Peer;
@@ -180,7 +180,7 @@ impl Service {
         let (sidecar, mut warnings) = Sidecar::new(config, process)?;
         let folder = sidecar.process.folder.as_ref();
         if let Some(folder) = folder.filter(|_| !config.session.secrets.is_empty()) {
-            folder.seal_with(sidecar::snapshot_seal(config, &sidecar.process.random));
+            folder.seal_with(saved_sessions::seal(config, &sidecar.process.random));
         }
         warnings.extend(needs_restart(&self.initial, config));
         let old = self.sidecar.load_full();
@@ -221,7 +221,7 @@ async fn save_sessions(folder: Option<Arc<SessionFolder>>) {
     match written.map_err(std::io::Error::other).flatten() {
         Ok(sessions) => tracing::info!(sessions, "sessions saved"),
         Err(error) => {
-            tracing::error!(%error, "sessions not saved; those since the last snapshot are lost")
+            tracing::error!(%error, "sessions not saved; those since the last snapshot are lost");
         }
     }
 }
@@ -230,7 +230,7 @@ async fn save_sessions(folder: Option<Arc<SessionFolder>>) {
 fn watch(process: &Process) -> CancellationToken {
     let stop = CancellationToken::new();
     if let Some(directory) = process.directory.clone() {
-        tokio::spawn(DirectoryWatch::new(directory, process).run(stop.clone()));
+        tokio::spawn(DirectoryWatch::new(process.watched(directory)).run(stop.clone()));
     }
     stop
 }

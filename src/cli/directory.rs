@@ -156,10 +156,7 @@ pub(super) fn failure(error: Error) -> CommandError {
         | Error::NotTested(_) => None,
     };
     let failure = CommandError::new(error);
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    if let Some(hint) = hint { failure.hint(hint) } else { failure }
 }
 
 /// A company code that was typed.

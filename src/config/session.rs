@@ -49,6 +49,7 @@ pub(super) fn read(section: &ConfigSection<'_>) -> SessionConfig {
             "Where sessions are stored; `session.snapshot` keeps those in memory over a restart",
         )
         .choice(&[("memory", StoreKind::Memory)]);
+    let (snapshot, snapshot_interval) = snapshot(section);
     let session = SessionConfig {
         secrets: secrets(section),
         idle: section
@@ -86,35 +87,41 @@ pub(super) fn read(section: &ConfigSection<'_>) -> SessionConfig {
                  people stay signed in when the browser is closed. Phones close it by themselves",
             )
             .flag(false),
-        snapshot: section
-            .key(
-                "snapshot",
-                "Directory that keeps sessions over a restart, sealed with `session.secrets`, \
-                 which it requires; created if it is missing, and used by one process at a time. \
-                 Without it, sessions end with the process",
-            )
-            .parse(|text| Ok(PathBuf::from(text)))
-            .map(|it| it.value),
-        snapshot_interval: section
-            .key(
-                "snapshot_interval",
-                "Time between two snapshots; after a crash, sign-ins since the last one are lost. \
-                 With very many sessions the pause is longer, so that snapshots take at most a \
-                 twentieth of the time",
-            )
-            .duration(Duration::from_secs(30), Duration::from_secs(1)..=Duration::from_hours(1)),
+        snapshot,
+        snapshot_interval,
     };
-    if session.snapshot.is_some() && !section.is_written("secrets") {
-        let invalid = InvalidValue::new("needs session.secrets, with which it is sealed")
-            .hint("set session.secrets; entrada secret prints a good one");
-        section.add_problem(&section.locate("snapshot"), invalid);
-    }
     if session.idle > session.lifetime {
         let invalid = InvalidValue::new("is longer than lifetime, so it would have no effect")
             .hint("choose at most lifetime");
         section.add_problem(&section.locate("idle"), invalid);
     }
     session
+}
+
+fn snapshot(section: &ConfigSection<'_>) -> (Option<PathBuf>, Duration) {
+    let snapshot = section
+        .key(
+            "snapshot",
+            "Directory that keeps sessions over a restart, sealed with `session.secrets`, \
+                 which it requires; created if it is missing, and used by one process at a time. \
+                 Without it, sessions end with the process",
+        )
+        .parse(|text| Ok(PathBuf::from(text)))
+        .map(|it| it.value);
+    let snapshot_interval = section
+        .key(
+            "snapshot_interval",
+            "Time between two snapshots; after a crash, sign-ins since the last one are lost. \
+                 With very many sessions the pause is longer, so that snapshots take at most a \
+                 twentieth of the time",
+        )
+        .duration(Duration::from_secs(30), Duration::from_secs(1)..=Duration::from_hours(1));
+    if snapshot.is_some() && !section.is_written("secrets") {
+        let invalid = InvalidValue::new("needs session.secrets, with which it is sealed")
+            .hint("set session.secrets; entrada secret prints a good one");
+        section.add_problem(&section.locate("snapshot"), invalid);
+    }
+    (snapshot, snapshot_interval)
 }
 
 fn secrets(section: &ConfigSection<'_>) -> Vec<Secret> {

@@ -61,41 +61,4 @@ impl Directory {
             other => other.map(drop),
         }
     }
-
-    /// Binds a domain to an organization.
-    pub(super) async fn bind(
-        &self,
-        changes: &mut Transaction,
-        organization: Guid,
-        domain: &str,
-    ) -> Result<(), Error> {
-        let owner = changes
-            .row(
-                "SELECT organization FROM organization_domain WHERE domain = $1",
-                vec![domain.into()],
-            )
-            .await?;
-        match owner.map(|it| it.text("organization")).transpose()? {
-            Some(it) if it == organization.to_string() => return Ok(()),
-            Some(_) => return Err(Error::DomainElsewhere(domain.to_owned())),
-            None => {}
-        }
-        // A domain contains no wildcard characters of LIKE.
-        let sql = "SELECT COUNT(*) AS count FROM person WHERE organization <> $1 AND (username LIKE $2 OR email LIKE $2)";
-        let row = changes
-            .row(sql, vec![organization.to_string().into(), format!("%@{domain}").into()])
-            .await?;
-        match row.map(|it| it.number("count")).transpose()? {
-            Some(count) if count > 0 => return Err(Error::DomainInUse(domain.to_owned(), count)),
-            _ => {}
-        }
-        let values = vec![domain.into(), organization.to_string().into()];
-        match changes
-            .run("INSERT INTO organization_domain (domain, organization) VALUES ($1, $2)", values)
-            .await
-        {
-            Err(Error::Conflict) => Err(Error::DomainElsewhere(domain.to_owned())),
-            other => other.map(drop),
-        }
-    }
 }

@@ -6,6 +6,7 @@ use super::organization::Organization;
 use super::person::{Person, RoleSource};
 use super::store::Directory;
 use crate::base::identity::Identity;
+use crate::base::typed;
 
 /// Maximum length of a stored name, in characters.
 const MAX_PERSON_NAME_CHARS: usize = 200;
@@ -85,7 +86,7 @@ impl Directory {
         let name: Option<String> = who.name.as_deref().map(|it| {
             it.chars().filter(|it| !it.is_control()).take(MAX_PERSON_NAME_CHARS).collect()
         });
-        let mut email = who.email.as_deref().map(str::to_lowercase);
+        let mut email = who.email.as_deref().map(typed::stored_address);
         if let Some(address) = &email
             && !self.may_own_address(rows, address, organization).await?
         {

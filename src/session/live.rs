@@ -2,13 +2,13 @@
 //!
 //! Every request reads them: nothing here waits, and no lock is held while anything waits.
 
+use super::end_journal::EndJournal;
 use super::ended_sign_ins::EndedSignIns;
 use super::groups_age::GroupsAge;
 use super::index::SessionIndex;
 use super::recheck_outcome::RecheckOutcome;
 use super::record::{Session, SessionEnd, Via};
 use super::session_key::{SESSION_ID_BYTES, SessionKey, client_sign_in_key, key, read};
-use super::snapshot::EndJournal;
 use super::standing::EntraStanding;
 use crate::base::clock::Clock;
 use crate::base::guid::Guid;

@@ -3,6 +3,7 @@
 //! A session starts only from a verified user. The stores do not depend on cookies or requests.
 
 pub mod browser_secret;
+mod end_journal;
 pub(crate) mod ended_sign_ins;
 pub(crate) mod groups_age;
 mod index;

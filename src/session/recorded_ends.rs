@@ -1,9 +1,9 @@
 //! Ends of sessions that are recorded beyond the process, and sessions that are live again after a
 //! restart.
 
+use super::end_journal::EndJournal;
 use super::live::LiveSessions;
 use super::record::Session;
-use super::snapshot::EndJournal;
 use std::sync::Arc;
 
 impl LiveSessions {

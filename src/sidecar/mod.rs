@@ -9,6 +9,7 @@ pub mod guesses;
 pub(crate) mod operators_words;
 pub mod organizations;
 pub mod proxies;
+pub(crate) mod saved_sessions;
 pub mod typed_secrets;
 pub mod watch;
 
@@ -35,7 +36,7 @@ use crate::seal::jwk::{KeyDerivationError, SigningKeys};
 use crate::seal::keyring::Keyring;
 use crate::session::browser_secret::BrowserKeys;
 use crate::session::live::LiveSessions;
-use crate::session::snapshot::{SessionFolder, SessionFolderError, SnapshotSeal};
+use crate::session::snapshot::{SessionFolder, SessionFolderError};
 use crate::session::store::SessionStore;
 use crate::telemetry::log::Log;
 use crate::telemetry::metrics::Metrics;
@@ -53,7 +54,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use typed_secrets::TypedSecrets;
-use watch::DirectoryWatch;
+use watch::{DirectoryWatch, WatchedSessions};
 
 /// Maximum number of requests that wait for the database, and of callbacks that wait for Entra,
 /// although their clients may have disconnected: anyone can send them.
@@ -246,17 +247,30 @@ impl Process {
             return Ok(Self { directory, ..self });
         };
         let (live, random) = (Arc::clone(&self.live), self.random.clone());
-        let seal = snapshot_seal(config, &self.random);
+        let seal = saved_sessions::seal(config, &self.random);
         let open = move || SessionFolder::open(&path, seal, live, random);
         let (folder, restored) =
             tokio::task::spawn_blocking(open).await.map_err(|_| Error::Interrupted)??;
         let mut process = Self { directory, folder: Some(Arc::new(folder)), ..self };
         if let (Some(directory), Some(as_of)) = (&process.directory, restored.as_of) {
             // People who were switched off in the meantime are not served.
-            let applied = DirectoryWatch::catch_up(directory, &process, as_of).await?;
+            let applied =
+                DirectoryWatch::catch_up(process.watched(directory.clone()), as_of).await?;
             process.directory_applied_at = Some(applied);
         }
         Ok(process)
+    }
+
+    /// What follows the changes in a directory.
+    pub fn watched(&self, directory: Directory) -> WatchedSessions {
+        WatchedSessions {
+            directory,
+            live: Arc::clone(&self.live),
+            metrics: Arc::clone(&self.metrics),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            applied_until: self.directory_applied_at,
+        }
     }
 
     /// Ends the rows of sign-ins on native clients that have ended here. Runs in the background,
@@ -277,17 +291,6 @@ impl Process {
             }
         });
     }
-}
-
-/// What snapshots of sessions are sealed with: the secrets, and what sign-ins rest on, so that a
-/// start with another tenant, another client or another directory restores nobody.
-pub(crate) fn snapshot_seal(config: &Config, random: &RandomSource) -> SnapshotSeal {
-    let entra = &config.entra;
-    let registration = (&entra.authority, &entra.tenant, entra.client_id);
-    let admitted = (&entra.allowed_tenants, entra.guests, entra.groups);
-    let directory = config.directory.as_ref().map(|it| &it.database);
-    let basis = format!("{registration:?} {admitted:?} {directory:?}");
-    SnapshotSeal::new(Keyring::new(&config.session.secrets, random), &basis)
 }
 
 fn bearer_sessions(

@@ -13,7 +13,6 @@ use crate::directory::watch::{DirectoryChange, MAX_CHANGES_PER_PAGE};
 use crate::directory::{Directory, Error};
 use crate::session::live::LiveSessions;
 use crate::session::record::Session;
-use crate::sidecar::Process;
 use crate::telemetry::metrics::Metrics;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -38,6 +37,23 @@ const SECOND_APPLICATION_SECONDS: u64 = 5;
 /// A change this many seconds before the last applied one may be new, according to the clock of the
 /// machine that made it.
 const CLOCK_DIFFERENCE_SECONDS: u64 = 10;
+
+/// The directory, and the sessions to which its changes apply.
+#[derive(Debug)]
+pub struct WatchedSessions {
+    /// The directory.
+    pub directory: Directory,
+    /// The live sessions.
+    pub live: Arc<LiveSessions>,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// The clock.
+    pub clock: Clock,
+    /// The source of randomness.
+    pub random: RandomSource,
+    /// Until when changes were applied to restored sessions, in seconds since 1970.
+    pub applied_until: Option<u64>,
+}
 
 /// The task of one process that follows the directory.
 #[derive(Debug)]
@@ -77,16 +93,17 @@ struct ChangeBatch {
 impl DirectoryWatch {
     /// Creates a watch without changes, which start from now: no one is signed in yet, except with
     /// restored sessions, to which earlier changes were applied.
-    pub fn new(directory: Directory, process: &Process) -> Self {
-        let now = process.clock.now();
+    pub fn new(sessions: WatchedSessions) -> Self {
+        let WatchedSessions { directory, live, metrics, clock, random, applied_until } = sessions;
+        let now = clock.now();
         Self {
             directory,
-            live: Arc::clone(&process.live),
-            metrics: Arc::clone(&process.metrics),
-            clock: process.clock.clone(),
-            random: process.random.clone(),
+            live,
+            metrics,
+            clock,
+            random,
             last_answer: now,
-            applied_until: process.directory_applied_at,
+            applied_until,
             seen: HashMap::new(),
             silent: false,
         }
@@ -97,12 +114,8 @@ impl DirectoryWatch {
     ///
     /// # Errors
     /// The directory cannot be read.
-    pub(super) async fn catch_up(
-        directory: &Directory,
-        process: &Process,
-        as_of: u64,
-    ) -> Result<u64, Error> {
-        let mut watch = Self::new(directory.clone(), process);
+    pub async fn catch_up(sessions: WatchedSessions, as_of: u64) -> Result<u64, Error> {
+        let mut watch = Self::new(sessions);
         (watch.last_answer, watch.applied_until) = (as_of, Some(as_of));
         watch.poll().await?;
         Ok(watch.last_answer)

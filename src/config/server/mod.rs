@@ -109,17 +109,7 @@ pub(super) fn read(
         .key("return_hosts", "Additional hosts that `rd` may lead to after signing in or out")
         .list(&[], return_host);
     let Peers { trust, proxy_protocol } = peers(section);
-    let shutdown_delay = section
-        .key(
-            "shutdown_delay",
-            "How long new connections are still accepted after SIGTERM, while `/readyz` already \
-             answers 503: until a load balancer has noticed. Requests in progress may finish \
-             afterwards",
-        )
-        .duration(Duration::ZERO, Duration::ZERO..=Duration::from_mins(5));
-    let shutdown_grace = section
-        .key("shutdown_grace", "How long requests in progress may take to finish after SIGTERM")
-        .duration(Duration::from_secs(30), Duration::ZERO..=Duration::from_hours(1));
+    let (shutdown_delay, shutdown_grace) = shutdown(section);
     let (tls, hsts) = section.inner("tls", |it| (certificate(it), hsts(it)));
     let limits = section.inner("limits", limits);
     judge_listeners(section, &listen, admin_listen.as_ref());
@@ -144,6 +134,22 @@ pub(super) fn read(
         limits,
     });
     ServerDraft { server, listen, admin_listen, site }
+}
+
+/// The delay and the grace period of a shutdown.
+fn shutdown(section: &ConfigSection<'_>) -> (Duration, Duration) {
+    let shutdown_delay = section
+        .key(
+            "shutdown_delay",
+            "How long new connections are still accepted after SIGTERM, while `/readyz` already \
+             answers 503: until a load balancer has noticed. Requests in progress may finish \
+             afterwards",
+        )
+        .duration(Duration::ZERO, Duration::ZERO..=Duration::from_mins(5));
+    let shutdown_grace = section
+        .key("shutdown_grace", "How long requests in progress may take to finish after SIGTERM")
+        .duration(Duration::from_secs(30), Duration::ZERO..=Duration::from_hours(1));
+    (shutdown_delay, shutdown_grace)
 }
 
 fn values<T>(found: Vec<LocatedValue<T>>) -> Vec<T> {

@@ -9,6 +9,7 @@ use crate::directory::domain::DomainStanding;
 use crate::directory::domain_claim::{
     CLAIM_LIFETIME_SECONDS, DomainError, DomainProof, MAX_DOMAINS,
 };
+use crate::directory::trial::PassedTrial;
 
 fn domain(text: &str) -> EmailDomain {
     EmailDomain::parse(text).unwrap()
@@ -113,7 +114,9 @@ async fn only_a_member_s_test_of_the_current_connection_makes_the_tenant_a_witne
         // Without a test that succeeded, a mark says nothing.
         directory.note_member_trial(contoso.id, &member, &mark).await.unwrap();
         assert!(!is_tested().await);
-        directory.note_trial(&contoso, &mark, "a story").await.unwrap();
+        let trial =
+            PassedTrial { mark: Some(&mark), by: "a story", who: &member, invitation: None };
+        directory.note_trial(&contoso, &trial).await.unwrap();
         let guest = Identity { guest: true, ..member.clone() };
         let personal = Identity { tid: Guid::PERSONAL, ..member.clone() };
         let stranger = who(FABRIKAM, 1, "maya@contoso.com");
@@ -174,7 +177,7 @@ async fn an_organization_with_domains_can_be_deleted_and_they_are_free_again() {
             ..OrganizationChange::default()
         };
         directory.change_organization(&contoso.code, off, "a story").await.unwrap();
-        directory.delete_organization(&contoso.code, "a story").await.unwrap();
+        directory.delete_organization(&contoso.code, 0, "a story").await.unwrap();
         let proof = claimed(&directory, &fabrikam, "mail.example").await.unwrap();
         directory.prove_domain(&acting(&fabrikam), &domain("mail.example"), &proof).await.unwrap();
     })

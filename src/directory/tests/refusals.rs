@@ -4,7 +4,7 @@ use super::accounts::{Outcome, comes, without_upn};
 use super::*;
 use crate::directory::admin::{ActionError, AdminScope};
 use crate::directory::advice::{AdviceOccasion, PersonAdvice};
-use crate::directory::link_request::{LinkDecision, WaitReason};
+use crate::directory::link_request::{LinkDecision, LinkRequest, RequestState, WaitReason};
 
 fn operator(organization: &Organization) -> AdminScope {
     AdminScope::operator(organization.id, "operator olga")
@@ -101,7 +101,8 @@ async fn a_merge_keeps_the_account_before_and_the_denials_of_both() {
         let [all @ .., last] = &directory.link_requests(None, true).await.unwrap()[..] else {
             panic!()
         };
-        assert!(last.denied && last.person.id == keep.id && all.iter().all(|it| !it.denied));
+        let is_denied = |it: &LinkRequest| it.state == RequestState::Denied;
+        assert!(is_denied(last) && last.person.id == keep.id && !all.iter().any(is_denied));
         // The one who is kept has an account afterwards, so that the rows refuse no one.
         let made = who(CONTOSO, 3, "t.b@contoso.com");
         let made = Identity { name: None, ..made };

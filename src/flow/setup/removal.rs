@@ -93,7 +93,7 @@ pub(super) async fn carry_out(
     let acting = admin_scope(visit);
     let outcome = match &other {
         _ if !is_as_shown => Err(Error::Conflict.into()),
-        Some(other) => directory.merge_people(&acting, person.id, other.id).await.map(drop),
+        Some(other) => directory.merge_people(&acting, person.id, other.id, None).await.map(drop),
         None => directory.delete_person(&acting, person.id).await.map(drop),
     };
     let gone = other.as_ref().map_or(person.id, |it| it.id);
@@ -114,7 +114,7 @@ pub(super) async fn carry_out(
         Err(ActionError::Directory(Error::NotMergeable(..))) => "same",
         // One of the two may be above the reader, whom the page shows.
         Err(ActionError::Above) if is_merge => "above",
-        Err(ActionError::Nobody) => return Err(Refusal::NotFound),
+        Err(ActionError::NoSuchPerson) => return Err(Refusal::NotFound),
         Err(ActionError::Directory(error)) => return Err(error.into()),
         Err(_) => return Err(Refusal::Forbidden),
     };

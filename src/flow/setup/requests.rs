@@ -146,7 +146,11 @@ pub(super) async fn decide(
         other => {
             let decision = LinkDecision::parse(other).ok_or(Refusal::BadForm)?;
             let mark = Some(form.text("mark"));
-            directory.decide(&acting, id("request")?, decision, mark).await.map(drop)
+            let decided = directory.decide(&acting, id("request")?, decision, mark).await;
+            if let (LinkDecision::Undo, Ok(person)) = (decision, &decided) {
+                exchange.sidecar.process.live.end_all_of_person(person.id, None);
+            }
+            decided.map(drop)
         }
     };
     let did = match outcome {

@@ -4,29 +4,23 @@
 //! One process at a time writes the folder, and holds a lock on it. The snapshot replaces the former
 //! one as a whole. It names the first segment of the journal that a start must read with it.
 
-mod journal;
-mod journal_file;
 mod restore;
+mod seal;
 mod sealed_file;
 #[cfg(test)]
 mod tests;
 
+use super::end_journal::{EndJournal, JournalKeys, create, segment_path, segments, sync_folder};
 use super::live::LiveSessions;
 use super::record::{Session, Via};
 use super::stored_session::encode;
 use crate::base::clock::Clock;
 use crate::base::random::RandomSource;
-use crate::seal::keyring::Keyring;
 use arc_swap::ArcSwap;
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-pub(in crate::session) use journal::EndJournal;
-use journal::{create, segment_number, sync_folder};
-use journal_file::JournalKeys;
 pub(crate) use restore::RestoredSessions;
+use restore::SNAPSHOT_FILE;
+pub use seal::SnapshotSeal;
 use sealed_file::{FileHead, SealedFileWriter};
-use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -36,7 +30,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-const SNAPSHOT_FILE: &str = "sessions";
 const UNFINISHED_FILE: &str = "sessions.new";
 const LOCK_FILE: &str = "lock";
 
@@ -64,23 +57,6 @@ pub struct SessionFolder {
     is_writing: Mutex<()>,
     /// Held until `close`.
     lock: File,
-}
-
-/// What snapshots are sealed with.
-#[derive(Debug)]
-pub struct SnapshotSeal {
-    keyring: Keyring,
-    /// A digest of what sign-ins rest on. With another one, a snapshot does not open.
-    basis: String,
-}
-
-impl SnapshotSeal {
-    /// `basis` is what sign-ins rest on: sessions of another tenant or another directory are not
-    /// restored.
-    pub fn new(keyring: Keyring, basis: &str) -> Self {
-        let digest = digest(&SHA256, basis.as_bytes());
-        Self { keyring, basis: URL_SAFE_NO_PAD.encode(digest.as_ref()) }
-    }
 }
 
 /// Why the folder cannot be used.
@@ -187,7 +163,7 @@ impl SessionFolder {
         std::fs::rename(&unfinished, self.path.join(SNAPSHOT_FILE))?;
         sync_folder(&self.path)?;
         for old in segments(&self.path)?.range(..segment) {
-            std::fs::remove_file(journal::segment_path(&self.path, *old))?;
+            std::fs::remove_file(segment_path(&self.path, *old))?;
         }
         Ok(count)
     }
@@ -251,15 +227,6 @@ impl SessionFolder {
             Some(Err(error)) => Err(error),
         }
     }
-}
-
-/// Returns the numbers of the journal's segments.
-fn segments(folder: &Path) -> io::Result<BTreeSet<u64>> {
-    let mut out = BTreeSet::new();
-    for entry in std::fs::read_dir(folder)? {
-        out.extend(entry?.file_name().to_str().and_then(segment_number));
-    }
-    Ok(out)
 }
 
 fn lock(folder: &Path) -> io::Result<File> {

@@ -1,16 +1,18 @@
 //! Reads the sessions of a process that has ended.
 
+use super::super::end_journal::{DamagedJournal, JournalKeys, segment_path, segments};
 use super::super::live::LiveSessions;
 use super::super::stored_session::decode;
-use super::journal::segment_path;
-use super::journal_file::{DamagedJournal, JournalKeys};
+use super::seal::SnapshotSeal;
 use super::sealed_file::{SealedFileError, SealedFileReader};
-use super::{SNAPSHOT_FILE, SnapshotSeal, segments};
 use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
 use std::sync::Arc;
+
+/// The snapshot.
+pub(super) const SNAPSHOT_FILE: &str = "sessions";
 
 /// What a start found in the folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 //! head; so the count of the chunk is a nonce that never repeats. Every chunk is bound to the head,
 //! and the last one is marked.
 
-use super::SnapshotSeal;
+use super::seal::SnapshotSeal;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use std::io::{self, Read, Write};
 use zeroize::Zeroizing;

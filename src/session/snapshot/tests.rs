@@ -7,6 +7,7 @@ use crate::base::secret::Secret;
 use crate::config::session::SessionConfig;
 use crate::entra::claims_challenge::ClaimsChallenge;
 use crate::entra::verified::VerifiedUser;
+use crate::seal::keyring::Keyring;
 use crate::session::live::NewSession;
 use crate::session::stored_session::decode;
 use std::os::unix::fs::PermissionsExt as _;
@@ -278,7 +279,7 @@ fn a_snapshot_that_cannot_be_read_is_set_aside_and_the_start_goes_on() {
             }
             "journal" => {
                 let segment = segments(&fixture.path()).unwrap().pop_last().unwrap();
-                let path = journal::segment_path(&fixture.path(), segment);
+                let path = segment_path(&fixture.path(), segment);
                 let mut bytes = std::fs::read(&path).unwrap();
                 bytes[0] ^= 1;
                 std::fs::write(&path, &bytes).unwrap();

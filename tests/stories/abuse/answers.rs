@@ -29,6 +29,7 @@ const ROUTES: &[&str] = &[
     "/oauth2/session",
     "/oauth2/session/refresh",
     "/oauth2/jwks.json",
+    "/oauth2/logo",
     "/oauth2/native/authorize",
     "/oauth2/native/token",
     "/oauth2/native/revoke",

@@ -63,6 +63,28 @@ async fn a_denied_account_is_listed_and_can_be_made_a_person_of_its_own() {
 }
 
 #[tokio::test]
+async fn an_approval_is_undone_on_the_page_and_its_sessions_end() {
+    let world = AddedWorld::start().await;
+    world.adds("tom-b", "contoso", "worker").await;
+    let mut maya = world.admin().await;
+    world.waits("tom-b", TOM).await;
+    assert_eq!(world.presses(&mut maya, "link").await.status, 200);
+    let mut tom = world.browser();
+    assert_eq!(world.comes(&mut tom, "tom-b", TOM).await.status, 200);
+    let page = maya.visits(REQUESTS).await;
+    assert!(page.body.contains("Approved as tom-b"), "{}", page.body);
+    let page = world.presses(&mut maya, "undo").await;
+    assert!(page.body.contains("The approval is undone"), "{}", page.body);
+    assert_eq!(tom.asks("GET", "/api/x", SCRIPT).await.status, 401);
+    assert_eq!(world.linked("tom-b").await, None);
+    // It waits again, and can be denied now.
+    world.waits("tom-b", TOM).await;
+    world.presses(&mut maya, "deny").await;
+    let denied = world.comes(&mut tom, "tom-b", TOM).await;
+    assert!(denied.body.contains("Your account was not confirmed"), "{}", denied.body);
+}
+
+#[tokio::test]
 async fn people_who_look_alike_are_merged_on_the_page_and_the_created_one_is_signed_out() {
     let world = AddedWorld::start().await;
     let added = world.adds("tom.becker@partner.example", "contoso", "worker").await;

@@ -72,7 +72,9 @@ async fn an_account_that_waits_is_listed_and_linked_as_it_was_seen() {
     let page = office.signs_in(&mut office.world.browser(), "tom-b", TOM).await;
     assert_eq!(page.app_heard("x-entrada-person"), linked.body["id"].as_str().unwrap());
     // Nothing waits any more, and what was decided is decided.
-    assert_eq!(office.link_requests().await["requests"], json!([]));
+    let listed = office.link_requests().await;
+    let approved = &listed["requests"][0];
+    assert_eq!((&approved["id"], &approved["state"]), (&request["id"], &json!("approved")));
     assert_eq!(office.decides(request, "link", &request["mark"]).await.status, 404);
     let history = office.gets("/organizations/contoso/history").await.body;
     let approved = history["changes"].as_array().unwrap().iter().any(|it| {
@@ -80,6 +82,22 @@ async fn an_account_that_waits_is_listed_and_linked_as_it_was_seen() {
             && it["what"].as_str().unwrap().contains("approved")
     });
     assert!(approved, "{history}");
+    // An approval that was wrong is undone, as it was shown; the account waits again.
+    let listed = office.link_requests().await;
+    let approved = &listed["requests"][0];
+    assert!(approved["undo_until"].as_i64().unwrap() > approved["at"].as_i64().unwrap());
+    for (mark, status) in
+        [(&request["mark"], 409), (&approved["mark"], 200), (&approved["mark"], 404)]
+    {
+        let undone = office.decides(approved, "undo", mark).await;
+        assert_eq!(undone.status, status, "{}", undone.body);
+    }
+    office.waits("tom-b", TOM).await;
+    let listed = office.link_requests().await;
+    assert_eq!(
+        (&listed["requests"][0]["id"], &listed["requests"][0]["state"]),
+        (&request["id"], &json!("waiting"))
+    );
 }
 
 #[tokio::test]

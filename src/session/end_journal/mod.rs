@@ -4,8 +4,12 @@
 //! A thread of its own writes it, and one `fsync` confirms all entries that came in during the one
 //! before.
 
-use super::journal_file::{ENTRY_BYTES, EndedEntry, JournalKeys};
-use crate::session::record::{Session, Via};
+mod entries;
+
+use super::record::{Session, Via};
+pub(in crate::session) use entries::{DamagedJournal, JournalKeys};
+use entries::{ENTRY_BYTES, EndedEntry};
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
@@ -49,23 +53,32 @@ struct JournalThread {
 }
 
 /// Returns the path of a segment.
-pub(super) fn segment_path(folder: &Path, segment: u64) -> PathBuf {
+pub(in crate::session) fn segment_path(folder: &Path, segment: u64) -> PathBuf {
     folder.join(format!("ended.{segment}"))
 }
 
 /// Returns the number of a segment from its file name.
-pub(super) fn segment_number(name: &str) -> Option<u64> {
+fn segment_number(name: &str) -> Option<u64> {
     let number = name.strip_prefix("ended.")?.parse().ok()?;
     (segment_path(Path::new(""), number).as_os_str() == name).then_some(number)
 }
 
+/// Returns the numbers of the segments in a folder.
+pub(in crate::session) fn segments(folder: &Path) -> io::Result<BTreeSet<u64>> {
+    let mut out = BTreeSet::new();
+    for entry in std::fs::read_dir(folder)? {
+        out.extend(entry?.file_name().to_str().and_then(segment_number));
+    }
+    Ok(out)
+}
+
 /// Creates a file that only this user can read.
-pub(super) fn create(path: &Path) -> io::Result<File> {
+pub(in crate::session) fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 /// Writes the names in a folder to the disk.
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(in crate::session) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
@@ -74,7 +87,11 @@ impl EndJournal {
     ///
     /// # Errors
     /// The segment cannot be created.
-    pub(super) fn start(folder: PathBuf, keys: JournalKeys, segment: u64) -> io::Result<Self> {
+    pub(in crate::session) fn start(
+        folder: PathBuf,
+        keys: JournalKeys,
+        segment: u64,
+    ) -> io::Result<Self> {
         let file = begin(&folder, segment)?;
         let thread = JournalThread {
             folder,
@@ -115,7 +132,7 @@ impl EndJournal {
     }
 
     /// Writes with other keys from now on.
-    pub(super) fn seal_with(&self, keys: JournalKeys) {
+    pub(in crate::session) fn seal_with(&self, keys: JournalKeys) {
         self.send(JournalCommand::Keys(keys));
     }
 
@@ -123,7 +140,7 @@ impl EndJournal {
     ///
     /// # Errors
     /// The segment cannot be created.
-    pub(super) fn rotate(&self) -> io::Result<u64> {
+    pub(in crate::session) fn rotate(&self) -> io::Result<u64> {
         let (answer, number) = channel();
         self.send(JournalCommand::Rotate(answer));
         number.recv().map_err(|_| io::ErrorKind::BrokenPipe)?

@@ -12,29 +12,29 @@ pub(super) const ENTRY_BYTES: usize = 32 + 8 + TAG_BYTES;
 
 /// A session that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct EndedEntry {
+pub(in crate::session) struct EndedEntry {
     /// The key of the session.
-    pub(super) key: [u8; 32],
+    pub(in crate::session) key: [u8; 32],
     /// When the session would have ended at the latest, in seconds since 1970.
-    pub(super) ends: u64,
+    pub(in crate::session) ends: u64,
 }
 
 /// The journal has entries that are not ours, or it is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is damaged, or was not written with these [session] secrets")]
-pub(super) struct DamagedJournal;
+pub(in crate::session) struct DamagedJournal;
 
 /// Writes and checks the tags of entries.
-pub(super) struct JournalKeys(Vec<hmac::Key>);
+pub(in crate::session) struct JournalKeys(Vec<hmac::Key>);
 
 impl JournalKeys {
-    pub(super) fn new(keyring: &Keyring) -> Self {
+    pub(in crate::session) fn new(keyring: &Keyring) -> Self {
         let keys = keyring.keys::<32>("journal of ended sessions");
         Self(keys.iter().map(|it| hmac::Key::new(hmac::HMAC_SHA256, it.as_ref())).collect())
     }
 
     /// Appends an entry of a segment.
-    pub(super) fn write(&self, segment: u64, entry: EndedEntry, out: &mut Vec<u8>) {
+    pub(in crate::session) fn write(&self, segment: u64, entry: EndedEntry, out: &mut Vec<u8>) {
         let Some(key) = self.0.first() else { return };
         out.extend_from_slice(&entry.key);
         out.extend_from_slice(&entry.ends.to_be_bytes());
@@ -47,7 +47,7 @@ impl JournalKeys {
     ///
     /// # Errors
     /// An invalid entry before a valid one: an unknown session has ended.
-    pub(super) fn read(
+    pub(in crate::session) fn read(
         &self,
         segment: u64,
         bytes: &[u8],
@@ -106,7 +106,9 @@ mod tests {
 
     fn written() -> Vec<u8> {
         let mut out = Vec::new();
-        entries().into_iter().for_each(|it| keys(&["one"]).write(7, it, &mut out));
+        for it in entries() {
+            keys(&["one"]).write(7, it, &mut out);
+        }
         out
     }
 
