@@ -20,4 +20,4 @@ await everywhere(pictures, async (context, look) => {
     await look(page, basename(file, ".html"));
     await page.close();
   }
-});
+}, { atOnce: true });
