@@ -93,19 +93,9 @@ impl Directory {
         request: Guid,
     ) -> Result<Option<LinkRequest>, Error> {
         let sql = format!(
-            "{SELECT_REQUEST} WHERE r.id = $1 AND r.organization = $2 AND (r.state = 'denied' OR (r.state = 'waiting' AND r.ends > $3))"
+            "{SELECT_REQUEST} JOIN person p ON p.id = r.person WHERE r.id = $1 AND r.organization = $2 AND p.oid IS NULL AND (r.state = 'denied' OR (r.state = 'waiting' AND r.ends > $3))"
         );
-        let values = vec![
-            request.to_string().into(),
-            organization.to_string().into(),
-            self.clock.now().into(),
-        ];
-        let Some(row) = rows.row(sqlx::AssertSqlSafe(sql), values).await? else {
-            return Ok(None);
-        };
-        let sql = format!("{SELECT_PERSON} WHERE p.id = $1 AND p.oid IS NULL");
-        let person = rows.row(sqlx::AssertSqlSafe(sql), vec![row.text("person")?.into()]).await?;
-        person.map(|it| of_row(&row, person_of_row(&it)?)).transpose()
+        find_request(rows, sql, organization, request, self.clock.now()).await
     }
 
     /// Returns a request whose approval can be undone.
@@ -116,21 +106,10 @@ impl Directory {
         request: Guid,
     ) -> Result<Option<LinkRequest>, Error> {
         let sql = format!(
-            "{SELECT_REQUEST} WHERE r.id = $1 AND r.organization = $2 AND r.state = 'linked' AND r.decided > $3"
+            "{SELECT_REQUEST} JOIN person p ON p.id = r.person WHERE r.id = $1 AND r.organization = $2 AND r.state = 'linked' AND r.decided > $3 AND p.tid = r.tid AND p.oid = r.oid"
         );
-        let values = vec![
-            request.to_string().into(),
-            organization.to_string().into(),
-            self.clock.now().saturating_sub(UNDO_SECONDS).into(),
-        ];
-        let Some(row) = rows.row(sqlx::AssertSqlSafe(sql), values).await? else {
-            return Ok(None);
-        };
-        let sql = format!("{SELECT_PERSON} WHERE p.id = $1 AND p.tid = $2 AND p.oid = $3");
-        let account = ["person", "tid", "oid"].map(|it| row.text(it).map(SqlValue::from));
-        let values = account.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let person = rows.row(sqlx::AssertSqlSafe(sql), values).await?;
-        person.map(|it| of_row(&row, person_of_row(&it)?)).transpose()
+        let earliest = self.clock.now().saturating_sub(UNDO_SECONDS);
+        find_request(rows, sql, organization, request, earliest).await
     }
 
     /// Returns the organization of a request, for operators, who name only the request.
@@ -159,6 +138,22 @@ impl Directory {
         let found = rows.rows(sql, vec![person.to_string().into()]).await?;
         found.iter().map(|it| Ok((guid(it, "tid")?, guid(it, "oid")?))).collect()
     }
+}
+
+/// Returns the request that `sql` selects, with its person. The parameters of `sql` are the request,
+/// the organization and a time.
+async fn find_request(
+    rows: &mut Transaction,
+    sql: String,
+    organization: Guid,
+    request: Guid,
+    time: u64,
+) -> Result<Option<LinkRequest>, Error> {
+    let values = vec![request.to_string().into(), organization.to_string().into(), time.into()];
+    let Some(row) = rows.row(sqlx::AssertSqlSafe(sql), values).await? else { return Ok(None) };
+    let sql = format!("{SELECT_PERSON} WHERE p.id = $1");
+    let person = rows.row(sqlx::AssertSqlSafe(sql), vec![row.text("person")?.into()]).await?;
+    person.map(|it| of_row(&row, person_of_row(&it)?)).transpose()
 }
 
 fn of_row(row: &DatabaseRow, person: Person) -> Result<LinkRequest, Error> {

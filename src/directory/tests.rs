@@ -16,6 +16,7 @@ mod linking;
 mod managing;
 mod organizations_of_file;
 mod postgres;
+mod previews;
 mod racing;
 mod refresh_lease;
 mod refusals;

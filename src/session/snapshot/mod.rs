@@ -111,9 +111,8 @@ impl SessionFolder {
         self.is_due.notify_one();
     }
 
-    /// Writes a snapshot each `interval` until `stop`. The last one is `write`, after the last
-    /// request.
-    /// `report` is called when writing begins to fail, and when it succeeds again.
+    /// Writes a snapshot each `interval` until `stop`; `close` writes the last one, after the last
+    /// request. `report` is called when writing begins to fail, and when it succeeds again.
     pub async fn run(
         self: Arc<Self>,
         interval: Duration,

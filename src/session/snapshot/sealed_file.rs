@@ -160,7 +160,7 @@ impl<W: Write> SealedFileWriter<W> {
         let tag = self
             .key
             .seal_in_place_separate_tag(nonce, aad, &mut self.chunk)
-            .map_err(|_| io::ErrorKind::InvalidData)?;
+            .map_err(|_| io::Error::other("cannot be sealed"))?;
         let length = self.chunk.len() + tag.as_ref().len();
         self.out.write_all(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes())?;
         self.out.write_all(&self.chunk)?;
