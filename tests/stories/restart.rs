@@ -6,6 +6,7 @@ use crate::world::company::companies;
 use crate::world::raw::talk;
 use crate::world::samples::{FRIDA, MAYA, MAYA_ID, TOM};
 use crate::world::{CLIENT_SECRET, SEAL, World, WorldPlan};
+use entrada::directory::admin::{AdminScope, PersonAction};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -172,6 +173,41 @@ async fn who_is_switched_off_while_the_program_is_down_is_not_served_afterwards(
         now.push(status(browser).await);
     }
     assert_eq!(now, [401, 200, 200]);
+}
+
+#[tokio::test]
+async fn who_signed_in_again_after_a_sign_out_everywhere_stays_signed_in_over_a_restart() {
+    let saved = SavedSessions::new();
+    let directory = WorldPlan::of_directory("").with_organizations(companies());
+    let mut world = World::with(WorldPlan { session: saved.plan().session, ..directory }).await;
+    let signs_in = async |world: &World, browser: &mut TestBrowser| {
+        browser.visits("/x").await;
+        browser.fills("/oauth2/sign_in?rd=%2Fx", &[("identifier", TOM)]).await;
+        if browser.page.is_the_sign_in_at_entra() {
+            browser.signs_in_as(TOM).await;
+        }
+        assert_eq!(status(browser).await, 200, "{}", world.public_url);
+    };
+    let mut tom = world.browser();
+    signs_in(&world, &mut tom).await;
+    let (organization, person) = (world.organization("contoso").await, world.person(TOM).await);
+    let by = AdminScope::operator(organization.id, "story");
+    world.directory().apply_action(&by, person.id, &PersonAction::SignOut).await.unwrap();
+    for _ in 0..300 {
+        if status(&mut tom).await == 401 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // The change is applied once more some seconds later, to sessions from before it.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    signs_in(&world, &mut tom).await;
+    world.later(15);
+    world.restarts(async |_| {}).await;
+    for _ in 0..8 {
+        assert_eq!(status(&mut tom).await, 200);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }
 
 #[tokio::test]
