@@ -4,6 +4,7 @@ use crate::base::secret::Secret;
 use crate::base::site::Site;
 use crate::config::Config;
 use crate::config::server::ListenAddress;
+use crate::config::session::StoreConfig;
 use crate::directory::Directory;
 use crate::directory::change::SIGNED_OUT;
 use crate::entra::EntraRegistration;
@@ -15,7 +16,7 @@ use crate::session::person::{AmbiguousPerson, EndedSessions, PersonSelector};
 use crate::session::snapshot::SessionFolder;
 use crate::sidecar::domain_prover::DomainProver;
 use crate::sidecar::watch::DirectoryWatch;
-use crate::sidecar::{self, Process, Sidecar, expiry, saved_sessions};
+use crate::sidecar::{self, Process, Sidecar, expiry};
 use crate::wire::body::Body;
 use crate::wire::handles;
 use crate::wire::peer::Peer;
@@ -178,10 +179,7 @@ impl Service {
     pub async fn reload(&self, config: &Config) -> Result<Vec<String>, sidecar::Error> {
         let process = Process::clone(&self.sidecar.load().process);
         let (sidecar, mut warnings) = Sidecar::new(config, process)?;
-        let folder = sidecar.process.folder.as_ref();
-        if let Some(folder) = folder.filter(|_| !config.session.secrets.is_empty()) {
-            folder.seal_with(saved_sessions::seal(config, &sidecar.process.random));
-        }
+        sidecar.process.rotate_session_secrets(config);
         warnings.extend(needs_restart(&self.initial, config));
         let old = self.sidecar.load_full();
         sidecar.entra.inherit(&old.entra);
@@ -264,6 +262,8 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("session.lifetime", before.lifetime != after.lifetime),
         ("session.capacity", before.capacity != after.capacity),
         ("session.per_person", before.per_person != after.per_person),
+        ("session.store", store_of(old) != store_of(new)),
+        ("session.store_grace", before.store_grace != after.store_grace),
         ("session.snapshot", before.snapshot != after.snapshot),
         ("session.snapshot_interval", before.snapshot_interval != after.snapshot_interval),
         ("directory", directory_of(old) != directory_of(new)),
@@ -274,6 +274,15 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         .filter(|it| it.1)
         .map(|it| format!("{} changed; restart entrada to apply it", it.0))
         .collect()
+}
+
+/// `session.store` and its server as text, for comparison only; it is never shown.
+fn store_of(config: &Config) -> (String, Vec<&str>) {
+    let secrets = match &config.session.store {
+        StoreConfig::Redis(redis) => redis.secrets().collect(),
+        StoreConfig::Memory | StoreConfig::Cookie => Vec::new(),
+    };
+    (format!("{:?}", config.session.store), secrets)
 }
 
 /// `[directory]` and every `[[organization]]` as text, for comparison only; it is never shown.

@@ -266,10 +266,7 @@ pub(super) mod tests {
             lifetime: Duration::from_mins(1),
             capacity: 10,
             per_person,
-            keep_fragment: false,
-            persistent: false,
-            snapshot: None,
-            snapshot_interval: Duration::from_secs(30),
+            ..SessionConfig::sample()
         };
         LiveSessions::new(&config, Clock::system(), random::system())
     }

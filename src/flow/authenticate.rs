@@ -1,6 +1,6 @@
 //! Finds the session of a request.
 
-use super::bearer::{self, BearerError};
+use super::bearer::{self, BearerError, CookieError};
 use super::exchange::Exchange;
 use super::refusal::Refusal;
 use super::refusal::challenge::RequiredProof;
@@ -9,6 +9,7 @@ use super::upkeep::recheck::{self, GraceExpired};
 use crate::entra::claims_challenge::ClaimsChallenge;
 use crate::session::live::SeenSession;
 use crate::session::record::Session;
+use crate::session::store::StoreUnavailable;
 use crate::wire::cookies::{CookieMatch, find};
 use std::sync::Arc;
 
@@ -28,15 +29,13 @@ impl<'a> Exchange<'a> {
     }
 
     /// Returns the live session of the request's cookie.
-    pub(super) async fn authenticate_by_cookie(
-        &self,
-    ) -> Result<Option<Arc<Session>>, GraceExpired> {
+    pub(super) async fn authenticate_by_cookie(&self) -> Result<Option<Arc<Session>>, CookieError> {
         let sidecar = self.sidecar;
         let Some(id) = self.session_id() else { return Ok(None) };
         let live = &sidecar.process.live;
         let seen = match live.find(id) {
             // This process does not have it.
-            None => sidecar.process.store.load(id).await.and_then(|it| live.find_held(&it)),
+            None => sidecar.process.store.load(id).await?.and_then(|it| live.find_held(&it)),
             seen => seen,
         };
         let session = match seen {
@@ -58,10 +57,10 @@ impl<'a> Exchange<'a> {
 
     /// Returns the session of the cookie, also if this process does not have it yet. Does not count
     /// as use of the session and does not ask Entra.
-    pub(super) async fn load_session(&self) -> Option<Arc<Session>> {
-        match self.session_of_cookie() {
-            None => self.sidecar.process.store.load(self.session_id()?).await,
-            live => live,
+    pub(super) async fn load_session(&self) -> Result<Option<Arc<Session>>, StoreUnavailable> {
+        match (self.session_of_cookie(), self.session_id()) {
+            (None, Some(id)) => self.sidecar.process.store.load(id).await,
+            (live, _) => Ok(live),
         }
     }
 
@@ -100,6 +99,12 @@ impl<'a> Exchange<'a> {
             CookieMatch::One(id) => Some(id),
             CookieMatch::None | CookieMatch::Several => None,
         }
+    }
+}
+
+impl From<StoreUnavailable> for Refusal {
+    fn from(unavailable: StoreUnavailable) -> Self {
+        Self::NoSessionStore(unavailable.retry_after)
     }
 }
 

@@ -8,15 +8,27 @@ use crate::bearer::sessions::BearerSessions;
 use crate::directory;
 use crate::session::live::SeenSession;
 use crate::session::record::Session;
+use crate::session::store::StoreUnavailable;
 use crate::sidecar::Sidecar;
 use std::sync::Arc;
+
+/// Why a request with a cookie could not be authenticated.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CookieError {
+    /// Entra was unreachable for longer than the grace period.
+    #[error("Entra could not be asked about the session")]
+    Closed(GraceExpired),
+    /// The session store does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreUnavailable),
+}
 
 /// Why a request with an access token or a cookie could not be authenticated.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BearerError {
-    /// Entra was unreachable for longer than the grace period.
-    #[error("Entra could not be asked about the session")]
-    Closed(GraceExpired),
+    /// The session of the cookie, or of the token, could not be confirmed.
+    #[error(transparent)]
+    Session(#[from] CookieError),
     /// The access token was rejected.
     #[error(transparent)]
     Token(#[from] BadAccessToken),
@@ -25,16 +37,31 @@ pub(super) enum BearerError {
     Directory(#[from] directory::Error),
 }
 
-impl From<GraceExpired> for BearerError {
+impl From<GraceExpired> for CookieError {
     fn from(closed: GraceExpired) -> Self {
         Self::Closed(closed)
+    }
+}
+
+impl From<GraceExpired> for BearerError {
+    fn from(closed: GraceExpired) -> Self {
+        Self::Session(closed.into())
+    }
+}
+
+impl From<CookieError> for Refusal {
+    fn from(error: CookieError) -> Self {
+        match error {
+            CookieError::Closed(it) => it.into(),
+            CookieError::Store(it) => it.into(),
+        }
     }
 }
 
 impl From<BearerError> for Refusal {
     fn from(not_seen: BearerError) -> Self {
         match not_seen {
-            BearerError::Closed(it) => it.into(),
+            BearerError::Session(it) => it.into(),
             BearerError::Token(it) => Self::BadToken(it),
             BearerError::Directory(it) => it.into(),
         }

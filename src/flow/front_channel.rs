@@ -120,10 +120,7 @@ mod tests {
             lifetime,
             capacity: 100,
             per_person: 100,
-            keep_fragment: false,
-            persistent: false,
-            snapshot: None,
-            snapshot_interval: Duration::from_secs(30),
+            ..SessionConfig::sample()
         };
         Arc::new(LiveSessions::new(&config, Clock::system(), crate::seal::random::system()))
     }

@@ -36,7 +36,7 @@ pub(super) async fn sign_out(exchange: &Exchange<'_>) -> Result<Response<Body>, 
         .filter(|_| !is_post)
         .and_then(|it| ReturnedSignOut::open(exchange, &it))
         // Someone signed in meanwhile.
-        && exchange.load_session().await.is_none()
+        && exchange.load_session().await.ok().flatten().is_none()
     {
         return signed_out(exchange, returned.rd.as_deref());
     }

@@ -191,6 +191,7 @@ pub(crate) struct OutagePhrases {
     pub(crate) groups_too_many_remedy: RemedyText,
     pub(crate) not_checked: NoticeText,
     pub(crate) not_checkable: NoticeText,
+    pub(crate) no_session_store: NoticeText,
     pub(crate) not_set_up: NoticeText,
     pub(crate) directory: NoticeText,
     pub(crate) app_slow: NoticeText,

@@ -8,7 +8,8 @@ use super::groups_age::GroupsAge;
 use super::index::SessionIndex;
 use super::recheck_outcome::RecheckOutcome;
 use super::record::{Session, SessionEnd, Via};
-use super::session_key::{SESSION_ID_BYTES, SessionKey, client_sign_in_key, key, read};
+use super::session_ids::{SecretName, SessionIds};
+use super::session_key::{SessionKey, client_sign_in_key, key, read};
 use super::standing::EntraStanding;
 use crate::base::clock::Clock;
 use crate::base::guid::Guid;
@@ -20,9 +21,8 @@ use crate::directory::client_sign_in::ClientSignIn;
 use crate::directory::client_sign_ins::MORE_THAN_PER_PERSON;
 use crate::entra::claims_challenge::ClaimsChallenge;
 use crate::entra::verified::VerifiedUser;
+use crate::seal::keyring::Keyring;
 use arc_swap::{ArcSwap, ArcSwapOption};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -35,7 +35,7 @@ pub struct LiveSessions {
     pub(super) sessions: Cache<SessionKey, Arc<Session>>,
     pub(super) index: Arc<SessionIndex>,
     pub(super) clock: Clock,
-    random: RandomSource,
+    ids: SessionIds,
     idle: u64,
     lifetime: u64,
     /// `[session] per_person`.
@@ -102,7 +102,7 @@ impl LiveSessions {
             sessions,
             index,
             clock,
-            random,
+            ids: SessionIds::new(&Keyring::new(&config.secrets, &random), random),
             idle: config.idle.as_secs(),
             lifetime: config.lifetime.as_secs(),
             max_per_person: usize::try_from(config.per_person).unwrap_or(usize::MAX),
@@ -115,7 +115,7 @@ impl LiveSessions {
     /// Makes a session with a new ID, which is sent to the browser and not kept here. The session is
     /// live when its store has saved it.
     pub fn prepare(&self, new: NewSession<'_>) -> (Secret, Arc<Session>) {
-        let id = URL_SAFE_NO_PAD.encode(self.random.bytes::<SESSION_ID_BYTES>());
+        let (id, secret) = self.ids.generate();
         let identity = Identity { member: new.member.map(Arc::new), ..new.user.into_identity() };
         let session_state = new
             .session_state
@@ -123,15 +123,16 @@ impl LiveSessions {
             .map(Box::from);
         let session = Session {
             session_state,
+            secret,
             ..self.session(
-                key(&id),
+                key(id.expose()),
                 Via::Browser,
                 identity,
                 new.refresh_token,
                 self.clock.now().saturating_add(self.lifetime),
             )
         };
-        (Secret::new(id), Arc::new(session))
+        (id, Arc::new(session))
     }
 
     /// Adds a session that is complete, unless it is live already or has ended.
@@ -214,6 +215,11 @@ impl LiveSessions {
         self.max_per_person
     }
 
+    /// Makes and recognizes the IDs of sessions.
+    pub fn ids(&self) -> &SessionIds {
+        &self.ids
+    }
+
     /// Returns the sign-ins on native clients that ended here, perhaps before their rows.
     pub fn ended_sign_ins(&self) -> &EndedSignIns {
         &self.ended_sign_ins
@@ -230,6 +236,7 @@ impl LiveSessions {
         let now = self.clock.now();
         Session {
             key,
+            secret: SecretName::default(),
             via,
             user: identity.oid.to_string().into(),
             groups_age: GroupsAge::new(identity.groups == PersonGroups::Overage),

@@ -17,6 +17,7 @@ pub(crate) mod recheck_outcome;
 pub(crate) mod record;
 mod recorded_ends;
 pub mod rounds;
+pub(crate) mod session_ids;
 mod session_key;
 pub(crate) mod snapshot;
 pub(crate) mod standing;

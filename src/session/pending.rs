@@ -88,6 +88,15 @@ pub struct SessionRequest {
 }
 
 impl SignInPurpose {
+    /// Whether it leads to a session of the browser.
+    pub fn starts_session(&self) -> bool {
+        match self {
+            Self::Session(_) => true,
+            Self::Account { then, .. } => then.starts_session(),
+            Self::App(_) | Self::Trial(_) => false,
+        }
+    }
+
     /// Returns the typed identifier, if Entra first identifies the account.
     pub fn typed(&self) -> Option<&str> {
         match self {

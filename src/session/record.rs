@@ -1,6 +1,7 @@
 //! The session record.
 
 use super::groups_age::GroupsAge;
+use super::session_ids::SecretName;
 use super::standing::{EntraStanding, PersonMismatch};
 use crate::base::guid::Guid;
 use crate::base::identity::{DirectoryMember, Identity, PersonGroups};
@@ -50,6 +51,8 @@ impl Via {
 pub struct Session {
     /// Key of the session: the digest of the session ID, which gives no access.
     pub(in crate::session) key: [u8; 32],
+    /// The secret with which the ID was made: a store keeps the session under it.
+    pub(in crate::session) secret: SecretName,
     pub(in crate::session) via: Via,
     pub(in crate::session) identity: ArcSwap<Identity>,
     pub(in crate::session) user: Box<str>,

@@ -3,15 +3,18 @@
 use crate::base::guid::Guid;
 use aws_lc_rs::digest::{SHA256, digest};
 
-/// Length of a session ID in bytes (256 bits), and of its base64url text.
-pub(super) const SESSION_ID_BYTES: usize = 32;
-const SESSION_ID_CHARS: usize = 43;
+/// Length of a session ID in bytes, and of its base64url text: the random part and its tag. It fits
+/// into one block of SHA-256, which every request computes.
+pub(super) const SESSION_ID_BYTES: usize = 40;
+pub(super) const SESSION_ID_CHARS: usize = 54;
+/// Length of an ID of the versions before the tag; sessions restored from their snapshots have it.
+const UNTAGGED_ID_CHARS: usize = 43;
 
 pub(super) type SessionKey = [u8; 32];
 
 /// Returns the key of an ID from a cookie, if it can be one.
 pub(super) fn read(id: &str) -> Option<SessionKey> {
-    (id.len() == SESSION_ID_CHARS).then(|| key(id))
+    matches!(id.len(), SESSION_ID_CHARS | UNTAGGED_ID_CHARS).then(|| key(id))
 }
 
 /// Cannot equal the digest of a cookie, because the input has another length.

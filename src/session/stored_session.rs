@@ -6,6 +6,7 @@
 
 use super::groups_age::GroupsAge;
 use super::record::{Session, SessionEnd, Via};
+use super::session_ids::SecretName;
 use super::standing::EntraStanding;
 use crate::base::guid::Guid;
 use crate::base::identity::{DirectoryMember, Identity, PersonGroups};
@@ -141,6 +142,7 @@ impl StoredSession<'_> {
         standing.set_challenge(self.standing.challenge.and_then(ClaimsChallenge::of_json));
         let session = Session {
             key: self.key,
+            secret: SecretName::default(),
             via: Via::Browser,
             user: identity.oid.to_string().into(),
             groups_age: GroupsAge::restored(self.standing.groups_at, self.standing.groups_due_at),

@@ -42,10 +42,7 @@ fn live(clock: &Clock, capacity: u64) -> LiveSessions {
         lifetime: Duration::from_hours(1),
         capacity,
         per_person: capacity,
-        keep_fragment: false,
-        persistent: false,
-        snapshot: None,
-        snapshot_interval: Duration::from_secs(30),
+        ..config::session::SessionConfig::sample()
     };
     LiveSessions::new(&config, clock.clone(), crate::seal::random::system())
 }
@@ -262,10 +259,7 @@ fn whoever_signs_in_again_and_again_makes_room_among_their_own_sessions() {
         lifetime: Duration::from_hours(1),
         capacity: 1000,
         per_person: 3,
-        keep_fragment: false,
-        persistent: false,
-        snapshot: None,
-        snapshot_interval: Duration::from_secs(30),
+        ..config::session::SessionConfig::sample()
     };
     let live = LiveSessions::new(&config, clock.clone(), crate::seal::random::system());
     let tom = begin(&live, person(TOM, HOME), "tom", None, None);

@@ -261,6 +261,19 @@ impl Process {
         Ok(process)
     }
 
+    /// Seals and recognizes sessions with the secrets of another configuration from now on. Without
+    /// secrets, those of the start stay in use.
+    pub fn rotate_session_secrets(&self, config: &Config) {
+        if config.session.secrets.is_empty() {
+            return;
+        }
+        let keyring = Keyring::new(&config.session.secrets, &self.random);
+        self.live.ids().rotate(&keyring);
+        if let Some(folder) = &self.folder {
+            folder.seal_with(saved_sessions::seal(config, &self.random));
+        }
+    }
+
     /// What follows the changes in a directory.
     pub fn watched(&self, directory: Directory) -> WatchedSessions {
         WatchedSessions {

@@ -30,7 +30,7 @@ use crate::wire::forwarded::ForwardAuthError;
 use crate::wire::inbound::{CallerKind, InboundError};
 use crate::wire::reply;
 use challenge::{RequiredProof, SIGN_IN_CHALLENGE, insufficient, invalid_token};
-use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, REFRESH, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use loops::LoopEvidence;
 use notice::RefusalWords;
@@ -131,6 +131,8 @@ pub(in crate::flow) enum Refusal {
     ClosedUntilSignIn(u64, String),
     /// Like `Closed`, but the app's owner can fix the cause.
     NotCheckable(u64),
+    /// The session store does not answer; contains the seconds until the next attempt.
+    NoSessionStore(u64),
     /// An Entrada access token that is rejected.
     BadToken(BadAccessToken),
     /// The request to the app failed.
@@ -222,6 +224,7 @@ impl Refusal {
             Self::Entra(it) | Self::SignIn(it, ..) => format!("entra: {}", it.diagnosis()),
             Self::Closed(..) | Self::ClosedUntilSignIn(..) => "Entra could not be asked about the session for longer than [entra] recheck_grace, or not now".to_owned(),
             Self::NotCheckable(_) => "Entra could not be asked about the session for longer than [entra] recheck_grace, because of an error of the app registration or the set-up".to_owned(),
+            Self::NoSessionStore(_) => "the session store does not answer".to_owned(),
             Self::BadToken(it) => it.to_string(),
             Self::Upstream(it) => format!("upstream: {it}"),
             Self::BadForwardAuth(it) => it.to_string(),
@@ -281,6 +284,10 @@ impl Refusal {
             Self::Method(allow) => {
                 headers.insert(ALLOW, HeaderValue::from_static(allow));
             }
+            // The page tries again by itself. A form would be sent again as a GET.
+            Self::NoSessionStore(seconds) if caller == CallerKind::Navigation => {
+                headers.insert(REFRESH, HeaderValue::from(*seconds));
+            }
             _ => {}
         }
         let is_unavailable = response_status == StatusCode::SERVICE_UNAVAILABLE;
@@ -295,6 +302,7 @@ impl Refusal {
             Self::Closed(seconds, _)
             | Self::ClosedUntilSignIn(seconds, _)
             | Self::NotCheckable(seconds)
+            | Self::NoSessionStore(seconds)
             | Self::TooMany(seconds)
             | Self::LinkMustWait(seconds, _)
             | Self::TooManyCodes(seconds) => Some(*seconds),
@@ -382,6 +390,7 @@ impl Refusal {
             Self::Closed(..) => words::closed(phrases),
             Self::ClosedUntilSignIn(_, start) => words::closed_until_sign_in(phrases, start),
             Self::NotCheckable(_) => words::not_checkable(phrases),
+            Self::NoSessionStore(_) => words::no_session_store(phrases),
             Self::BadToken(it) => words::bad_token(phrases, *it),
             Self::Upstream(it) => words::upstream(phrases, it),
             Self::BadForwardAuth(_) | Self::Internal(_) => words::internal(phrases),

@@ -8,7 +8,7 @@ use crate::base::target::AmbiguousTarget;
 use crate::bearer::access_token::BadAccessToken;
 use crate::directory::{self, first_sign_in};
 use crate::entra::graph;
-use crate::pages::phrases::NoticePhrases;
+use crate::pages::phrases::{NoticePhrases, NoticeText};
 use crate::pages::{NoticeKind, NoticeParty, NoticeRemedy};
 use crate::sidecar::organizations;
 use crate::upstream::{self, FaultSide};
@@ -168,12 +168,7 @@ pub(in crate::flow) fn groups_unknown(
 }
 
 pub(in crate::flow) fn closed(phrases: &NoticePhrases) -> RefusalWords {
-    RefusalWords::new(
-        NoticeKind::Unavailable,
-        StatusCode::SERVICE_UNAVAILABLE,
-        NoticeParty::Nobody,
-        &phrases.down.not_checked,
-    )
+    unavailable(NoticeParty::Nobody, &phrases.down.not_checked)
 }
 
 /// Like `closed`, where a new sign-in can help.
@@ -185,12 +180,15 @@ pub(in crate::flow) fn closed_until_sign_in(phrases: &NoticePhrases, start: &str
 
 /// Like `closed`, but the cause is not known to pass.
 pub(in crate::flow) fn not_checkable(phrases: &NoticePhrases) -> RefusalWords {
-    RefusalWords::new(
-        NoticeKind::Unavailable,
-        StatusCode::SERVICE_UNAVAILABLE,
-        NoticeParty::AppOwner,
-        &phrases.down.not_checkable,
-    )
+    unavailable(NoticeParty::AppOwner, &phrases.down.not_checkable)
+}
+
+pub(in crate::flow) fn no_session_store(phrases: &NoticePhrases) -> RefusalWords {
+    unavailable(NoticeParty::Nobody, &phrases.down.no_session_store)
+}
+
+fn unavailable(whose: NoticeParty, text: &NoticeText) -> RefusalWords {
+    RefusalWords::new(NoticeKind::Unavailable, StatusCode::SERVICE_UNAVAILABLE, whose, text)
 }
 
 pub(in crate::flow) fn no_longer_allowed(phrases: &NoticePhrases) -> RefusalWords {

@@ -57,17 +57,19 @@ pub(in crate::flow) async fn finish(
     outcome: Result<RedeemedSignIn, Refusal>,
 ) -> Result<Response<Body>, Refusal> {
     let all = exchange.sidecar.organizations.as_deref().ok_or(Refusal::NotFound)?;
-    let visit = match gate::enter(exchange, all, &mut super::super::facts::RequestFacts::default())
-        .await
-    {
-        Ok(visit) if visit.by() == trial.by => visit,
-        Err(SetUpDenied::Not(
-            refusal @ (Refusal::Organization(_) | Refusal::Closed(..) | Refusal::NotCheckable(_)),
-        )) => {
-            return Err(refusal);
-        }
-        _ => return Ok(frame::message_page(exchange, SetUpMessage::TrialOver)),
-    };
+    let visit =
+        match gate::enter(exchange, all, &mut super::super::facts::RequestFacts::default()).await {
+            Ok(visit) if visit.by() == trial.by => visit,
+            Err(SetUpDenied::Not(
+                refusal @ (Refusal::Organization(_)
+                | Refusal::Closed(..)
+                | Refusal::NotCheckable(_)
+                | Refusal::NoSessionStore(_)),
+            )) => {
+                return Err(refusal);
+            }
+            _ => return Ok(frame::message_page(exchange, SetUpMessage::TrialOver)),
+        };
     let RedeemedSignIn { place, redeemed, .. } = match outcome {
         Ok(it) => it,
         Err(Refusal::SignIn(error, _, entra)) => {

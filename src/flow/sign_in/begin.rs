@@ -97,6 +97,10 @@ async fn start_sign_in_at(
     mut start: SignInStart,
     place: SignInPlace,
 ) -> Result<Response<Body>, Refusal> {
+    if start.purpose.starts_session() {
+        // Before Entra is asked, not after: nobody signs in twice.
+        exchange.sidecar.process.store.ready()?;
+    }
     let is_other_tab = start.lost.is_some_and(|it| it.is_other_tab);
     let rounds =
         rounds::count_start(exchange, &start.purpose, start.hints.prompt.is_some(), start.lost)?;

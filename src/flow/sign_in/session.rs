@@ -72,7 +72,8 @@ async fn start_session(
     if let Some(member) = &member {
         recorder.note_person(member);
     }
-    let former = exchange.load_session().await;
+    // Without the store, only a session of this process is known.
+    let former = exchange.load_session().await.ok().flatten();
     // Every sign-in gets a new ID. The session that this browser had ends, whether or not its
     // cookie was planted.
     if let Some(old) = exchange.session_id() {

@@ -41,10 +41,7 @@ impl FolderFixture {
             lifetime: Duration::from_hours(1),
             capacity: 100_000,
             per_person: 100_000,
-            keep_fragment: false,
-            persistent: false,
-            snapshot: None,
-            snapshot_interval: Duration::from_secs(30),
+            ..SessionConfig::sample()
         };
         let random = crate::seal::random::system();
         let live = LiveSessions::new(&config, self.clock.clone(), random.clone());

@@ -6,6 +6,7 @@
 mod memory;
 #[cfg(test)]
 mod tests;
+mod unavailable;
 
 use super::live::LiveSessions;
 use super::person::PersonKey;
@@ -14,6 +15,7 @@ use super::standing::{LeaseTurn, RecheckLease};
 use crate::base::secret::Secret;
 use memory::MemoryStore;
 use std::sync::Arc;
+pub use unavailable::StoreUnavailable;
 
 /// The store of `[session] store`. Every store passes the tests in `tests.rs`.
 #[derive(Debug)]
@@ -29,9 +31,22 @@ impl SessionStore {
     }
 
     /// Returns the session of a cookie, live in this process. Does not count as use.
-    pub async fn load(&self, cookie: &str) -> Option<Arc<Session>> {
+    ///
+    /// # Errors
+    /// The store does not answer: the cookie may belong to a session.
+    pub async fn load(&self, cookie: &str) -> Result<Option<Arc<Session>>, StoreUnavailable> {
         match self {
-            Self::Memory(store) => store.load(cookie),
+            Self::Memory(store) => Ok(store.load(cookie)),
+        }
+    }
+
+    /// Whether sessions can begin.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub fn ready(&self) -> Result<(), StoreUnavailable> {
+        match self {
+            Self::Memory(_) => Ok(()),
         }
     }
 

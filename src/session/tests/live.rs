@@ -14,10 +14,7 @@ fn limited(clock: &Clock, per_person: u64) -> LiveSessions {
         lifetime: Duration::from_hours(1),
         capacity: 1000,
         per_person,
-        keep_fragment: false,
-        persistent: false,
-        snapshot: None,
-        snapshot_interval: Duration::from_secs(30),
+        ..config::session::SessionConfig::sample()
     };
     LiveSessions::new(&config, clock.clone(), crate::seal::random::system())
 }

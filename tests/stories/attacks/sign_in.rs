@@ -155,7 +155,7 @@ async fn a_session_id_that_was_there_before_is_never_taken() {
         let page = maya.signs_in_as(MAYA).await;
         assert_eq!(page.app_heard("x-forwarded-name"), "Maya Okafor");
         let id = maya.cookie("entrada").unwrap();
-        assert!(id.len() == 43 && id != planted && ids.insert(id));
+        assert!(id.len() == 54 && id != planted && ids.insert(id));
         let mut thief = world.browser();
         thief.plants("entrada", &planted);
         assert_eq!(thief.asks("GET", "/api/x", SCRIPT).await.status, 401, "{planted}");

@@ -9,7 +9,7 @@ async fn the_session_id_is_new_at_each_sign_in_and_a_planted_one_is_never_taken(
     let world = World::start().await;
     let mut maya = world.signed_in(MAYA).await;
     let first = maya.cookie("entrada").unwrap();
-    assert!(first.len() == 43 && maya.with_port("entrada=").len() + first.len() < 200);
+    assert!(first.len() == 54 && maya.with_port("entrada=").len() + first.len() < 200);
     maya.visits("/oauth2/start?rd=/again&prompt=select_account").await;
     let page = maya.signs_in_as(TOM).await;
     assert_eq!(

@@ -1,5 +1,9 @@
 //! `[session]`: the lifetime of a session and the secrets that seal it.
 
+mod redis;
+
+pub use redis::{RedisConfig, RedisNode, RedisPlace};
+
 use super::problem::InvalidValue;
 use super::section::{ConfigSection, LocatedValue};
 use crate::base::secret::Secret;
@@ -30,26 +34,68 @@ pub struct SessionConfig {
     pub keep_fragment: bool,
     /// Whether the cookie outlasts the browser.
     pub persistent: bool,
+    /// Where sessions are kept beyond the process.
+    pub store: StoreConfig,
+    /// How long sessions go on without an answer of the store.
+    pub store_grace: Duration,
     /// The folder that keeps sessions over a restart.
     pub snapshot: Option<PathBuf>,
     /// Time between two snapshots.
     pub snapshot_interval: Duration,
 }
 
-#[derive(Clone, Copy, Default)]
+/// Where sessions are kept beyond the process, `store = "..."`.
+#[derive(Clone, Debug)]
+pub enum StoreConfig {
+    /// Nowhere, or on the disk with `snapshot`.
+    Memory,
+    /// Sealed in the browser's cookie.
+    Cookie,
+    /// In Redis or Valkey.
+    Redis(Box<RedisConfig>),
+}
+
+impl StoreConfig {
+    /// Whether sessions are kept by the process itself.
+    pub fn is_memory(&self) -> bool {
+        matches!(self, Self::Memory)
+    }
+}
+
+impl SessionConfig {
+    /// A configuration for tests: a session lasts for an hour, and for ten minutes without use.
+    #[cfg(test)]
+    pub fn sample() -> Self {
+        Self {
+            secrets: Vec::new(),
+            idle: Duration::from_mins(10),
+            lifetime: Duration::from_hours(1),
+            capacity: 100,
+            per_person: 100,
+            keep_fragment: false,
+            persistent: false,
+            store: StoreConfig::Memory,
+            store_grace: Duration::from_hours(1),
+            snapshot: None,
+            snapshot_interval: Duration::from_secs(30),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum StoreKind {
     #[default]
     Memory,
+    Cookie,
+    Redis,
 }
 
+/// Minimum of `idle` with a store that learns of the last use once a minute.
+const MIN_STORED_IDLE: Duration = Duration::from_mins(2);
+
 pub(super) fn read(section: &ConfigSection<'_>) -> SessionConfig {
-    let StoreKind::Memory = section
-        .key(
-            "store",
-            "Where sessions are stored; `session.snapshot` keeps those in memory over a restart",
-        )
-        .choice(&[("memory", StoreKind::Memory)]);
-    let (snapshot, snapshot_interval) = snapshot(section);
+    let (store, store_grace) = store(section);
+    let (snapshot, snapshot_interval) = snapshot(section, &store);
     let session = SessionConfig {
         secrets: secrets(section),
         idle: section
@@ -80,6 +126,8 @@ pub(super) fn read(section: &ConfigSection<'_>) -> SessionConfig {
                  Browsers do not send it, so a page with a script takes it along",
             )
             .flag(false),
+        store,
+        store_grace,
         persistent: section
             .key(
                 "persistent",
@@ -95,10 +143,57 @@ pub(super) fn read(section: &ConfigSection<'_>) -> SessionConfig {
             .hint("choose at most lifetime");
         section.add_problem(&section.locate("idle"), invalid);
     }
+    if !session.store.is_memory() && session.idle < MIN_STORED_IDLE {
+        let invalid = InvalidValue::new(
+            "is shorter than 2 minutes, and this store learns of the last use once a minute",
+        )
+        .hint("choose at least 2m, or store = \"memory\"");
+        section.add_problem(&section.locate("idle"), invalid);
+    }
     session
 }
 
-fn snapshot(section: &ConfigSection<'_>) -> (Option<PathBuf>, Duration) {
+fn store(section: &ConfigSection<'_>) -> (StoreConfig, Duration) {
+    let kind = section
+        .key(
+            "store",
+            "Where sessions are stored: in this process (`session.snapshot` keeps them over a \
+             restart), sealed in the browser's cookie, or in Redis for several replicas",
+        )
+        .choice(&[
+            ("memory", StoreKind::Memory),
+            ("cookie", StoreKind::Cookie),
+            ("redis", StoreKind::Redis),
+        ]);
+    let grace = section
+        .key(
+            "store_grace",
+            "How long the sessions that a process knows go on while Redis does not answer; \
+             afterwards requests are answered with 503",
+        )
+        .duration(Duration::from_hours(1), Duration::ZERO..=7 * DAY);
+    let is_redis = kind == StoreKind::Redis;
+    let redis = section.inner("redis", |section| redis::read(section, is_redis));
+    if kind != StoreKind::Memory && !section.is_written("secrets") {
+        let invalid = InvalidValue::new("needs session.secrets, with which sessions are sealed")
+            .hint("set session.secrets; entrada secret prints a good one");
+        section.add_problem(&section.locate("store"), invalid);
+    }
+    if redis.is_some() && !is_redis {
+        let invalid = InvalidValue::new("has no effect without session.store = \"redis\"")
+            .hint("set session.store = \"redis\", or remove it");
+        section.warn(&section.locate("redis"), invalid);
+    }
+    let store = match (kind, redis) {
+        (StoreKind::Cookie, _) => StoreConfig::Cookie,
+        (StoreKind::Redis, Some(redis)) => StoreConfig::Redis(Box::new(redis)),
+        // Without an address, the configuration is refused.
+        (StoreKind::Memory | StoreKind::Redis, _) => StoreConfig::Memory,
+    };
+    (store, grace)
+}
+
+fn snapshot(section: &ConfigSection<'_>, store: &StoreConfig) -> (Option<PathBuf>, Duration) {
     let snapshot = section
         .key(
             "snapshot",
@@ -119,6 +214,13 @@ fn snapshot(section: &ConfigSection<'_>) -> (Option<PathBuf>, Duration) {
     if snapshot.is_some() && !section.is_written("secrets") {
         let invalid = InvalidValue::new("needs session.secrets, with which it is sealed")
             .hint("set session.secrets; entrada secret prints a good one");
+        section.add_problem(&section.locate("snapshot"), invalid);
+    }
+    if snapshot.is_some() && !store.is_memory() {
+        let invalid = InvalidValue::new(
+            "is for session.store = \"memory\"; the other stores outlast a restart by themselves",
+        )
+        .hint("remove it");
         section.add_problem(&section.locate("snapshot"), invalid);
     }
     (snapshot, snapshot_interval)
