@@ -1,10 +1,11 @@
 //! The running process: its configuration and listeners, reload and shutdown.
 
+mod restart_keys;
+
 use crate::base::secret::Secret;
 use crate::base::site::Site;
 use crate::config::Config;
 use crate::config::server::ListenAddress;
-use crate::config::session::StoreConfig;
 use crate::directory::Directory;
 use crate::directory::change::SIGNED_OUT;
 use crate::entra::EntraRegistration;
@@ -14,6 +15,7 @@ use crate::server::tls::{self, ServerCertificates};
 use crate::server::{self, Handler, Listener, ServerSettings};
 use crate::session::person::{AmbiguousPerson, EndedSessions, PersonSelector};
 use crate::session::snapshot::SessionFolder;
+use crate::session::store::SessionStore;
 use crate::sidecar::domain_prover::DomainProver;
 use crate::sidecar::watch::DirectoryWatch;
 use crate::sidecar::{self, Process, Sidecar, expiry};
@@ -23,9 +25,11 @@ use crate::wire::peer::Peer;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use http::{Request, Response};
 use hyper::body::Incoming;
-use std::sync::Arc;
+use restart_keys::needs_restart;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -42,8 +46,10 @@ pub struct Service {
     draining: CancellationToken,
     /// The token for the admin API, from the newest configuration.
     admin_token: ArcSwapOption<Secret>,
-    /// Stops watching the directory for changes, and the snapshots of sessions.
+    /// Stops watching the directory for changes, the snapshots of sessions, and the session store.
     watching: CancellationToken,
+    /// Keeps the connection to the session store, and writes the last changes at the end.
+    store: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// The bound listeners of a service and its TLS certificate.
@@ -108,6 +114,7 @@ impl Service {
             let interval = config.session.snapshot_interval;
             tokio::spawn(folder.run(interval, watching.clone(), report));
         }
+        let store = keep_store(&sidecar.process, watching.clone());
         let (sidecar, begun) = (ArcSwap::from_pointee(sidecar), config.clone());
         let admin_token = ArcSwapOption::new(config.server.admin_token.clone().map(Arc::new));
         Ok((
@@ -117,6 +124,7 @@ impl Service {
                 draining: CancellationToken::new(),
                 admin_token,
                 watching,
+                store: Mutex::new(store),
             }),
             warnings,
         ))
@@ -166,6 +174,11 @@ impl Service {
         // Nobody can end a session that is being saved.
         over.cancel();
         save_sessions(folder).await;
+        let store = self.store.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(store) = store {
+            // It limits its own time.
+            let _ = store.await;
+        }
         if let Some(directory) = &directory {
             directory.close().await;
         }
@@ -233,6 +246,14 @@ fn watch(process: &Process) -> CancellationToken {
     stop
 }
 
+/// Starts to keep the connection to the session store, if it is outside the process.
+fn keep_store(process: &Process, stop: CancellationToken) -> Option<JoinHandle<()>> {
+    let SessionStore::Redis(store) = process.store.as_ref() else { return None };
+    let metrics = Arc::clone(&process.metrics);
+    let report = move |is_down| metrics.session_store_unreachable(is_down);
+    Some(tokio::spawn(Arc::clone(store).run(stop, report)))
+}
+
 async fn reached(entra: &EntraRegistration) {
     while entra.ready().is_err() {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -245,50 +266,6 @@ fn too_many_connections(wanted: usize) -> Option<String> {
     let backed = handles::max_connections();
     let hint = "raise the limit of open files (ulimit -Hn, or LimitNOFILE= in systemd) to twice the connections plus 256";
     (backed < wanted).then(|| format!("server.limits.connections is {wanted}, but the limit of open files allows {backed} connections: {hint}"))
-}
-
-/// The changed keys that take effect only after a restart.
-fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
-    let (before, after) = (&old.session, &new.session);
-    let changed = [
-        ("server.listen", old.server.listen != new.server.listen),
-        ("server.admin_listen", old.server.admin_listen != new.server.admin_listen),
-        ("server.proxy_protocol", old.server.proxy_protocol != new.server.proxy_protocol),
-        ("server.limits", old.server.limits != new.server.limits),
-        ("server.tls", (&old.server.tls, old.server.hsts) != (&new.server.tls, new.server.hsts)),
-        ("server.shutdown_delay", old.server.shutdown_delay != new.server.shutdown_delay),
-        ("server.shutdown_grace", old.server.shutdown_grace != new.server.shutdown_grace),
-        ("session.idle", before.idle != after.idle),
-        ("session.lifetime", before.lifetime != after.lifetime),
-        ("session.capacity", before.capacity != after.capacity),
-        ("session.per_person", before.per_person != after.per_person),
-        ("session.store", store_of(old) != store_of(new)),
-        ("session.store_grace", before.store_grace != after.store_grace),
-        ("session.snapshot", before.snapshot != after.snapshot),
-        ("session.snapshot_interval", before.snapshot_interval != after.snapshot_interval),
-        ("directory", directory_of(old) != directory_of(new)),
-        ("telemetry", old.telemetry != new.telemetry),
-    ];
-    changed
-        .into_iter()
-        .filter(|it| it.1)
-        .map(|it| format!("{} changed; restart entrada to apply it", it.0))
-        .collect()
-}
-
-/// `session.store` and its server as text, for comparison only; it is never shown.
-fn store_of(config: &Config) -> (String, Vec<&str>) {
-    let secrets = match &config.session.store {
-        StoreConfig::Redis(redis) => redis.secrets().collect(),
-        StoreConfig::Memory | StoreConfig::Cookie => Vec::new(),
-    };
-    (format!("{:?}", config.session.store), secrets)
-}
-
-/// `[directory]` and every `[[organization]]` as text, for comparison only; it is never shown.
-fn directory_of(config: &Config) -> Option<(String, Vec<&str>)> {
-    let directory = config.directory.as_ref()?;
-    Some((format!("{directory:?}"), directory.secrets().collect()))
 }
 
 #[derive(Clone, Debug)]
@@ -320,6 +297,9 @@ impl AdminSource for AdminState {
             return Err(vec!["draining".to_owned()]);
         }
         let sidecar = self.0.sidecar.load();
+        if !sidecar.process.store.has_connected() {
+            return Err(vec!["the session store has not been reached".to_owned()]);
+        }
         // Each organization has its own Entra, which is contacted on first use; the database is
         // open.
         if sidecar.organizations.is_some() {

@@ -33,6 +33,7 @@ impl<'a> Exchange<'a> {
         let sidecar = self.sidecar;
         let Some(id) = self.session_id() else { return Ok(None) };
         let live = &sidecar.process.live;
+        sidecar.process.store.check_grace()?;
         let seen = match live.find(id) {
             // This process does not have it.
             None => sidecar.process.store.load(id).await?.and_then(|it| live.find_held(&it)),

@@ -7,5 +7,6 @@ pub mod envelope;
 pub mod jwk;
 pub mod keyring;
 pub mod random;
+pub mod record_seal;
 
 mod reduce;

@@ -13,7 +13,7 @@ pub const MAX_KEPT_PURPOSES: usize = 10_000;
 pub const MAX_KEPT_PURPOSE_BYTES: usize = 32 * 1024 * 1024;
 /// How long a purpose is kept, in seconds. It is longer than a sign-in may take, because a sign-in
 /// that is over starts again for the same page.
-const KEPT_SECONDS: u64 = 24 * 60 * 60;
+pub const KEPT_SECONDS: u64 = 24 * 60 * 60;
 
 /// The purposes by their random keys.
 #[derive(Debug, Default)]

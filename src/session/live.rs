@@ -2,12 +2,12 @@
 //!
 //! Every request reads them: nothing here waits, and no lock is held while anything waits.
 
-use super::end_journal::EndJournal;
 use super::ended_sign_ins::EndedSignIns;
 use super::groups_age::GroupsAge;
 use super::index::SessionIndex;
 use super::recheck_outcome::RecheckOutcome;
 use super::record::{Session, SessionEnd, Via};
+use super::recorded_ends::EndRecorder;
 use super::session_ids::{SecretName, SessionIds};
 use super::session_key::{SessionKey, client_sign_in_key, key, read};
 use super::standing::EntraStanding;
@@ -45,7 +45,7 @@ pub struct LiveSessions {
     /// Sign-ins on native clients that ended here and not yet in their rows, with the reason.
     ended_sign_ins: EndedSignIns,
     /// Records the sessions that ended, where they are kept over a restart.
-    pub(super) journal: OnceLock<Arc<EndJournal>>,
+    pub(super) recorder: OnceLock<EndRecorder>,
 }
 
 /// A sign-in that starts a browser's session.
@@ -107,7 +107,7 @@ impl LiveSessions {
             lifetime: config.lifetime.as_secs(),
             max_per_person: usize::try_from(config.per_person).unwrap_or(usize::MAX),
             ended_sign_ins: EndedSignIns::default(),
-            journal: OnceLock::new(),
+            recorder: OnceLock::new(),
             is_limited_per_person: config.per_person < config.capacity,
         }
     }

@@ -79,6 +79,18 @@ impl Session {
         self.identity.load()
     }
 
+    /// Adopts what Entra answered to another process about the same session, if it is newer. What the
+    /// directory says stays.
+    pub(in crate::session) fn adopt_answer(&self, other: &Self) {
+        let newer = other.identity.load_full();
+        if !self.is_of(newer.oid, newer.tid) || !self.standing.adopt(&other.standing) {
+            return;
+        }
+        let (at, due_at) = other.groups_age.times();
+        self.groups_age.set(at, due_at);
+        self.identity.rcu(|it| Identity { member: it.member.clone(), ..Identity::clone(&newer) });
+    }
+
     /// Replaces the identity with Entra's current data. Roles, groups and names change; the time
     /// and method of authentication stay as they were at sign-in, because a refreshed token proves
     /// neither (OpenID Connect Core section 12.2). If the token does not contain the groups, the

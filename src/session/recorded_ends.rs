@@ -1,28 +1,49 @@
-//! Ends of sessions that are recorded beyond the process, and sessions that are live again after a
-//! restart.
+//! Ends of sessions that are recorded beyond the process, and sessions that come from there.
 
 use super::end_journal::EndJournal;
 use super::live::LiveSessions;
-use super::record::Session;
+use super::record::{Session, Via};
+use super::session_key::SessionKey;
+use super::store::{EndedSession, PendingWrites};
 use std::sync::Arc;
+
+/// Where ended sessions are recorded.
+#[derive(Debug)]
+pub(super) enum EndRecorder {
+    /// On the disk.
+    Journal(Arc<EndJournal>),
+    /// In the store of several processes.
+    Queue(Arc<PendingWrites>),
+}
 
 impl LiveSessions {
     /// Records the sessions that end from now on in a journal. Only the first call counts.
     pub(super) fn record_ends_in(&self, journal: &Arc<EndJournal>) {
-        let _ = self.journal.set(Arc::clone(journal));
+        let _ = self.recorder.set(EndRecorder::Journal(Arc::clone(journal)));
+    }
+
+    /// Records the sessions that end from now on in a queue. Only the first call counts.
+    pub(super) fn record_ends_in_queue(&self, queue: &Arc<PendingWrites>) {
+        let _ = self.recorder.set(EndRecorder::Queue(Arc::clone(queue)));
     }
 
     /// Records that a session has ended by a decision; one that was idle for too long, or reached
     /// its lifetime, is recognized by its times. Does not wait.
     pub(super) fn record_end(&self, session: &Session) {
-        if let Some(journal) = self.journal.get() {
-            journal.record(session);
+        match self.recorder.get() {
+            Some(EndRecorder::Journal(journal)) => journal.record(session),
+            // A sign-in on one of the app's own clients has a row in the directory.
+            Some(EndRecorder::Queue(queue)) if session.via() == Via::Browser => {
+                queue.end(session.key, EndedSession::news(session));
+            }
+            Some(EndRecorder::Queue(_)) | None => {}
         }
     }
 
-    /// Waits until the ends so far are recorded: they outlast a crash from then on.
+    /// Waits until the ends so far are recorded: they outlast a crash from then on. A store of
+    /// several processes confirms them itself.
     pub(super) async fn confirm_ends(&self) {
-        if let Some(journal) = self.journal.get() {
+        if let Some(EndRecorder::Journal(journal)) = self.recorder.get() {
             journal.confirm().await;
         }
     }
@@ -35,5 +56,25 @@ impl LiveSessions {
             self.insert(session);
         }
         is_live
+    }
+
+    /// Makes a session live that its store has, in place of one that was idle here for too long while
+    /// another process used it. Returns false if it would have ended since.
+    pub(super) fn adopt(&self, session: &Arc<Session>) -> bool {
+        if self
+            .sessions
+            .get(&session.key)
+            .is_some_and(|it| !self.is_live(&it, self.clock.now(), false))
+        {
+            self.sessions.invalidate(&session.key);
+        }
+        self.restore(session)
+    }
+
+    /// Ends a session whose end is recorded already.
+    pub(super) fn end_quietly(&self, key: &SessionKey) {
+        if let Some(session) = self.sessions.remove(key) {
+            session.end.notify();
+        }
     }
 }

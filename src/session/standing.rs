@@ -29,6 +29,9 @@ pub struct EntraStanding {
     /// Proof that Graph, or Entra for a token for Graph, requires before it answers.
     challenge: ArcSwapOption<ClaimsChallenge>,
     refresh_token: Mutex<Option<Secret>>,
+    /// Whether a store outside the process has the newest refresh token; one in memory is then a
+    /// copy that a recheck uses.
+    is_token_stored: AtomicBool,
 }
 
 /// Proof that the person must provide before a session can continue: a claims challenge, if Entra
@@ -39,7 +42,10 @@ struct RequiredProof(Option<ClaimsChallenge>);
 /// The exclusive right within this process to ask Entra about one session. Among several processes,
 /// `session::lease` decides.
 #[derive(Debug)]
-pub struct RecheckLease<'a>(MutexGuard<'a, Option<Secret>>);
+pub struct RecheckLease<'a> {
+    token: MutexGuard<'a, Option<Secret>>,
+    standing: &'a EntraStanding,
+}
 
 /// Which process may use the refresh token of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +76,7 @@ impl EntraStanding {
             required_proof: OnceLock::new(),
             challenge: ArcSwapOption::empty(),
             refresh_token: Mutex::new(refresh_token),
+            is_token_stored: AtomicBool::new(false),
         }
     }
 
@@ -98,6 +105,35 @@ impl EntraStanding {
         read: impl FnOnce(Option<&Secret>) -> T,
     ) -> Option<T> {
         self.refresh_token.try_lock().ok().map(|it| read(it.as_ref()))
+    }
+
+    /// Whether a store outside the process has the newest refresh token.
+    pub fn is_token_stored(&self) -> bool {
+        self.is_token_stored.load(Ordering::Acquire)
+    }
+
+    pub(in crate::session) fn set_token_stored(&self, is_stored: bool) {
+        self.is_token_stored.store(is_stored, Ordering::Release);
+    }
+
+    /// Records that the refresh token in memory is stored, and drops it unless a recheck uses it.
+    pub(in crate::session) fn forget_stored_token(&self) {
+        self.set_token_stored(true);
+        if let Ok(mut token) = self.refresh_token.try_lock() {
+            *token = None;
+        }
+    }
+
+    /// Adopts a newer answer of Entra that another process got. Returns false if it is not newer.
+    pub(in crate::session) fn adopt(&self, other: &Self) -> bool {
+        if other.answered() <= self.answered() {
+            return false;
+        }
+        let (since, wait) = other.recheck();
+        self.set_due_in(since, wait);
+        self.challenge.store(other.challenge.load_full());
+        self.record_answer(other.answered());
+        true
     }
 
     /// Whether a recheck is due: a single comparison, which is also true after the clock was set
@@ -154,7 +190,7 @@ impl EntraStanding {
     /// Waits for the exclusive right to ask Entra. The caller should then compare `tries` to see if
     /// another caller has asked in the meantime.
     pub async fn lease(&self) -> RecheckLease<'_> {
-        RecheckLease(self.refresh_token.lock().await)
+        RecheckLease { token: self.refresh_token.lock().await, standing: self }
     }
 
     /// Returns the proof that the next sign-in must provide; `None` if the session did not end
@@ -208,12 +244,20 @@ impl EntraStanding {
 impl RecheckLease<'_> {
     /// Returns the refresh token from the last response.
     pub fn refresh_token(&self) -> Option<&Secret> {
-        self.0.as_ref()
+        self.token.as_ref()
     }
 
     /// Stores the refresh token that replaces the previous one.
     pub fn store_refresh_token(&mut self, refresh_token: Secret) {
-        *self.0 = Some(refresh_token);
+        *self.token = Some(refresh_token);
+    }
+}
+
+impl Drop for RecheckLease<'_> {
+    fn drop(&mut self) {
+        if self.standing.is_token_stored() {
+            *self.token = None;
+        }
     }
 }
 

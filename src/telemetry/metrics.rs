@@ -55,6 +55,7 @@ pub struct Metrics {
     directory_ended: Family<CauseLabels, Counter>,
     directory_unreachable: Gauge,
     sessions_unsaved: Gauge,
+    session_store_unreachable: Gauge,
     connections_refused: Family<CauseLabels, Counter>,
     responses_broken: Family<CauseLabels, Counter>,
     interim_responses: Counter,
@@ -77,6 +78,7 @@ impl Default for Metrics {
             (Family::default(), Family::default(), Gauge::default());
         let grants = Family::default();
         let sessions_unsaved = Gauge::default();
+        let session_store_unreachable = Gauge::default();
         let (connections_refused, log_lines_dropped) = (Family::default(), Counter::default());
         let (responses_broken, interim_responses) = (Family::default(), Counter::default());
         let sessions = Gauge::default();
@@ -133,6 +135,11 @@ impl Default for Metrics {
             sessions_unsaved.clone(),
         );
         registry.register(
+            "session_store_unreachable",
+            "1 while the session store does not answer, otherwise 0",
+            session_store_unreachable.clone(),
+        );
+        registry.register(
             "connections_refused",
             "Connections that were not served, by cause",
             connections_refused.clone(),
@@ -173,6 +180,7 @@ impl Default for Metrics {
             directory_ended,
             directory_unreachable,
             sessions_unsaved,
+            session_store_unreachable,
             connections_refused,
             responses_broken,
             interim_responses,
@@ -256,6 +264,11 @@ impl Metrics {
     /// Sets whether sessions currently cannot be saved for a restart.
     pub fn sessions_unsaved(&self, is_failing: bool) {
         self.sessions_unsaved.set(is_failing.into());
+    }
+
+    /// Sets whether the session store currently does not answer.
+    pub fn session_store_unreachable(&self, is_down: bool) {
+        self.session_store_unreachable.set(is_down.into());
     }
 
     /// Returns the text that Prometheus reads.

@@ -25,7 +25,7 @@ client_id = "app"
 client_secret = { env = "CLIENT" }
 
 [session]
-store = "redis"
+store = "disk"
 secrets = [{ env = "SHORT" }, { file = "/nowhere/secret" }]
 idle = "1d"
 
@@ -82,9 +82,9 @@ error: 20 problems in entrada.toml
   entra.client_secret         this is a Secret ID, not a secret
                               at entrada.toml:19:17
                               hint: copy the Value, not the Secret ID; it is shown only once, so create a new secret if you no longer have it
-  session.store               "redis" is not a valid value
+  session.store               "disk" is not a valid value
                               at entrada.toml:22:9
-                              hint: write "memory"
+                              hint: write "memory" or "cookie" or "redis"
   session.secrets             a secret has fewer than 32 bytes
                               at entrada.toml:23:12
                               hint: entrada secret prints a good one

@@ -146,6 +146,7 @@ impl RecheckRequest {
     async fn can_refresh(&self) -> bool {
         let lease = tokio::time::timeout(Duration::ZERO, self.session.standing().lease()).await;
         lease.map_or(true, |it| it.refresh_token().is_some())
+            || self.session.standing().is_token_stored()
     }
 
     /// Remaining pause of requests to the Entra that this session belongs to, in seconds.
@@ -214,7 +215,12 @@ impl RecheckRequest {
         if standing.tries() != tries || self.session.is_over() {
             return;
         }
+        let answered = standing.answered();
         match self.lease_keeper().lease(&self.session, &mut lease).await {
+            // Another process has asked meanwhile, and its answer is adopted.
+            Ok(LeaseTurn::Held) if standing.answered() > answered => {
+                let _ = self.lease_keeper().release(&self.session).await;
+            }
             Ok(LeaseTurn::Held) => self.refresh_with(&mut lease).await,
             // Another process is asking with the same Entra refresh token.
             Ok(LeaseTurn::Elsewhere) => self.put_off(OTHER_PROCESS_SECONDS),

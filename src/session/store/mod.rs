@@ -3,7 +3,9 @@
 //! A session that is live in a process is served from there, without asking the store. The store is
 //! asked when a session starts, ends or is rechecked, and when a cookie is unknown to the process.
 
+mod admission;
 mod memory;
+mod redis;
 #[cfg(test)]
 mod tests;
 mod unavailable;
@@ -13,7 +15,10 @@ use super::person::PersonKey;
 use super::record::Session;
 use super::standing::{LeaseTurn, RecheckLease};
 use crate::base::secret::Secret;
+use crate::seal::keyring::Keyring;
 use memory::MemoryStore;
+pub use redis::RedisStore;
+pub(in crate::session) use redis::{EndedSession, PendingWrites};
 use std::sync::Arc;
 pub use unavailable::StoreUnavailable;
 
@@ -22,6 +27,8 @@ pub use unavailable::StoreUnavailable;
 pub enum SessionStore {
     /// Sessions live in the process, and on the disk if `[session] snapshot` is set.
     Memory(MemoryStore),
+    /// Sessions are in Redis or Valkey.
+    Redis(Arc<RedisStore>),
 }
 
 impl SessionStore {
@@ -37,6 +44,7 @@ impl SessionStore {
     pub async fn load(&self, cookie: &str) -> Result<Option<Arc<Session>>, StoreUnavailable> {
         match self {
             Self::Memory(store) => Ok(store.load(cookie)),
+            Self::Redis(store) => store.load(cookie).await,
         }
     }
 
@@ -47,6 +55,34 @@ impl SessionStore {
     pub fn ready(&self) -> Result<(), StoreUnavailable> {
         match self {
             Self::Memory(_) => Ok(()),
+            Self::Redis(store) => store.ready(),
+        }
+    }
+
+    /// Whether sessions that are live in this process may be served.
+    ///
+    /// # Errors
+    /// The store has not answered for longer than `[session] store_grace`.
+    pub fn check_grace(&self) -> Result<(), StoreUnavailable> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Redis(store) => store.check_grace(),
+        }
+    }
+
+    /// Seals with other secrets from now on.
+    pub fn rotate(&self, keyring: &Keyring) {
+        match self {
+            Self::Memory(_) => {}
+            Self::Redis(store) => store.rotate(keyring),
+        }
+    }
+
+    /// Whether the store has been reached since the start. A later outage does not count.
+    pub fn has_connected(&self) -> bool {
+        match self {
+            Self::Memory(_) => true,
+            Self::Redis(store) => store.has_connected(),
         }
     }
 
@@ -55,6 +91,7 @@ impl SessionStore {
     pub async fn save(&self, id: Secret, session: &Arc<Session>) -> Secret {
         match self {
             Self::Memory(store) => store.save(id, session),
+            Self::Redis(store) => store.save(id, session).await,
         }
     }
 
@@ -63,6 +100,7 @@ impl SessionStore {
     pub async fn keep_purpose(&self, key: &str, purpose: Vec<u8>, now: u64) {
         match self {
             Self::Memory(store) => store.purposes.keep(key, purpose, now),
+            Self::Redis(store) => store.keep_purpose(key, purpose, now).await,
         }
     }
 
@@ -70,6 +108,7 @@ impl SessionStore {
     pub async fn purpose(&self, key: &str) -> Option<Vec<u8>> {
         match self {
             Self::Memory(store) => store.purposes.find(key),
+            Self::Redis(store) => store.purpose(key).await,
         }
     }
 
@@ -77,6 +116,7 @@ impl SessionStore {
     pub async fn end(&self, cookie: &str) -> Option<Arc<Session>> {
         match self {
             Self::Memory(store) => store.end(cookie).await,
+            Self::Redis(store) => store.end(cookie).await,
         }
     }
 
@@ -85,6 +125,7 @@ impl SessionStore {
     pub async fn end_by_sid(&self, sid: &str) -> usize {
         match self {
             Self::Memory(store) => store.end_by_sid(sid).await,
+            Self::Redis(store) => store.end_by_sid(sid).await,
         }
     }
 
@@ -93,6 +134,7 @@ impl SessionStore {
     pub async fn end_by_person(&self, person: PersonKey) -> usize {
         match self {
             Self::Memory(store) => store.end_by_person(person).await,
+            Self::Redis(store) => store.end_by_person(person).await,
         }
     }
 
@@ -102,6 +144,7 @@ impl SessionStore {
     pub async fn lease(&self, session: &Session, lease: &mut RecheckLease<'_>) -> LeaseTurn {
         match self {
             Self::Memory(store) => store.lease(session, lease),
+            Self::Redis(store) => store.lease(session, lease).await,
         }
     }
 
@@ -115,6 +158,7 @@ impl SessionStore {
     ) {
         match self {
             Self::Memory(store) => store.keep_refresh_token(session, lease, token),
+            Self::Redis(store) => store.keep_refresh_token(session, lease, token).await,
         }
     }
 
@@ -123,6 +167,7 @@ impl SessionStore {
     pub async fn release(&self, session: &Session) {
         match self {
             Self::Memory(store) => store.release(session),
+            Self::Redis(store) => store.release(session).await,
         }
     }
 }
