@@ -12,6 +12,7 @@ use super::assertions::{AssertionRegistry, FederatedIssuer};
 use super::faults::{ActiveFault, GraphFault, TokenFault};
 use super::keys::{KeyFamily, KeySet, SigningKey};
 use super::person_overrides::PersonOverrides;
+use super::refresh_uses::{RefreshUse, RefreshUses};
 use super::secrets::{SecretChanges, SecretCheck};
 use super::token_changes::TokenChanges;
 use super::token_defect::TokenDefect;
@@ -62,6 +63,7 @@ pub struct EmulatorControl {
     pub(super) secrets: SecretChanges,
     pub(super) assertions: AssertionRegistry,
     pub(super) counters: EndpointCounters,
+    pub(super) refresh_uses: RefreshUses,
 }
 
 /// Increments a counter.
@@ -92,6 +94,7 @@ impl EmulatorControl {
             secrets: SecretChanges::default(),
             assertions: AssertionRegistry::default(),
             counters: EndpointCounters::default(),
+            refresh_uses: RefreshUses::default(),
         }
     }
 
@@ -365,6 +368,11 @@ impl EmulatorControl {
     /// are refused or not.
     pub fn reused_refresh_tokens(&self) -> u64 {
         self.counters.reused.load(Ordering::Relaxed)
+    }
+
+    /// Returns the calls with a refresh token that have ended since the last time.
+    pub fn take_refresh_uses(&self) -> Vec<RefreshUse> {
+        self.refresh_uses.take()
     }
 
     /// Returns the number of calls to the authorization endpoint.

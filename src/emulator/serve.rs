@@ -1,7 +1,7 @@
 //! Reads requests from a connection and routes them to their endpoint.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode};
@@ -59,6 +59,7 @@ async fn answer(
             Err((status, text)) => web::reply(status, "text/plain; charset=utf-8", text),
         });
     }
+    let arrived = Instant::now();
     let delay = state.control.delay();
     if delay > 0 {
         tokio::time::sleep(Duration::from_millis(delay)).await;
@@ -69,6 +70,8 @@ async fn answer(
     if let ("oauth2/v2.0/token", Ok(request)) = (endpoint(&path), &request) {
         token::count_grant_type(state, request);
     }
+    let token = request.as_ref().ok().and_then(|it| it.form.value("refresh_token"));
+    let refresh = token.map(|it| state.control.refresh_uses.begin(it, arrived));
     if state.control.is_down() {
         return Ok(web::reply(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -82,6 +85,9 @@ async fn answer(
     };
     if let Ok(id) = HeaderValue::from_str(&state.guid()) {
         reply.headers_mut().insert("x-ms-request-id", id);
+    }
+    if let Some(refresh) = refresh {
+        refresh.answered();
     }
     Ok(reply)
 }

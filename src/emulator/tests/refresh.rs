@@ -208,6 +208,28 @@ async fn a_connection_is_cut_before_or_after_the_grant_was_redeemed() {
 }
 
 #[tokio::test]
+async fn each_use_of_a_refresh_token_is_recorded_with_its_time_once() {
+    let emulator = begin().await;
+    let first = refresh_token(&tokens(&emulator, "maya").await);
+    emulator.control().be_slow(50);
+    let second = refresh_token(&refresh(&emulator, &first).await.json());
+    refresh(&emulator, &first).await;
+    refresh(&emulator, &second).await;
+    let uses = emulator.control().take_refresh_uses();
+    assert_eq!(uses.len(), 3);
+    assert!(uses[0].token == uses[1].token && uses[1].token != uses[2].token);
+    for (one, next) in uses.iter().zip(&uses[1..]) {
+        assert!(one.is_answered && one.ended - one.began >= Duration::from_millis(50));
+        assert!(one.ended <= next.began);
+    }
+    assert!(emulator.control().take_refresh_uses().is_empty());
+    emulator.control().be_slow(0);
+    emulator.control().be_down(true);
+    refresh(&emulator, &second).await;
+    assert!(!emulator.control().take_refresh_uses()[0].is_answered);
+}
+
+#[tokio::test]
 async fn asked_contexts_are_in_the_token_of_that_code_and_not_in_a_refreshed_one() {
     let emulator = begin().await;
     let challenges = [
