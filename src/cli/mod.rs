@@ -13,6 +13,7 @@ mod person;
 mod person_display;
 mod person_linking;
 mod run;
+mod secret;
 mod sessions;
 mod signals;
 mod table;
@@ -57,7 +58,7 @@ enum Command {
     #[command(subcommand)]
     Sessions(sessions::SessionsCommand),
     /// Print a new secret for session.secrets.
-    Secret,
+    Secret(secret::SecretArgs),
     /// Print shell completions.
     Completions {
         /// The shell.
@@ -93,19 +94,13 @@ pub fn main() -> ExitCode {
         Command::Person(command) => person::run(command),
         Command::Health(config) => health::run(config.config.as_deref()),
         Command::Sessions(order) => sessions::run(&order),
-        Command::Secret => secret(),
+        Command::Secret(arguments) => secret::run(&arguments),
         Command::Completions { shell } => completions(shell),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => terminal::fail(&failure),
     }
-}
-
-fn secret() -> Result<(), terminal::CommandError> {
-    let secret = crate::seal::random::system().text::<32>();
-    terminal::print_line(&secret);
-    Ok(())
 }
 
 fn schema() -> Result<(), terminal::CommandError> {

@@ -225,6 +225,22 @@ fn secrets_completions_help_and_usage() {
 }
 
 #[test]
+fn a_secret_is_printed_alone_and_its_rotation_is_explained_beside_it() {
+    let place = CliFolder::new();
+    let told = place.types("secret rotate");
+    assert!(told.code == Some(0) && told.out.trim().len() >= 43 && told.out.lines().count() == 1);
+    assert_ne!(told.out, place.types("secret rotate").out);
+    let help = place.types("secret rotate --help").out;
+    for text in [&told.err, &help] {
+        let steps = ["behind the old one", "When every replica has reloaded", "remove it"];
+        let places = steps.map(|it| text.find(it).unwrap_or_else(|| panic!("{it}: {text}")));
+        assert!(places.is_sorted(), "{text}");
+        assert!(text.lines().all(|it| it.len() <= 80), "{text}");
+    }
+    assert!(!told.err.contains(told.out.trim()));
+}
+
+#[test]
 fn dev_is_told_an_upstream_that_is_no_address() {
     let err = "error: --upstream is not an address\nhint: write scheme, host and port, like http://host.example:8080\n";
     assert_eq!(CliFolder::new().types("dev --port 0 --upstream foo"), transcript("", err, 1));
