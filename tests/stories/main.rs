@@ -10,6 +10,7 @@ mod audiences;
 mod brand;
 mod claims_challenges;
 mod cli;
+mod compose;
 mod conformance;
 mod credentials;
 mod databases;
