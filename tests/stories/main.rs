@@ -39,6 +39,7 @@ mod recheck;
 mod redis_servers;
 mod registrations;
 mod replicas;
+mod replicas_faults;
 mod response_lifetime;
 mod restart;
 mod setup;

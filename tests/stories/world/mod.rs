@@ -23,15 +23,15 @@ use entrada::seal::random;
 use entrada::service::{BoundListener, Service};
 use entrada::sidecar::{Process, Sidecar};
 use entrada::telemetry::log::Log;
-use plan::{DATABASE, PlanAddresses};
+use plan::DATABASE;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use tokio_util::sync::CancellationToken;
 
-pub use logs::{CapturedEvents, LogBuffer};
-pub use plan::{RULES, WorldPlan};
+pub use logs::{CapturedEvents, LogBuffer, secrets_are_not_in};
+pub use plan::{PlanAddresses, RULES, WorldPlan};
 
 pub const CLIENT_ID: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 pub const CLIENT_SECRET: &str = "a~client.secret-Value_of_the_stories-0123";
