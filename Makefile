@@ -11,9 +11,11 @@ test: setup lint deny docs
 	cargo test
 	@if [ -s target/skipped.txt ]; then echo; echo "SKIPPED:"; sort -u target/skipped.txt; fi
 
-# What takes too long or too much for every change: ten thousand WebSockets. Needs 20 000 open files for all of them.
+# What takes too long or too much for every change: ten thousand WebSockets (20 000 open files for all of them), and faults of Redis and of
+# replicas for twice ten minutes; STORY_MINUTES=1 sets another time, and STORY_SEED=7 repeats a run.
 test-long:
 	cargo test --test stories -- --ignored --nocapture ten_thousand_idle_web_sockets
+	cargo test --test stories -- --ignored --nocapture --test-threads 1 replicas_faults
 
 setup:
 	tests/outside/setup.sh

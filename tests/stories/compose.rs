@@ -153,7 +153,8 @@ impl ComposedServices {
                 continue;
             };
             let text = std::fs::read_to_string(example().join(file)).unwrap();
-            let here = self.folder.path().join(service).with_extension(place.replace('/', "-"));
+            let here = self.folder.path().join(format!("{service}-files")).join(file);
+            std::fs::create_dir_all(here.parent().unwrap()).unwrap();
             std::fs::write(&here, self.placed(&text, service)).unwrap();
             assert!(line.contains(place), "{service} does not read {place}");
             line = line.replace(place, here.to_str().unwrap());

@@ -94,6 +94,7 @@ fn every_command_in_the_documents_runs() {
     )
     .unwrap();
     fs::write(folder.path().join("contoso.secret"), SECRET).unwrap();
+    fs::create_dir(folder.path().join("secrets")).unwrap();
     fs::write(folder.path().join("people.csv"), "username,name\njonas,Jonas Winter\n").unwrap();
     let mut run = BTreeSet::new();
     for document in documents() {

@@ -2,7 +2,7 @@
 
 use super::exchange::send;
 use super::fleet::Fleet;
-use super::verdict::SessionEnd;
+use super::verdict::{LIFETIME, SessionEnd};
 use crate::world::browser::{NAVIGATION, TestBrowser};
 use futures_util::StreamExt as _;
 use std::collections::BTreeMap;
@@ -138,7 +138,7 @@ impl People {
     pub fn time_is_over(&self, fleet: &Fleet) {
         let all: Vec<_> = (0..self.sessions.len()).collect();
         // No replica was asked, so none knows of it before the others.
-        self.begins(&all, "lifetime", fleet.replicas.len(), 0);
+        self.begins(&all, LIFETIME, fleet.replicas.len(), 0);
         self.is_done(&all);
     }
 

@@ -11,6 +11,9 @@ pub const PROMISED: Duration = Duration::from_secs(1);
 /// What the machine of the tests may take on top of it.
 const MACHINE: Duration = Duration::from_millis(1500);
 
+/// How often an open `WebSocket` is compared with the end of its session's time.
+const SOCKET_CHECK: Duration = Duration::from_secs(5);
+
 /// What came of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestOutcome {
@@ -38,6 +41,9 @@ pub struct Observation {
     pub ended: Instant,
     pub outcome: RequestOutcome,
 }
+
+/// `SessionEnd::how` of a session whose time is over.
+pub const LIFETIME: &str = "lifetime";
 
 /// How a session was ended.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +101,9 @@ fn served_too_late(it: &Observation, end: &SessionEnd, timeline: &Timeline) -> O
     if own && it.began > done {
         return Some("served where the session was ended".to_owned());
     }
-    let due = timeline.must_count_at(done, PROMISED) + MACHINE;
+    let is_timed = it.is_socket && end.how == LIFETIME;
+    let check = if is_timed { SOCKET_CHECK } else { Duration::ZERO };
+    let due = timeline.must_count_at(done, PROMISED) + check + MACHINE;
     let late = it.began.saturating_duration_since(due);
     (late > Duration::ZERO).then(|| format!("served {late:?} too late"))
 }

@@ -1,11 +1,13 @@
 //! The task that connects to the server, follows its changes and writes what this process changed.
 //!
-//! After an outage it first writes what ended here, then reads what ended elsewhere, then looks all
-//! live sessions up, and only then does the server count as answering.
+//! After an outage it first writes what ended here, also what was confirmed not long ago, because the
+//! server may be another one. Then it reads what ended elsewhere, then looks all live sessions up, and
+//! only then does the server count as answering.
 
 use super::super::super::session_key::SessionKey;
 use super::super::unavailable::StoreUnavailable;
 use super::changes::{self, BEGINNING, Change, ChangePage};
+use super::keys::SessionPlace;
 use super::link::RedisLink;
 use super::pending::{EndedSession, PendingBatch};
 use super::{Calls, RedisStore, SLACK_SECONDS};
@@ -118,7 +120,7 @@ impl RedisStore {
     /// of the last change.
     async fn catch_up(&self, link: RedisLink, follower: &mut RedisLink) -> Result<String, Outage> {
         let calls = Calls { link, health: &self.health };
-        let batch = self.pending.take();
+        let batch = self.pending.take_with_recent();
         let last = self.catch_up_with(&calls, follower, &batch).await?;
         batch.was_written();
         Ok(last)
@@ -209,6 +211,11 @@ impl RedisStore {
             self.write_end(calls, key, *ended).await
         })
         .await?;
+        for name in &batch.places {
+            if let Some(place) = SessionPlace::named(&self.prefix, name) {
+                self.end_place(calls, &place).await?;
+            }
+        }
         for change in &batch.changes {
             self.add_change(calls, change).await?;
         }

@@ -13,6 +13,7 @@ mod leases;
 mod link;
 mod pending;
 mod purposes;
+mod recent;
 mod scripts;
 #[cfg(test)]
 pub(super) mod test_server;
@@ -434,13 +435,17 @@ impl RedisStore {
         let mut ended = 0;
         for name in names {
             let Some(place) = SessionPlace::named(&self.prefix, &name) else { continue };
-            let lives_ms = self.lifetime.saturating_mul(1000);
-            let was =
-                self.call(async |link| self.scripts.end(link, &place, lives_ms).await).await?;
-            ended += usize::from(was);
+            ended += usize::from(self.end_place(&self.calls()?, &place).await?);
+            self.pending.ended_place(name.clone());
             let _: usize = self.call(async |link| link.zrem(index, &name).await).await?;
         }
         Ok(ended)
+    }
+
+    /// Ends a session that this process does not know; returns whether it was there.
+    async fn end_place(&self, calls: &Calls<'_>, place: &SessionPlace) -> Answer<bool> {
+        let lives_ms = self.lifetime.saturating_mul(1000);
+        calls.run(async |link| self.scripts.end(link, place, lives_ms).await).await
     }
 
     /// Runs a command. An answer that shows an outage makes the keeper connect anew.

@@ -5,7 +5,8 @@ use super::super::super::record::Session;
 use super::super::super::session_ids::SecretName;
 use super::super::super::session_key::SessionKey;
 use super::changes::Change;
-use std::collections::{HashMap, HashSet};
+use super::recent::RecentEnds;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -38,6 +39,8 @@ struct PendingParts {
     ended: HashMap<SessionKey, EndedSession>,
     changes: Vec<Change>,
     sessions: HashMap<SessionKey, Arc<Session>>,
+    /// What was written not long ago.
+    recent: RecentEnds,
     /// The number of additions so far.
     added: u64,
     has_overflowed: bool,
@@ -49,6 +52,10 @@ pub(super) struct PendingBatch<'a> {
     pub(super) ended: Vec<(SessionKey, EndedSession)>,
     pub(super) changes: Vec<Change>,
     pub(super) sessions: Vec<Arc<Session>>,
+    /// Names of the places of sessions that were ended before, and are ended once more.
+    pub(super) places: Vec<String>,
+    /// The number of changes, the first ones, that were written before.
+    repeated: usize,
     /// The number of additions that it includes.
     number: u64,
 }
@@ -109,8 +116,29 @@ impl PendingWrites {
             ended: parts.ended.iter().map(|it| (*it.0, *it.1)).collect(),
             changes: std::mem::take(&mut parts.changes),
             sessions: parts.sessions.drain().map(|it| it.1).collect(),
+            places: Vec::new(),
+            repeated: 0,
             number: parts.added,
         }
+    }
+
+    /// Takes everything that waits, and what was written not long ago: the server may be another one.
+    pub(super) fn take_with_recent(&self) -> PendingBatch<'_> {
+        let mut batch = self.take();
+        let mut parts = self.lock();
+        batch.ended.extend(parts.recent.sessions().copied());
+        batch.places.extend(parts.recent.places().cloned());
+        let mut changes: Vec<_> = parts.recent.changes().cloned().collect();
+        drop(parts);
+        batch.repeated = changes.len();
+        changes.append(&mut batch.changes);
+        batch.changes = changes;
+        batch
+    }
+
+    /// Records that the server has ended a session that this process does not know.
+    pub(super) fn ended_place(&self, name: String) {
+        self.lock().recent.place(name);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -141,11 +169,17 @@ impl PendingBatch<'_> {
     /// Records that all of it was written.
     pub(super) fn was_written(mut self) {
         let mut parts = self.queue.lock();
-        let done: HashSet<_> = self.ended.iter().map(|it| it.0).collect();
-        parts.ended.retain(|key, _| !done.contains(key));
+        for (key, _) in &self.ended {
+            // What was written before is not there.
+            if let Some(ended) = parts.ended.remove(key) {
+                parts.recent.session(*key, ended);
+            }
+        }
+        for change in self.changes.drain(..).skip(self.repeated) {
+            parts.recent.change(change);
+        }
         parts.has_overflowed = false;
         drop(parts);
-        self.changes.clear();
         self.sessions.clear();
         self.queue.written.send_replace(self.number);
     }
@@ -154,7 +188,7 @@ impl PendingBatch<'_> {
 impl Drop for PendingBatch<'_> {
     fn drop(&mut self) {
         let mut parts = self.queue.lock();
-        let mut changes = std::mem::take(&mut self.changes);
+        let mut changes: Vec<_> = self.changes.drain(..).skip(self.repeated).collect();
         changes.append(&mut parts.changes);
         parts.changes = changes;
         let sessions = self.sessions.drain(..).filter(|it| !it.is_over());

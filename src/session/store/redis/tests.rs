@@ -1,5 +1,7 @@
 //! Several processes with one server.
 
+mod lost_ends;
+
 use super::super::SessionStore;
 use super::RedisStore;
 use super::test_server::{ServerKind, TestServers, is_installed};
