@@ -320,9 +320,10 @@ impl AdminSource for AdminState {
 
     fn revoke(&self, selector: &PersonSelector) -> Result<EndedSessions, AmbiguousPerson> {
         let sidecar = self.0.sidecar.load();
-        let person = sidecar.process.live.select(selector)?;
-        let sessions = person
-            .map_or(0, |it| Handle::current().block_on(sidecar.process.store.end_by_person(it)));
+        let store = &sidecar.process.store;
+        let (runtime, live) = (Handle::current(), &sidecar.process.live);
+        let person = runtime.block_on(store.select(live, selector))?;
+        let sessions = person.map_or(0, |it| runtime.block_on(store.end_by_person(it)));
         // A phone that is not in use has no session here, but its sign-in must end too.
         let account = person.map(|it| (it.oid, Some(it.tid))).or_else(|| selector.account());
         if let (Some((oid, tid)), Some(directory)) = (account, sidecar.process.directory.clone()) {

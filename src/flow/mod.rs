@@ -303,6 +303,11 @@ async fn answer(
     body: &mut Option<Incoming>,
     facts: &mut RequestFacts,
 ) -> Result<Response<Body>, Refusal> {
+    if route.is_of_sign_in() {
+        // The steps of a sign-in look at live sessions only. If the store does not answer, the
+        // person signs in anew.
+        let _ = exchange.load_session().await;
+    }
     match route {
         Route::ForwardAuth => forward_auth::answer_nginx(exchange, facts).await,
         Route::Start => sign_in::pages::start(exchange).await,
@@ -311,7 +316,7 @@ async fn answer(
         Route::SignOut => sign_out::sign_out(exchange).await,
         Route::FrontChannel => front_channel::logout(exchange).await,
         Route::UserInfo => session_info::user(exchange, facts).await,
-        Route::Session => session_info::session(exchange, facts),
+        Route::Session => session_info::session(exchange, facts).await,
         Route::Refresh => session_info::refresh(exchange, facts).await,
         Route::Keys => session_info::keys(exchange),
         Route::Logo => logo::logo(exchange),

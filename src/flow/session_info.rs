@@ -81,12 +81,12 @@ pub(super) async fn user(
 }
 
 /// `GET /session`: returns the state of the session.
-pub(super) fn session(
+pub(super) async fn session(
     exchange: &Exchange<'_>,
     facts: &mut RequestFacts,
 ) -> Result<Response<Body>, Refusal> {
     exchange.require_method(&[Method::GET, Method::HEAD], "GET")?;
-    let session = exchange.session_of_cookie();
+    let session = exchange.load_session().await?;
     facts.session.clone_from(&session);
     let session = session.ok_or_else(|| signed_out(exchange))?;
     Ok(session_times(exchange.sidecar, &session))

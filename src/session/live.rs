@@ -122,8 +122,8 @@ impl LiveSessions {
             .filter(|it| identity.entra_sid.as_deref() != Some(*it))
             .map(Box::from);
         let session = Session {
-            session_state,
             secret,
+            session_state,
             ..self.session(
                 key(id.expose()),
                 Via::Browser,

@@ -147,7 +147,7 @@ impl Process {
         };
         let store = self.open_store(config, directory.clone())?;
         let Some(path) = config.session.snapshot.clone() else {
-            return Ok(Self { directory, store, ..self });
+            return Ok(Self { store, directory, ..self });
         };
         let (live, random) = (Arc::clone(&self.live), self.random.clone());
         let seal = saved_sessions::seal(config, &self.random);

@@ -43,6 +43,7 @@ mod replicas_faults;
 mod response_lifetime;
 mod restart;
 mod setup;
+mod shared_sessions;
 mod sign_in;
 mod sign_in_loops;
 mod sign_out;

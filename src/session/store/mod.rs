@@ -11,7 +11,7 @@ mod tests;
 mod unavailable;
 
 use super::live::LiveSessions;
-use super::person::PersonKey;
+use super::person::{AmbiguousPerson, PersonKey, PersonSelector};
 use super::record::Session;
 use super::standing::{LeaseTurn, RecheckLease};
 use crate::base::secret::Secret;
@@ -135,6 +135,25 @@ impl SessionStore {
         match self {
             Self::Memory(store) => store.end_by_person(person).await,
             Self::Redis(store) => store.end_by_person(person).await,
+        }
+    }
+
+    /// Returns the signed-in person whom an operator selected.
+    ///
+    /// # Errors
+    /// `AmbiguousPerson` if several people match.
+    pub async fn select(
+        &self,
+        live: &LiveSessions,
+        selector: &PersonSelector,
+    ) -> Result<Option<PersonKey>, AmbiguousPerson> {
+        let Self::Redis(store) = self else { return live.select(selector) };
+        // Without an answer, those who are signed in at this process are known.
+        let mut people = store.find_people(selector).await.unwrap_or_default();
+        people.extend(live.select(selector)?);
+        match people.len() {
+            0 | 1 => Ok(people.first().copied()),
+            _ => Err(AmbiguousPerson(people.into_iter().collect())),
         }
     }
 

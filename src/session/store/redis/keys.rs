@@ -24,6 +24,7 @@ pub(super) struct SecretKeys {
     pub(super) secret: SecretName,
     place: hmac::Key,
     person: hmac::Key,
+    name: hmac::Key,
     sid: hmac::Key,
     records: RecordSeal,
     tokens: RecordSeal,
@@ -46,13 +47,15 @@ impl SecretKeys {
         let seals = |purpose: &str| RecordSeal::of(keyring, purpose, random).into_iter();
         let parts = keys("session store, session")
             .zip(keys("session store, person"))
+            .zip(keys("session store, name"))
             .zip(keys("session store, session at Entra"))
             .zip(seals("session store, record"))
             .zip(seals("session store, refresh token"));
-        let of_one = |(secret, ((((place, person), sid), records), tokens))| Self {
+        let of_one = |(secret, (((((place, person), name), sid), records), tokens))| Self {
             secret,
             place,
             person,
+            name,
             sid,
             records,
             tokens,
@@ -66,8 +69,17 @@ impl SecretKeys {
 
     /// Returns the key of the sessions of an account.
     pub(super) fn of_person(&self, prefix: &str, person: PersonKey) -> String {
-        let account = [*person.oid.bytes(), *person.tid.bytes()].concat();
-        format!("{prefix}p:{}", digest(&self.person, &account))
+        format!("{prefix}p:{}", self.person_digest(person))
+    }
+
+    /// Stands for an account.
+    pub(super) fn person_digest(&self, person: PersonKey) -> String {
+        digest(&self.person, &[*person.oid.bytes(), *person.tid.bytes()].concat())
+    }
+
+    /// Returns the key of the accounts with a sign-in name or an object ID.
+    pub(super) fn of_name(&self, prefix: &str, name: &str) -> String {
+        format!("{prefix}n:{}", digest(&self.name, name.to_ascii_lowercase().as_bytes()))
     }
 
     /// Returns the key of the sessions that began in this session at Entra.

@@ -12,6 +12,7 @@ mod keys;
 mod leases;
 mod link;
 mod pending;
+mod people;
 mod purposes;
 mod recent;
 mod scripts;
@@ -301,6 +302,7 @@ impl RedisStore {
             self.index(calls, &keys.of_sid(&self.prefix, &sid), &place, session, usize::MAX)
                 .await?;
         }
+        self.write_names(calls, session, keys).await?;
         if !excess.is_empty() {
             tracing::warn!(user = %person.oid, "person exceeded [session] per_person; the oldest sessions ended");
             let places = excess.iter().filter_map(|it| SessionPlace::named(&self.prefix, it));
