@@ -15,6 +15,26 @@ pub(in crate::session::store) enum ServerKind {
     Single,
     Sentinel,
     Cluster,
+    /// A single server of the oldest version that is supported.
+    Redis6,
+    /// A single server of Valkey.
+    Valkey,
+}
+
+impl ServerKind {
+    /// Returns the server's program; `None` if it is not installed.
+    fn program(self) -> Option<PathBuf> {
+        let name = match self {
+            Self::Single | Self::Sentinel | Self::Cluster => return Some("redis-server".into()),
+            Self::Redis6 => "redis-server-6.2",
+            Self::Valkey => "valkey-server",
+        };
+        // Where `tests/outside/setup.sh` installs what the distribution does not have.
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools").join(name);
+        let is_there = program.is_file();
+        assert!(is_there || std::env::var_os("CI").is_none(), "{name} is not installed");
+        is_there.then_some(program)
+    }
 }
 
 /// Servers that end with the test.
@@ -22,6 +42,7 @@ pub(in crate::session::store) struct TestServers {
     folder: PathBuf,
     children: Vec<Child>,
     place: RedisPlace,
+    program: PathBuf,
 }
 
 /// Whether a server is installed. Where everything must be tested, it has to be.
@@ -33,19 +54,26 @@ pub(in crate::session::store) fn is_installed() -> bool {
 }
 
 impl TestServers {
+    /// Starts servers of this kind, which `is_installed` has found.
     pub(in crate::session::store) fn start(kind: ServerKind) -> Self {
+        Self::start_installed(kind).unwrap()
+    }
+
+    /// Starts servers of this kind; `None` if they are not installed.
+    pub(in crate::session::store) fn start_installed(kind: ServerKind) -> Option<Self> {
+        let program = kind.program()?;
         let random = crate::seal::random::system().text::<8>();
         let folder = std::env::temp_dir().join(format!("entrada-redis-{random}"));
         std::fs::create_dir(&folder).unwrap();
         let socket = folder.join("redis.sock");
-        let mut servers =
-            Self { folder, children: Vec::new(), place: RedisPlace::Socket(socket.clone()) };
+        let (children, place) = (Vec::new(), RedisPlace::Socket(socket));
+        let mut servers = Self { folder, children, place, program };
         match kind {
-            ServerKind::Single => servers.start_single(),
+            ServerKind::Single | ServerKind::Redis6 | ServerKind::Valkey => servers.start_single(),
             ServerKind::Sentinel => servers.start_sentinels(),
             ServerKind::Cluster => servers.start_cluster(),
         }
-        servers
+        Some(servers)
     }
 
     pub(in crate::session::store) fn config(&self) -> RedisConfig {
@@ -69,7 +97,7 @@ impl TestServers {
 
     pub(in crate::session::store) fn start_single(&mut self) {
         let socket = self.socket();
-        self.spawn("redis-server", &["--port", "0", "--unixsocket", socket.to_str().unwrap()]);
+        self.spawn(&["--port", "0", "--unixsocket", socket.to_str().unwrap()]);
         let at = ["-s", socket.to_str().unwrap()];
         wait_for(|| run(&at, &["PING"]).trim() == "PONG");
     }
@@ -94,7 +122,7 @@ impl TestServers {
 
     fn start_sentinels(&mut self) {
         let master = free_port();
-        self.spawn("redis-server", &["--port", &master.to_string()]);
+        self.spawn(&["--port", &master.to_string()]);
         wait_for(|| run(&at(master), &["PING"]).trim() == "PONG");
         let mut sentinels = Vec::new();
         for _ in 0..3 {
@@ -102,7 +130,7 @@ impl TestServers {
             let file = self.folder.join(format!("sentinel-{port}.conf"));
             let quorum = format!("port {port}\nsentinel monitor main 127.0.0.1 {master} 2\n");
             std::fs::write(&file, quorum).unwrap();
-            self.spawn("redis-server", &[file.to_str().unwrap(), "--sentinel"]);
+            self.spawn(&[file.to_str().unwrap(), "--sentinel"]);
             wait_for(|| run(&at(port), &["SENTINEL", "masters"]).contains("main"));
             sentinels.push(RedisNode { host: "127.0.0.1".to_owned(), port });
         }
@@ -117,10 +145,7 @@ impl TestServers {
             // The port for the other nodes is 10,000 higher otherwise.
             let bus = free_port().to_string();
             let node = ["--cluster-enabled", "yes", "--cluster-config-file", &name];
-            self.spawn(
-                "redis-server",
-                &[&["--port", &text, "--cluster-port", &bus], &node[..]].concat(),
-            );
+            self.spawn(&[&["--port", &text, "--cluster-port", &bus], &node[..]].concat());
             wait_for(|| run(&at(port), &["PING"]).trim() == "PONG");
             nodes.push(RedisNode { host: "127.0.0.1".to_owned(), port });
         }
@@ -135,10 +160,10 @@ impl TestServers {
         self.place = RedisPlace::Cluster(nodes);
     }
 
-    fn spawn(&mut self, program: &str, arguments: &[&str]) {
+    fn spawn(&mut self, arguments: &[&str]) {
         let is_sentinel = arguments.contains(&"--sentinel");
         let kept: &[&str] = if is_sentinel { &[] } else { &["--save", "", "--appendonly", "no"] };
-        let child = Command::new(program)
+        let child = Command::new(&self.program)
             .args(arguments)
             .args(kept)
             .args(["--dir", self.folder.to_str().unwrap()])

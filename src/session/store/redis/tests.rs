@@ -98,8 +98,18 @@ async fn with_every_server(test: impl AsyncFn(&TestServers)) {
     if !is_installed() {
         return;
     }
-    let one = async |kind| test(&TestServers::start(kind)).await;
-    tokio::join!(one(ServerKind::Single), one(ServerKind::Sentinel), one(ServerKind::Cluster));
+    let one = async |kind| {
+        if let Some(servers) = TestServers::start_installed(kind) {
+            test(&servers).await;
+        }
+    };
+    tokio::join!(
+        one(ServerKind::Single),
+        one(ServerKind::Sentinel),
+        one(ServerKind::Cluster),
+        one(ServerKind::Redis6),
+        one(ServerKind::Valkey)
+    );
 }
 
 /// Waits until something is so, at most 10 seconds.
