@@ -74,7 +74,7 @@ async fn users_and_tls_are_what_the_server_insists_on() {
 }
 
 #[tokio::test]
-async fn the_sentinels_choose_another_primary_when_it_is_told_or_dead() {
+async fn the_sentinels_choose_another_primary_when_it_is_dead() {
     let Some(mut group) = SentinelGroup::start(Some("hunter22")).await else { return };
     assert_eq!((group.addresses().len(), MASTER_NAME), (3, "sessions"));
     let first = group.primary_port().await;
@@ -82,12 +82,10 @@ async fn the_sentinels_choose_another_primary_when_it_is_told_or_dead() {
     group.primary().await.command(&["WAIT", "1", "1000"]).await;
     group.primary().await.kill();
     group.has_another_primary(first).await;
-    let second = group.primary_port().await;
+    assert_ne!(group.primary_port().await, first);
     assert_eq!(group.primary().await.command(&["GET", "a"]).await.text(), "1");
     group.servers[0].restart().await;
     group.is_replicated().await;
-    group.fail_over().await;
-    assert_eq!((group.primary_port().await, second != first), (first, true));
 }
 
 #[tokio::test]

@@ -32,7 +32,6 @@ pub struct Fleet {
     pub public_url: String,
     pub timeline: Mutex<Timeline>,
     pub refreshes: Mutex<Vec<RefreshUse>>,
-    #[expect(dead_code, reason = "it is there for as long as this lives")]
     folder: tempfile::TempDir,
 }
 

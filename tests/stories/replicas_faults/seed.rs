@@ -1,6 +1,6 @@
 //! Chance that can be repeated.
 
-/// A sequence of numbers that its seed determines (SplitMix64).
+/// A sequence of numbers that its seed determines (splitmix64).
 pub struct Chance(u64);
 
 impl Chance {
