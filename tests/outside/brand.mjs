@@ -4,7 +4,7 @@
 //
 // The cookie is of a visit to the set-up page. Exits with 1 where the logo is not shown, or where something cannot be read.
 import assert from "node:assert/strict";
-import { everywhere } from "./looking.mjs";
+import { everywhereAtOnce } from "./looking.mjs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -40,7 +40,7 @@ const box = await page.locator("section.status p.code").boundingBox();
 assert.ok(box.y + box.height <= 780, `the code ends at ${box.y + box.height}`);
 await browser.close();
 
-await everywhere(pictures, async (it, look) => {
+await everywhereAtOnce(pictures, async (it, look) => {
   await it.addCookies([visit]);
   const tab = await it.newPage();
   for (const [shown, path] of Object.entries(PAGES)) {

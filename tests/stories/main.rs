@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod abuse;
+mod accessibility;
 mod added_beforehand;
 mod api;
 mod ask_entra;

@@ -1,6 +1,6 @@
 //! Against what nobody here wrote: other people's clients, and a list of what they are known to fail at.
 
-mod chromium;
+pub mod chromium;
 pub mod command;
 mod curl;
 mod grpc;
