@@ -3,7 +3,7 @@
 use super::browser::SECRETS;
 use super::{CLIENT_SECRET, SEAL};
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 /// The events that the program logs for its operator in this story, besides one line for each
 /// request. A story runs in one thread, and so does its program.
@@ -13,8 +13,14 @@ pub struct CapturedEvents(
     tracing::subscriber::DefaultGuard,
 );
 
+/// As long as there is only one subscriber, an event that first happens in the thread of another
+/// story is taken to interest nobody from then on: only that thread's subscriber is asked.
+static SECOND_SUBSCRIBER: LazyLock<tracing::Dispatch> =
+    LazyLock::new(|| tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new()));
+
 impl CapturedEvents {
     pub fn listens() -> Self {
+        LazyLock::force(&SECOND_SUBSCRIBER);
         let written = LogBuffer::default();
         let to = written.clone();
         let heard = tracing_subscriber::fmt()
