@@ -22,7 +22,8 @@ pub enum Error {
     /// The database does not answer, or returns an unexpected result.
     #[error("the database {0}")]
     Database(String),
-    /// Another writer changed the same unique value first; a retry sees the result.
+    /// Another writer changed the same unique value first, or added or deleted a row that a changed
+    /// one belongs to; a retry sees the result.
     #[error("someone else changed the same record at the same time")]
     Conflict,
     /// The database file cannot be created or locked.
@@ -120,7 +121,11 @@ pub enum Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::Database(it) if it.is_unique_violation() => Self::Conflict,
+            sqlx::Error::Database(it)
+                if it.is_unique_violation() || it.is_foreign_key_violation() =>
+            {
+                Self::Conflict
+            }
             // PostgreSQL aborts one of two transactions that wait for each other
             // (deadlock_detected, serialization_failure); a retry can succeed.
             sqlx::Error::Database(it)

@@ -3,6 +3,7 @@
 use super::accounts::{Outcome, comes};
 use super::*;
 use crate::directory::change::OrganizationChange;
+use crate::directory::organization::OrganizationState;
 
 /// Two connection pools, as with two processes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -93,6 +94,36 @@ async fn first_sign_ins_of_one_account_at_once_have_one_outcome_where_unknown_pe
                 assert_eq!(it.await.unwrap(), Outcome::Linked(added.id), "{round}");
             }
         }
+    })
+    .await;
+}
+
+/// PostgreSQL lets both write, and checks foreign keys only when the other one has committed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_person_who_is_being_added_is_not_deleted_unseen() {
+    on_both(async |fixture: DatabaseFixture| {
+        let (one, other) = (fixture.open().await, fixture.open().await);
+        let contoso = organization(&one, "contoso", CONTOSO, &[]).await;
+        let off = OrganizationChange { state: Some(OrganizationState::Off), ..Default::default() };
+        one.change_organization(&contoso.code, off, "a story").await.unwrap();
+        let mut added = other.database.begin_transaction().await.unwrap();
+        let sql = "INSERT INTO person (id, organization, username, role, role_source, state, created) \
+                   VALUES ($1, $2, 'maya', 'worker', 'default', 'on', 0)";
+        let id = other.next_id().to_string();
+        added.run(sql, vec![id.into(), contoso.id.to_string().into()]).await.unwrap();
+        let (deleting, code) = (one.clone(), contoso.code.clone());
+        let deleted = tokio::spawn(async move {
+            deleting.delete_organization(&code, 0, "a story").await
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        added.commit().await.unwrap();
+        let refused = deleted.await.unwrap();
+        assert!(
+            matches!(refused, Err(Error::Conflict | Error::OtherCount(_, 1))),
+            "{refused:?}"
+        );
+        assert_eq!(one.count(contoso.id).await.unwrap(), 1);
+        assert!(one.organization(&contoso.code).await.unwrap().is_some());
     })
     .await;
 }
