@@ -262,9 +262,40 @@ impl Directory {
         if !of_another && !change.can_lock_out(place == CredentialSlot::Instead) {
             return Ok(());
         }
+        self.check_highest(changes, before, &myself).await
+    }
+
+    /// Refuses everyone but an admin of the organization with the highest role that anyone has
+    /// there.
+    pub(super) async fn check_highest_admin(
+        &self,
+        changes: &mut Transaction,
+        organization: &Organization,
+        origin: ChangeOrigin,
+    ) -> Result<(), Error> {
+        let refused = || Error::NeedsHighestRole(organization.code.clone());
+        let ChangeOrigin::Admin(person) = origin else { return Err(refused()) };
+        let myself = self
+            .of_organization(changes, organization.id, person)
+            .await?
+            .filter(|it| it.on && self.may_set_up(&it.role))
+            .ok_or_else(refused)?;
+        self.check_highest(changes, organization, &myself).await
+    }
+
+    async fn check_highest(
+        &self,
+        changes: &mut Transaction,
+        organization: &Organization,
+        myself: &Person,
+    ) -> Result<(), Error> {
         let sql = "SELECT DISTINCT role FROM person WHERE organization = $1 AND state = 'on'";
-        let rows = changes.rows(sql, vec![before.id.to_string().into()]).await?;
-        if self.is_highest(&myself.role, &rows)? { Ok(()) } else { Err(refused()) }
+        let rows = changes.rows(sql, vec![organization.id.to_string().into()]).await?;
+        if self.is_highest(&myself.role, &rows)? {
+            Ok(())
+        } else {
+            Err(Error::NeedsHighestRole(organization.code.clone()))
+        }
     }
 
     fn is_highest(&self, role: &str, all: &[DatabaseRow]) -> Result<bool, Error> {

@@ -4,7 +4,7 @@
 use super::admin::{ActionError, AdminScope};
 use super::database::Transaction;
 use super::error::Error;
-use super::organization::{Organization, OrganizationState};
+use super::organization::{Organization, OrganizationSource, OrganizationState};
 use super::person::Person;
 use super::store::Directory;
 use crate::base::company_code::CompanyCode;
@@ -49,8 +49,8 @@ impl Directory {
         Ok(found)
     }
 
-    /// Deletes an organization that is not on, with all its people, whose number must be as
-    /// expected.
+    /// Deletes an organization that is not on, for the operator, with all its people, whose number
+    /// must be as expected.
     ///
     /// # Errors
     /// `NoOrganization`, `InFile`, `StillOn`, `OtherCount`.
@@ -63,17 +63,73 @@ impl Directory {
         let found = self.changeable(code).await?;
         let mut changes = self.database.begin_transaction().await?;
         let found = self.locked(&mut changes, found.id).await?;
-        let id = || vec![found.id.to_string().into()];
-        let sql = "SELECT COUNT(*) AS count FROM person WHERE organization = $1";
-        let people = changes.row(sql, id()).await?.map_or(Ok(0), |it| it.number("count"))?;
-        if u64::try_from(people) != Ok(expected) {
-            return Err(Error::OtherCount(found.code, people));
-        }
+        self.check_count(&mut changes, &found, expected).await?;
         if found.state == OrganizationState::On {
             return Err(Error::StillOn(found.code));
         }
-        self.retire_codes(&mut changes, &found).await?;
-        self.blank_history_of_people(&mut changes, found.id).await?;
+        self.erase_organization(&mut changes, &found, expected).await?;
+        let what = format!("deleted with {expected} people");
+        self.audit(&mut changes, by, Some(found.id), None, &what).await?;
+        changes.commit().await
+    }
+
+    /// Turns an organization off and deletes it in one step, for one of its admins, who must have
+    /// the highest role that anyone has there. The code and the number of people must be as the
+    /// admin saw them.
+    ///
+    /// # Errors
+    /// `InFile`, `NeedsHighestRole`, `OtherCount`, and `Conflict` if it has another code or is no
+    /// longer on; nothing has changed then.
+    pub async fn delete_own_organization(
+        &self,
+        acting: &AdminScope,
+        code: &CompanyCode,
+        expected: u64,
+    ) -> Result<(), Error> {
+        let mut changes = self.database.begin_transaction().await?;
+        let found = self.locked(&mut changes, acting.organization).await?;
+        if found.source == OrganizationSource::File {
+            return Err(Error::InFile(found.code));
+        }
+        self.check_highest_admin(&mut changes, &found, acting.origin).await?;
+        if found.state != OrganizationState::On || found.code != *code {
+            return Err(Error::Conflict);
+        }
+        self.check_count(&mut changes, &found, expected).await?;
+        self.erase_organization(&mut changes, &found, expected).await?;
+        // Every process reads from this row that the sessions end; it names nobody.
+        let what = format!("state off, deleted with {expected} people");
+        self.audit(&mut changes, &acting.by, Some(found.id), None, &what).await?;
+        changes.commit().await
+    }
+
+    /// Refuses an organization that has another number of people.
+    async fn check_count(
+        &self,
+        changes: &mut Transaction,
+        found: &Organization,
+        expected: u64,
+    ) -> Result<(), Error> {
+        let sql = "SELECT COUNT(*) AS count FROM person WHERE organization = $1";
+        let row = changes.row(sql, vec![found.id.to_string().into()]).await?;
+        let people = row.map_or(Ok(0), |it| it.number("count"))?;
+        if u64::try_from(people) == Ok(expected) {
+            Ok(())
+        } else {
+            Err(Error::OtherCount(found.code.clone(), people))
+        }
+    }
+
+    /// Deletes the rows of an organization and its people.
+    async fn erase_organization(
+        &self,
+        changes: &mut Transaction,
+        found: &Organization,
+        expected: u64,
+    ) -> Result<(), Error> {
+        let id = || vec![found.id.to_string().into()];
+        self.retire_codes(changes, found).await?;
+        self.blank_history_of_people(changes, found.id).await?;
         for sql in [
             "DELETE FROM link_request WHERE organization = $1",
             "DELETE FROM possible_merge WHERE organization = $1",
@@ -97,9 +153,7 @@ impl Directory {
         ] {
             changes.run(sql, id()).await?;
         }
-        let what = format!("deleted with {expected} people");
-        self.audit(&mut changes, by, Some(found.id), None, &what).await?;
-        changes.commit().await
+        Ok(())
     }
 
     /// Deletes a person's row and everything that names the person.

@@ -14,6 +14,7 @@ use crate::entra::EntraRegistration;
 use crate::pages::Page;
 use crate::session::pending::MAX_STATE_CHARS;
 use crate::session::record::Session;
+use crate::sidecar::app::App;
 use crate::sidecar::organizations::OrganizationRegistry;
 use crate::wire::body::Body;
 use crate::wire::inbound::{CallerKind, InboundRequest};
@@ -108,13 +109,19 @@ async fn end(exchange: &Exchange<'_>, rd: Option<&str>) -> Result<Response<Body>
             },
         ),
     };
-    // Without its secret, the browser cannot end the sign-ins that it has under way.
+    remove_cookies(app, &mut response)?;
+    Ok(response)
+}
+
+/// Removes the cookies of a browser that is signed out. Without its secret, it cannot end the
+/// sign-ins that it has under way.
+pub(super) fn remove_cookies(app: &App, response: &mut Response<Body>) -> Result<(), Refusal> {
     let names = &app.names;
     for name in [names.session().to_owned(), names.browser(), names.rounds(), names.visit()] {
-        let gone = app.names.remove(&name).ok_or(Refusal::Internal("no cookie"))?;
+        let gone = names.remove(&name).ok_or(Refusal::Internal("no cookie"))?;
         response.headers_mut().append(SET_COOKIE, gone);
     }
-    Ok(response)
+    Ok(())
 }
 
 /// Returns the registration with which the person signed in: that of the session, or else of the

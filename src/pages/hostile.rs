@@ -49,6 +49,7 @@ pub(super) fn make_hostile(page: &Page) -> Page {
         Page::People(it) => Page::People(Box::new(it.with_hostile_text(word, link))),
         Page::OnePerson(it) => Page::OnePerson(Box::new(it.with_hostile_text(word, link))),
         Page::Removal(it) => Page::Removal(Box::new(it.with_hostile_text(word, link))),
+        Page::Deletion(it) => Page::Deletion(Box::new(it.with_hostile_text(word, link))),
         Page::Requests(it) => Page::Requests(Box::new(it.with_hostile_text(word, link))),
         Page::Domains(it) => Page::Domains(Box::new(it.with_hostile_text(word, link))),
         Page::SignIns(it) => Page::SignIns(Box::new(it.with_hostile_text(word, link))),

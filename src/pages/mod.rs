@@ -8,6 +8,7 @@
 pub(crate) mod admin;
 mod brand;
 pub(crate) mod credential;
+pub(crate) mod deletion;
 pub(crate) mod domains;
 mod hostile;
 mod link;
@@ -18,6 +19,7 @@ pub(crate) mod removal;
 pub(crate) mod requests;
 mod samples;
 mod samples_admin;
+mod samples_deletion;
 mod samples_domains;
 mod samples_setup;
 mod script;

@@ -2,6 +2,7 @@
 
 use super::admin::{HistoryPage, PeoplePage, PersonPage, SignInsPage};
 use super::credential::CredentialPage;
+use super::deletion::DeletionPage;
 use super::domains::DomainsPage;
 use super::link::{attribute, link};
 use super::phrases::NoticePhrases;
@@ -50,6 +51,8 @@ pub enum Page {
     OnePerson(Box<PersonPage>),
     /// Asks for confirmation before a person is deleted or merged.
     Removal(Box<RemovalPage>),
+    /// Asks for confirmation before an organization is deleted.
+    Deletion(Box<DeletionPage>),
     /// What waits for a decision of an organization's admin.
     Requests(Box<RequestsPage>),
     /// The e-mail domains of an organization.
@@ -251,6 +254,7 @@ impl Page {
             Self::People(_) => "setup_people.html",
             Self::OnePerson(_) => "setup_person.html",
             Self::Removal(_) => "setup_removal.html",
+            Self::Deletion(_) => "setup_deletion.html",
             Self::Requests(_) => "setup_requests.html",
             Self::Domains(_) => "setup_domains.html",
             Self::SignIns(_) => "setup_sign_ins.html",
@@ -281,6 +285,7 @@ impl Page {
             Self::People(it) => it.context(),
             Self::OnePerson(it) => it.context(),
             Self::Removal(it) => it.context(),
+            Self::Deletion(it) => it.context(),
             Self::Requests(it) => it.context(),
             Self::Domains(it) => it.context(),
             Self::SignIns(it) => it.context(),

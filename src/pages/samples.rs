@@ -5,6 +5,7 @@ use super::page::{
     NoticeKind, NoticeParty, NoticeRemedy, Page, SignInPage,
 };
 use super::samples_admin;
+use super::samples_deletion;
 use super::samples_domains;
 use super::samples_setup::samples_of_setup;
 use crate::base::redirect_uri::RedirectUri;
@@ -35,6 +36,7 @@ pub fn samples() -> Vec<(&'static str, Page)> {
         ),
     ];
     all.extend(samples_admin::samples());
+    all.extend(samples_deletion::samples());
     all.extend(samples_domains::samples());
     all.push(("native-confirm", Page::NativeConfirm(confirm())));
     for (name, good) in [("native-open", true), ("native-open-stopped", false)] {

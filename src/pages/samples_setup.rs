@@ -43,6 +43,7 @@ pub(super) fn samples_of_setup() -> Vec<(&'static str, SetUpPage)> {
         ("setup-no-offer", message("no_offer")),
         ("setup-left", message("left")),
         ("setup-turned-off", message("turned_off")),
+        ("setup-deleted", message("deleted")),
         ("setup-trial-well", SetUpPage::Trial(Box::new(trial(Some(Ok(trial_person())), None)))),
         ("setup-trial-guest", SetUpPage::Trial(Box::new(trial(Some(Err("not_guest")), None)))),
         ("setup-trial-failed", SetUpPage::Trial(Box::new(trial(None, Some(failed()))))),

@@ -10,7 +10,7 @@ use crate::base::language::Language;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
 
 /// The built-in templates, keyed by file name; the first is the layout of the others.
-pub(super) const TEMPLATES: [(&str, &str); 30] = [
+pub(super) const TEMPLATES: [(&str, &str); 31] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("notice.html", include_str!("templates/notice.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
@@ -30,6 +30,7 @@ pub(super) const TEMPLATES: [(&str, &str); 30] = [
     ("setup_people.html", include_str!("templates/setup_people.html")),
     ("setup_person.html", include_str!("templates/setup_person.html")),
     ("setup_removal.html", include_str!("templates/setup_removal.html")),
+    ("setup_deletion.html", include_str!("templates/setup_deletion.html")),
     ("setup_requests.html", include_str!("templates/setup_requests.html")),
     ("setup_domains.html", include_str!("templates/setup_domains.html")),
     ("setup_domains_step.html", include_str!("templates/setup_domains_step.html")),

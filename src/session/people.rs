@@ -33,6 +33,11 @@ impl LiveSessions {
         self.live(self.sessions.iter().map(|it| it.1).filter(belongs))
     }
 
+    /// Ends an organization's sessions. Scans all sessions: not for the request path.
+    pub fn end_all_of_organization(&self, organization: Guid) -> usize {
+        self.end_each(self.of_organizations(&HashSet::from([organization])))
+    }
+
     /// Ends a directory person's sessions that started no later than `begun_by`, or all if `None`;
     /// returns their number.
     pub fn end_all_of_person(&self, person: Guid, begun_by: Option<u64>) -> usize {

@@ -167,6 +167,26 @@ async fn an_organization_that_is_switched_off_is_out_everywhere_and_no_other_one
 }
 
 #[tokio::test]
+async fn a_company_that_its_owner_deletes_at_one_replica_is_out_at_the_other() {
+    let pair = TwoReplicas::start().await;
+    pair.first.knows(MAYA, "contoso", "owner").await;
+    let (mut tom, mut frida) = (pair.signed_in(TOM).await, pair.signed_in(FRIDA).await);
+    let mut socket =
+        web_socket(&pair.second, "/ws", &tom.cookie_header(), Some(&pair.second.public_url))
+            .await
+            .unwrap();
+    let mut maya = pair.first.browser();
+    maya.visits("/oauth2/start?organization=contoso&prompt=login").await;
+    maya.signs_in_as(MAYA).await;
+    let fields = [("people", "2"), ("code", "contoso")];
+    let page = maya.fills("/oauth2/setup/deletion", &fields).await;
+    assert!(page.body.contains("The company was deleted"), "{}", page.body);
+    ends(&mut socket).await;
+    soon("Tom is out", async || status(&mut tom).await == 401).await;
+    assert_eq!(status(&mut frida).await, 200);
+}
+
+#[tokio::test]
 async fn a_role_and_a_sign_out_everywhere_are_heard_of_at_the_other_replica() {
     let pair = TwoReplicas::start().await;
     let (mut maya, mut tom) = (pair.signed_in(MAYA).await, pair.signed_in(TOM).await);

@@ -125,6 +125,64 @@ async fn a_merge_keeps_the_first_and_gives_it_the_account_of_the_second() {
 }
 
 #[tokio::test]
+async fn an_organization_is_deleted_by_its_highest_admin_in_one_step() {
+    on_both(async |fixture: DatabaseFixture| {
+        let directory = fixture.open().await;
+        let sign_in = client_sign_ins::signed_in(&directory).await.sign_in;
+        let contoso = directory.organization(&code("contoso")).await.unwrap().unwrap();
+        let worker = sign_in.identity().member.clone().unwrap().person;
+        let fabrikam = organization(&directory, "fabrikam", FABRIKAM, &[]).await;
+        let made = async |organization: &Organization, username: &str, role: &str| {
+            let role = Some(role.to_owned());
+            let new = NewPerson { username: name(username), name: None, email: None, role };
+            directory.add_person(&organization.code, &new, "a story").await.unwrap().id
+        };
+        let (olga, anna) =
+            (made(&contoso, "olga", "owner").await, made(&contoso, "anna", "admin").await);
+        let elsewhere = made(&fabrikam, "frida", "owner").await;
+        let by = |origin| AdminScope { organization: contoso.id, origin, by: "a".to_owned() };
+        let admin = |it| by(ChangeOrigin::Admin(it));
+        let (own, other) = (&contoso.code, code("contosa"));
+        for acting in [
+            by(ChangeOrigin::Invited),
+            by(ChangeOrigin::Operator),
+            admin(anna),
+            admin(worker),
+            admin(elsewhere),
+        ] {
+            let refused = directory.delete_own_organization(&acting, own, 3).await;
+            assert!(matches!(refused, Err(Error::NeedsHighestRole(_))), "{acting:?}: {refused:?}");
+        }
+        let acting = admin(olga);
+        let refused = directory.delete_own_organization(&acting, &other, 3).await;
+        assert!(matches!(refused, Err(Error::Conflict)), "{refused:?}");
+        let refused = directory.delete_own_organization(&acting, own, 2).await;
+        assert!(matches!(refused, Err(Error::OtherCount(_, 3))), "{refused:?}");
+        let state =
+            |state| OrganizationChange { state: Some(state), ..OrganizationChange::default() };
+        let live = async || directory.live_sign_ins(&[sign_in.id]).await.unwrap().len();
+        assert_eq!(live().await, 1, "nothing happened yet");
+        for (to, refuses) in [(OrganizationState::Off, true), (OrganizationState::On, false)] {
+            directory.change_organization(own, state(to), "a story").await.unwrap();
+            let outcome = directory.delete_own_organization(&acting, own, 3).await;
+            assert_eq!(matches!(outcome, Err(Error::Conflict)), refuses, "{outcome:?}");
+        }
+        assert_eq!(live().await, 0);
+        assert_eq!(directory.organization(own).await.unwrap(), None);
+        assert_eq!(directory.person_by_id(worker).await.unwrap(), None);
+        assert!(directory.organization(&fabrikam.code).await.unwrap().is_some());
+        let newest = directory.history(contoso.id, None, 1).await.unwrap().remove(0);
+        assert_eq!(
+            (newest.what.as_str(), newest.person),
+            ("state off, deleted with 3 people", None)
+        );
+        let again = directory.delete_own_organization(&acting, own, 0).await;
+        assert!(matches!(again, Err(Error::Conflict)), "{again:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_history_of_a_deleted_organization_names_no_person_and_its_code_is_free_after_a_year() {
     on_both(async |fixture: DatabaseFixture| {
         let fixture = DatabaseFixture { clock: Clock::stopped(), ..fixture };

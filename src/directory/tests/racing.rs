@@ -2,7 +2,8 @@
 
 use super::accounts::{Outcome, comes};
 use super::*;
-use crate::directory::change::OrganizationChange;
+use crate::directory::admin::AdminScope;
+use crate::directory::change::{ChangeOrigin, OrganizationChange};
 use crate::directory::organization::OrganizationState;
 
 /// Two connection pools, as with two processes.
@@ -92,6 +93,51 @@ async fn first_sign_ins_of_one_account_at_once_have_one_outcome_where_unknown_pe
                 .collect();
             for it in all {
                 assert_eq!(it.await.unwrap(), Outcome::Linked(added.id), "{round}");
+            }
+        }
+    })
+    .await;
+}
+
+/// A person who signs in for the first time, and an owner who deletes the organization: one is first,
+/// and the other one is refused as after it, not with an error of the database.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_first_sign_in_and_a_deletion_at_once_leave_nothing_half_done() {
+    on_both(async |fixture: DatabaseFixture| {
+        let (one, other) = (fixture.open().await, fixture.open().await);
+        for round in 0..10_u8 {
+            let contoso = organization(&one, &format!("contoso{round}"), CONTOSO, &[]).await;
+            let role = Some("owner".to_owned());
+            let username = name(&format!("olga{round}"));
+            let new = NewPerson { username, name: None, email: None, role };
+            let olga = one.add_person(&contoso.code, &new, "a story").await.unwrap();
+            let acting = AdminScope {
+                organization: contoso.id,
+                origin: ChangeOrigin::Admin(olga.id),
+                by: "a story".to_owned(),
+            };
+            let account = who(CONTOSO, round, &format!("maya{round}@contoso.com"));
+            let (deleted, admitted) = tokio::join!(
+                one.delete_own_organization(&acting, &contoso.code, 1),
+                other.admit_identity(&account, &contoso)
+            );
+            let left = one.count(contoso.id).await.unwrap();
+            let is_there = one.organization(&contoso.code).await.unwrap().is_some();
+            match (deleted, admitted) {
+                (Ok(()), Err(refused)) => {
+                    let is_known = matches!(
+                        refused,
+                        MembershipRefusal::OrganizationOff
+                            | MembershipRefusal::Directory(Error::Conflict)
+                    );
+                    assert!(is_known, "{refused}");
+                    assert_eq!((left, is_there), (0, false));
+                }
+                (Err(Error::Conflict | Error::OtherCount(..)), Ok(_)) => {
+                    assert_eq!((left, is_there), (2, true));
+                }
+                // Admitted before, and counted by nobody.
+                other => panic!("{other:?}"),
             }
         }
     })

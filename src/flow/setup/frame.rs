@@ -31,6 +31,8 @@ pub(super) enum SetUpMessage {
     Left,
     /// The organization was turned off.
     TurnedOff,
+    /// The organization was deleted.
+    Deleted,
     /// The visitor is the first admin.
     FirstAdmin,
     /// The role of the link cannot be taken.
@@ -67,6 +69,7 @@ pub(super) fn message_page(exchange: &Exchange<'_>, phrases: SetUpMessage) -> Re
         SetUpMessage::FirstAdmin => (StatusCode::OK, "first_admin"),
         SetUpMessage::NoOffer => (StatusCode::CONFLICT, "no_offer"),
         SetUpMessage::TurnedOff => (StatusCode::OK, "turned_off"),
+        SetUpMessage::Deleted => (StatusCode::OK, "deleted"),
     };
     show(
         exchange,

@@ -6,6 +6,7 @@
 
 mod admin_page;
 mod credential;
+mod deletion;
 mod domains;
 mod entered_ids;
 mod first_admin;
@@ -82,6 +83,10 @@ pub(super) async fn set_up(
             credential::change(exchange, all.directory(), &visit, &form).await
         }
         "/credential" => credential::show(exchange, all.directory(), &visit).await,
+        "/deletion" if posted => {
+            deletion::carry_out(exchange, all.directory(), &visit, &form).await
+        }
+        "/deletion" => deletion::confirm(exchange, all.directory(), &visit).await,
         "/sheet" => sheet::page(exchange, all.directory(), &visit).await,
         "" => steps::page(exchange, all, &visit).await,
         _ => Err(Refusal::NotFound),
@@ -92,7 +97,7 @@ pub(super) async fn set_up(
 fn methods(below: &str) -> Option<&'static [Method]> {
     match below {
         "" | "/sheet" | "/sign_ins" | "/history" => Some(&[Method::GET, Method::HEAD]),
-        "/invitation" | "/people" | "/requests" | "/domains" | "/credential" => {
+        "/invitation" | "/people" | "/requests" | "/domains" | "/credential" | "/deletion" => {
             Some(&[Method::GET, Method::HEAD, Method::POST])
         }
         "/connection" | "/trial" | "/first_admin" | "/on" | "/off" | "/leave" => {

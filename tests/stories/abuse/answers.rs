@@ -37,6 +37,7 @@ const ROUTES: &[&str] = &[
     "/.well-known/oauth-authorization-server",
     "/oauth2/setup",
     "/oauth2/setup/people",
+    "/oauth2/setup/deletion",
     "/oauth2/setup/organization",
     "/oauth2/nothing",
 ];

@@ -1,5 +1,6 @@
 //! What a customer keeps in order after its organization is on: the secret, its people, and what happened.
 
+mod deletion;
 mod page;
 mod people;
 mod removal;
@@ -8,6 +9,7 @@ mod sign_in_history;
 
 use crate::world::browser::{BrowserPage, SCRIPT, SECRETS, TestBrowser};
 use crate::world::company::companies;
+use crate::world::samples::{FRIDA, MAYA};
 use crate::world::{CLIENT_ID, CLIENT_SECRET, World, WorldPlan};
 use entrada::base::company_code::CompanyCode;
 use entrada::base::username::Username;
@@ -74,6 +76,31 @@ impl AdminPagesWorld {
         let shown = browser.fills("/oauth2/sign_in?rd=%2Fx", &[("identifier", typed)]).await;
         assert!(shown.is_the_sign_in_at_entra(), "{} {}", shown.status, shown.body);
         browser.signs_in_as(person).await
+    }
+
+    /// An owner of contoso who confirmed the password a moment ago.
+    async fn owner(&self) -> TestBrowser {
+        self.knows(MAYA, "contoso", "owner").await;
+        self.confirmed(MAYA).await
+    }
+
+    async fn confirmed(&self, person: &str) -> TestBrowser {
+        let mut browser = self.world.browser();
+        let code = if person == FRIDA { "fabrikam" } else { "contoso" };
+        browser.visits(&format!("/oauth2/start?organization={code}&prompt=login")).await;
+        let page = browser.signs_in_as(person).await;
+        assert_eq!(page.status, 200, "{}", page.body);
+        browser
+    }
+
+    /// A browser in which a set-up link of contoso was used.
+    async fn invited(&self) -> TestBrowser {
+        let code = CompanyCode::parse("contoso").unwrap();
+        let link = self.directory().invite(&code, "story").await.unwrap();
+        SECRETS.lock().unwrap().push(link.token.expose().to_owned());
+        let mut browser = self.world.browser();
+        browser.fills("/oauth2/setup/invitation", &[("token", link.token.expose())]).await;
+        browser
     }
 
     async fn signed_in(&self, person: &str) -> TestBrowser {

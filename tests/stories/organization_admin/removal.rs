@@ -7,21 +7,6 @@ use crate::world::samples::{FRIDA, GRACE, MAYA, TOM};
 const PEOPLE: &str = "/oauth2/setup/people";
 
 impl AdminPagesWorld {
-    /// An owner of contoso who confirmed the password a moment ago.
-    async fn owner(&self) -> TestBrowser {
-        self.knows(MAYA, "contoso", "owner").await;
-        self.confirmed(MAYA).await
-    }
-
-    async fn confirmed(&self, person: &str) -> TestBrowser {
-        let mut browser = self.world.browser();
-        let code = if person == FRIDA { "fabrikam" } else { "contoso" };
-        browser.visits(&format!("/oauth2/start?organization={code}&prompt=login")).await;
-        let page = browser.signs_in_as(person).await;
-        assert_eq!(page.status, 200, "{}", page.body);
-        browser
-    }
-
     async fn is_there(&self, person: &Person) -> bool {
         self.directory().person_by_id(person.id).await.unwrap().is_some()
     }
@@ -225,11 +210,7 @@ async fn attack_nobody_else_deletes_or_merges() {
         other.visits(&format!("{PEOPLE}?person={}&confirm=delete", tom.id)).await.status,
         404
     );
-    let code = CompanyCode::parse("contoso").unwrap();
-    let link = world.directory().invite(&code, "story").await.unwrap();
-    SECRETS.lock().unwrap().push(link.token.expose().to_owned());
-    let mut invited = world.world.browser();
-    invited.fills("/oauth2/setup/invitation", &[("token", link.token.expose())]).await;
+    let mut invited = world.invited().await;
     let page = invited.visits(&format!("{PEOPLE}?person={}&confirm=delete", tom.id)).await;
     assert!(
         page.body.contains("You opened a set-up link, so you cannot decide here")
