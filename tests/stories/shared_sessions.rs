@@ -248,3 +248,32 @@ async fn a_server_with_tls_and_users_keeps_sessions_and_the_user_needs_few_right
     let keys = replicas.redis.everything(0).await;
     assert!(keys.len() >= 2 && keys.iter().all(|it| it.0.starts_with(b"story:")));
 }
+
+#[tokio::test]
+async fn attack_whoever_reads_the_server_finds_no_session_and_no_name() {
+    let Some(replicas) = Replicas::start().await else { return };
+    let maya = replicas.one.signed_in(MAYA).await;
+    let cookie = maya.cookie("entrada").unwrap();
+    let session = replicas.one.internals().process.live.find(&cookie).unwrap().session;
+    let who = session.identity().clone();
+    let all = replicas.redis.everything(0).await;
+    let text: String = all
+        .iter()
+        .flat_map(|it| [&it.0, &it.1])
+        .map(|it| String::from_utf8_lossy(it).into_owned())
+        .collect();
+    assert!(all.len() >= 5, "{text}");
+    let (oid, tid) = (who.oid.to_string(), who.tid.to_string());
+    let names = [who.name.as_deref(), who.preferred_username.as_deref(), who.email.as_deref()];
+    let told = [Some(cookie.as_str()), Some(&oid), Some(&tid), who.entra_sid.as_deref()];
+    for readable in names.into_iter().chain(told).flatten() {
+        assert!(!text.contains(readable), "{readable}");
+    }
+    // Names of keys are no cookies.
+    for (key, _) in &all {
+        let name = String::from_utf8_lossy(key).replace("story:", "").replace(['{', '}'], "");
+        let mut thief = replicas.one.browser();
+        thief.plants("entrada", name.split(':').next().unwrap());
+        assert_eq!(status(&mut thief).await, 401, "{name}");
+    }
+}
