@@ -171,6 +171,9 @@ impl PermitCheck for StillPermitted {
         if !self.0.live.is_still_live(session, used) {
             return Err("its session ended");
         }
+        if session.via().is_by_cookie() && self.0.store.check_grace().is_err() {
+            return Err("the session store has not answered for longer than session.store_grace");
+        }
         if !recheck::is_still_confirmed(&self.0, session) {
             return Err("Entra has not answered for longer than entra.recheck_grace");
         }

@@ -217,6 +217,8 @@ impl RedisStore {
             }
         }
         for change in &batch.changes {
+            // What the indexes name: in an outage nobody could look.
+            self.end_named(calls, change).await?;
             self.add_change(calls, change).await?;
         }
         Ok(())
@@ -237,6 +239,13 @@ impl RedisStore {
         calls.run(async |link| self.scripts.end(link, &place, lives_ms).await).await?;
         if ended.is_news {
             self.add_change(calls, &Change::session(*key)).await?;
+        }
+        Ok(())
+    }
+
+    async fn end_named(&self, calls: &Calls<'_>, change: &Change) -> Result<(), StoreUnavailable> {
+        for index in self.indexes_of(change) {
+            self.end_places(calls, &index).await?;
         }
         Ok(())
     }

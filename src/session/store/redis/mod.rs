@@ -6,6 +6,7 @@
 
 mod apply;
 mod changes;
+mod ends;
 mod health;
 mod keeper;
 mod keys;
@@ -20,14 +21,14 @@ mod scripts;
 pub(super) mod test_server;
 #[cfg(test)]
 mod tests;
+mod writes;
 
 use super::super::kept_purposes::KeptPurposes;
 use super::super::live::LiveSessions;
-use super::super::person::PersonKey;
 use super::super::record::Session;
 use super::super::session_ids::SecretName;
 use super::super::session_key::{SessionKey, key};
-use super::super::stored_session::{decode, encode};
+use super::super::stored_session::decode;
 use super::unavailable::StoreUnavailable;
 use crate::base::random::RandomSource;
 use crate::base::secret::Secret;
@@ -36,15 +37,14 @@ use crate::directory::Directory;
 use crate::seal::envelope::Envelope;
 use crate::seal::keyring::Keyring;
 use arc_swap::ArcSwap;
-use changes::Change;
 use health::StoreHealth;
-use keys::{SecretKeys, SessionPlace};
+use keys::SecretKeys;
 use leases::Leases;
 use link::{RedisConnector, RedisLink};
 use moka::sync::Cache;
 pub(in crate::session) use pending::{EndedSession, PendingWrites};
-use redis::{AsyncCommands as _, RedisResult};
-use scripts::{IndexEntry, SavedValues, Scripts};
+use redis::RedisResult;
+use scripts::Scripts;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,8 +57,6 @@ const MISS_SECONDS: u64 = 5;
 const MAX_MISSES: u64 = 10_000;
 /// How much longer than the session its keys live, in seconds: the last use is written once a minute.
 const SLACK_SECONDS: u64 = 120;
-/// Maximum number of sessions of a person that are ended at a time.
-const MAX_INDEXED: isize = 10_000;
 
 /// The store of several processes.
 pub struct RedisStore {
@@ -235,221 +233,6 @@ impl RedisStore {
         id
     }
 
-    async fn save_now(&self, session: &Arc<Session>) -> Answer<()> {
-        self.write_session(&self.calls()?, session).await
-    }
-
-    /// Writes a session with its indexes. A session that has ended elsewhere ends here.
-    ///
-    /// # Errors
-    /// The server does not answer.
-    async fn write_session(&self, calls: &Calls<'_>, session: &Arc<Session>) -> Answer<()> {
-        let secrets = self.secrets.load();
-        let Some(keys) = secrets.of(session.secret).filter(|_| !session.is_over()) else {
-            return Ok(());
-        };
-        self.write_indexes(calls, session, keys).await?;
-        if !self.write_record(calls, session, keys).await? {
-            self.live.end_quietly(&session.key);
-        }
-        Ok(())
-    }
-
-    /// Returns false if the session has ended.
-    async fn write_record(
-        &self,
-        calls: &Calls<'_>,
-        session: &Session,
-        keys: &SecretKeys,
-    ) -> Answer<bool> {
-        let place = keys.place(&self.prefix, &session.key);
-        // Tokens in memory are those that are not stored yet. One that a recheck is using is stored
-        // by the recheck, or by the next writing.
-        let unsaved = session.standing.read_refresh_token(|token| {
-            let token = token.filter(|_| !session.standing.is_token_stored());
-            token.and_then(|it| keys.seal_token(&session.key, it.expose().as_bytes()))
-        });
-        let token = unsaved.flatten().unwrap_or_default();
-        let Some(record) = sealed_record(session, keys) else { return Ok(true) };
-        let last_seen = session.last_seen();
-        let lives_ms = self.lives_ms(session, last_seen);
-        let is_saved = calls
-            .run(async |link| {
-                let values = SavedValues { record: &record, token: &token, last_seen, lives_ms };
-                self.scripts.save(link, &place, values).await
-            })
-            .await?;
-        if !token.is_empty() {
-            session.standing.forget_stored_token();
-        }
-        Ok(is_saved)
-    }
-
-    async fn write_indexes(
-        &self,
-        calls: &Calls<'_>,
-        session: &Session,
-        keys: &SecretKeys,
-    ) -> Answer<()> {
-        let place = keys.place(&self.prefix, &session.key);
-        let who = session.identity();
-        let person = PersonKey { oid: who.oid, tid: who.tid };
-        drop(who);
-        let of_person = keys.of_person(&self.prefix, person);
-        let excess =
-            self.index(calls, &of_person, &place, session, self.live.max_per_person()).await?;
-        for sid in session.sids() {
-            self.index(calls, &keys.of_sid(&self.prefix, &sid), &place, session, usize::MAX)
-                .await?;
-        }
-        self.write_names(calls, session, keys).await?;
-        if !excess.is_empty() {
-            tracing::warn!(user = %person.oid, "person exceeded [session] per_person; the oldest sessions ended");
-            let places = excess.iter().filter_map(|it| SessionPlace::named(&self.prefix, it));
-            let lives_ms = self.lifetime.saturating_mul(1000);
-            for place in places {
-                calls.run(async |link| self.scripts.end(link, &place, lives_ms).await).await?;
-            }
-            self.ended.fetch_add(1, Ordering::SeqCst);
-            self.pending.change(Change::places(person.oid, excess));
-        }
-        Ok(())
-    }
-
-    async fn index(
-        &self,
-        calls: &Calls<'_>,
-        index: &str,
-        place: &SessionPlace,
-        session: &Session,
-        max: usize,
-    ) -> Answer<Vec<String>> {
-        let entry = || IndexEntry {
-            index,
-            name: place.name(),
-            started_at: session.started_at(),
-            over_before: self.live.clock.now().saturating_sub(self.lifetime),
-            lives_ms: self.lifetime.saturating_add(SLACK_SECONDS).saturating_mul(1000),
-            max: max.min(1_000_000_000),
-        };
-        calls.run(async |link| self.scripts.index(link, entry()).await).await
-    }
-
-    /// How long the keys of a session live, in milliseconds.
-    fn lives_ms(&self, session: &Session, last_seen: u64) -> u64 {
-        let ends = session.ends().min(last_seen.saturating_add(self.idle));
-        let left = ends.saturating_sub(self.live.clock.now());
-        left.saturating_add(SLACK_SECONDS).saturating_mul(1000)
-    }
-
-    pub(super) async fn end(&self, cookie: &str) -> Option<Arc<Session>> {
-        let secret = self.live.ids().recognize(cookie)?;
-        let key = key(cookie);
-        let live = self.live.end(cookie);
-        let ended = match live {
-            Some(session) => Some(session),
-            None if self.pending.has_ended(&key) => return None,
-            None => {
-                let stored = self.read(&key, secret).await;
-                // If the server does not answer, the session may be there.
-                let ends = self.live.clock.now().saturating_add(self.lifetime);
-                let session = match stored {
-                    Ok(None) => return None,
-                    Ok(Some(session)) => Some(Arc::new(session)),
-                    Err(_) => None,
-                };
-                self.end_key(key, secret, ends);
-                session
-            }
-        };
-        self.ended.fetch_add(1, Ordering::SeqCst);
-        self.confirm_ends().await;
-        ended
-    }
-
-    fn end_key(&self, key: SessionKey, secret: SecretName, ends: u64) {
-        self.pending.end(key, EndedSession { secret, ends, is_news: true });
-    }
-
-    /// Waits until the server and thus the other processes know what ended here, unless the server
-    /// does not answer.
-    pub(super) async fn confirm_ends(&self) {
-        if self.health.is_up() {
-            let limit = self.command_timeout * 3;
-            let confirmed = async {
-                tokio::select! {
-                    () = self.pending.confirmed() => {}
-                    () = self.health.down() => {}
-                }
-            };
-            let _ = tokio::time::timeout(limit, confirmed).await;
-        }
-    }
-
-    pub(super) async fn end_by_sid(&self, sid: &str) -> usize {
-        let ended = self.live.end_by_sid(sid);
-        let indexes: Vec<_> = {
-            let secrets = self.secrets.load();
-            secrets.keys.iter().map(|it| it.of_sid(&self.prefix, sid)).collect()
-        };
-        let change = || Change::Sid { sid: sid.to_owned(), at: self.live.clock.now() };
-        self.end_indexed(&indexes, ended, change).await
-    }
-
-    pub(super) async fn end_by_person(&self, person: PersonKey) -> usize {
-        let ended = self.live.end_all_of(person);
-        let indexes: Vec<_> = {
-            let secrets = self.secrets.load();
-            secrets.keys.iter().map(|it| it.of_person(&self.prefix, person)).collect()
-        };
-        let change = || Change::person(person, self.live.clock.now());
-        self.end_indexed(&indexes, ended, change).await
-    }
-
-    /// Ends what the indexes name, besides the sessions that ended here; returns the number of both.
-    async fn end_indexed(
-        &self,
-        indexes: &[String],
-        ended_here: usize,
-        change: impl Fn() -> Change,
-    ) -> usize {
-        self.ended.fetch_add(1, Ordering::SeqCst);
-        let mut elsewhere = 0;
-        let mut has_failed = false;
-        // First: what ended here is then no longer found.
-        self.confirm_ends().await;
-        for index in indexes {
-            match self.end_places(index).await {
-                Ok(number) => elsewhere += number,
-                Err(_) => has_failed = true,
-            }
-        }
-        if ended_here + elsewhere > 0 || has_failed {
-            self.pending.change(change());
-            self.confirm_ends().await;
-        }
-        ended_here + elsewhere
-    }
-
-    async fn end_places(&self, index: &str) -> Answer<usize> {
-        let names: Vec<String> =
-            self.call(async |link| link.zrange(index, 0, MAX_INDEXED).await).await?;
-        let mut ended = 0;
-        for name in names {
-            let Some(place) = SessionPlace::named(&self.prefix, &name) else { continue };
-            ended += usize::from(self.end_place(&self.calls()?, &place).await?);
-            self.pending.ended_place(name.clone());
-            let _: usize = self.call(async |link| link.zrem(index, &name).await).await?;
-        }
-        Ok(ended)
-    }
-
-    /// Ends a session that this process does not know; returns whether it was there.
-    async fn end_place(&self, calls: &Calls<'_>, place: &SessionPlace) -> Answer<bool> {
-        let lives_ms = self.lifetime.saturating_mul(1000);
-        calls.run(async |link| self.scripts.end(link, place, lives_ms).await).await
-    }
-
     /// Runs a command. An answer that shows an outage makes the keeper connect anew.
     async fn call<T>(
         &self,
@@ -475,13 +258,6 @@ impl RedisStore {
     pub(super) fn has_connected(&self) -> bool {
         self.health.has_connected()
     }
-}
-
-/// The sealed record of a session, without its refresh token.
-fn sealed_record(session: &Session, keys: &SecretKeys) -> Option<Vec<u8>> {
-    let mut plain = Vec::new();
-    encode(session, None, &mut plain).ok()?;
-    keys.seal_record(&session.key, &plain)
 }
 
 impl fmt::Debug for RedisStore {

@@ -16,6 +16,10 @@ use tokio::sync::watch;
 /// operator, add to them. Beyond it, sign-outs of an outage do not reach the other processes.
 const MAX_PENDING: usize = 1_000_000;
 
+/// Maximum number of changes that wait and that anyone can cause: sign-outs at Entra of sessions that
+/// this process does not know.
+const MAX_UNKNOWN_CHANGES: usize = 1000;
+
 /// A session that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::session) struct EndedSession {
@@ -39,6 +43,8 @@ struct PendingParts {
     ended: HashMap<SessionKey, EndedSession>,
     changes: Vec<Change>,
     sessions: HashMap<SessionKey, Arc<Session>>,
+    /// The number of changes that anyone can cause.
+    unknown: usize,
     /// What was written not long ago.
     recent: RecentEnds,
     /// The number of additions so far.
@@ -88,6 +94,17 @@ impl PendingWrites {
     pub(super) fn change(&self, change: Change) {
         let mut parts = self.lock();
         if parts.has_room() {
+            parts.changes.push(change);
+        }
+        self.added(parts);
+    }
+
+    /// Adds a change that anyone can cause. Beyond a small number, further ones are dropped until
+    /// these are written.
+    pub(super) fn unknown_change(&self, change: Change) {
+        let mut parts = self.lock();
+        if parts.unknown < MAX_UNKNOWN_CHANGES && !parts.changes.contains(&change) {
+            parts.unknown += 1;
             parts.changes.push(change);
         }
         self.added(parts);
@@ -179,6 +196,7 @@ impl PendingBatch<'_> {
             parts.recent.change(change);
         }
         parts.has_overflowed = false;
+        parts.unknown = 0;
         drop(parts);
         self.sessions.clear();
         self.queue.written.send_replace(self.number);
