@@ -230,7 +230,7 @@ async fn a_revocation_and_a_sign_out_at_entra_end_sessions_of_all_replicas() {
 
 #[tokio::test]
 async fn a_server_with_tls_and_users_keeps_sessions_and_the_user_needs_few_rights() {
-    // The rights that docs/high-availability.md names.
+    // The rights that docs/guides/high-availability.md names.
     let user = format!("app on >{CLIENT_SECRET} ~story:* +@read +@write +@connection +@scripting");
     let options = RedisOptions { tls: true, user: Some(user), ..RedisOptions::default() };
     let Some(redis) = RedisServer::with(options).await else { return };

@@ -4,7 +4,7 @@ use super::super::super::record::{Session, Via};
 use super::super::unavailable::StoreUnavailable;
 use super::changes::Change;
 use super::keys::SessionPlace;
-use super::pending::EndedSession;
+use super::recent::EndedSession;
 use super::scripts::Touched;
 use super::{Calls, RedisStore};
 use crate::base::guid::Guid;

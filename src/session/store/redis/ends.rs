@@ -6,7 +6,7 @@ use super::super::super::session_ids::SecretName;
 use super::super::super::session_key::{SessionKey, key};
 use super::changes::Change;
 use super::keys::{SecretKeys, SessionPlace};
-use super::pending::EndedSession;
+use super::recent::EndedSession;
 use super::{Answer, Calls, RedisStore};
 use crate::base::guid::Guid;
 use redis::AsyncCommands as _;

@@ -2,10 +2,9 @@
 //! nothing that ended is saved again.
 
 use super::super::super::record::Session;
-use super::super::super::session_ids::SecretName;
 use super::super::super::session_key::SessionKey;
 use super::changes::Change;
-use super::recent::RecentEnds;
+use super::recent::{EndedSession, RecentEnds};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,23 +18,6 @@ const MAX_PENDING: usize = 1_000_000;
 /// Maximum number of changes that wait and that anyone can cause: sign-outs at Entra of sessions that
 /// this process does not know.
 const MAX_UNKNOWN_CHANGES: usize = 1000;
-
-/// A session that has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::session) struct EndedSession {
-    pub(super) secret: SecretName,
-    /// When it would have ended at the latest, in seconds since 1970.
-    pub(super) ends: u64,
-    /// Whether other processes must learn of it.
-    pub(super) is_news: bool,
-}
-
-impl EndedSession {
-    /// An end that other processes must learn of.
-    pub(in crate::session) fn news(session: &Session) -> Self {
-        Self { secret: session.secret, ends: session.ends(), is_news: true }
-    }
-}
 
 /// What waits to be written.
 #[derive(Default)]

@@ -1,9 +1,10 @@
 //! What this process has ended not long ago, and the server has confirmed: a server that takes over
 //! in a failover, or that was restored, may not know it.
 
+use super::super::super::record::Session;
+use super::super::super::session_ids::SecretName;
 use super::super::super::session_key::SessionKey;
 use super::changes::Change;
-use super::pending::EndedSession;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,23 @@ use std::time::{Duration, Instant};
 const RECENT: Duration = Duration::from_mins(15);
 /// Maximum number of entries of each kind; beyond it, the oldest are forgotten.
 const MAX_RECENT: usize = 100_000;
+
+/// A session that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::session) struct EndedSession {
+    pub(super) secret: SecretName,
+    /// When it would have ended at the latest, in seconds since 1970.
+    pub(super) ends: u64,
+    /// Whether other processes must learn of it.
+    pub(super) is_news: bool,
+}
+
+impl EndedSession {
+    /// An end that other processes must learn of.
+    pub(in crate::session) fn news(session: &Session) -> Self {
+        Self { secret: session.secret, ends: session.ends(), is_news: true }
+    }
+}
 
 /// The ends of one process, the oldest first.
 #[derive(Default)]

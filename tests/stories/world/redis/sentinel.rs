@@ -83,11 +83,12 @@ impl SentinelGroup {
     /// Waits until another server than that one is the primary and accepts writes.
     pub async fn has_another_primary(&self, before: u16) {
         for sentinel in &self.sentinels {
-            let words = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER_NAME];
+            // The address of the primary changes before the failover is decided; this does not.
+            let words = ["SENTINEL", "MASTER", MASTER_NAME];
             sentinel
                 .waits_until("another primary", async |it| {
-                    let address = it.ask(&words).await.unwrap().list();
-                    address[1].text() != before.to_string()
+                    let known = it.ask(&words).await.unwrap().text();
+                    !known.contains(&format!("\nport\n{before}\n"))
                 })
                 .await;
         }
@@ -127,7 +128,7 @@ async fn sentinel(primary: u16, password: Option<String>) -> Option<RedisServer>
     let text = format!(
         "sentinel monitor {MASTER_NAME} 127.0.0.1 {primary} 2\n\
          sentinel down-after-milliseconds {MASTER_NAME} {DOWN_AFTER_MS}\n\
-         sentinel failover-timeout {MASTER_NAME} 4000\n\
+         sentinel failover-timeout {MASTER_NAME} 20000\n\
          sentinel parallel-syncs {MASTER_NAME} 1\n{auth}"
     );
     RedisServer::sentinel(&text, password).await

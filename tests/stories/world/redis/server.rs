@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const CONTROL: [&str; 2] = ["control", "the-password-of-the-tests-themselves"];
 
 /// Maximum time for a server to start or to answer something else.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Number of keys that make loading take its time.
 const FILLERS: u32 = 200;
