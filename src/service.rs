@@ -1,6 +1,7 @@
 //! The running process: its configuration and listeners, reload and shutdown.
 
 mod restart_keys;
+mod stop;
 
 use crate::base::secret::Secret;
 use crate::base::site::Site;
@@ -14,7 +15,6 @@ use crate::server::admin::{self, AdminSource};
 use crate::server::tls::{self, ServerCertificates};
 use crate::server::{self, Handler, Listener, ServerSettings};
 use crate::session::person::{AmbiguousPerson, EndedSessions, PersonSelector};
-use crate::session::snapshot::SessionFolder;
 use crate::session::store::SessionStore;
 use crate::sidecar::domain_prover::DomainProver;
 use crate::sidecar::watch::DirectoryWatch;
@@ -28,13 +28,14 @@ use hyper::body::Incoming;
 use restart_keys::needs_restart;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use stop::{StopPlan, finish, save_sessions};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-/// Maximum time that a reloaded configuration waits for Entra before it is used anyway.
+/// Maximum time that a reloaded configuration, or a process that listens beside another, waits for
+/// Entra.
 const ENTRA_REACH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A sidecar whose configuration can be replaced while it serves requests.
@@ -82,7 +83,12 @@ impl BoundListener {
     /// the cause.
     pub fn new(config: &Config) -> Result<Self, BindError> {
         let bind = |it: &ListenAddress| {
-            Listener::bind(it).map_err(|error| BindError::Listen(it.clone(), error))
+            let bound = if config.server.reuse_port {
+                Listener::bind_beside_others(it)
+            } else {
+                Listener::bind(it)
+            };
+            bound.map_err(|error| BindError::Listen(it.clone(), error))
         };
         let tls = config.server.tls.as_ref().map(ServerCertificates::load).transpose()?;
         let mut data = Vec::new();
@@ -137,31 +143,36 @@ impl Service {
         let Process { tunnels, background, directory, folder, clock, metrics, .. } =
             Process::clone(&self.sidecar.load().process);
         let settings = ServerSettings {
-            limits: server.limits,
+            limits: server.limits.clone(),
             tls: bound.tls,
             hsts: server.hsts,
-            proxy_protocol: server.proxy_protocol,
+            proxy_protocol: server.proxy_protocol.clone(),
             grace,
             metrics,
         };
         let over = CancellationToken::new();
+        let admin_over = over.child_token();
         for listener in bound.admin {
-            tokio::spawn(admin::serve_admin(listener, AdminState(Arc::clone(&self)), over.clone()));
+            let state = AdminState(Arc::clone(&self));
+            tokio::spawn(admin::serve_admin(listener, state, admin_over.clone()));
         }
         let own = {
             let service = Arc::clone(&self);
             move || service.sidecar.load().entra.credential_ends()
         };
         tokio::spawn(expiry::warn(directory.clone(), own, clock, over.clone()));
-        let draining = self.draining.clone();
+        if let Some(folder) = &folder {
+            folder.listens();
+        }
         let closing = CancellationToken::new();
         let deadline = tokio::spawn({
-            let closing = closing.clone();
+            let (draining, closing) = (self.draining.clone(), closing.clone());
+            let (folder, background) = (folder.clone(), background.clone());
+            let stop = StopPlan { server, folder, background, admin_over };
             async move {
                 shutdown.cancelled().await;
                 draining.cancel();
-                // Load balancers learn that this process ends before it stops to listen.
-                tokio::time::sleep(server.shutdown_delay).await;
+                stop.wait().await;
                 closing.cancel();
                 Instant::now() + grace
             }
@@ -209,31 +220,15 @@ impl Service {
         Ok(warnings)
     }
 
+    /// Waits until Entra was reached, for at most 3 seconds: until then, nobody can sign in.
+    pub async fn reached(&self) {
+        let sidecar = self.sidecar();
+        let _ = tokio::time::timeout(ENTRA_REACH_TIMEOUT, reached(&sidecar.entra)).await;
+    }
+
     /// The sidecar with the current configuration.
     pub fn sidecar(&self) -> Arc<Sidecar> {
         self.sidecar.load_full()
-    }
-}
-
-/// Waits for pending calls to Entra within the rest of the grace period, so that the result of a
-/// redeemed refresh token is not lost.
-async fn finish(background: &TaskTracker, deadline: Option<Instant>) {
-    background.close();
-    let left = deadline.map_or(Duration::ZERO, |it| it.saturating_duration_since(Instant::now()));
-    if tokio::time::timeout(left, background.wait()).await.is_err() {
-        tracing::warn!(pending = background.len(), "shut down while calls to Entra were pending");
-    }
-}
-
-/// Writes the last snapshot of the sessions, if they are kept over a restart.
-async fn save_sessions(folder: Option<Arc<SessionFolder>>) {
-    let Some(folder) = folder else { return };
-    let written = tokio::task::spawn_blocking(move || folder.close()).await;
-    match written.map_err(std::io::Error::other).flatten() {
-        Ok(sessions) => tracing::info!(sessions, "sessions saved"),
-        Err(error) => {
-            tracing::error!(%error, "sessions not saved; those since the last snapshot are lost");
-        }
     }
 }
 

@@ -40,18 +40,20 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
 
 async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), CommandError> {
     // Before anything listens, so that no signal is lost.
-    let signals = Signals::new()?;
+    let mut signals = Signals::new()?;
     let log = start_log(&config, std::io::stdout())?;
     let process =
         Process::new(&config, Clock::system(), random::system(), log.clone(), environment());
-    let process = process.opened(&config).await.map_err(|error| {
-        let hint = match error {
-            sidecar::Error::Folder(_) => "snapshot is a directory that only entrada's own user can write; it is created if it is missing",
-            _ => "docs/guides/directory.md lists the valid forms of [directory] database",
-        };
-        CommandError::new(error).hint(hint)
-    })?;
-    let (service, bound) = build(&config, process)?;
+    let process = tokio::select! {
+        process = process.opened(&config) => process.map_err(not_opened)?,
+        // It may wait for the sessions of another process.
+        () = signals.stop.wait() => {
+            tracing::info!("stopped before it listened");
+            log.finish();
+            return Ok(());
+        }
+    };
+    let (service, bound) = build(&config, process).await?;
     warn_of_unopened(&service);
     let shutdown = CancellationToken::new();
     tokio::spawn(signals.listen(Arc::clone(&service), bound.tls.clone(), path, shutdown.clone()));
@@ -68,17 +70,40 @@ async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), CommandError
     Ok(())
 }
 
+fn not_opened(error: sidecar::Error) -> CommandError {
+    let hint = match error {
+        sidecar::Error::Folder(_) => {
+            "snapshot is a directory that only entrada's own user can write; it is created if it is missing"
+        }
+        _ => "docs/guides/directory.md lists the valid forms of [directory] database",
+    };
+    CommandError::new(error).hint(hint)
+}
+
 /// Builds the service and its listeners; prints warnings.
-fn build(config: &Config, process: Process) -> Result<(Arc<Service>, BoundListener), CommandError> {
-    let bound = BoundListener::new(config).map_err(|error| {
+async fn build(
+    config: &Config,
+    process: Process,
+) -> Result<(Arc<Service>, BoundListener), CommandError> {
+    if config.server.reuse_port {
+        // Another process may serve: this one takes part when people can sign in here.
+        let service = start(config, process)?;
+        service.reached().await;
+        return Ok((service, bind(config)?));
+    }
+    let bound = bind(config)?;
+    Ok((start(config, process)?, bound))
+}
+
+fn bind(config: &Config) -> Result<BoundListener, CommandError> {
+    BoundListener::new(config).map_err(|error| {
         let hint = match error {
             BindError::Listen(ListenAddress::Systemd, _) => "start the socket unit, not only the service, or set [server] listen to an address",
             BindError::Listen(..) => "check whether another program listens there, or choose another [server] listen or admin_listen",
             BindError::Tls(_) => "certificate is the chain in PEM, leaf first, and key its private key in PEM",
         };
         CommandError::new(error).hint(hint)
-    })?;
-    Ok((start(config, process)?, bound))
+    })
 }
 
 /// Runs in the background, so that the start does not wait for it.

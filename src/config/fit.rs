@@ -4,6 +4,7 @@ use super::entra;
 use super::problem::{InvalidValue, quote};
 use super::section::LocatedValue;
 use super::server::{self, ListenAddress};
+use super::session::SessionConfig;
 use super::source::ConfigSource;
 use super::upstream::{self, AppAddress};
 use crate::base::own_path::{RESERVED, is_at_or_below};
@@ -16,7 +17,19 @@ pub(super) fn judge(
     server: &server::ServerDraft,
     entra: &entra::EntraDraft,
     upstream: &upstream::UpstreamDraft,
+    session: &SessionConfig,
 ) {
+    if let Some(place) = &server.reuse_port
+        && session.store.is_memory()
+        && session.snapshot.is_none()
+    {
+        let invalid = InvalidValue::new(
+            "needs session.snapshot: a person's next request may reach the other process, which \
+             does not know a session in memory",
+        );
+        let hint = "set session.snapshot = \"/var/lib/entrada/sessions\" and session.secrets";
+        written.add_problem(place, invalid.hint(hint));
+    }
     if let (Some(site), Some(redirect)) = (&server.site, &entra.redirect_path) {
         redirect_is_free(written, site, redirect, upstream);
     }

@@ -59,7 +59,7 @@ pub(super) fn read(root: &ConfigSection<'_>, written: &ConfigSource<'_>) -> Opti
     let access = root.inner("access", |it| access::read(it, people));
     let pages = root.inner("pages", pages::read);
     let telemetry = root.inner("telemetry", telemetry::read);
-    fit::judge(written, &server, &entra, &upstream);
+    fit::judge(written, &server, &entra, &upstream, &session);
     Some(Config {
         server: server.server?,
         upstream: upstream.upstream?,

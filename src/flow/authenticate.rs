@@ -48,11 +48,16 @@ impl<'a> Exchange<'a> {
         Ok(session.inspect(|it| groups::request_if_due(sidecar, it)))
     }
 
-    /// Starts the background work for a new session: its rechecks, the request for its groups, and
-    /// the end of older sign-ins that were displaced to make room for it.
+    /// Schedules the first recheck of a new session. Before it is saved: every process that has it
+    /// then knows when to ask Entra.
+    pub(super) fn session_begins(&self, session: &Arc<Session>) {
+        recheck::start_in_background(self.sidecar, session);
+    }
+
+    /// Starts the background work for a new session: the request for its groups, and the end of
+    /// older sign-ins that were displaced to make room for it.
     pub(super) fn session_started(&self, session: &Arc<Session>) {
         self.sidecar.process.end_rows_of_ended_sign_ins();
-        recheck::start_in_background(self.sidecar, session);
         groups::request_if_due(self.sidecar, session);
     }
 

@@ -2,7 +2,7 @@
 
 use super::sockets::AcceptedSocket;
 use crate::config::server::ListenAddress;
-use socket2::{Domain, Protocol, SockAddr, SockRef, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockAddr, SockFilter, SockRef, TcpKeepalive, Type};
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
@@ -22,6 +22,8 @@ const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Listener {
     kind: ListenerKind,
+    /// Whether another process may listen at the same port.
+    is_shared: bool,
     _file: Option<SocketFile>,
 }
 
@@ -38,8 +40,23 @@ impl Listener {
     /// If the address cannot be bound. For a unix socket, also if another process answers there or
     /// if the file is not a socket.
     pub fn bind(listen: &ListenAddress) -> io::Result<Vec<Self>> {
+        Self::bind_with(listen, false)
+    }
+
+    /// Like `bind`, but processes of the same user that do this too can listen at the same TCP port
+    /// (`SO_REUSEPORT`); the kernel distributes new connections among them.
+    ///
+    /// # Errors
+    /// Like `bind`.
+    pub fn bind_beside_others(listen: &ListenAddress) -> io::Result<Vec<Self>> {
+        Self::bind_with(listen, true)
+    }
+
+    fn bind_with(listen: &ListenAddress, is_shared: bool) -> io::Result<Vec<Self>> {
         match listen {
-            ListenAddress::Tcp(address) => Ok(vec![tcp(*address)?]),
+            ListenAddress::Tcp(address) => {
+                Ok(vec![Self { is_shared, ..tcp(*address, is_shared)? }])
+            }
             ListenAddress::Unix(path) => Ok(vec![unix(path)?]),
             ListenAddress::Systemd => systemd(),
         }
@@ -63,6 +80,20 @@ impl Listener {
                 Ok((AcceptedSocket::Tcp(stream), Some(address)))
             }
             ListenerKind::Unix(it) => Ok((AcceptedSocket::Unix(it.accept().await?.0), None)),
+        }
+    }
+
+    /// Leaves new connections to the other processes that listen at the same port, and returns
+    /// true; returns false if there can be none. Connections whose handshake has begun still arrive
+    /// here.
+    ///
+    /// Without it, the kernel would reset connections whose handshake is not complete when the
+    /// listener is closed, unless it moves them to another one (`net.ipv4.tcp_migrate_req`).
+    pub(super) fn leave_to_others(&self) -> bool {
+        let ListenerKind::Tcp(listener) = &self.kind else { return false };
+        // If the kernel refuses, connections may be lost as without it.
+        self.is_shared && !moves_handshakes() && {
+            SockRef::from(listener).attach_filter(&refuse_syn()).is_ok()
         }
     }
 
@@ -103,7 +134,8 @@ impl Listener {
         // sent to it.
         let _ = SockRef::from(&listener)
             .set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE_AFTER));
-        Ok(Self { kind: ListenerKind::Tcp(TcpListener::from_std(listener)?), _file: None })
+        let kind = ListenerKind::Tcp(TcpListener::from_std(listener)?);
+        Ok(Self { kind, is_shared: false, _file: None })
     }
 
     fn from_unix(
@@ -111,7 +143,8 @@ impl Listener {
         file: Option<SocketFile>,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        Ok(Self { kind: ListenerKind::Unix(UnixListener::from_std(listener)?), _file: file })
+        let kind = ListenerKind::Unix(UnixListener::from_std(listener)?);
+        Ok(Self { kind, is_shared: false, _file: file })
     }
 }
 
@@ -119,11 +152,39 @@ fn waiting<T>(accept: impl FnMut() -> io::Result<T>) -> Vec<T> {
     std::iter::repeat_with(accept).take(MAX_WAITING).map_while(Result::ok).collect()
 }
 
-fn tcp(address: SocketAddr) -> io::Result<Listener> {
+/// Whether the kernel moves connections of a closed listener to another one at the same port.
+fn moves_handshakes() -> bool {
+    let setting = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_migrate_req");
+    setting.is_ok_and(|it| it.trim() == "1")
+}
+
+/// A program for the kernel (classic BPF) that drops segments which begin a connection: SYN without
+/// ACK. The client repeats it after a second (RFC 6298 section 2), when this listener is closed.
+fn refuse_syn() -> [SockFilter; 5] {
+    const LOAD_BYTE: u16 = 0x30;
+    const AND: u16 = 0x54;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    /// Offset of the flags in the TCP header (RFC 9293 section 3.1).
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+    [
+        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS),
+        SockFilter::new(AND, 0, 0, SYN | ACK),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, SYN),
+        // Nothing of the segment is kept.
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ]
+}
+
+fn tcp(address: SocketAddr, is_shared: bool) -> io::Result<Listener> {
     let socket =
         socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // Otherwise the port is unavailable for a minute after a restart.
     socket.set_reuse_address(true)?;
+    socket.set_reuse_port(is_shared)?;
     socket.bind(&address.into())?;
     socket.listen(ACCEPT_BACKLOG)?;
     Listener::from_tcp(socket.into())

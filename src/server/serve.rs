@@ -12,7 +12,7 @@ use crate::wire::handles;
 use crate::wire::peer::Peer;
 use std::future::Future;
 use std::io::{self, Write as _};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +28,9 @@ const TOO_MANY_CONNECTIONS: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-
 cache-control: no-store\r\nconnection: close\r\n\r\nToo many connections. Try again in a few seconds";
 /// Pause after an accept error, which is usually a temporary lack of file handles.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long connections whose handshake has begun may still arrive at a listener that leaves new
+/// ones to another process. Shorter than the second after which clients repeat the first segment.
+const HANDSHAKE_TIME: Duration = Duration::from_millis(300);
 /// How long connections may take to end after the deadline.
 const GRACE_AFTER_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -116,8 +119,28 @@ async fn accept<H: Handler>(
         let peer = Peer::of_socket(address, tls.is_some());
         front.admit(socket, peer, tls);
     };
+    accept_until(&listener, &front.metrics, admit, shutdown.cancelled()).await;
+    if listener.leave_to_others() {
+        let handshakes = tokio::time::sleep(HANDSHAKE_TIME);
+        accept_until(&listener, &front.metrics, admit, handshakes).await;
+    }
+    listener.close().into_iter().for_each(admit);
+}
+
+async fn accept_until(
+    listener: &Listener,
+    metrics: &Metrics,
+    admit: impl Fn((AcceptedSocket, Option<SocketAddr>)),
+    end: impl Future<Output = ()>,
+) {
+    let mut end = std::pin::pin!(end);
     let mut failing = false;
-    while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut end => return,
+            accepted = listener.accept() => accepted,
+        };
         match accepted {
             Ok(accepted) => {
                 failing = false;
@@ -130,7 +153,7 @@ async fn accept<H: Handler>(
                     io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
                 ) => {}
             Err(error) => {
-                front.metrics.connection_refused("accept_error");
+                metrics.connection_refused("accept_error");
                 if !failing {
                     tracing::error!(%error, "cannot accept connections");
                 }
@@ -139,7 +162,6 @@ async fn accept<H: Handler>(
             }
         }
     }
-    listener.close().into_iter().for_each(admit);
 }
 
 impl<H: Handler> SharedState<H> {

@@ -9,6 +9,7 @@ pub(super) fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     let changed = [
         ("server.listen", old.server.listen != new.server.listen),
         ("server.admin_listen", old.server.admin_listen != new.server.admin_listen),
+        ("server.reuse_port", old.server.reuse_port != new.server.reuse_port),
         ("server.proxy_protocol", old.server.proxy_protocol != new.server.proxy_protocol),
         ("server.limits", old.server.limits != new.server.limits),
         ("server.tls", (&old.server.tls, old.server.hsts) != (&new.server.tls, new.server.hsts)),

@@ -77,11 +77,21 @@ impl<'a> LeaseKeeper<'a> {
     ) -> Result<LeaseTurn, Error> {
         for _ in 0..MAX_LEASE_POLLS {
             match self.lease(session, lease).await? {
-                LeaseTurn::Elsewhere => tokio::time::sleep(LEASE_POLL_INTERVAL).await,
+                LeaseTurn::Elsewhere if !self.is_left_to_another() => {
+                    tokio::time::sleep(LEASE_POLL_INTERVAL).await;
+                }
                 turn => return Ok(turn),
             }
         }
         Ok(LeaseTurn::Elsewhere)
+    }
+
+    /// Whether this process gets no lease any more, so that waiting is in vain.
+    fn is_left_to_another(self) -> bool {
+        match self {
+            Self::Store(store) => store.is_handed_over(),
+            Self::Row(..) => false,
+        }
     }
 
     /// Stores the refresh token that replaces the previous one, for the next holder of the lease.

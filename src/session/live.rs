@@ -5,6 +5,7 @@
 use super::ended_sign_ins::EndedSignIns;
 use super::groups_age::GroupsAge;
 use super::index::SessionIndex;
+use super::overlap::Overlap;
 use super::recheck_outcome::RecheckOutcome;
 use super::record::{Session, SessionEnd, Via};
 use super::recorded_ends::EndRecorder;
@@ -37,7 +38,7 @@ pub struct LiveSessions {
     pub(super) clock: Clock,
     ids: SessionIds,
     idle: u64,
-    lifetime: u64,
+    pub(super) lifetime: u64,
     /// `[session] per_person`.
     max_per_person: usize,
     /// Whether that is less than the capacity. Otherwise one person may have all sessions.
@@ -46,6 +47,8 @@ pub struct LiveSessions {
     ended_sign_ins: EndedSignIns,
     /// Records the sessions that ended, where they are kept over a restart.
     pub(super) recorder: OnceLock<EndRecorder>,
+    /// The other process, while two have the sessions: the one before, or the one that follows.
+    pub(super) overlap: ArcSwapOption<Overlap>,
 }
 
 /// A sign-in that starts a browser's session.
@@ -108,6 +111,7 @@ impl LiveSessions {
             max_per_person: usize::try_from(config.per_person).unwrap_or(usize::MAX),
             ended_sign_ins: EndedSignIns::default(),
             recorder: OnceLock::new(),
+            overlap: ArcSwapOption::empty(),
             is_limited_per_person: config.per_person < config.capacity,
         }
     }

@@ -1,6 +1,6 @@
 //! Ends of sessions that are recorded beyond the process, and sessions that come from there.
 
-use super::end_journal::EndJournal;
+use super::journal::SessionJournal;
 use super::live::LiveSessions;
 use super::record::{Session, Via};
 use super::session_key::SessionKey;
@@ -11,14 +11,14 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) enum EndRecorder {
     /// On the disk.
-    Journal(Arc<EndJournal>),
+    Journal(Arc<SessionJournal>),
     /// In the store of several processes.
     Queue(Arc<PendingWrites>),
 }
 
 impl LiveSessions {
     /// Records the sessions that end from now on in a journal. Only the first call counts.
-    pub(super) fn record_ends_in(&self, journal: &Arc<EndJournal>) {
+    pub(super) fn record_ends_in(&self, journal: &Arc<SessionJournal>) {
         let _ = self.recorder.set(EndRecorder::Journal(Arc::clone(journal)));
     }
 
@@ -31,7 +31,7 @@ impl LiveSessions {
     /// its lifetime, is recognized by its times. Does not wait.
     pub(super) fn record_end(&self, session: &Session) {
         match self.recorder.get() {
-            Some(EndRecorder::Journal(journal)) => journal.record(session),
+            Some(EndRecorder::Journal(journal)) => journal.record_end(session),
             // A sign-in on one of the app's own clients has a row in the directory.
             Some(EndRecorder::Queue(queue)) if session.via() == Via::Browser => {
                 queue.end(session.key, EndedSession::news(session));
@@ -43,8 +43,20 @@ impl LiveSessions {
     /// Waits until the ends so far are recorded: they outlast a crash from then on. A store of
     /// several processes confirms them itself.
     pub(super) async fn confirm_ends(&self) {
-        if let Some(EndRecorder::Journal(journal)) = self.recorder.get() {
-            journal.confirm().await;
+        if let Some(journal) = self.journal()
+            && !journal.confirm().await
+        {
+            tracing::error!(
+                "an ended session could not be recorded on the disk: it would come back after a crash before the next snapshot"
+            );
+        }
+    }
+
+    /// Returns the journal of sessions, if there is one.
+    pub(super) fn journal(&self) -> Option<&SessionJournal> {
+        match self.recorder.get() {
+            Some(EndRecorder::Journal(journal)) => Some(journal),
+            Some(EndRecorder::Queue(_)) | None => None,
         }
     }
 

@@ -109,9 +109,6 @@ pub enum Error {
     /// `[session.redis]`: a file cannot be read.
     #[error("[session.redis] {0}")]
     Store(#[from] std::io::Error),
-    /// The start was interrupted.
-    #[error("interrupted")]
-    Interrupted,
 }
 
 fn bearer_sessions(

@@ -132,7 +132,7 @@ impl Process {
     }
 
     /// Opens the directory and the folder of sessions, as far as they are configured. Sessions of
-    /// the process before are live afterwards.
+    /// the process before are live afterwards. Waits until that process has handed them over.
     ///
     /// # Errors
     /// Why the database or the folder cannot be used.
@@ -151,9 +151,7 @@ impl Process {
         };
         let (live, random) = (Arc::clone(&self.live), self.random.clone());
         let seal = saved_sessions::seal(config, &self.random);
-        let open = move || SessionFolder::open(&path, seal, live, random);
-        let (folder, restored) =
-            tokio::task::spawn_blocking(open).await.map_err(|_| Error::Interrupted)??;
+        let (folder, restored) = saved_sessions::open(path, seal, live, random).await?;
         let mut process = Self { directory, folder: Some(Arc::new(folder)), ..self };
         if let (Some(directory), Some(as_of)) = (&process.directory, restored.as_of) {
             // People who were switched off in the meantime are not served.

@@ -37,6 +37,8 @@ pub struct ProgramLaunch {
     pub variables: Vec<(&'static str, String)>,
     /// The port at which a program listened before.
     pub port: Option<u16>,
+    /// The socket that systemd would pass to it, listening at `port`.
+    pub socket: Option<std::net::TcpListener>,
 }
 
 /// A clock for a process of its own, from the library `faketime`.
@@ -64,12 +66,10 @@ impl Drop for FloodedProgram {
     }
 }
 
-impl FloodedProgram {
-    pub async fn start(world: &World) -> Self {
-        Self::launch(world, ProgramLaunch::default()).await
-    }
-
-    pub async fn launch(world: &World, launch: ProgramLaunch) -> Self {
+impl ProgramLaunch {
+    /// Starts the program without waiting until it is ready.
+    pub fn starts(self, world: &World) -> FloodedProgram {
+        let launch = self;
         let (port, admin) = (launch.port.unwrap_or_else(free_port), free_port());
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("entrada.toml");
@@ -78,6 +78,14 @@ impl FloodedProgram {
             format!("ulimit -Sn {soft} && ulimit -Hn {hard} && ")
         });
         let mut command = Command::new("sh");
+        let mut prefix = limit;
+        if let Some(socket) = launch.socket {
+            // As systemd does it (sd_listen_fds(3)): `exec` keeps the process ID.
+            prefix += "exec 3<&0 0</dev/null && export LISTEN_FDS=1 LISTEN_PID=$$ && ";
+            command
+                .stdin(Stdio::from(std::os::fd::OwnedFd::from(socket)))
+                .env("ENTRADA_SERVER_LISTEN", "systemd");
+        }
         if let Some(clock) = launch.clock {
             command
                 .env("LD_PRELOAD", clock.library)
@@ -86,7 +94,7 @@ impl FloodedProgram {
         let process = command
             .args([
                 "-c",
-                &format!("{limit}exec \"$@\""),
+                &format!("{prefix}exec \"$@\""),
                 "sh",
                 env!("CARGO_BIN_EXE_entrada"),
                 "run",
@@ -108,15 +116,20 @@ impl FloodedProgram {
             .unwrap();
         let host = world.public_url.split_once("://").unwrap().1.to_owned();
         let admin = SocketAddr::from(([127, 0, 0, 1], admin));
-        let program = Self {
-            address: SocketAddr::from(([127, 0, 0, 1], port)),
-            host,
-            admin,
-            process,
-            directory,
-        };
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        FloodedProgram { address, host, admin, process, directory }
+    }
+}
+
+impl FloodedProgram {
+    pub async fn start(world: &World) -> Self {
+        Self::launch(world, ProgramLaunch::default()).await
+    }
+
+    pub async fn launch(world: &World, launch: ProgramLaunch) -> Self {
+        let program = launch.starts(world);
         for _ in 0..500 {
-            if is_ready(admin).await {
+            if is_ready(program.admin).await {
                 return program;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -56,6 +56,7 @@ mod tls;
 mod token_rules;
 mod tools;
 mod tunnels;
+mod upgrade;
 mod verify;
 mod who_has_to_act;
 mod world;

@@ -3,6 +3,7 @@
 use super::super::address::socket_path;
 use super::super::problem::{InvalidValue, quote};
 use super::super::section::{ConfigSection, LocatedValue};
+use super::super::source::LocatedKey;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -78,6 +79,34 @@ pub(super) fn judge_listeners(
             &admin.place,
             invalid.hint("block the port from the public, or write \"127.0.0.1:4181\""),
         );
+    }
+}
+
+/// Reports listeners that two processes cannot have at the same time, or have anyway.
+pub(super) fn judge_reuse_port<'a>(
+    section: &ConfigSection<'_>,
+    place: &LocatedKey,
+    listeners: impl Iterator<Item = &'a LocatedValue<ListenAddress>>,
+) {
+    for it in listeners {
+        let address = quote(&it.value.to_string());
+        match it.value {
+            ListenAddress::Tcp(_) => {}
+            ListenAddress::Unix(_) => {
+                let invalid = InvalidValue::new(format!(
+                    "two processes cannot listen on {address} at the same time"
+                ))
+                .hint("write an address and a port, or leave reuse_port out");
+                section.add_problem(place, invalid);
+            }
+            ListenAddress::Systemd => {
+                let invalid = InvalidValue::new(format!(
+                    "has no effect on {address}: systemd keeps its sockets over a restart"
+                ))
+                .hint("leave reuse_port out, unless two services share the sockets");
+                section.warn(place, invalid);
+            }
+        }
     }
 }
 

@@ -13,10 +13,11 @@ use super::address::is_domain;
 use super::duration;
 use super::problem::{InvalidValue, quote};
 use super::section::{ConfigSection, LocatedValue};
+use super::source::LocatedKey;
 use crate::base::secret::Secret;
 use crate::base::site::{BadSite, Site, split_authority};
 use limits::limits;
-use listeners::{judge_listeners, listen};
+use listeners::{judge_listeners, judge_reuse_port, listen};
 use peers::{Peers, peers};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,6 +38,8 @@ pub struct ServerConfig {
     /// The token that callers of the admin API must send, on any listener. Without it, the admin
     /// API is available only on a listener that is reachable from this machine alone.
     pub admin_token: Option<Secret>,
+    /// Whether another process may listen at the same TCP ports.
+    pub reuse_port: bool,
     /// Time after SIGTERM in which new connections are still accepted.
     pub shutdown_delay: Duration,
     /// Time that requests in progress get to finish after SIGTERM and the delay.
@@ -66,6 +69,8 @@ pub(super) struct ServerDraft {
     pub(super) server: Option<ServerConfig>,
     pub(super) listen: Vec<LocatedValue<ListenAddress>>,
     pub(super) admin_listen: Option<LocatedValue<ListenAddress>>,
+    /// Where `reuse_port = true` is written.
+    pub(super) reuse_port: Option<LocatedKey>,
     /// The result of public URL, prefix and redirect path together.
     pub(super) site: Option<Site>,
 }
@@ -113,6 +118,7 @@ pub(super) fn read(
     let (tls, hsts) = section.inner("tls", |it| (certificate(it), hsts(it)));
     let limits = section.inner("limits", limits);
     judge_listeners(section, &listen, admin_listen.as_ref());
+    let reuse_port = reuse_port(section, listen.iter().chain(&admin_listen));
 
     let own = prefix.as_ref().map_or("/oauth2", |it| &it.value);
     let redirect = redirect_path.map(|it| it.value.as_str());
@@ -127,13 +133,32 @@ pub(super) fn read(
         proxy_protocol,
         admin_listen: admin.value.clone(),
         admin_token,
+        reuse_port: reuse_port.is_some(),
         shutdown_delay,
         shutdown_grace,
         tls,
         hsts,
         limits,
     });
-    ServerDraft { server, listen, admin_listen, site }
+    ServerDraft { server, listen, admin_listen, reuse_port, site }
+}
+
+/// Returns where `reuse_port = true` is written.
+fn reuse_port<'a>(
+    section: &ConfigSection<'_>,
+    listeners: impl Iterator<Item = &'a LocatedValue<ListenAddress>>,
+) -> Option<LocatedKey> {
+    let reuse_port = section
+        .key(
+            "reuse_port",
+            "Whether a new process can listen beside the old one during an upgrade \
+             (`SO_REUSEPORT`, of the same user, also for `server.admin_listen`). Sessions in memory \
+             are handed over with `session.snapshot`, which it requires",
+        )
+        .flag(false);
+    let place = reuse_port.then(|| section.locate("reuse_port"))?;
+    judge_reuse_port(section, &place, listeners);
+    Some(place)
 }
 
 /// The delay and the grace period of a shutdown.
@@ -143,7 +168,7 @@ fn shutdown(section: &ConfigSection<'_>) -> (Duration, Duration) {
             "shutdown_delay",
             "How long new connections are still accepted after SIGTERM, while `/readyz` already \
              answers 503: until a load balancer has noticed. Requests in progress may finish \
-             afterwards",
+             afterwards. At least 2 s if `server.reuse_port` hands sessions over",
         )
         .duration(Duration::ZERO, Duration::ZERO..=Duration::from_mins(5));
     let shutdown_grace = section

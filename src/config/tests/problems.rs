@@ -227,6 +227,36 @@ error: 1 problem in entrada.toml
 }
 
 #[test]
+fn two_processes_at_one_port_need_sessions_that_both_know() {
+    let with = |server: &str, session: &str| {
+        let text = SMALL.replace("[server]", &format!("[server]\nreuse_port = true\n{server}"));
+        let text = format!("{text}[session]\nsecrets = {{ env = \"CLIENT\" }}\n{session}");
+        report(&text, &[("CLIENT", SECRET)])
+    };
+    assert_report(
+        &with("", ""),
+        r#"
+error: 1 problem in entrada.toml
+  server.reuse_port  needs session.snapshot: a person's next request may reach the other process, which does not know a session in memory
+                     at entrada.toml:3:14
+                     hint: set session.snapshot = "/var/lib/entrada/sessions" and session.secrets
+"#,
+    );
+    let snapshot = "snapshot = \"/var/lib/entrada/sessions\"";
+    let problems = with("admin_listen = \"unix:/run/admin.sock\"", snapshot);
+    assert!(
+        problems.contains("two processes cannot listen on \"unix:/run/admin.sock\""),
+        "{problems}"
+    );
+    let warnings = with("listen = \"systemd\"", snapshot);
+    assert!(warnings.contains("has no effect on \"systemd\""), "{warnings}");
+    for session in [snapshot, "store = \"cookie\""] {
+        let report = with("", session);
+        assert!(!report.contains("reuse_port"), "{report}");
+    }
+}
+
+#[test]
 fn a_secret_is_never_shown() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("secret");

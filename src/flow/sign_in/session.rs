@@ -96,6 +96,7 @@ async fn start_session(
     if let Some(challenge) = &request.challenge {
         session.answers(challenge.clone());
     }
+    exchange.session_begins(&session);
     let cookie = sidecar.process.store.save(id, &session).await;
     exchange.session_started(&session);
     Ok((cookie, session))

@@ -113,6 +113,47 @@ async fn a_listener_that_closes_hands_over_the_connections_that_wait_in_it() {
     assert_eq!(found, expected);
 }
 
+#[tokio::test]
+async fn two_listeners_share_a_port_and_the_one_that_leaves_loses_no_connection() {
+    const CLIENTS: usize = 64;
+    let bind = |address: &str| {
+        Listener::bind_beside_others(&ListenAddress::Tcp(address.parse().unwrap())).unwrap()
+    };
+    let old = bind("127.0.0.1:0").pop().unwrap();
+    let address = old.local_addr().unwrap();
+    let new = bind(&address.to_string()).pop().unwrap();
+    let alone = Listener::bind(&ListenAddress::Tcp(address));
+    assert_eq!(alone.unwrap_err().kind(), std::io::ErrorKind::AddrInUse, "it does not share");
+    let before: Vec<_> =
+        (0..CLIENTS).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+    let leaves = old.leave_to_others();
+    let mut after = tokio::task::JoinSet::new();
+    for _ in 0..CLIENTS {
+        after.spawn(TcpStream::connect(address));
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let of_old = old.close();
+    assert!((1..CLIENTS).contains(&of_old.len()), "{} of {CLIENTS}", of_old.len());
+    if leaves {
+        let before: Vec<_> = before.iter().map(|it| it.local_addr().ok()).collect();
+        assert!(of_old.iter().all(|it| before.contains(&it.1)), "new ones still arrived");
+    }
+    let connected = tokio::time::timeout(Duration::from_secs(10), after.join_all()).await.unwrap();
+    assert!(connected.iter().all(Result::is_ok));
+    assert_eq!(of_old.len() + new.close().len(), 2 * CLIENTS);
+}
+
+#[tokio::test]
+async fn a_listener_that_nobody_can_share_serves_until_it_is_closed() {
+    let bind = |listen| Listener::bind(&listen).unwrap().pop().unwrap();
+    let listener = bind(ListenAddress::Tcp("127.0.0.1:0".parse().unwrap()));
+    assert!(!listener.leave_to_others());
+    let directory = tempfile::tempdir().unwrap();
+    let listen = ListenAddress::Unix(directory.path().join("entrada.sock"));
+    let listener = Listener::bind_beside_others(&listen).unwrap().pop().unwrap();
+    assert!(!listener.leave_to_others());
+}
+
 struct FixedReadiness(Result<(), Vec<String>>);
 
 impl AdminSource for FixedReadiness {

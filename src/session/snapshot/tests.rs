@@ -1,6 +1,11 @@
 //! Restarts: what comes back, and what does not.
 
+mod overlap;
+
+use super::folder::UNFINISHED_FILE;
+use super::restore::SNAPSHOT_FILE;
 use super::*;
+use crate::base::clock::Clock;
 use crate::base::guid::Guid;
 use crate::base::identity::{DirectoryMember, Identity, PersonGroups};
 use crate::base::secret::Secret;
@@ -8,9 +13,15 @@ use crate::config::session::SessionConfig;
 use crate::entra::claims_challenge::ClaimsChallenge;
 use crate::entra::verified::VerifiedUser;
 use crate::seal::keyring::Keyring;
-use crate::session::live::NewSession;
-use crate::session::stored_session::decode;
+use crate::session::journal::{segment_files, segments};
+use crate::session::live::{LiveSessions, NewSession};
+use crate::session::record::{Session, Via};
+use crate::session::stored_session::{decode, encode};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 
 /// A folder, and the processes that have it one after the other.
 struct FolderFixture {
@@ -36,7 +47,7 @@ impl FolderFixture {
 
     fn opens_with(&self, secrets: &[&str]) -> OpenFolder {
         let config = SessionConfig {
-            secrets: Vec::new(),
+            secrets: secrets.iter().map(|it| Secret::new(*it)).collect(),
             idle: Duration::from_mins(10),
             lifetime: Duration::from_hours(1),
             capacity: 100_000,
@@ -46,13 +57,23 @@ impl FolderFixture {
         let random = crate::seal::random::system();
         let live = LiveSessions::new(&config, self.clock.clone(), random.clone());
         let live = Arc::new(live);
-        let (folder, restored) =
-            SessionFolder::open(&self.path(), seal(secrets), Arc::clone(&live), random).unwrap();
+        let lock = self.lock();
+        let opened = SessionFolder::open(lock, seal(secrets), Arc::clone(&live), random);
+        let (folder, restored) = opened.unwrap();
         OpenFolder { live, folder, restored }
     }
 
     fn opens(&self) -> OpenFolder {
         self.opens_with(&["one"])
+    }
+
+    /// Waits for the folder.
+    fn lock(&self) -> FolderLock {
+        let attempt = || {
+            std::thread::sleep(Duration::from_millis(1));
+            FolderLock::try_acquire(&self.path()).unwrap()
+        };
+        std::iter::repeat_with(attempt).find_map(|it| it).unwrap()
     }
 
     fn names(&self) -> Vec<String> {
@@ -76,7 +97,9 @@ impl OpenFolder {
 
     /// Ends as by `kill -9`: nothing more is written.
     fn crashes(self) {
-        self.folder.lock.unlock().unwrap();
+        // As the system does it.
+        self.folder.journal.close();
+        self.folder.lock.release();
     }
 }
 
@@ -136,7 +159,7 @@ fn every_field_of_a_session_comes_back() {
     let fixture = FolderFixture::new();
     let open = fixture.opens();
     let (id, before) = full_session(&open.live);
-    assert_eq!(open.folder.close().unwrap(), 1);
+    assert_eq!(open.folder.close().unwrap(), Some(1));
     let open = fixture.opens();
     assert_eq!((open.restored.count, open.restored.as_of), (1, Some(fixture.clock.now())));
     let after = open.live.peek(id.expose()).unwrap();
@@ -276,7 +299,7 @@ fn a_snapshot_that_cannot_be_read_is_set_aside_and_the_start_goes_on() {
             }
             "journal" => {
                 let segment = segments(&fixture.path()).unwrap().pop_last().unwrap();
-                let path = segment_path(&fixture.path(), segment);
+                let path = segment_files(&fixture.path(), segment).ended;
                 let mut bytes = std::fs::read(&path).unwrap();
                 bytes[0] ^= 1;
                 std::fs::write(&path, &bytes).unwrap();
@@ -357,7 +380,7 @@ fn a_refresh_token_in_use_is_waited_for() {
         assert!(!written.is_finished());
         lease.store_refresh_token(Secret::new("the next token"));
         drop(lease);
-        assert_eq!(written.join().unwrap(), 1);
+        assert_eq!(written.join().unwrap(), Some(1));
     });
     let open = fixture.opens();
     let after = open.live.peek(id.expose()).unwrap();

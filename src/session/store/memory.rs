@@ -6,6 +6,7 @@ use super::super::live::LiveSessions;
 use super::super::person::PersonKey;
 use super::super::record::Session;
 use super::super::standing::{LeaseTurn, RecheckLease};
+use super::unavailable::StoreUnavailable;
 use crate::base::secret::Secret;
 use std::sync::Arc;
 
@@ -22,17 +23,44 @@ impl MemoryStore {
         Self { live, purposes: KeptPurposes::default() }
     }
 
-    pub(super) fn load(&self, cookie: &str) -> Option<Arc<Session>> {
-        self.live.peek(cookie)
+    pub(super) async fn load(
+        &self,
+        cookie: &str,
+    ) -> Result<Option<Arc<Session>>, StoreUnavailable> {
+        let known = self.live.peek(cookie);
+        let Some(overlap) = self.live.overlap.load_full().filter(|_| known.is_none()) else {
+            return Ok(known);
+        };
+        if self.live.ids().recognize(cookie).is_none() {
+            return Ok(None);
+        }
+        // It may have begun in the other process.
+        let is_read = overlap.catch_up().await;
+        match self.live.peek(cookie) {
+            None if overlap.may_have_more(is_read) => Err(StoreUnavailable { retry_after: 1 }),
+            found => Ok(found),
+        }
     }
 
-    pub(super) fn save(&self, id: Secret, session: &Arc<Session>) -> Secret {
+    pub(super) async fn save(&self, id: Secret, session: &Arc<Session>) -> Secret {
         self.live.insert(session);
+        self.live.share(session).await;
         id
     }
 
     pub(super) async fn end(&self, cookie: &str) -> Option<Arc<Session>> {
-        let ended = self.live.end(cookie);
+        let mut ended = self.live.end(cookie);
+        if ended.is_none()
+            && let Some(overlap) = self.live.overlap.load_full()
+            && self.live.ids().recognize(cookie).is_some()
+        {
+            overlap.catch_up().await;
+            ended = self.live.end(cookie);
+            if ended.is_none() {
+                self.live.record_end_elsewhere(cookie);
+                self.live.confirm_ends().await;
+            }
+        }
         if ended.is_some() {
             self.live.confirm_ends().await;
         }
@@ -40,24 +68,40 @@ impl MemoryStore {
     }
 
     pub(super) async fn end_by_sid(&self, sid: &str) -> usize {
-        let ended = self.live.end_by_sid(sid);
-        if ended > 0 {
-            self.live.confirm_ends().await;
-        }
-        ended
+        self.end_all(|live| live.end_by_sid(sid)).await
     }
 
     pub(super) async fn end_by_person(&self, person: PersonKey) -> usize {
-        let ended = self.live.end_all_of(person);
+        self.end_all(|live| live.end_all_of(person)).await
+    }
+
+    async fn end_all(&self, end: impl Fn(&LiveSessions) -> usize) -> usize {
+        let mut ended = end(&self.live);
+        if let Some(overlap) = self.live.overlap.load_full() {
+            // Some may have begun in the other process.
+            overlap.catch_up().await;
+            ended += end(&self.live);
+        }
         if ended > 0 {
             self.live.confirm_ends().await;
         }
         ended
     }
 
-    /// No other process has the session, so the right within this process is enough.
+    pub(super) fn is_handed_over(&self) -> bool {
+        self.live.overlap.load().as_ref().is_some_and(|it| it.is_handed_over())
+    }
+
+    /// No other process has the session, so the right within this process is enough; unless this
+    /// process has handed its sessions over.
     pub(super) fn lease(&self, session: &Session, _: &RecheckLease<'_>) -> LeaseTurn {
-        if session.is_over() { LeaseTurn::Ended } else { LeaseTurn::Held }
+        if session.is_over() {
+            LeaseTurn::Ended
+        } else if self.is_handed_over() {
+            LeaseTurn::Elsewhere
+        } else {
+            LeaseTurn::Held
+        }
     }
 
     pub(super) fn keep_refresh_token(

@@ -43,7 +43,7 @@ impl SessionStore {
     /// The store does not answer: the cookie may belong to a session.
     pub async fn load(&self, cookie: &str) -> Result<Option<Arc<Session>>, StoreUnavailable> {
         match self {
-            Self::Memory(store) => Ok(store.load(cookie)),
+            Self::Memory(store) => store.load(cookie).await,
             Self::Redis(store) => store.load(cookie).await,
         }
     }
@@ -90,7 +90,7 @@ impl SessionStore {
     /// Returns the value of its cookie: the ID, unless the store keeps the session in the cookie.
     pub async fn save(&self, id: Secret, session: &Arc<Session>) -> Secret {
         match self {
-            Self::Memory(store) => store.save(id, session),
+            Self::Memory(store) => store.save(id, session).await,
             Self::Redis(store) => store.save(id, session).await,
         }
     }
@@ -164,6 +164,14 @@ impl SessionStore {
         match self {
             Self::Memory(store) => store.lease(session, lease),
             Self::Redis(store) => store.lease(session, lease).await,
+        }
+    }
+
+    /// Whether this process has handed its sessions over, and gets no lease any more.
+    pub fn is_handed_over(&self) -> bool {
+        match self {
+            Self::Memory(store) => store.is_handed_over(),
+            Self::Redis(_) => false,
         }
     }
 

@@ -8,6 +8,7 @@ mod names;
 mod readme;
 mod schema;
 mod tables;
+mod units;
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};

@@ -1,4 +1,4 @@
-//! What snapshots are sealed with.
+//! What snapshots and the journal are sealed with.
 
 use crate::seal::keyring::Keyring;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -8,9 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 /// What snapshots are sealed with.
 #[derive(Debug)]
 pub struct SnapshotSeal {
-    pub(super) keyring: Keyring,
+    pub(in crate::session) keyring: Keyring,
     /// A digest of what sign-ins rest on. With another one, a snapshot does not open.
-    pub(super) basis: String,
+    pub(in crate::session) basis: String,
 }
 
 impl SnapshotSeal {

@@ -1,33 +1,63 @@
-//! The file of a snapshot: a head, then sealed chunks of records. A file that was cut, changed or
-//! put together from others does not open.
+//! A file of sessions, of a snapshot or of the journal: a head, then sealed chunks of records. A
+//! file that was cut, changed or put together from others does not open.
 //!
 //! AES-256-GCM with a key of this file alone, which is derived from a secret and the salt in the
 //! head; so the count of the chunk is a nonce that never repeats. Every chunk is bound to the head,
 //! and the last one is marked.
 
-use super::seal::SnapshotSeal;
+use super::snapshot_seal::SnapshotSeal;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use std::io::{self, Read, Write};
 use zeroize::Zeroizing;
 
-const MAGIC: &[u8; 16] = b"entrada sessions";
+const MAGIC_BYTES: usize = 16;
 const FILE_VERSION: u8 = 1;
-const SALT_BYTES: usize = 32;
-const HEAD_BYTES: usize = MAGIC.len() + 1 + SALT_BYTES + 8 + 8;
+pub(super) const SALT_BYTES: usize = 32;
+/// Length of the head of a file.
+pub(super) const HEAD_BYTES: usize = MAGIC_BYTES + 1 + SALT_BYTES + 8 + 8;
 
 /// A chunk is sealed as soon as it has this many bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
 /// Maximum length of a record, in bytes: a person in thousands of groups.
 const MAX_RECORD_BYTES: usize = 1024 * 1024;
-const MAX_SEALED_CHUNK_BYTES: usize = CHUNK_BYTES + 4 + MAX_RECORD_BYTES + 16;
+/// Maximum length of a sealed chunk, in bytes.
+pub(super) const MAX_SEALED_CHUNK_BYTES: usize = CHUNK_BYTES + 4 + MAX_RECORD_BYTES + 16;
+
+/// What a file is for: a file of one kind does not open as another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FileKind {
+    /// All sessions of a process.
+    Snapshot,
+    /// Sessions that began while two processes served, a segment of the journal.
+    Begun,
+}
+
+impl FileKind {
+    /// The first bytes of a file.
+    fn magic(self) -> &'static [u8; MAGIC_BYTES] {
+        match self {
+            Self::Snapshot => b"entrada sessions",
+            Self::Begun => b"entrada journal ",
+        }
+    }
+
+    /// The purpose of the keys.
+    fn purpose(self) -> &'static str {
+        match self {
+            Self::Snapshot => "session snapshot",
+            Self::Begun => "sessions begun",
+        }
+    }
+}
 
 /// The head of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileHead {
+    pub(super) kind: FileKind,
     /// The key of the file depends on it.
     pub(super) salt: [u8; SALT_BYTES],
-    /// The number of the first journal segment whose sessions may be in the file although they have
-    /// ended.
+    /// Of a snapshot, the number of the first journal segment whose sessions may be in the file
+    /// although they have ended; of a segment, its own number.
     pub(super) segment: u64,
     /// When the file was begun, in seconds since 1970.
     pub(super) begun_at: u64,
@@ -38,7 +68,7 @@ pub(super) struct FileHead {
 pub(super) enum SealedFileError {
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
-    #[error("is not a snapshot of sessions")]
+    #[error("is not a file of sessions")]
     Foreign,
     #[error("has version {0}, which this version of the program does not know")]
     Version(u8),
@@ -69,7 +99,9 @@ pub(super) struct SealedFileReader<R> {
 impl FileHead {
     fn bytes(&self) -> [u8; HEAD_BYTES] {
         let mut out = [0; HEAD_BYTES];
-        let parts = MAGIC
+        let parts = self
+            .kind
+            .magic()
             .iter()
             .chain([&FILE_VERSION])
             .chain(&self.salt)
@@ -82,8 +114,8 @@ impl FileHead {
         out
     }
 
-    fn read(bytes: &[u8; HEAD_BYTES]) -> Result<Self, SealedFileError> {
-        let rest = bytes.strip_prefix(MAGIC).ok_or(SealedFileError::Foreign)?;
+    fn read(kind: FileKind, bytes: &[u8; HEAD_BYTES]) -> Result<Self, SealedFileError> {
+        let rest = bytes.strip_prefix(kind.magic()).ok_or(SealedFileError::Foreign)?;
         let (version, rest) = rest.split_first().ok_or(SealedFileError::Foreign)?;
         if *version != FILE_VERSION {
             return Err(SealedFileError::Version(*version));
@@ -92,6 +124,7 @@ impl FileHead {
         let (segment, rest) = rest.split_first_chunk().ok_or(SealedFileError::Damaged)?;
         let begun_at = rest.first_chunk().ok_or(SealedFileError::Damaged)?;
         Ok(Self {
+            kind,
             salt: *salt,
             segment: u64::from_be_bytes(*segment),
             begun_at: u64::from_be_bytes(*begun_at),
@@ -101,7 +134,7 @@ impl FileHead {
     /// The keys of the file, the one that seals first.
     fn keys(&self, seal: &SnapshotSeal) -> Vec<LessSafeKey> {
         let salt: String = self.salt.iter().map(|it| format!("{it:02x}")).collect();
-        let purpose = format!("session snapshot, file {salt}, {}", seal.basis);
+        let purpose = format!("{}, file {salt}, {}", self.kind.purpose(), seal.basis);
         let keys = seal.keyring.keys::<32>(&purpose);
         let unbound = keys.iter().filter_map(|it| UnboundKey::new(&AES_256_GCM, it.as_ref()).ok());
         unbound.map(LessSafeKey::new).collect()
@@ -144,6 +177,17 @@ impl<W: Write> SealedFileWriter<W> {
         if self.chunk.len() >= CHUNK_BYTES { self.seal(false) } else { Ok(()) }
     }
 
+    /// Seals the records since the last chunk, and returns what the file is written to.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(super) fn flush(&mut self) -> io::Result<&mut W> {
+        if !self.chunk.is_empty() {
+            self.seal(false)?;
+        }
+        Ok(&mut self.out)
+    }
+
     /// Ends the file, and returns what it was written to.
     ///
     /// # Errors
@@ -178,6 +222,7 @@ impl<R: Read> SealedFileReader<R> {
     /// Why the file cannot be read.
     pub(super) fn begin(
         seal: &SnapshotSeal,
+        kind: FileKind,
         mut input: R,
     ) -> Result<(FileHead, Self), SealedFileError> {
         let mut bytes = [0; HEAD_BYTES];
@@ -185,7 +230,7 @@ impl<R: Read> SealedFileReader<R> {
             io::ErrorKind::UnexpectedEof => SealedFileError::Foreign,
             _ => error.into(),
         })?;
-        let head = FileHead::read(&bytes)?;
+        let head = FileHead::read(kind, &bytes)?;
         let keys = head.keys(seal);
         Ok((head, Self { keys, head: bytes, input, count: 0, is_over: false }))
     }
@@ -278,7 +323,12 @@ mod tests {
     }
 
     fn head() -> FileHead {
-        FileHead { salt: [7; SALT_BYTES], segment: 3, begun_at: 1_000_000 }
+        FileHead {
+            kind: FileKind::Snapshot,
+            salt: [7; SALT_BYTES],
+            segment: 3,
+            begun_at: 1_000_000,
+        }
     }
 
     fn written(records: &[Vec<u8>]) -> Vec<u8> {
@@ -295,7 +345,8 @@ mod tests {
     }
 
     fn read(secrets: &[&str], bytes: &[u8]) -> Result<Vec<Vec<u8>>, SealedFileError> {
-        let (found, mut file) = SealedFileReader::begin(&seal(secrets, "basis"), bytes)?;
+        let (found, mut file) =
+            SealedFileReader::begin(&seal(secrets, "basis"), FileKind::Snapshot, bytes)?;
         assert_eq!(found.salt, [7; SALT_BYTES]);
         let mut out = Vec::new();
         while file.next_chunk(|it| out.push(it.to_vec()))? {}
@@ -314,10 +365,44 @@ mod tests {
             assert_eq!(read(&["one"], &file).unwrap(), records);
             assert_eq!(read(&["new", "one"], &file).unwrap(), records);
             assert!(matches!(read(&["two"], &file), Err(SealedFileError::NotOurs)));
-            let other = SealedFileReader::begin(&seal(&["one"], "other"), &file[..]);
+            let other =
+                SealedFileReader::begin(&seal(&["one"], "other"), FileKind::Snapshot, &file[..]);
             let read = other.unwrap().1.next_chunk(|_| panic!("opened"));
             assert!(matches!(read, Err(SealedFileError::NotOurs)));
         }
+    }
+
+    #[test]
+    fn a_file_opens_only_as_what_it_is_for() {
+        let file = written(&records());
+        let read = SealedFileReader::begin(&seal(&["one"], "basis"), FileKind::Begun, &file[..]);
+        assert!(matches!(read.err(), Some(SealedFileError::Foreign)));
+        let disguised = [FileKind::Begun.magic(), &file[MAGIC_BYTES..]].concat();
+        let read =
+            SealedFileReader::begin(&seal(&["one"], "basis"), FileKind::Begun, &disguised[..]);
+        let read = read.unwrap().1.next_chunk(|_| panic!("opened"));
+        assert!(matches!(read, Err(SealedFileError::NotOurs)));
+    }
+
+    #[test]
+    fn what_was_flushed_is_readable_while_the_file_grows() {
+        let head = FileHead { kind: FileKind::Begun, ..head() };
+        let seal = seal(&["one"], "basis");
+        let mut file = SealedFileWriter::begin(&seal, head, Vec::new()).unwrap();
+        let mut add = |record: u8| {
+            file.add(|out| {
+                out.push(record);
+                Ok(())
+            })
+            .unwrap();
+            file.flush().unwrap().clone()
+        };
+        let (first, both) = (add(1), add(2));
+        assert_eq!(both[..first.len()], first);
+        let (_, mut file) = SealedFileReader::begin(&seal, FileKind::Begun, &both[..]).unwrap();
+        let mut read = Vec::new();
+        while file.next_chunk(|it| read.push(it.to_vec())).is_ok() {}
+        assert_eq!(read, [[1], [2]]);
     }
 
     #[test]
@@ -347,7 +432,7 @@ mod tests {
         for at in step.clone().chain(file.len() - 40..file.len()) {
             assert!(read(&["one"], &file[..at]).is_err(), "cut at {at}");
         }
-        for at in step.filter(|it| !(MAGIC.len() + 1..MAGIC.len() + 1 + SALT_BYTES).contains(it)) {
+        for at in step.filter(|it| !(MAGIC_BYTES + 1..MAGIC_BYTES + 1 + SALT_BYTES).contains(it)) {
             let mut changed = file.clone();
             changed[at] ^= 1;
             assert!(read(&["one"], &changed).is_err(), "changed at {at}");
@@ -355,7 +440,7 @@ mod tests {
         assert!(read(&["one"], &[&file[..], &[0]].concat()).is_err(), "more after the end");
         assert!(matches!(read(&["one"], b"# sessions"), Err(SealedFileError::Foreign)));
         let mut newer = file.clone();
-        newer[MAGIC.len()] = 2;
+        newer[MAGIC_BYTES] = 2;
         assert!(matches!(read(&["one"], &newer), Err(SealedFileError::Version(2))));
     }
 
