@@ -33,6 +33,8 @@ pub struct Identity {
     pub roles: StringList,
     /// Group memberships.
     pub groups: PersonGroups,
+    /// Which of these lists lack entries because the session's store had no room for them.
+    pub cut: CutLists,
     /// Entra's session ID, for front-channel logout; never sent to the app.
     pub entra_sid: Option<Box<str>>,
     /// Entra's opaque `login_hint`, for `logout_hint`.
@@ -65,6 +67,7 @@ impl Identity {
             email_verified: false,
             roles: StringList::default(),
             groups: PersonGroups::Known(StringList::default()),
+            cut: CutLists::default(),
             entra_sid: None,
             login_hint: None,
             acrs: StringList::default(),
@@ -74,6 +77,15 @@ impl Identity {
             member: None,
         }
     }
+}
+
+/// Lists from which a session store left out entries that no access rule named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CutLists {
+    /// Groups are missing.
+    pub groups: bool,
+    /// Roles are missing.
+    pub roles: bool,
 }
 
 /// A member of an organization, as the directory knows them.

@@ -1,7 +1,7 @@
 //! The stored form of an identity.
 
 use super::guid::Guid;
-use super::identity::{Identity, PersonGroups};
+use super::identity::{CutLists, Identity, PersonGroups};
 use super::string_list::StringList;
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +72,7 @@ impl StoredIdentity {
             groups: self
                 .groups
                 .map_or(PersonGroups::Overage, |it| PersonGroups::Known(it.into_iter().collect())),
+            cut: CutLists::default(),
             entra_sid: self.entra_sid,
             login_hint: self.login_hint,
             acrs: self.acrs.into_iter().collect(),

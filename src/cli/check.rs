@@ -16,6 +16,9 @@ pub(super) fn run(path: Option<&Path>) -> Result<(), CommandError> {
     for warning in ending(&config, Clock::system().now()) {
         print_to_stderr(&warning);
     }
+    if let Some(limit) = config.session.store.cannot() {
+        print_to_stderr(&format!("note: {limit}"));
+    }
     print_line(&format!("{name} is valid"));
     Ok(())
 }

@@ -74,6 +74,18 @@ impl Directory {
         Ok(out)
     }
 
+    /// Returns when a person was last signed out everywhere, in seconds since 1970, according to the
+    /// clock of the machine that did it.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn last_signed_out(&self, person: Guid) -> Result<Option<u64>, Error> {
+        let sql = "SELECT MAX(at) AS at FROM audit WHERE person = $1 AND what = $2";
+        let values: Vec<SqlValue> = vec![person.to_string().into(), SIGNED_OUT.into()];
+        let Some(row) = self.database.row(sql, values).await? else { return Ok(None) };
+        Ok(row.maybe_number("at")?.map(|it| u64::try_from(it).unwrap_or_default()))
+    }
+
     fn status_of_row(&self, row: &DatabaseRow) -> Result<PersonStatus, Error> {
         // An organization from the configuration is on while it is in the configuration.
         let organization_on = match row.text("source")?.as_str() {

@@ -6,7 +6,7 @@ use super::metadata::EntraMetadata;
 use super::tenants::AdmittedTenants;
 use super::token::TokenClaims;
 use crate::base::guid::Guid;
-use crate::base::identity::{Identity, PersonGroups};
+use crate::base::identity::{CutLists, Identity, PersonGroups};
 use crate::base::string_list::StringList;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use serde_json::Value;
@@ -267,6 +267,7 @@ fn person(
         email,
         roles: list(claims.claim("roles"))?,
         groups: groups(claims)?,
+        cut: CutLists::default(),
         entra_sid: text("sid", MAX_TEXT_CLAIM_BYTES),
         login_hint: text("login_hint", MAX_OPAQUE_CLAIM_BYTES),
         acrs: list(claims.claim("acrs"))?,

@@ -36,7 +36,7 @@ impl<'a> Exchange<'a> {
         sidecar.process.store.check_grace()?;
         let seen = match live.find(id) {
             // This process does not have it.
-            None => sidecar.process.store.load(id).await?.and_then(|it| live.find_held(&it)),
+            None => Box::pin(self.load_session()).await?.and_then(|it| live.find_held(&it)),
             seen => seen,
         };
         let session = match seen {
@@ -48,25 +48,24 @@ impl<'a> Exchange<'a> {
         Ok(session.inspect(|it| groups::request_if_due(sidecar, it)))
     }
 
-    /// Schedules the first recheck of a new session. Before it is saved: every process that has it
-    /// then knows when to ask Entra.
-    pub(super) fn session_begins(&self, session: &Arc<Session>) {
+    /// Schedules the rechecks of a new session, and ends older sign-ins that were displaced to make
+    /// room for it.
+    pub(super) fn session_started(&self, session: &Arc<Session>) {
+        self.sidecar.process.end_rows_of_ended_sign_ins();
         recheck::start_in_background(self.sidecar, session);
     }
 
-    /// Starts the background work for a new session: the request for its groups, and the end of
-    /// older sign-ins that were displaced to make room for it.
-    pub(super) fn session_started(&self, session: &Arc<Session>) {
-        self.sidecar.process.end_rows_of_ended_sign_ins();
+    /// Requests the groups of a new session in the background if they are missing.
+    pub(super) fn request_groups(&self, session: &Arc<Session>) {
         groups::request_if_due(self.sidecar, session);
     }
 
     /// Returns the session of the cookie, also if this process does not have it yet. Does not count
     /// as use of the session and does not ask Entra.
     pub(super) async fn load_session(&self) -> Result<Option<Arc<Session>>, StoreUnavailable> {
-        match (self.session_of_cookie(), self.session_id()) {
-            (None, Some(id)) => self.sidecar.process.store.load(id).await,
-            (live, _) => Ok(live),
+        match self.presented_session() {
+            Some(presented) => self.sidecar.process.store.load(&presented).await,
+            None => Ok(None),
         }
     }
 

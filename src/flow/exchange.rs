@@ -17,6 +17,10 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 /// stays below 4 KiB, the smallest buffer of common front proxies (nginx's `proxy_buffer_size`).
 const MAX_LOCATION_BYTES: usize = 2560;
 
+/// The same for a `Location` and the record of a session together, in a response that has only the
+/// cookies of a sign-in besides.
+const MAX_LOCATION_AND_RECORD_BYTES: usize = 3072;
+
 /// A parsed request with the configuration that handles it. The body and the facts for the log
 /// change during processing, so they are passed separately.
 #[derive(Clone, Copy, Debug)]
@@ -63,9 +67,20 @@ impl Exchange<'_> {
     /// Sends a signed-in person to the page where they were going. If only a part of its link is
     /// left, a page says so first.
     pub(super) fn go_on(&self, return_to: &ReturnTo) -> Result<Response<Body>, Refusal> {
-        if return_to.is_shortened() {
+        self.go_on_with(return_to, 0)
+    }
+
+    /// Like `go_on`, with the record of a session in a cookie of this length.
+    pub(super) fn go_on_with(
+        &self,
+        return_to: &ReturnTo,
+        record_bytes: usize,
+    ) -> Result<Response<Body>, Refusal> {
+        let is_shortened = return_to.is_shortened();
+        let is_long = return_to.as_str().len() + record_bytes > MAX_LOCATION_AND_RECORD_BYTES;
+        if is_shortened || (record_bytes > 0 && is_long) {
             let to = return_to.as_str().to_owned();
-            return Ok(self.page(StatusCode::OK, &Page::Onward { to, is_shortened: true }));
+            return Ok(self.page(StatusCode::OK, &Page::Onward { to, is_shortened }));
         }
         self.redirect(StatusCode::SEE_OTHER, return_to.as_str())
     }

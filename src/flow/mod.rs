@@ -20,6 +20,7 @@ mod refused_sign_in;
 mod request_line;
 mod route;
 mod session_info;
+mod session_record;
 mod setup;
 mod sign_in;
 mod sign_in_url;
@@ -158,6 +159,8 @@ fn respond(
             }
             Exchange { sidecar, app, inbound: &inbound, headers: &parts.headers }.refuse(refusal)
         });
+        Exchange { sidecar, app, inbound: &inbound, headers: &parts.headers }
+            .renew_record(facts.session.as_ref(), &mut response);
         // A page that is repeated shows the reference of its own request.
         let request_id = facts.answered_as.take().unwrap_or_else(|| inbound.request_id.clone());
         response.headers_mut().insert(X_REQUEST_ID, request_id);

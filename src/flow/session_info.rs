@@ -70,7 +70,7 @@ pub(super) async fn user(
             preferred_username: who.preferred_username.as_deref(),
             email: who.email.as_deref(),
             groups: who.groups.ids().unwrap_or(&none),
-            groups_truncated: who.groups == PersonGroups::Overage,
+            groups_truncated: who.cut.groups || who.groups == PersonGroups::Overage,
             roles: &who.roles,
             person: who.member.as_deref().map(|it| it.person.to_string()),
             role: who.member.as_deref().map(|it| &*it.role),

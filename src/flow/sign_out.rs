@@ -14,7 +14,6 @@ use crate::entra::EntraRegistration;
 use crate::pages::Page;
 use crate::session::pending::MAX_STATE_CHARS;
 use crate::session::record::Session;
-use crate::sidecar::app::App;
 use crate::sidecar::organizations::OrganizationRegistry;
 use crate::wire::body::Body;
 use crate::wire::inbound::{CallerKind, InboundRequest};
@@ -81,10 +80,10 @@ fn wanted(exchange: &Exchange<'_>) -> SignOutQuery {
 async fn end(exchange: &Exchange<'_>, rd: Option<&str>) -> Result<Response<Body>, Refusal> {
     let Exchange { sidecar, app, .. } = *exchange;
     let former = exchange.ended_session();
-    let ended = match exchange.session_id() {
-        Some(id) => {
-            sidecar.process.typed_secrets.forget_session(id);
-            sidecar.process.store.end(id).await
+    let ended = match exchange.presented_session() {
+        Some(presented) => {
+            sidecar.process.typed_secrets.forget_session(presented.id);
+            sidecar.process.store.end(&presented).await
         }
         None => None,
     };
@@ -109,15 +108,21 @@ async fn end(exchange: &Exchange<'_>, rd: Option<&str>) -> Result<Response<Body>
             },
         ),
     };
-    remove_cookies(app, &mut response)?;
+    remove_cookies(exchange, &mut response)?;
     Ok(response)
 }
 
 /// Removes the cookies of a browser that is signed out. Without its secret, it cannot end the
 /// sign-ins that it has under way.
-pub(super) fn remove_cookies(app: &App, response: &mut Response<Body>) -> Result<(), Refusal> {
+pub(super) fn remove_cookies(
+    exchange: &Exchange<'_>,
+    response: &mut Response<Body>,
+) -> Result<(), Refusal> {
+    let Exchange { sidecar, app, .. } = *exchange;
     let names = &app.names;
-    for name in [names.session().to_owned(), names.browser(), names.rounds(), names.visit()] {
+    let record = sidecar.process.store.has_records().then(|| names.record());
+    let all = [names.session().to_owned(), names.browser(), names.rounds(), names.visit()];
+    for name in all.into_iter().chain(record) {
         let gone = names.remove(&name).ok_or(Refusal::Internal("no cookie"))?;
         response.headers_mut().append(SET_COOKIE, gone);
     }

@@ -158,12 +158,15 @@ impl IdentityHeaderWriter {
     fn selected_lists<'a>(&self, who: &'a Identity) -> SelectedLists<'a> {
         let groups =
             who.groups.ids().map_or(SelectedEntries::default(), |it| select(it, &self.named));
+        let roles = select(&who.roles, &self.named);
         SelectedLists {
             groups: SelectedEntries {
-                truncated: groups.truncated || who.groups == PersonGroups::Overage,
+                truncated: groups.truncated
+                    || who.cut.groups
+                    || who.groups == PersonGroups::Overage,
                 ..groups
             },
-            roles: select(&who.roles, &self.named),
+            roles: SelectedEntries { truncated: roles.truncated || who.cut.roles, ..roles },
         }
     }
 

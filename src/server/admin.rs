@@ -45,6 +45,9 @@ pub trait AdminSource: Send + Sync + 'static {
     /// The reasons why they cannot be served.
     fn ready(&self) -> Result<(), Vec<String>>;
 
+    /// What an operator should know about a process that is ready, one line each.
+    fn notes(&self) -> Vec<String>;
+
     /// The metrics, in the Prometheus text format.
     fn metrics(&self) -> String;
 
@@ -137,7 +140,11 @@ impl<S: AdminSource> AdminHandler<S> {
         match call {
             ApiCall::Health => text(StatusCode::OK, PLAIN_TEXT, "ok\n".to_owned()),
             ApiCall::Ready => match self.source.ready() {
-                Ok(()) => text(StatusCode::OK, PLAIN_TEXT, "ready\n".to_owned()),
+                Ok(()) => {
+                    let lines = std::iter::once("ready".to_owned()).chain(self.source.notes());
+                    let body = lines.map(|it| it + "\n").collect();
+                    text(StatusCode::OK, PLAIN_TEXT, body)
+                }
                 Err(reasons) => {
                     text(StatusCode::SERVICE_UNAVAILABLE, PLAIN_TEXT, reasons.join("\n") + "\n")
                 }

@@ -8,6 +8,7 @@ use super::index::SessionIndex;
 use super::overlap::Overlap;
 use super::recheck_outcome::RecheckOutcome;
 use super::record::{Session, SessionEnd, Via};
+use super::record_age::RecordAge;
 use super::recorded_ends::EndRecorder;
 use super::session_ids::{SecretName, SessionIds};
 use super::session_key::{SessionKey, client_sign_in_key, key, read};
@@ -254,6 +255,7 @@ impl LiveSessions {
             standing: EntraStanding::new(now, refresh_token),
             answered: OnceLock::new(),
             reauthenticated: AtomicBool::new(false),
+            record_age: RecordAge::default(),
         }
     }
 

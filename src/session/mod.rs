@@ -3,6 +3,8 @@
 //! A session starts only from a verified user. The stores do not depend on cookies or requests.
 
 pub mod browser_secret;
+mod end_journal;
+mod ended_keys;
 pub(crate) mod ended_sign_ins;
 mod follower;
 pub(crate) mod groups_age;
@@ -17,6 +19,7 @@ mod people;
 pub(crate) mod person;
 pub(crate) mod recheck_outcome;
 pub(crate) mod record;
+mod record_age;
 mod recorded_ends;
 pub mod rounds;
 mod sealed_file;
@@ -28,6 +31,8 @@ mod snapshot_seal;
 pub(crate) mod standing;
 pub(crate) mod store;
 mod stored_session;
+
+pub use store::cookie::{CookieSeal, MAX_SESSION_COOKIE_BYTES, is_record};
 
 #[cfg(test)]
 mod tests;

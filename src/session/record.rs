@@ -1,10 +1,11 @@
 //! The session record.
 
 use super::groups_age::GroupsAge;
+use super::record_age::RecordAge;
 use super::session_ids::SecretName;
 use super::standing::{EntraStanding, PersonMismatch};
 use crate::base::guid::Guid;
-use crate::base::identity::{DirectoryMember, Identity, PersonGroups};
+use crate::base::identity::{CutLists, DirectoryMember, Identity, PersonGroups};
 use crate::base::string_list::StringList;
 use crate::entra::graph::GroupMembership;
 use crate::entra::verified::VerifiedUser;
@@ -71,6 +72,7 @@ pub struct Session {
     pub(in crate::session) groups_age: GroupsAge,
     pub(in crate::session) answered: OnceLock<Box<str>>,
     pub(in crate::session) reauthenticated: AtomicBool,
+    pub(in crate::session) record_age: RecordAge,
 }
 
 impl Session {
@@ -124,7 +126,8 @@ impl Session {
             return Err(PersonMismatch);
         }
         // Unchanged groups keep the headers that were built from them.
-        if self.identity().groups.ids() != Some(membership.ids()) {
+        let who = self.identity();
+        if who.groups.ids() != Some(membership.ids()) || who.cut.groups {
             self.set_groups(&PersonGroups::Known(membership.ids().clone()));
         }
         self.groups_age.set(at, again);
@@ -149,7 +152,12 @@ impl Session {
     }
 
     fn set_groups(&self, groups: &PersonGroups) {
-        self.identity.rcu(|it| Identity { groups: groups.clone(), ..Identity::clone(it) });
+        self.identity.rcu(|it| Identity {
+            groups: groups.clone(),
+            cut: CutLists { groups: false, ..it.cut },
+            ..Identity::clone(it)
+        });
+        self.record_age.changed();
     }
 
     fn is_of(&self, oid: Guid, tid: Guid) -> bool {
@@ -282,6 +290,7 @@ impl Session {
 fn renewed(before: &Identity, mut now: Identity) -> Identity {
     if now.groups == PersonGroups::Overage {
         now.groups = before.groups.clone();
+        now.cut.groups = before.cut.groups;
     }
     now.auth_time = before.auth_time;
     now.has_auth_time = before.has_auth_time;

@@ -1,6 +1,7 @@
 //! Ends of sessions that are recorded beyond the process, and sessions that come from there.
 
-use super::journal::SessionJournal;
+use super::end_journal::EndJournal;
+use super::ended_keys::EndedKeys;
 use super::live::LiveSessions;
 use super::record::{Session, Via};
 use super::session_key::SessionKey;
@@ -14,6 +15,8 @@ pub(super) enum EndRecorder {
     Journal(Arc<SessionJournal>),
     /// In the store of several processes.
     Queue(Arc<PendingWrites>),
+    /// In this process, where a store in the browser could bring them back.
+    Keys(Arc<EndedKeys>),
 }
 
 impl LiveSessions {
@@ -27,6 +30,11 @@ impl LiveSessions {
         let _ = self.recorder.set(EndRecorder::Queue(Arc::clone(queue)));
     }
 
+    /// Remembers the sessions that end from now on. Only the first call counts.
+    pub(super) fn remember_ends_in(&self, ended: &Arc<EndedKeys>) {
+        let _ = self.recorder.set(EndRecorder::Keys(Arc::clone(ended)));
+    }
+
     /// Records that a session has ended by a decision; one that was idle for too long, or reached
     /// its lifetime, is recognized by its times. Does not wait.
     pub(super) fn record_end(&self, session: &Session) {
@@ -35,6 +43,9 @@ impl LiveSessions {
             // A sign-in on one of the app's own clients has a row in the directory.
             Some(EndRecorder::Queue(queue)) if session.via() == Via::Browser => {
                 queue.end(session.key, EndedSession::news(session));
+            }
+            Some(EndRecorder::Keys(ended)) => {
+                ended.add(session.key, session.ends(), self.clock.now());
             }
             Some(EndRecorder::Queue(_)) | None => {}
         }

@@ -25,6 +25,7 @@ pub struct EntraStanding {
     tries: AtomicU32,
     is_refreshing: AtomicBool,
     is_unanswered_by_us: AtomicBool,
+    ends_at_recheck: AtomicBool,
     required_proof: OnceLock<RequiredProof>,
     /// Proof that Graph, or Entra for a token for Graph, requires before it answers.
     challenge: ArcSwapOption<ClaimsChallenge>,
@@ -73,6 +74,7 @@ impl EntraStanding {
             tries: AtomicU32::new(0),
             is_refreshing: AtomicBool::new(false),
             is_unanswered_by_us: AtomicBool::new(false),
+            ends_at_recheck: AtomicBool::new(false),
             required_proof: OnceLock::new(),
             challenge: ArcSwapOption::empty(),
             refresh_token: Mutex::new(refresh_token),
@@ -209,6 +211,22 @@ impl EntraStanding {
     /// Whether the last question without an answer failed for a cause that the operator can fix.
     pub fn is_unanswered_by_us(&self) -> bool {
         self.is_unanswered_by_us.load(Ordering::Relaxed)
+    }
+
+    /// Records that the store keeps no refresh token of the session.
+    pub(in crate::session) fn set_ends_at_recheck(&self) {
+        self.ends_at_recheck.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the session needs a new sign-in when its recheck is due, without a grace period: its
+    /// store keeps no refresh token, and Entra cannot be asked without one.
+    pub fn ends_at_recheck(&self) -> bool {
+        self.ends_at_recheck.load(Ordering::Relaxed)
+    }
+
+    /// Adds the refresh token of a session that is not live yet.
+    pub(in crate::session) fn restore_refresh_token(&mut self, refresh_token: Secret) {
+        *self.refresh_token.get_mut() = Some(refresh_token);
     }
 
     /// Records whether a question about the session was answered with a challenge. The session

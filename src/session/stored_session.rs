@@ -6,6 +6,7 @@
 
 use super::groups_age::GroupsAge;
 use super::record::{Session, SessionEnd, Via};
+use super::record_age::RecordAge;
 use super::session_ids::SecretName;
 use super::standing::EntraStanding;
 use crate::base::guid::Guid;
@@ -104,6 +105,20 @@ pub(super) fn encode(
 ) -> Result<(), postcard::Error> {
     let who = session.identity.load();
     let challenge = session.standing.challenge();
+    encode_parts(session, &who, challenge.as_ref(), refresh_token, out)
+}
+
+/// Appends the stored form of a session with these parts in place of its own.
+///
+/// # Errors
+/// The form cannot be written, which no session causes.
+pub(super) fn encode_parts(
+    session: &Session,
+    who: &Identity,
+    challenge: Option<&ClaimsChallenge>,
+    refresh_token: Option<&Secret>,
+    out: &mut Vec<u8>,
+) -> Result<(), postcard::Error> {
     let stored = StoredSession {
         key: session.key,
         started_at: session.started_at,
@@ -112,8 +127,8 @@ pub(super) fn encode(
         session_state: session.session_state.as_deref(),
         reauthenticated: session.is_reauthenticated(),
         answered: session.answered(),
-        identity: StoredPerson::of(&who),
-        standing: StoredStanding::of(session, challenge.as_ref()),
+        identity: StoredPerson::of(who),
+        standing: StoredStanding::of(session, challenge),
         refresh_token: refresh_token.map(Secret::expose),
     };
     out.push(STORED_SESSION_VERSION);
@@ -156,6 +171,7 @@ impl StoredSession<'_> {
             standing,
             answered: OnceLock::new(),
             reauthenticated: AtomicBool::new(self.reauthenticated),
+            record_age: RecordAge::written_at(self.last_seen),
         };
         if let Some(answered) = self.answered {
             session.answers(answered.into());

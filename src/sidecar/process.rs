@@ -18,7 +18,7 @@ use crate::entra::memberships::MembershipCache;
 use crate::seal::keyring::Keyring;
 use crate::session::live::LiveSessions;
 use crate::session::snapshot::SessionFolder;
-use crate::session::store::{RedisStore, SessionStore};
+use crate::session::store::{CookieStore, RedisStore, SessionStore};
 use crate::telemetry::log::Log;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::TunnelTracker;
@@ -167,16 +167,23 @@ impl Process {
         config: &Config,
         directory: Option<Directory>,
     ) -> Result<Arc<SessionStore>, Error> {
-        let StoreConfig::Redis(redis) = &config.session.store else {
-            return Ok(Arc::clone(&self.store));
-        };
         let (live, random) = (Arc::clone(&self.live), self.random.clone());
-        let store = RedisStore::new(&config.session, redis, live, directory, random)?;
-        Ok(Arc::new(SessionStore::Redis(Arc::new(store))))
+        Ok(match &config.session.store {
+            StoreConfig::Memory => Arc::clone(&self.store),
+            StoreConfig::Cookie => {
+                let settings = saved_sessions::cookie_settings(config, &random);
+                let store = CookieStore::new(live, directory, settings);
+                Arc::new(SessionStore::Cookie(store))
+            }
+            StoreConfig::Redis(redis) => {
+                let store = RedisStore::new(&config.session, redis, live, directory, random)?;
+                Arc::new(SessionStore::Redis(Arc::new(store)))
+            }
+        })
     }
 
-    /// Seals and recognizes sessions with the secrets of another configuration from now on. Without
-    /// secrets, those of the start stay in use.
+    /// Seals and recognizes sessions with the secrets of another configuration from now on, and keeps
+    /// what its rules name. Without secrets, those of the start stay in use.
     pub fn rotate_session_secrets(&self, config: &Config) {
         if config.session.secrets.is_empty() {
             return;
@@ -184,6 +191,9 @@ impl Process {
         let keyring = Keyring::new(&config.session.secrets, &self.random);
         self.live.ids().rotate(&keyring);
         self.store.rotate(&keyring);
+        if let SessionStore::Cookie(store) = self.store.as_ref() {
+            store.use_settings(saved_sessions::cookie_settings(config, &self.random));
+        }
         if let Some(folder) = &self.folder {
             folder.seal_with(saved_sessions::seal(config, &self.random));
         }

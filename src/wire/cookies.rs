@@ -41,6 +41,11 @@ impl CookieNames {
         &self.session
     }
 
+    /// Name of the cookie with the sealed record of the session, if the browser keeps it.
+    pub fn record(&self) -> String {
+        format!("{}-s", self.session)
+    }
+
     /// Name of the cookie with the browser's secret for its sign-ins.
     pub fn browser(&self) -> String {
         format!("{}-b", self.session)
@@ -313,12 +318,13 @@ mod tests {
             let names = CookieNames::new(https, port);
             let all = [
                 names.session().to_owned(),
+                names.record(),
                 names.browser(),
                 names.rounds(),
                 names.organization(),
                 names.visit(),
             ];
-            assert_eq!(all, ["", "-b", "-r", "-o", "-v"].map(|it| format!("{prefix}{it}")));
+            assert_eq!(all, ["", "-s", "-b", "-r", "-o", "-v"].map(|it| format!("{prefix}{it}")));
             assert!(all.iter().all(CookieNames::is_ours));
         }
     }

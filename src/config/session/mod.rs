@@ -60,6 +60,19 @@ impl StoreConfig {
     pub fn is_memory(&self) -> bool {
         matches!(self, Self::Memory)
     }
+
+    /// What operators might expect of the store, and it cannot do.
+    pub fn cannot(&self) -> Option<&'static str> {
+        match self {
+            Self::Cookie => Some(
+                "session.store = \"cookie\" cannot end a session everywhere: after a sign-out, a \
+                 revocation or a sign-out reported by Entra, someone who kept its cookies can use \
+                 them at other replicas and after a restart, until the recheck or the end of the \
+                 session; and each replica asks Entra about a session by itself",
+            ),
+            Self::Memory | Self::Redis(_) => None,
+        }
+    }
 }
 
 impl SessionConfig {

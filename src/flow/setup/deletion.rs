@@ -86,7 +86,7 @@ async fn deleted(exchange: &Exchange<'_>, visit: &SetUpVisit) -> Result<Response
     // A scan of all sessions, which must not keep others waiting. If it fails, the history is read.
     let _ = tokio::task::spawn_blocking(move || live.end_all_of_organization(organization)).await;
     let mut response = frame::message_page(exchange, SetUpMessage::Deleted);
-    sign_out::remove_cookies(app, &mut response)?;
+    sign_out::remove_cookies(exchange, &mut response)?;
     let remembered = app.names.remove(&app.names.organization());
     response.headers_mut().extend(remembered.map(|it| (SET_COOKIE, it)));
     Ok(response)

@@ -14,8 +14,8 @@ use crate::session::live::NewSession;
 use crate::session::pending::SessionRequest;
 use crate::session::record::Session;
 use crate::wire::body::Body;
-use http::Response;
 use http::header::SET_COOKIE;
+use http::{HeaderValue, Response};
 use std::sync::Arc;
 
 /// Redirects to the page where the person was going, with the cookie of a new session.
@@ -29,21 +29,25 @@ pub(in crate::flow) async fn finish(
     let app = exchange.app;
     let (cookie, session) = start_session(exchange, returned, request, recorder).await?;
     facts.session = Some(Arc::clone(&session));
+    // With the session itself: another replica may get the next request.
+    let record = exchange.record_cookie(&session);
+    // Afterwards: the request uses the refresh token, which the record needs.
+    exchange.request_groups(&session);
+    let record_bytes = record.as_ref().map_or(0, HeaderValue::len);
     let mut response = if has_contexts(&session, &request.acrs) {
-        exchange.go_on(&request.return_to(&app.site))?
+        exchange.go_on_with(&request.return_to(&app.site), record_bytes)?
     } else {
         // The person is signed in anyway. Another attempt would have the same result.
         exchange.refuse_sign_in(Refusal::ContextMissing(request.acrs.clone()), facts)
     };
-    // Otherwise the cookie lasts until the browser is closed.
-    let now = exchange.sidecar.process.clock.now();
-    let lifetime = app.persistent_cookie.then(|| session.ends().saturating_sub(now));
+    let lifetime = exchange.cookie_lifetime(&session);
     let cookie = app
         .names
         .set(app.names.session(), cookie.expose(), lifetime)
         .ok_or(Refusal::Internal("no cookie"))?;
     response.headers_mut().append(SET_COOKIE, cookie);
     for further in [
+        record,
         rounds::count_return(exchange, returned.pending.rounds),
         organization::remembered(exchange.app, session.identity().member.as_deref()),
     ]
@@ -76,8 +80,8 @@ async fn start_session(
     let former = exchange.load_session().await.ok().flatten();
     // Every sign-in gets a new ID. The session that this browser had ends, whether or not its
     // cookie was planted.
-    if let Some(old) = exchange.session_id() {
-        sidecar.process.store.end(old).await;
+    if let Some(old) = exchange.presented_session() {
+        sidecar.process.store.end(&old).await;
     }
     let (id, session) = sidecar.process.live.prepare(NewSession {
         user,

@@ -131,11 +131,9 @@ impl RecheckRequest {
 
     /// Returns until when the session is served without an answer.
     fn deadline(&self) -> u64 {
-        effect::grace_deadline(
-            self.session.standing().answered(),
-            self.entra.every(),
-            self.entra.grace(),
-        )
+        let standing = self.session.standing();
+        let grace = if standing.ends_at_recheck() { 0 } else { self.entra.grace() };
+        effect::grace_deadline(standing.answered(), self.entra.every(), grace)
     }
 
     fn has_fresh_answer(&self) -> bool {

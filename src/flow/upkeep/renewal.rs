@@ -75,6 +75,7 @@ pub(super) async fn redeem(
         all.credential_used(member.organization, &entra, &refreshed.by).await;
     }
     let user = entra.verify(refreshed).await?;
-    let had_groups = session.identity().groups.ids().is_none_or(|it| !it.is_empty());
+    let before = session.identity();
+    let had_groups = before.cut.groups || before.groups.ids().is_none_or(|it| !it.is_empty());
     Ok(if had_groups { user.unlisted_groups_are_unknown() } else { user })
 }

@@ -161,6 +161,10 @@ impl AdminSource for FixedReadiness {
         self.0.clone()
     }
 
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     fn metrics(&self) -> String {
         "# EOF\n".to_owned()
     }

@@ -4,7 +4,9 @@
 //! asked when a session starts, ends or is rechecked, and when a cookie is unknown to the process.
 
 mod admission;
+pub(in crate::session) mod cookie;
 mod memory;
+mod presented;
 mod redis;
 #[cfg(test)]
 mod tests;
@@ -16,7 +18,9 @@ use super::record::Session;
 use super::standing::{LeaseTurn, RecheckLease};
 use crate::base::secret::Secret;
 use crate::seal::keyring::Keyring;
+pub use cookie::{CookieStore, CookieStoreSettings};
 use memory::MemoryStore;
+pub use presented::PresentedSession;
 pub use redis::RedisStore;
 pub(in crate::session) use redis::{EndedSession, PendingWrites};
 use std::sync::Arc;
@@ -27,6 +31,8 @@ pub use unavailable::StoreUnavailable;
 pub enum SessionStore {
     /// Sessions live in the process, and on the disk if `[session] snapshot` is set.
     Memory(MemoryStore),
+    /// Sessions live in the process, and are sealed in their browsers.
+    Cookie(CookieStore),
     /// Sessions are in Redis or Valkey.
     Redis(Arc<RedisStore>),
 }
@@ -37,14 +43,18 @@ impl SessionStore {
         Self::Memory(MemoryStore::new(live))
     }
 
-    /// Returns the session of a cookie, live in this process. Does not count as use.
+    /// Returns the session that a browser presents, live in this process. Does not count as use.
     ///
     /// # Errors
     /// The store does not answer: the cookie may belong to a session.
-    pub async fn load(&self, cookie: &str) -> Result<Option<Arc<Session>>, StoreUnavailable> {
+    pub async fn load(
+        &self,
+        presented: &PresentedSession<'_>,
+    ) -> Result<Option<Arc<Session>>, StoreUnavailable> {
         match self {
-            Self::Memory(store) => store.load(cookie).await,
-            Self::Redis(store) => store.load(cookie).await,
+            Self::Memory(store) => Ok(store.load(presented.id)),
+            Self::Cookie(store) => store.load(presented).await,
+            Self::Redis(store) => store.load(presented.id).await,
         }
     }
 
@@ -54,7 +64,7 @@ impl SessionStore {
     /// The store does not answer.
     pub fn ready(&self) -> Result<(), StoreUnavailable> {
         match self {
-            Self::Memory(_) => Ok(()),
+            Self::Memory(_) | Self::Cookie(_) => Ok(()),
             Self::Redis(store) => store.ready(),
         }
     }
@@ -65,15 +75,16 @@ impl SessionStore {
     /// The store has not answered for longer than `[session] store_grace`.
     pub fn check_grace(&self) -> Result<(), StoreUnavailable> {
         match self {
-            Self::Memory(_) => Ok(()),
+            Self::Memory(_) | Self::Cookie(_) => Ok(()),
             Self::Redis(store) => store.check_grace(),
         }
     }
 
-    /// Seals with other secrets from now on.
+    /// Seals with other secrets from now on. The store in the browsers gets them with its other
+    /// settings.
     pub fn rotate(&self, keyring: &Keyring) {
         match self {
-            Self::Memory(_) => {}
+            Self::Memory(_) | Self::Cookie(_) => {}
             Self::Redis(store) => store.rotate(keyring),
         }
     }
@@ -81,17 +92,32 @@ impl SessionStore {
     /// Whether the store has been reached since the start. A later outage does not count.
     pub fn has_connected(&self) -> bool {
         match self {
-            Self::Memory(_) => true,
+            Self::Memory(_) | Self::Cookie(_) => true,
             Self::Redis(store) => store.has_connected(),
         }
     }
 
     /// Saves a session that is complete; it is live from then on. An ended session stays ended.
-    /// Returns the value of its cookie: the ID, unless the store keeps the session in the cookie.
+    /// Returns the value of its cookie.
     pub async fn save(&self, id: Secret, session: &Arc<Session>) -> Secret {
         match self {
-            Self::Memory(store) => store.save(id, session).await,
+            Self::Memory(store) => store.save(id, session),
+            Self::Cookie(store) => store.save(id, session),
             Self::Redis(store) => store.save(id, session).await,
+        }
+    }
+
+    /// Whether browsers keep a record of their sessions beside the session cookie.
+    pub fn has_records(&self) -> bool {
+        matches!(self, Self::Cookie(_))
+    }
+
+    /// Returns the record that the next answer to the browser of a live session must carry: after a
+    /// sign-in, after a change, and once a minute while it is in use.
+    pub fn record_for_answer(&self, session: &Session) -> Option<Secret> {
+        match self {
+            Self::Cookie(store) => store.record_for_answer(session),
+            Self::Memory(_) | Self::Redis(_) => None,
         }
     }
 
@@ -100,6 +126,7 @@ impl SessionStore {
     pub async fn keep_purpose(&self, key: &str, purpose: Vec<u8>, now: u64) {
         match self {
             Self::Memory(store) => store.purposes.keep(key, purpose, now),
+            Self::Cookie(store) => store.purposes.keep(key, purpose, now),
             Self::Redis(store) => store.keep_purpose(key, purpose, now).await,
         }
     }
@@ -108,15 +135,18 @@ impl SessionStore {
     pub async fn purpose(&self, key: &str) -> Option<Vec<u8>> {
         match self {
             Self::Memory(store) => store.purposes.find(key),
+            Self::Cookie(store) => store.purposes.find(key),
             Self::Redis(store) => store.purpose(key).await,
         }
     }
 
-    /// Ends the session of a cookie, for all processes. Returns it if it was known.
-    pub async fn end(&self, cookie: &str) -> Option<Arc<Session>> {
+    /// Ends the session that a browser presents, for all processes if the store reaches them.
+    /// Returns it if it was known.
+    pub async fn end(&self, presented: &PresentedSession<'_>) -> Option<Arc<Session>> {
         match self {
-            Self::Memory(store) => store.end(cookie).await,
-            Self::Redis(store) => store.end(cookie).await,
+            Self::Memory(store) => store.end(presented.id).await,
+            Self::Cookie(store) => store.end(presented),
+            Self::Redis(store) => store.end(presented.id).await,
         }
     }
 
@@ -125,6 +155,7 @@ impl SessionStore {
     pub async fn end_by_sid(&self, sid: &str) -> usize {
         match self {
             Self::Memory(store) => store.end_by_sid(sid).await,
+            Self::Cookie(store) => store.end_by_sid(sid),
             Self::Redis(store) => store.end_by_sid(sid).await,
         }
     }
@@ -134,6 +165,7 @@ impl SessionStore {
     pub async fn end_by_person(&self, person: PersonKey) -> usize {
         match self {
             Self::Memory(store) => store.end_by_person(person).await,
+            Self::Cookie(store) => store.end_by_person(person),
             Self::Redis(store) => store.end_by_person(person).await,
         }
     }
@@ -163,6 +195,7 @@ impl SessionStore {
     pub async fn lease(&self, session: &Session, lease: &mut RecheckLease<'_>) -> LeaseTurn {
         match self {
             Self::Memory(store) => store.lease(session, lease),
+            Self::Cookie(store) => store.lease(session, lease),
             Self::Redis(store) => store.lease(session, lease).await,
         }
     }
@@ -185,6 +218,7 @@ impl SessionStore {
     ) {
         match self {
             Self::Memory(store) => store.keep_refresh_token(session, lease, token),
+            Self::Cookie(store) => store.keep_refresh_token(session, lease, token),
             Self::Redis(store) => store.keep_refresh_token(session, lease, token).await,
         }
     }
@@ -194,6 +228,7 @@ impl SessionStore {
     pub async fn release(&self, session: &Session) {
         match self {
             Self::Memory(store) => store.release(session),
+            Self::Cookie(store) => store.release(session),
             Self::Redis(store) => store.release(session).await,
         }
     }

@@ -8,6 +8,8 @@ use crate::config::session::SessionConfig;
 use crate::entra::verified::VerifiedUser;
 use crate::session::live::NewSession;
 use futures_util::FutureExt as _;
+use std::collections::HashMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 const HOME: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
@@ -21,6 +23,8 @@ struct StoreFixture {
     clock: Clock,
     live: Arc<LiveSessions>,
     store: SessionStore,
+    /// The records that browsers keep, by the session cookie.
+    records: Mutex<HashMap<String, Secret>>,
 }
 
 impl StoreFixture {
@@ -36,7 +40,8 @@ impl StoreFixture {
         let clock = Clock::system();
         let random = crate::seal::random::system();
         let live = Arc::new(LiveSessions::new(&config, clock.clone(), random));
-        Self { name, clock, store: store(Arc::clone(&live)), live }
+        let store = store(Arc::clone(&live));
+        Self { name, clock, store, live, records: Mutex::default() }
     }
 
     fn prepared(&self, who: PersonKey, sid: &str) -> (Secret, Arc<Session>) {
@@ -48,11 +53,32 @@ impl StoreFixture {
 
     async fn saved(&self, who: PersonKey, sid: &str) -> (Secret, Arc<Session>) {
         let (id, session) = self.prepared(who, sid);
-        (self.store.save(id, &session).await, session)
+        (self.save(id, &session).await, session)
+    }
+
+    /// Saves a session and answers its browser.
+    async fn save(&self, id: Secret, session: &Arc<Session>) -> Secret {
+        let cookie = self.store.save(id, session).await;
+        if let Some(record) = self.store.record_for_answer(session) {
+            self.records.lock().unwrap().insert(cookie.expose().to_owned(), record);
+        }
+        cookie
     }
 
     async fn load(&self, cookie: &Secret) -> Option<Arc<Session>> {
-        self.store.load(cookie.expose()).await.unwrap()
+        self.load_text(cookie.expose()).await
+    }
+
+    async fn load_text(&self, id: &str) -> Option<Arc<Session>> {
+        let record = self.records.lock().unwrap().get(id).cloned();
+        let record = record.as_ref().map(Secret::expose);
+        self.store.load(&PresentedSession { id, record }).await.unwrap()
+    }
+
+    async fn end(&self, id: &str) -> Option<Arc<Session>> {
+        let record = self.records.lock().unwrap().get(id).cloned();
+        let record = record.as_ref().map(Secret::expose);
+        self.store.end(&PresentedSession { id, record }).await
     }
 
     async fn lives(&self, cookie: &Secret) -> bool {
@@ -73,6 +99,7 @@ impl StoreFixture {
 
 async fn on_every_store(test: impl AsyncFn(StoreFixture)) {
     test(StoreFixture::new("memory", SessionStore::memory)).await;
+    test(StoreFixture::new("cookie", |live| cookie::tests::store(live, &[]))).await;
 }
 
 fn person(oid: &str, tid: &str) -> PersonKey {
@@ -84,7 +111,7 @@ async fn a_session_is_found_with_its_own_cookie_from_when_it_is_saved() {
     on_every_store(async |fixture: StoreFixture| {
         let (id, session) = fixture.prepared(person(MAYA, HOME), "one");
         assert!(!fixture.lives(&id).await, "{}", fixture.name);
-        let cookie = fixture.store.save(id, &session).await;
+        let cookie = fixture.save(id, &session).await;
         let loaded = fixture.load(&cookie).await.unwrap();
         assert!(Arc::ptr_eq(&loaded, &session), "{}: it is live already", fixture.name);
         let (other, of_other) = fixture.saved(person(MAYA, HOME), "two").await;
@@ -93,8 +120,8 @@ async fn a_session_is_found_with_its_own_cookie_from_when_it_is_saved() {
         let mut changed = cookie.expose().to_owned();
         let last = if changed.pop() == Some('A') { 'B' } else { 'A' };
         for wrong in ["", &cookie.expose()[1..], &format!("{changed}{last}"), &"A".repeat(43)] {
-            assert!(fixture.store.load(wrong).await.unwrap().is_none(), "{} {wrong}", fixture.name);
-            assert!(fixture.store.end(wrong).await.is_none(), "{} {wrong}", fixture.name);
+            assert!(fixture.load_text(wrong).await.is_none(), "{} {wrong}", fixture.name);
+            assert!(fixture.end(wrong).await.is_none(), "{} {wrong}", fixture.name);
         }
         assert!(fixture.lives(&cookie).await && fixture.lives(&other).await);
     })
@@ -127,11 +154,11 @@ async fn an_ended_session_is_never_back() {
         let (cookie, session) = fixture.saved(person(MAYA, HOME), "one").await;
         let dependents = session.ended();
         // Saved again, as after a recheck.
-        let cookie = fixture.store.save(cookie, &session).await;
+        let cookie = fixture.save(cookie, &session).await;
         assert!(fixture.lives(&cookie).await && !dependents.is_cancelled(), "{}", fixture.name);
-        let ended = fixture.store.end(cookie.expose()).await.unwrap();
+        let ended = fixture.end(cookie.expose()).await.unwrap();
         assert!(Arc::ptr_eq(&ended, &session) && dependents.is_cancelled(), "{}", fixture.name);
-        assert!(fixture.store.end(cookie.expose()).await.is_none(), "{}", fixture.name);
+        assert!(fixture.end(cookie.expose()).await.is_none(), "{}", fixture.name);
         // A recheck that was under way when the session ended.
         let mut lease = session.standing().lease().await;
         assert_eq!(fixture.store.lease(&session, &mut lease).await, LeaseTurn::Ended);
@@ -139,7 +166,7 @@ async fn an_ended_session_is_never_back() {
         assert_ne!(lease.refresh_token().map(Secret::expose), Some("late"), "{}", fixture.name);
         fixture.store.release(&session).await;
         drop(lease);
-        let cookie = fixture.store.save(cookie, &session).await;
+        let cookie = fixture.save(cookie, &session).await;
         assert!(!fixture.lives(&cookie).await, "{}", fixture.name);
     })
     .await;

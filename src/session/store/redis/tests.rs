@@ -3,7 +3,7 @@
 mod lost_ends;
 mod outages;
 
-use super::super::SessionStore;
+use super::super::{PresentedSession, SessionStore};
 use super::RedisStore;
 use super::test_server::{ServerKind, TestServers, is_installed};
 use crate::base::clock::Clock;
@@ -80,7 +80,7 @@ impl TestProcess {
     }
 
     async fn load(&self, cookie: &Secret) -> Option<Arc<Session>> {
-        self.store.load(cookie.expose()).await.unwrap()
+        self.store.load(&PresentedSession::of_id(cookie.expose())).await.unwrap()
     }
 
     fn serves(&self, cookie: &Secret) -> bool {
@@ -151,7 +151,7 @@ async fn a_session_of_one_process_is_served_by_another_and_ends_in_both() {
         );
         assert_eq!((loaded.ends(), loaded.started_at()), (session.ends(), session.started_at()));
         let dependents = session.ended();
-        assert!(other.store.end(cookie.expose()).await.is_some());
+        assert!(other.store.end(&PresentedSession::of_id(cookie.expose())).await.is_some());
         assert!(!other.serves(&cookie) && other.load(&cookie).await.is_none());
         assert!(time_until(async || dependents.is_cancelled()).await < PROMISED);
         assert!(!one.serves(&cookie) && one.load(&cookie).await.is_none());
@@ -250,7 +250,7 @@ async fn old_and_new_secrets_serve_the_same_person_in_either_order() {
             assert_eq!(from.leased(&here).await.0, LeaseTurn::Elsewhere);
             to.store.release(&there).await;
             assert!(foreign.load(&cookie).await.is_none());
-            assert!(to.store.end(cookie.expose()).await.is_some());
+            assert!(to.store.end(&PresentedSession::of_id(cookie.expose())).await.is_some());
             until(async || !from.serves(&cookie)).await;
         }
     })

@@ -3,6 +3,7 @@
 use super::super::test_server::{ServerKind, TestServers, is_installed};
 use super::{SECRET, TestProcess, maya, until};
 use crate::base::secret::Secret;
+use crate::session::store::PresentedSession;
 
 /// The ways to end the session that a process does, or does not, have live.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +36,7 @@ fn forgets_ends(servers: &TestServers, sessions: &[String]) {
 
 async fn ends(process: &TestProcess, cookie: &Secret, way: Way) {
     match way {
-        Way::SignOut => drop(process.store.end(cookie.expose()).await),
+        Way::SignOut => drop(process.store.end(&PresentedSession::of_id(cookie.expose())).await),
         Way::Person => drop(process.store.end_by_person(maya()).await),
         Way::Sid => drop(process.store.end_by_sid("sid").await),
     }
