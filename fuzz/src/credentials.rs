@@ -13,6 +13,7 @@ use entrada::seal::keyring::Keyring;
 use entrada::session::browser_secret::{BrowserKeys, BrowserSecret};
 use entrada::session::pending::{PendingSignIn, SessionRequest, SignInPurpose};
 use entrada::session::rounds::SignInRounds;
+use entrada::session::{CookieSeal, MAX_SESSION_COOKIE_BYTES, is_record};
 
 /// Checks that only values that we sealed open, and that a sealed sign-in opens only as `state` and
 /// ends only in its own browser.
@@ -136,6 +137,23 @@ pub fn passes(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     assert!(passes.read(&text).is_err() && passes.read_of_any_age(&text).is_err(), "{text}");
     let _ = passes.is_own_token(&text);
+}
+
+/// Checks that only records that we sealed open, each with the key of its own session, and that bytes
+/// of any kind are read as a record or not at all.
+pub fn records(data: &[u8]) {
+    let random = RandomSource::new(|out| out.fill(7));
+    let keyring = Keyring::new(&[Secret::new("a secret of at least thirty-two bytes")], &random);
+    let seal = CookieSeal::new(&keyring, "a registration", &random);
+    let key = [1; 32];
+    let text = String::from_utf8_lossy(data);
+    assert!(seal.open(&key, &text).is_none());
+    // A record has a version and at least the key of its session.
+    assert!(!is_record(data) || data.len() > 32);
+    let sealed = seal.seal(&key, data).unwrap();
+    let has_room = sealed.len() <= MAX_SESSION_COOKIE_BYTES - 86;
+    assert_eq!(seal.open(&key, &sealed).is_some_and(|it| *it == data), has_room);
+    assert!(seal.open(&[2; 32], &sealed).is_none());
 }
 
 /// Checks that a pasted certificate and key either belong together or are rejected.

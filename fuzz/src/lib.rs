@@ -23,7 +23,7 @@ pub mod program;
 mod world;
 
 pub use addresses::{redirect_uri, return_to, target};
-pub use credentials::{certificates, passes, pending, tokens};
+pub use credentials::{certificates, passes, pending, records, tokens};
 use entrada::config::{self, problem};
 pub use fields::{challenges, cookies, forms, forwarded, proxy_header};
 pub use program::program;
@@ -41,6 +41,7 @@ pub const ALL: &[(&str, Holds)] = &[
     ("proxy_header", proxy_header),
     ("challenges", challenges),
     ("pending", pending),
+    ("records", records),
     ("tokens", tokens),
     ("configuration", configuration),
     ("forms", forms),

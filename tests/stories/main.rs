@@ -13,6 +13,7 @@ mod claims_challenges;
 mod cli;
 mod compose;
 mod conformance;
+mod cookie_store;
 mod credentials;
 mod databases;
 mod dead_ends;

@@ -149,3 +149,34 @@ async fn the_assertion_verifies() {
     assert_eq!(claims["email"], MAYA);
     assert_eq!(claims["roles"], serde_json::json!(["Admin"]));
 }
+
+/// The answer to nginx carries the record, and nginx passes it on to the browser.
+#[tokio::test]
+async fn a_session_in_the_browser_is_written_again_through_nginx_and_outlasts_a_restart() {
+    let plan = |plan| WorldPlan {
+        session: "store = \"cookie\"".into(),
+        headers: "custom = { \"X-Note\" = \"note\" }".into(),
+        ..plan
+    };
+    let Some(mut front) = NginxFront::with(plan).await else { return };
+    // Nearly as long as a record can be.
+    front.world.emulator.control().set_claim("note", Some("n".repeat(1700).into()));
+    let mut maya = front.signed_in(MAYA).await;
+    let first = maya.cookie("entrada-s").unwrap();
+    assert!(first.len() > 2500, "{}", first.len());
+    let page = maya.asks("GET", "/x", SCRIPT).await;
+    assert!(!page.headers.contains_key("set-cookie"));
+    front.world.later(61);
+    for (path, status) in [("/x", 200), ("/live/x", 200), ("/nobody/x", 403)] {
+        front.world.later(61);
+        let before = maya.cookie("entrada-s");
+        let page = maya.asks("GET", path, SCRIPT).await;
+        assert_eq!(page.status, status);
+        assert_eq!(page.headers.get_all("set-cookie").iter().count(), 1, "{path}");
+        assert_ne!(maya.cookie("entrada-s"), before, "{path}");
+    }
+    front.world.restarts(async |_| {}).await;
+    assert_eq!(maya.asks("GET", "/x", SCRIPT).await.app_heard("x-auth-request-user"), MAYA_ID);
+    maya.posts("/oauth2/sign_out", NAVIGATION, "").await;
+    assert_eq!(maya.cookie("entrada-s"), None);
+}

@@ -17,7 +17,7 @@ pub static SECRETS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// One person's browser.
 pub struct TestBrowser {
     jar: Vec<StoredCookie>,
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
     home: Url,
     /// Headers that it sends with each request to the app.
     pub says: Vec<(&'static str, String)>,

@@ -11,6 +11,7 @@ pub mod page;
 mod plan;
 pub mod raw;
 pub mod redis;
+pub mod replica;
 pub mod samples;
 pub mod slow_link;
 
