@@ -82,6 +82,8 @@ pub enum EntradaKind {
     Tls,
     /// Plain HTTP, with the access log.
     Logged,
+    /// Like `Clear`, with this session store.
+    Store(&'static str),
 }
 
 /// The address of a variant: chosen before the emulator starts, because the emulator needs the
@@ -196,7 +198,11 @@ fn config(
             certificate.chain.display(),
             certificate.key.display()
         ),
-        EntradaKind::Clear | EntradaKind::Logged => String::new(),
+        EntradaKind::Clear | EntradaKind::Logged | EntradaKind::Store(_) => String::new(),
+    };
+    let store = match place.kind {
+        EntradaKind::Store(name) => name,
+        EntradaKind::Clear | EntradaKind::Tls | EntradaKind::Logged => "memory",
     };
     let level = if place.kind == EntradaKind::Logged { "info" } else { "warn" };
     format!(
@@ -216,6 +222,7 @@ authority = "{authority}"
 [session]
 secrets = [{{ env = "BENCH_SECRET" }}]
 per_person = 1000000
+store = "{store}"
 [headers]
 send = ["x-forwarded"]
 [telemetry]

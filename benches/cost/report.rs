@@ -47,6 +47,8 @@ const HOW: &str = "
   has `proxy_buffers 16 64k` and no temporary files.
 - Access logs are off on both sides, except in the rows that say otherwise, where both write to a
   file (nginx in its default format, Entrada JSON). Those two are compared with each other.
+- With the session store `cookie`, requests carry two cookies of 3,200 bytes together, the most there can be.
+  nginx does not: the figure is compared with Entrada's memory store.
 - *haproxy* and *Envoy* only forward, with as many threads as there are cores and connections to
   the app that stay open. *Envoy, `jwt_authn`* verifies a signed token (ES256) in a cookie, which
   its cache remembers, and passes the claims on.
@@ -142,7 +144,9 @@ impl BenchReport {
     }
 
     fn targets(&self) -> Vec<ReportTarget> {
-        use Contestant::{Entrada, EntradaLogged, Nginx, NginxHeaders, NginxLogged, NginxTuned};
+        use Contestant::{
+            Entrada, EntradaCookie, EntradaLogged, Nginx, NginxHeaders, NginxLogged, NginxTuned,
+        };
         let cpu = |it: &LoadFigures| it.cpu;
         let p99 = |it: &LoadFigures| it.p99;
         let small = |connections| Scenario::key(connections, LoadSize::Small, false);
@@ -160,6 +164,7 @@ impl BenchReport {
             ),
             ("the same, both with access log", small(64), EntradaLogged, NginxLogged, 1.10, cpu),
             ("the access log, to the same without", small(64), EntradaLogged, Entrada, 1.10, cpu),
+            ("CPU, sessions in cookies, to memory", small(64), EntradaCookie, Entrada, 1.40, cpu),
             ("CPU, signed in, to nginx", small(512), Entrada, Nginx, 1.20, cpu),
             ("CPU, signed in, to nginx", tls, Entrada, Nginx, 1.10, cpu),
             ("CPU, signed in, to nginx", large, Entrada, Nginx, 0.60, cpu),

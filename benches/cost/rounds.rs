@@ -61,6 +61,7 @@ const ALL: &[Contestant] = &[
     Contestant::EntradaPublic,
     Contestant::NginxLogged,
     Contestant::EntradaLogged,
+    Contestant::EntradaCookie,
     Contestant::EntradaPlain,
     Contestant::Haproxy,
     Contestant::Envoy,

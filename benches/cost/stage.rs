@@ -31,6 +31,8 @@ pub enum Contestant {
     EntradaPublic,
     /// Entrada with a signed-in person and the access log.
     EntradaLogged,
+    /// Entrada with a signed-in person whose session is sealed in the browser.
+    EntradaCookie,
     /// A build of Entrada without profile-guided optimization.
     EntradaPlain,
     /// haproxy, which only forwards.
@@ -52,6 +54,7 @@ impl Contestant {
             Self::Entrada => "Entrada, signed in",
             Self::EntradaPublic => "Entrada, public path",
             Self::EntradaLogged => "Entrada, signed in, access log on",
+            Self::EntradaCookie => "Entrada, signed in, sessions in cookies",
             Self::EntradaPlain => "Entrada, signed in, plain release build",
             Self::Haproxy => "haproxy",
             Self::Envoy => "Envoy",
@@ -63,8 +66,17 @@ impl Contestant {
     pub fn is_ours(self) -> bool {
         matches!(
             self,
-            Self::Entrada | Self::EntradaPublic | Self::EntradaLogged | Self::EntradaPlain
+            Self::Entrada
+                | Self::EntradaPublic
+                | Self::EntradaLogged
+                | Self::EntradaCookie
+                | Self::EntradaPlain
         )
+    }
+
+    /// Returns the session store, if it is not the usual one.
+    pub fn store(self) -> Option<&'static str> {
+        STORES.iter().find(|it| it.0 == self).map(|it| it.1)
     }
 
     /// Returns the contestant that it is compared with; both do the same work.
@@ -73,12 +85,20 @@ impl Contestant {
     }
 }
 
+/// The session stores that are compared with memory.
+const STORES: [(Contestant, &str); 1] = [(Contestant::EntradaCookie, "cookie")];
+
+/// The length of the longest record that a browser keeps, in characters. One of this length is sent
+/// with each request: a process that has the session does not open it, whatever it is.
+const RECORD_CHARS: usize = 3114;
+
 /// One variant of Entrada under measurement.
 #[derive(Debug)]
 struct EntradaVariant {
     clear: (EntradaProcess, String),
     tls: (EntradaProcess, String),
     logged: (EntradaProcess, String),
+    stores: Vec<(Contestant, (EntradaProcess, String))>,
     plain: Option<(EntradaProcess, String)>,
     _emulator: EmulatorProcess,
 }
@@ -156,6 +176,10 @@ impl BenchStage {
             let ours = self.ours.as_mut().ok_or("there is no program to measure")?;
             let (entrada, session) = match (who, tls) {
                 (Contestant::EntradaLogged, _) => &mut ours.logged,
+                (it, _) if it.store().is_some() => {
+                    let found = ours.stores.iter_mut().find(|store| store.0 == it);
+                    &mut found.ok_or("this store was not started")?.1
+                }
                 (Contestant::EntradaPlain, _) => {
                     ours.plain.as_mut().ok_or("there is no second build")?
                 }
@@ -187,15 +211,20 @@ impl EntradaVariant {
         app: u16,
         certificate: &BenchCertificate,
     ) -> BenchOutcome<Self> {
-        use entrada::EntradaKind::{Clear, Logged, Tls};
+        use entrada::EntradaKind::{Clear, Logged, Store, Tls};
         let binary = binaries.distributed;
         let [clear, tls, logged, plain] =
             [Clear, Tls, Logged, Clear].map(|it| EntradaFolder::choose(it, certificate));
         let (clear, tls, logged, plain) = (clear?, tls?, logged?, plain?);
-        let emulator = EmulatorProcess::start(
-            binary,
-            &[&clear, &tls, &logged, &plain].map(EntradaFolder::redirect_uri),
-        )?;
+        let stores = STORES.map(|it| (it.0, EntradaFolder::choose(Store(it.1), certificate)));
+        let stores = stores
+            .into_iter()
+            .map(|(who, place)| Ok((who, place?)))
+            .collect::<BenchOutcome<Vec<_>>>()?;
+        let places =
+            [&clear, &tls, &logged, &plain].into_iter().chain(stores.iter().map(|it| &it.1));
+        let redirect_uris: Vec<_> = places.map(EntradaFolder::redirect_uri).collect();
+        let emulator = EmulatorProcess::start(binary, &redirect_uris)?;
         let start = |binary: &Path, place: &EntradaFolder| -> BenchOutcome<_> {
             let entrada = EntradaProcess::start(binary, dir, app, place, certificate, &emulator)?;
             let session = BenchBrowser::open(&entrada.site, &emulator)?.sign_in()?;
@@ -205,10 +234,27 @@ impl EntradaVariant {
             clear: start(binary, &clear)?,
             tls: start(binary, &tls)?,
             logged: start(binary, &logged)?,
+            stores: stores
+                .iter()
+                .map(|(who, place)| Ok((*who, with_record(*who, start(binary, place)?))))
+                .collect::<BenchOutcome<_>>()?,
             plain: binaries.plain.as_ref().map(|it| start(it, &plain)).transpose()?,
             _emulator: emulator,
         })
     }
+}
+
+/// Adds the longest record to the cookie of a session, if its store has records.
+fn with_record(
+    who: Contestant,
+    (process, session): (EntradaProcess, String),
+) -> (EntradaProcess, String) {
+    if who != Contestant::EntradaCookie {
+        return (process, session);
+    }
+    let name = session.split_once('=').map_or("", |it| it.0);
+    let record = "A".repeat(RECORD_CHARS);
+    (process, format!("{session}; {name}-s={record}"))
 }
 
 /// Starts the proxies that are installed beside nginx.
