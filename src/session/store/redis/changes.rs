@@ -47,6 +47,14 @@ impl Change {
         Self::Places { oid: *oid.bytes(), places }
     }
 
+    /// Returns until when a session must have begun to be meant, in seconds since 1970.
+    pub(super) fn at(&self) -> Option<u64> {
+        match self {
+            Self::Person { at, .. } | Self::Sid { at, .. } => Some(*at),
+            Self::Session(_) | Self::Places { .. } => None,
+        }
+    }
+
     fn seal(&self, envelope: &Envelope) -> Option<String> {
         envelope.seal(CHANGE_NAME, &postcard::to_stdvec(self).ok()?)
     }

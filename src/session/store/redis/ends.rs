@@ -99,7 +99,7 @@ impl RedisStore {
     pub(super) async fn end_everywhere(&self, change: &Change) -> Answer<usize> {
         let (calls, mut ended) = (self.calls()?, 0);
         for index in self.indexes_of(change) {
-            ended += self.end_places(&calls, &index).await?;
+            ended += self.end_places(&calls, &index, None).await?;
         }
         Ok(ended)
     }
@@ -118,9 +118,18 @@ impl RedisStore {
         secrets.keys.iter().filter_map(index).collect()
     }
 
-    pub(super) async fn end_places(&self, calls: &Calls<'_>, index: &str) -> Answer<usize> {
-        let names: Vec<String> =
-            calls.run(async |link| link.zrange(index, 0, MAX_INDEXED).await).await?;
+    /// Ends what an index names, or those of it that began until a time, in seconds since 1970;
+    /// returns their number.
+    pub(super) async fn end_places(
+        &self,
+        calls: &Calls<'_>,
+        index: &str,
+        until: Option<u64>,
+    ) -> Answer<usize> {
+        let until = until.map_or_else(|| "+inf".to_owned(), |it| it.to_string());
+        let names: Vec<String> = calls
+            .run(async |link| link.zrangebyscore_limit(index, "-inf", &until, 0, MAX_INDEXED).await)
+            .await?;
         let mut ended = 0;
         for name in names {
             let Some(place) = SessionPlace::named(&self.prefix, &name) else { continue };

@@ -246,7 +246,8 @@ impl RedisStore {
 
     async fn end_named(&self, calls: &Calls<'_>, change: &Change) -> Result<(), StoreUnavailable> {
         for index in self.indexes_of(change) {
-            self.end_places(calls, &index).await?;
+            // Not what began afterwards, for example at a process that was not cut off.
+            self.end_places(calls, &index, change.at()).await?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use super::super::test_server::{ServerKind, TestServers, is_installed};
 use super::{SECRET, TestProcess, maya, until};
 use crate::base::secret::Secret;
-use crate::session::store::PresentedSession;
+use std::time::Duration;
 
 /// The ways to end the session that a process does, or does not, have live.
 #[derive(Clone, Copy, Debug)]
@@ -69,4 +69,28 @@ async fn ends_that_a_failover_lost_are_written_to_the_next_server() {
             assert!(last.load(&cookie).await.is_none(), "{way:?} {is_live}");
         }
     }
+}
+
+/// Every reconnect ended the sessions that began since a revocation, also at other processes.
+#[tokio::test]
+async fn who_signs_in_again_after_a_revocation_stays_signed_in_over_a_failover() {
+    if !is_installed() {
+        return;
+    }
+    let servers = TestServers::start(ServerKind::Single);
+    let one = TestProcess::start(&servers, &[SECRET]).await;
+    let other = TestProcess::start(&servers, &[SECRET]).await;
+    let (before, _) = one.saved(maya(), "sid").await;
+    one.store.end_by_person(maya()).await;
+    other.clock.shift(2);
+    let (again, _) = other.saved(maya(), "sid").await;
+    servers.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+    // They notice, connect again within a tenth of a second, and write what they know.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    for process in [&one, &other] {
+        until(async || process.store.ready().is_ok()).await;
+    }
+    assert!(one.load(&before).await.is_none());
+    let fresh = TestProcess::start(&servers, &[SECRET]).await;
+    assert!(fresh.load(&again).await.is_some() && other.serves(&again));
 }
