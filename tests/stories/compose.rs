@@ -266,6 +266,17 @@ impl ComposedServices {
     }
 }
 
+impl ComposedServices {
+    /// Waits until Caddy sends requests to a replica: it asks every two seconds whether it is ready.
+    async fn is_asked(&self, service: &str) {
+        let began = Instant::now();
+        while self.answered(service) == 0 {
+            assert!(began.elapsed() < PATIENCE, "{service} is not asked: {}", self.logs());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
 /// Requests of a signed-in person, one after the other, until the end.
 struct BackgroundLoad {
     is_over: Arc<AtomicBool>,
@@ -312,18 +323,14 @@ async fn the_example_of_two_replicas_updates_loses_and_regains_parts_and_nobody_
     // The page's update: one replica after the other.
     let load = BackgroundLoad::start(&example, &maya);
     for service in REPLICAS {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        assert!(REPLICAS.iter().all(|it| example.answered(it) > 0), "{}", example.logs());
+        for replica in REPLICAS {
+            example.is_asked(replica).await;
+        }
         example.signals(service, "TERM");
         example.ends(service).await;
         example.starts(service);
         example.is_ready(service).await;
-        // Caddy notices that it is there again.
-        let began = Instant::now();
-        while example.answered(service) == 0 {
-            assert!(began.elapsed() < PATIENCE, "{service} is not asked");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        example.is_asked(service).await;
     }
     load.was_served("an update", &example).await;
 
