@@ -14,8 +14,7 @@ use crate::flow;
 use crate::server::admin::{self, AdminSource};
 use crate::server::tls::{self, ServerCertificates};
 use crate::server::{self, Handler, Listener, ServerSettings};
-use crate::session::person::{AmbiguousPerson, EndedSessions, PersonKey, PersonSelector};
-use crate::session::snapshot::SessionFolder;
+use crate::session::person::{AmbiguousPerson, EndedSessions, PersonSelector};
 use crate::session::store::SessionStore;
 use crate::sidecar::domain_prover::DomainProver;
 use crate::sidecar::watch::DirectoryWatch;
@@ -323,9 +322,7 @@ impl AdminSource for AdminState {
         let store = &sidecar.process.store;
         let (runtime, live) = (Handle::current(), &sidecar.process.live);
         let person = runtime.block_on(store.select(live, selector))?;
-        // A store may have sessions of the person that are not live here.
-        let named = selector.account().and_then(|(oid, tid)| Some(PersonKey { oid, tid: tid? }));
-        let sessions = person.or(named).map_or(0, |it| runtime.block_on(store.end_by_person(it)));
+        let sessions = person.map_or(0, |it| runtime.block_on(store.end_by_person(it)));
         // A phone that is not in use has no session here, but its sign-in must end too.
         let account = person.map(|it| (it.oid, Some(it.tid))).or_else(|| selector.account());
         if let (Some((oid, tid)), Some(directory)) = (account, sidecar.process.directory.clone()) {

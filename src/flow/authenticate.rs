@@ -48,11 +48,15 @@ impl<'a> Exchange<'a> {
         Ok(session.inspect(|it| groups::request_if_due(sidecar, it)))
     }
 
-    /// Schedules the rechecks of a new session, and ends older sign-ins that were displaced to make
-    /// room for it.
-    pub(super) fn session_started(&self, session: &Arc<Session>) {
-        self.sidecar.process.end_rows_of_ended_sign_ins();
+    /// Schedules the first recheck of a new session. Before it is saved: every process that has it
+    /// then knows when to ask Entra.
+    pub(super) fn session_begins(&self, session: &Arc<Session>) {
         recheck::start_in_background(self.sidecar, session);
+    }
+
+    /// Ends older sign-ins that were displaced to make room for a new session.
+    pub(super) fn session_started(&self) {
+        self.sidecar.process.end_rows_of_ended_sign_ins();
     }
 
     /// Requests the groups of a new session in the background if they are missing.

@@ -15,7 +15,7 @@ impl<'a> Exchange<'a> {
     pub(super) fn presented_session(&self) -> Option<PresentedSession<'a>> {
         let id = self.session_id()?;
         if !self.sidecar.process.store.has_records() {
-            return Some(PresentedSession::of_id(id));
+            return Some(PresentedSession { id, record: None });
         }
         let record = match find(self.headers, &self.app.names.record()) {
             CookieMatch::One(record) => Some(record),

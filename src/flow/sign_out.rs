@@ -118,9 +118,8 @@ pub(super) fn remove_cookies(
     exchange: &Exchange<'_>,
     response: &mut Response<Body>,
 ) -> Result<(), Refusal> {
-    let Exchange { sidecar, app, .. } = *exchange;
-    let names = &app.names;
-    let record = sidecar.process.store.has_records().then(|| names.record());
+    let names = &exchange.app.names;
+    let record = exchange.sidecar.process.store.has_records().then(|| names.record());
     let all = [names.session().to_owned(), names.browser(), names.rounds(), names.visit()];
     for name in all.into_iter().chain(record) {
         let gone = names.remove(&name).ok_or(Refusal::Internal("no cookie"))?;

@@ -2,6 +2,7 @@
 //!
 //! Every request reads them: nothing here waits, and no lock is held while anything waits.
 
+use super::end_recorder::EndRecorder;
 use super::ended_sign_ins::EndedSignIns;
 use super::groups_age::GroupsAge;
 use super::index::SessionIndex;
@@ -9,7 +10,6 @@ use super::overlap::Overlap;
 use super::recheck_outcome::RecheckOutcome;
 use super::record::{Session, SessionEnd, Via};
 use super::record_age::RecordAge;
-use super::recorded_ends::EndRecorder;
 use super::session_ids::{SecretName, SessionIds};
 use super::session_key::{SessionKey, client_sign_in_key, key, read};
 use super::standing::EntraStanding;

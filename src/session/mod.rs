@@ -3,7 +3,7 @@
 //! A session starts only from a verified user. The stores do not depend on cookies or requests.
 
 pub mod browser_secret;
-mod end_journal;
+mod end_recorder;
 mod ended_keys;
 pub(crate) mod ended_sign_ins;
 mod follower;

@@ -7,7 +7,7 @@ use crate::base::guid::Guid;
 const MAX_SIGN_IN_NAME_BYTES: usize = 512;
 
 /// Identifies a person with the object ID in the tenant, never with a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PersonKey {
     /// Object ID.
     pub oid: Guid,

@@ -1,23 +1,12 @@
 //! Ends of sessions that are recorded beyond the process, and sessions that come from there.
 
-use super::end_journal::EndJournal;
+use super::end_recorder::{EndQueue, EndRecorder};
 use super::ended_keys::EndedKeys;
+use super::journal::SessionJournal;
 use super::live::LiveSessions;
 use super::record::{Session, Via};
 use super::session_key::SessionKey;
-use super::store::{EndedSession, PendingWrites};
 use std::sync::Arc;
-
-/// Where ended sessions are recorded.
-#[derive(Debug)]
-pub(super) enum EndRecorder {
-    /// On the disk.
-    Journal(Arc<SessionJournal>),
-    /// In the store of several processes.
-    Queue(Arc<PendingWrites>),
-    /// In this process, where a store in the browser could bring them back.
-    Keys(Arc<EndedKeys>),
-}
 
 impl LiveSessions {
     /// Records the sessions that end from now on in a journal. Only the first call counts.
@@ -26,8 +15,8 @@ impl LiveSessions {
     }
 
     /// Records the sessions that end from now on in a queue. Only the first call counts.
-    pub(super) fn record_ends_in_queue(&self, queue: &Arc<PendingWrites>) {
-        let _ = self.recorder.set(EndRecorder::Queue(Arc::clone(queue)));
+    pub(super) fn record_ends_in_queue(&self, queue: Arc<dyn EndQueue>) {
+        let _ = self.recorder.set(EndRecorder::Queue(queue));
     }
 
     /// Remembers the sessions that end from now on. Only the first call counts.
@@ -42,7 +31,7 @@ impl LiveSessions {
             Some(EndRecorder::Journal(journal)) => journal.record_end(session),
             // A sign-in on one of the app's own clients has a row in the directory.
             Some(EndRecorder::Queue(queue)) if session.via() == Via::Browser => {
-                queue.end(session.key, EndedSession::news(session));
+                queue.add_ended(session);
             }
             Some(EndRecorder::Keys(ended)) => {
                 ended.add(session.key, session.ends(), self.clock.now());
@@ -67,7 +56,7 @@ impl LiveSessions {
     pub(super) fn journal(&self) -> Option<&SessionJournal> {
         match self.recorder.get() {
             Some(EndRecorder::Journal(journal)) => Some(journal),
-            Some(EndRecorder::Queue(_)) | None => None,
+            Some(EndRecorder::Queue(_) | EndRecorder::Keys(_)) | None => None,
         }
     }
 
@@ -81,23 +70,20 @@ impl LiveSessions {
         is_live
     }
 
-    /// Makes a session live that its store has, in place of one that was idle here for too long while
-    /// another process used it. Returns false if it would have ended since.
-    pub(super) fn adopt(&self, session: &Arc<Session>) -> bool {
-        if self
-            .sessions
-            .get(&session.key)
-            .is_some_and(|it| !self.is_live(&it, self.clock.now(), false))
-        {
-            self.sessions.invalidate(&session.key);
-        }
-        self.restore(session)
-    }
-
     /// Ends a session whose end is recorded already.
     pub(super) fn end_quietly(&self, key: &SessionKey) {
         if let Some(session) = self.sessions.remove(key) {
             session.end.notify();
         }
+    }
+
+    /// Makes a session live that its store has, in place of one that was idle here for too long while
+    /// another process used it. Returns false if it would have ended since.
+    pub(super) fn adopt(&self, session: &Arc<Session>) -> bool {
+        let former = self.sessions.get(&session.key);
+        if former.is_some_and(|it| !self.is_live(&it, self.clock.now(), false)) {
+            self.sessions.invalidate(&session.key);
+        }
+        self.restore(session)
     }
 }

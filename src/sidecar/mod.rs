@@ -1,9 +1,11 @@
 //! All components of the running proxy, built once from the configuration.
 
 pub mod app;
+mod bearer;
 pub mod callback_outcomes;
 pub mod code_attempts;
 pub mod domain_prover;
+mod error;
 pub mod expiry;
 pub mod guesses;
 pub(crate) mod operators_words;
@@ -15,28 +17,24 @@ pub mod typed_secrets;
 pub mod watch;
 
 use crate::base::domains::TenantDomains;
-use crate::base::site::Site;
 use crate::base::target::PathStrictness;
-use crate::bearer::access_token::AccessTokens;
 use crate::bearer::sessions::BearerSessions;
 use crate::config::Config;
 use crate::config::directory::UnknownIdentifier;
 use crate::config::native::NativeConfig;
 use crate::config::server::ProxyTrust;
-use crate::directory;
 use crate::entra::EntraRegistration;
 use crate::entra::authority_registry::AuthorityRegistry;
 use crate::entra::host::AuthorityHost;
 use crate::pages::Pages;
 use crate::seal::envelope::Envelope;
-use crate::seal::jwk::{KeyDerivationError, SigningKeys};
+use crate::seal::jwk::SigningKeys;
 use crate::seal::keyring::Keyring;
 use crate::session::browser_secret::BrowserKeys;
-use crate::session::snapshot::SessionFolderError;
-use crate::upstream::BadUpstream;
-use crate::wire::client::{self, HttpClient};
+use crate::wire::client::HttpClient;
 use app::App;
 use domain_prover::DomainProver;
+pub use error::Error;
 use organizations::{OrganizationRegistry, RegistrationSet};
 pub use process::Process;
 use proxies::UntrustedProxies;
@@ -88,48 +86,6 @@ pub struct Sidecar {
     pub process: Arc<Process>,
 }
 
-/// Why the components cannot be built.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// `[upstream]`: its certificates cannot be used.
-    #[error("[upstream] {0}")]
-    Upstream(#[from] BadUpstream),
-    /// `[entra]`: the roots or the proxy cannot be used.
-    #[error("[entra] {0}")]
-    Client(#[from] client::BadHttpClient),
-    /// The key for the assertions cannot be derived.
-    #[error("[session] {0}")]
-    Key(#[from] KeyDerivationError),
-    /// `[directory]`: the database cannot be used.
-    #[error("[directory] {0}")]
-    Directory(#[from] directory::Error),
-    /// `[session] snapshot`: the folder cannot be used.
-    #[error("[session] {0}")]
-    Folder(#[from] SessionFolderError),
-    /// `[session.redis]`: a file cannot be read.
-    #[error("[session.redis] {0}")]
-    Store(#[from] std::io::Error),
-}
-
-fn bearer_sessions(
-    native: &NativeConfig,
-    keyring: &Keyring,
-    site: &Site,
-    process: &Process,
-) -> Result<BearerSessions, KeyDerivationError> {
-    let (clock, random) = (process.clock.clone(), process.random.clone());
-    let tokens = AccessTokens::new(
-        keyring,
-        site.origin(),
-        &format!("{}/native", site.prefix()),
-        native.access_token.as_secs(),
-        clock.clone(),
-        random,
-    )?;
-    let clients = native.clients.iter().map(|it| it.id.clone()).collect();
-    Ok(BearerSessions::new(tokens, clients, clock))
-}
-
 impl Sidecar {
     /// Builds all components; opens no connection. The strings are warnings for the operator.
     ///
@@ -157,8 +113,10 @@ impl Sidecar {
             random.clone(),
             Arc::clone(&process.metrics),
         )?;
-        let bearer = config.native.as_ref();
-        let bearer = bearer.map(|it| bearer_sessions(it, keyring, site, &process)).transpose()?;
+        let native = config.native.as_ref();
+        let bearer = native
+            .map(|it| bearer::sessions(it, keyring, site, clock.clone(), random.clone()))
+            .transpose()?;
         let client = HttpClient::new(config.entra.ca_file.as_deref(), &process.environment)?;
         let custom: Vec<_> = config.headers.custom.iter().map(|it| it.1.clone()).collect();
         let host = AuthorityHost { address: config.entra.authority.clone(), client, clock, random };

@@ -1,8 +1,8 @@
 //! State of a running process that outlives a reload of the configuration.
 
-use super::Error;
 use super::callback_outcomes::CallbackOutcomes;
 use super::code_attempts::CodeAttempts;
+use super::error::Error;
 use super::guesses::GuessCounter;
 use super::organizations::RegistrationSet;
 use super::saved_sessions;
@@ -182,8 +182,8 @@ impl Process {
         })
     }
 
-    /// Seals and recognizes sessions with the secrets of another configuration from now on, and keeps
-    /// what its rules name. Without secrets, those of the start stay in use.
+    /// Seals and recognizes sessions with the secrets of another configuration from now on. Without
+    /// secrets, those of the start stay in use.
     pub fn rotate_session_secrets(&self, config: &Config) {
         if config.session.secrets.is_empty() {
             return;

@@ -6,9 +6,27 @@ use crate::base::random::RandomSource;
 use crate::config::Config;
 use crate::seal::keyring::Keyring;
 use crate::session::CookieSeal;
-use crate::session::snapshot::SnapshotSeal;
+use crate::session::live::LiveSessions;
+use crate::session::snapshot::{
+    FolderLock, RestoredSessions, SessionFolder, SessionFolderError, SnapshotSeal,
+};
 use crate::session::store::CookieStoreSettings;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+/// Opens a folder when no other process has it any more; its sessions are live afterwards.
+pub(crate) async fn open(
+    path: PathBuf,
+    seal: SnapshotSeal,
+    live: Arc<LiveSessions>,
+    random: RandomSource,
+) -> Result<(SessionFolder, RestoredSessions), SessionFolderError> {
+    let lock = FolderLock::acquire(&path).await?;
+    let open = move || SessionFolder::open(lock, seal, live, random);
+    let opened = tokio::task::spawn_blocking(open).await;
+    opened.map_err(|error| SessionFolderError::Io(path, io::Error::other(error))).flatten()
+}
 
 /// What snapshots of sessions are sealed with: the secrets, and what sign-ins rest on, so that a
 /// start with another tenant, another client or another directory restores nobody.

@@ -100,21 +100,18 @@ pub(super) fn read(section: &ConfigSection<'_>, is_needed: bool) -> Option<Redis
         )
         .needed_if(is_needed)
         .parse(redis_url);
-    let sentinels = section
-        .key("sentinels", "Addresses of the Sentinels that know the master: `host:26379`")
-        .list(&[], |text| node(text, DEFAULT_SENTINEL_PORT))
-        .into_iter()
-        .map(|it| it.value)
-        .collect::<Vec<_>>();
-    let cluster = section
-        .key(
-            "cluster",
-            "Nodes of a Redis Cluster, besides the one in `session.redis.url`: `host:6379`",
-        )
-        .list(&[], |text| node(text, DEFAULT_PORT))
-        .into_iter()
-        .map(|it| it.value)
-        .collect::<Vec<_>>();
+    let sentinels = nodes(
+        section,
+        "sentinels",
+        "Addresses of the Sentinels that know the master: `host:26379`",
+        DEFAULT_SENTINEL_PORT,
+    );
+    let cluster = nodes(
+        section,
+        "cluster",
+        "Nodes of a Redis Cluster, besides the one in `session.redis.url`: `host:6379`",
+        DEFAULT_PORT,
+    );
     let password = section.key("password", "Password of the user in `session.redis.url`").secret();
     let sentinel_password = section.key("sentinel_password", "Password of the Sentinels").secret();
     let ca_file = section
@@ -125,29 +122,12 @@ pub(super) fn read(section: &ConfigSection<'_>, is_needed: bool) -> Option<Redis
         .file();
     let prefix = section
         .key("prefix", "Begins every key, so that several installations can share a server")
-        .parse_or("entrada:", prefix)
-        .map(|it| it.value)
-        .unwrap_or_default();
-    let connect_timeout = section
-        .key("connect_timeout", "Maximum time until a connection is open")
-        .duration(Duration::from_secs(1), Duration::from_millis(100)..=Duration::from_secs(10));
-    let command_timeout = section
-        .key("command_timeout", "Maximum time until a command is answered")
-        .duration(Duration::from_millis(500), Duration::from_millis(50)..=Duration::from_secs(5));
-    let nodes = [("sentinels", sentinels.len()), ("cluster", cluster.len())];
-    if let Some((name, _)) = nodes.into_iter().find(|it| it.1 > MAX_NODES) {
-        let invalid = InvalidValue::new(format!("more than {MAX_NODES} addresses"));
-        section.add_problem(&section.locate(name), invalid);
-    }
+        .parse_or("entrada:", prefix);
+    let (connect_timeout, command_timeout) = timeouts(section);
     let found = url?;
     let RedisUrl { tls, user, database, address } = found.value;
-    let place = match place(address, sentinels, cluster, database) {
-        Ok(place) => place,
-        Err(invalid) => {
-            section.add_problem(&found.place, invalid);
-            return None;
-        }
-    };
+    let place = place(address, sentinels, cluster, database);
+    let place = place.map_err(|invalid| section.add_problem(&found.place, invalid)).ok()?;
     Some(RedisConfig {
         place,
         tls,
@@ -156,10 +136,35 @@ pub(super) fn read(section: &ConfigSection<'_>, is_needed: bool) -> Option<Redis
         sentinel_password: sentinel_password.map(|it| it.value),
         database,
         ca_file,
-        prefix,
+        prefix: prefix.map(|it| it.value).unwrap_or_default(),
         connect_timeout,
         command_timeout,
     })
+}
+
+fn nodes(
+    section: &ConfigSection<'_>,
+    name: &'static str,
+    about: &'static str,
+    default_port: u16,
+) -> Vec<RedisNode> {
+    let all = section.key(name, about).list(&[], |text| node(text, default_port));
+    if all.len() > MAX_NODES {
+        let invalid = InvalidValue::new(format!("more than {MAX_NODES} addresses"));
+        section.add_problem(&section.locate(name), invalid);
+    }
+    all.into_iter().map(|it| it.value).collect()
+}
+
+/// The maximum times until a connection is open, and until a command is answered.
+fn timeouts(section: &ConfigSection<'_>) -> (Duration, Duration) {
+    let connect_timeout = section
+        .key("connect_timeout", "Maximum time until a connection is open")
+        .duration(Duration::from_secs(1), Duration::from_millis(100)..=Duration::from_secs(10));
+    let command_timeout = section
+        .key("command_timeout", "Maximum time until a command is answered")
+        .duration(Duration::from_millis(500), Duration::from_millis(50)..=Duration::from_secs(5));
+    (connect_timeout, command_timeout)
 }
 
 fn place(

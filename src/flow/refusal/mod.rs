@@ -256,7 +256,7 @@ impl Refusal {
         // Programs always receive English, so that their error texts can be searched for.
         let language = if is_program { Language::English } else { language };
         let words = self.words(sidecar, app, language);
-        let response_status = words.status;
+        let is_unavailable = words.status == StatusCode::SERVICE_UNAVAILABLE;
         let mut response = if is_program {
             words.as_problem(self.sign_in_url(app), reference)
         } else if sidecar.organizations.is_some() {
@@ -281,16 +281,13 @@ impl Refusal {
             Self::Unread(InboundError::Framing) => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Self::Method(allow) => {
-                headers.insert(ALLOW, HeaderValue::from_static(allow));
-            }
+            Self::Method(allow) => drop(headers.insert(ALLOW, HeaderValue::from_static(allow))),
             // The page tries again by itself. A form would be sent again as a GET.
             Self::NoSessionStore(seconds) if caller == CallerKind::Navigation => {
-                headers.insert(REFRESH, HeaderValue::from(*seconds));
+                headers.insert(REFRESH, (*seconds).into());
             }
             _ => {}
         }
-        let is_unavailable = response_status == StatusCode::SERVICE_UNAVAILABLE;
         if let Some(seconds) = self.wait_seconds().or(is_unavailable.then_some(5)) {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

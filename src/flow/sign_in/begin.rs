@@ -85,6 +85,10 @@ pub(in crate::flow) async fn start_sign_in(
     let (return_to, acrs) = (start.purpose.return_to(&exchange.app.site), start.purpose.acrs());
     let asks = async || organization::identify_page(exchange, &return_to, acrs).await;
     if let Some(place) = organization::place(exchange, at, asks).await? {
+        if start.purpose.starts_session() {
+            // Before Entra is asked, not after: nobody signs in twice.
+            exchange.sidecar.process.store.ready()?;
+        }
         start_sign_in_at(exchange, start, place).await
     } else {
         let link = StartLink::of(exchange, &return_to, acrs).await;
@@ -97,10 +101,6 @@ async fn start_sign_in_at(
     mut start: SignInStart,
     place: SignInPlace,
 ) -> Result<Response<Body>, Refusal> {
-    if start.purpose.starts_session() {
-        // Before Entra is asked, not after: nobody signs in twice.
-        exchange.sidecar.process.store.ready()?;
-    }
     let is_other_tab = start.lost.is_some_and(|it| it.is_other_tab);
     let rounds =
         rounds::count_start(exchange, &start.purpose, start.hints.prompt.is_some(), start.lost)?;

@@ -102,7 +102,7 @@ async fn start_session(
     }
     exchange.session_begins(&session);
     let cookie = sidecar.process.store.save(id, &session).await;
-    exchange.session_started(&session);
+    exchange.session_started();
     Ok((cookie, session))
 }
 

@@ -10,7 +10,7 @@ mod folder_lock;
 mod hand_over;
 mod restore;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use super::snapshot_seal::SnapshotSeal;
 pub use folder::SessionFolder;

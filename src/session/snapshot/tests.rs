@@ -36,6 +36,15 @@ struct OpenFolder {
     restored: RestoredSessions,
 }
 
+/// The live sessions of a process that was started again, with what keeps them, and its clock.
+pub(in crate::session) fn reopened() -> (Box<dyn std::any::Any>, Arc<LiveSessions>, Clock) {
+    let fixture = FolderFixture::new();
+    fixture.opens().crashes();
+    let opened = fixture.opens();
+    let (live, clock) = (Arc::clone(&opened.live), fixture.clock.clone());
+    (Box::new((opened, fixture)), live, clock)
+}
+
 impl FolderFixture {
     fn new() -> Self {
         Self { place: tempfile::tempdir().unwrap(), clock: Clock::stopped() }

@@ -22,7 +22,6 @@ pub use cookie::{CookieStore, CookieStoreSettings};
 use memory::MemoryStore;
 pub use presented::PresentedSession;
 pub use redis::RedisStore;
-pub(in crate::session) use redis::{EndedSession, PendingWrites};
 use std::sync::Arc;
 pub use unavailable::StoreUnavailable;
 
@@ -52,7 +51,7 @@ impl SessionStore {
         presented: &PresentedSession<'_>,
     ) -> Result<Option<Arc<Session>>, StoreUnavailable> {
         match self {
-            Self::Memory(store) => Ok(store.load(presented.id)),
+            Self::Memory(store) => store.load(presented.id).await,
             Self::Cookie(store) => store.load(presented).await,
             Self::Redis(store) => store.load(presented.id).await,
         }
@@ -101,7 +100,7 @@ impl SessionStore {
     /// Returns the value of its cookie.
     pub async fn save(&self, id: Secret, session: &Arc<Session>) -> Secret {
         match self {
-            Self::Memory(store) => store.save(id, session),
+            Self::Memory(store) => store.save(id, session).await,
             Self::Cookie(store) => store.save(id, session),
             Self::Redis(store) => store.save(id, session).await,
         }
@@ -116,8 +115,8 @@ impl SessionStore {
     /// sign-in, after a change, and once a minute while it is in use.
     pub fn record_for_answer(&self, session: &Session) -> Option<Secret> {
         match self {
-            Self::Cookie(store) => store.record_for_answer(session),
             Self::Memory(_) | Self::Redis(_) => None,
+            Self::Cookie(store) => store.record_for_answer(session),
         }
     }
 
@@ -204,7 +203,7 @@ impl SessionStore {
     pub fn is_handed_over(&self) -> bool {
         match self {
             Self::Memory(store) => store.is_handed_over(),
-            Self::Redis(_) => false,
+            Self::Cookie(_) | Self::Redis(_) => false,
         }
     }
 

@@ -9,13 +9,6 @@ pub struct PresentedSession<'a> {
     pub record: Option<&'a str>,
 }
 
-impl<'a> PresentedSession<'a> {
-    /// A session cookie alone.
-    pub fn of_id(id: &'a str) -> Self {
-        Self { id, record: None }
-    }
-}
-
 impl std::fmt::Debug for PresentedSession<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("PresentedSession")

@@ -1,5 +1,6 @@
 //! What every session store does. A new store adds a line to `on_every_store`.
 
+use super::redis::test_server::{ServerKind, TestServers};
 use super::*;
 use crate::base::clock::Clock;
 use crate::base::guid::Guid;
@@ -25,12 +26,14 @@ struct StoreFixture {
     store: SessionStore,
     /// The records that browsers keep, by the session cookie.
     records: Mutex<HashMap<String, Secret>>,
+    /// What ends with the test.
+    _kept: Option<Box<dyn std::any::Any>>,
 }
 
 impl StoreFixture {
     fn new(name: &'static str, store: impl FnOnce(Arc<LiveSessions>) -> SessionStore) -> Self {
         let config = SessionConfig {
-            secrets: Vec::new(),
+            secrets: vec![Secret::new(redis::tests::SECRET)],
             idle: Duration::from_mins(10),
             lifetime: Duration::from_hours(1),
             capacity: 100,
@@ -41,7 +44,25 @@ impl StoreFixture {
         let random = crate::seal::random::system();
         let live = Arc::new(LiveSessions::new(&config, clock.clone(), random));
         let store = store(Arc::clone(&live));
-        Self { name, clock, store, live, records: Mutex::default() }
+        Self { name, clock, store, live, records: Mutex::default(), _kept: None }
+    }
+
+    /// One process with servers of this kind; `None` if they are not installed.
+    async fn of_redis(kind: ServerKind) -> Option<Self> {
+        let servers = TestServers::start_installed(kind)?;
+        let process = redis::tests::TestProcess::start(&servers, &[redis::tests::SECRET]).await;
+        let name = kind.name();
+        let (clock, live, store) = process.parts();
+        let kept: Option<Box<dyn std::any::Any>> = Some(Box::new((process, servers)));
+        Some(Self { name, clock, live, store, records: Mutex::default(), _kept: kept })
+    }
+
+    /// A process that keeps its sessions over a restart, after one.
+    fn restarted() -> Self {
+        let (kept, live, clock) = crate::session::snapshot::tests::reopened();
+        let (kept, store) = (Some(kept), SessionStore::memory(Arc::clone(&live)));
+        let name = "memory with a snapshot";
+        Self { name, clock, live, store, records: Mutex::default(), _kept: kept }
     }
 
     fn prepared(&self, who: PersonKey, sid: &str) -> (Secret, Arc<Session>) {
@@ -99,7 +120,13 @@ impl StoreFixture {
 
 async fn on_every_store(test: impl AsyncFn(StoreFixture)) {
     test(StoreFixture::new("memory", SessionStore::memory)).await;
+    test(StoreFixture::restarted()).await;
     test(StoreFixture::new("cookie", |live| cookie::tests::store(live, &[]))).await;
+    for kind in ServerKind::ALL {
+        if let Some(fixture) = StoreFixture::of_redis(kind).await {
+            test(fixture).await;
+        }
+    }
 }
 
 fn person(oid: &str, tid: &str) -> PersonKey {

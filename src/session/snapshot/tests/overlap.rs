@@ -4,11 +4,15 @@ use super::*;
 use crate::session::journal::Tombstones;
 use crate::session::person::PersonKey;
 use crate::session::standing::LeaseTurn;
-use crate::session::store::{SessionStore, StoreUnavailable};
+use crate::session::store::{PresentedSession, SessionStore, StoreUnavailable};
 use std::sync::Weak;
 
 /// Maximum time until a sign-out in one process counts in the other.
 const PROMISED: Duration = Duration::from_secs(1);
+
+fn presented(id: &Secret) -> PresentedSession<'_> {
+    PresentedSession { id: id.expose(), record: None }
+}
 
 impl OpenFolder {
     fn store(&self) -> SessionStore {
@@ -28,7 +32,7 @@ impl OpenFolder {
     }
 
     async fn loads(&self, id: &Secret) -> Result<bool, StoreUnavailable> {
-        self.store().load(id.expose()).await.map(|it| it.is_some())
+        self.store().load(&presented(id)).await.map(|it| it.is_some())
     }
 
     async fn hands_over(&self) -> hand_over::HandedOver {
@@ -65,10 +69,10 @@ async fn what_ends_in_one_process_ends_in_the_other() {
     let (old, new, [one, two, three]) = two(&fixture).await;
     assert!(new.has(&one) && new.has(&two) && new.has(&three));
     let dependents = new.live.peek(one.expose()).unwrap().ended();
-    old.store().end(one.expose()).await.unwrap();
+    old.store().end(&presented(&one)).await.unwrap();
     soon(async || !new.has(&one)).await;
     assert!(dependents.is_cancelled(), "its tunnels end too");
-    new.store().end(two.expose()).await.unwrap();
+    new.store().end(&presented(&two)).await.unwrap();
     soon(async || !old.has(&two)).await;
     let person = PersonKey { oid: Guid::of_bytes([3; 16]), tid: Guid::of_bytes([9; 16]) };
     assert_eq!(new.store().end_by_person(person).await, 1);
@@ -91,7 +95,7 @@ async fn a_sign_in_in_one_process_is_known_to_the_other_at_the_next_request() {
     soon(async || !new.has(&another) && !old.has(&there)).await;
     // Signed out where nobody has seen it yet.
     let unseen = new.begins(7).await;
-    assert!(old.store().end(unseen.expose()).await.is_some());
+    assert!(old.store().end(&presented(&unseen)).await.is_some());
     soon(async || !new.has(&unseen)).await;
     assert!(old.has(&here));
 }
@@ -106,7 +110,7 @@ async fn what_has_ended_does_not_become_live_by_a_record_that_comes_later() {
     );
     old.live.insert(&session);
     // The new process does not know it when the person signs out there.
-    assert!(new.store().end(id.expose()).await.is_none());
+    assert!(new.store().end(&presented(&id)).await.is_none());
     assert!(new.tombstones().may_contain(&session.key));
     old.live.share(&session).await;
     assert_eq!(new.loads(&id).await, Ok(false));
@@ -159,7 +163,7 @@ async fn a_session_that_is_being_rechecked_follows_with_its_new_refresh_token() 
     assert_eq!(token(&session).as_deref(), Some("the next token"));
     // What is unknown now is no session.
     let ended = old.begins(3).await;
-    old.store().end(ended.expose()).await.unwrap();
+    old.store().end(&presented(&ended)).await.unwrap();
     assert_eq!(new.loads(&ended).await, Ok(false));
 }
 
@@ -169,7 +173,7 @@ async fn when_the_process_before_has_ended_the_folder_is_as_always() {
     for ends_well in [true, false] {
         let (old, new, [one, two, _]) = two(&fixture).await;
         let late = old.begins(4).await;
-        old.store().end(one.expose()).await.unwrap();
+        old.store().end(&presented(&one)).await.unwrap();
         if ends_well {
             assert_eq!(old.folder.close().unwrap(), None, "the other process has the sessions");
         } else {
@@ -201,8 +205,8 @@ async fn a_crash_of_the_process_that_follows_brings_nothing_back_and_loses_no_si
             new.folder.write().unwrap();
         }
         let (there, here) = (old.begins(4).await, new.begins(5).await);
-        old.store().end(one.expose()).await.unwrap();
-        new.store().end(two.expose()).await.unwrap();
+        old.store().end(&presented(&one)).await.unwrap();
+        new.store().end(&presented(&two)).await.unwrap();
         new.crashes();
         // The old process may still serve, or not.
         let third = fixture.opens();
@@ -228,7 +232,7 @@ async fn a_process_that_nobody_follows_saves_what_came_after_the_hand_over() {
     old.hands_over().await;
     assert!(!old.folder.successor().await);
     let late = old.begins(3).await;
-    old.store().end(ends.expose()).await.unwrap();
+    old.store().end(&presented(&ends)).await.unwrap();
     fixture.clock.shift(60);
     assert!(old.live.find(stays.expose()).is_some());
     assert_eq!(old.folder.close().unwrap(), Some(2));
@@ -265,10 +269,10 @@ async fn a_third_process_follows_both_that_still_serve() {
     second.hands_over().await;
     let third = fixture.opens();
     assert_eq!(third.loads(&begun).await, Ok(true));
-    first.store().end(one.expose()).await.unwrap();
-    second.store().end(two.expose()).await.unwrap();
+    first.store().end(&presented(&one)).await.unwrap();
+    second.store().end(&presented(&two)).await.unwrap();
     soon(async || !third.has(&one) && !third.has(&two)).await;
-    third.store().end(three.expose()).await.unwrap();
+    third.store().end(&presented(&three)).await.unwrap();
     soon(async || !first.has(&three) && !second.has(&three)).await;
     assert_eq!(first.folder.close().unwrap(), None);
     assert!(third.folder.is_before_serving());

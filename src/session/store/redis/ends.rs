@@ -7,7 +7,7 @@ use super::super::super::session_key::{SessionKey, key};
 use super::changes::Change;
 use super::keys::{SecretKeys, SessionPlace};
 use super::recent::EndedSession;
-use super::{Answer, Calls, RedisStore};
+use super::redis_store::{Answer, Calls, RedisStore};
 use crate::base::guid::Guid;
 use redis::AsyncCommands as _;
 use std::sync::Arc;

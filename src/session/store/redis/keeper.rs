@@ -11,7 +11,7 @@ use super::keys::SessionPlace;
 use super::link::RedisLink;
 use super::pending::PendingBatch;
 use super::recent::EndedSession;
-use super::{Calls, RedisStore, SLACK_SECONDS};
+use super::redis_store::{Calls, RedisStore, SLACK_SECONDS};
 use futures_util::TryStreamExt as _;
 use redis::{RedisError, RedisResult};
 use std::convert::Infallible as Never;

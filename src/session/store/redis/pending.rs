@@ -1,6 +1,7 @@
 //! What is not at the server yet, in the order in which it is written: ended sessions first, so that
 //! nothing that ended is saved again.
 
+use super::super::super::end_recorder::EndQueue;
 use super::super::super::record::Session;
 use super::super::super::session_key::SessionKey;
 use super::changes::Change;
@@ -49,7 +50,7 @@ pub(super) struct PendingBatch<'a> {
 }
 
 /// The queue of one process.
-pub(in crate::session) struct PendingWrites {
+pub(super) struct PendingWrites {
     parts: Mutex<PendingParts>,
     /// Wakes the task that writes.
     pub(super) is_due: Notify,
@@ -63,7 +64,7 @@ impl PendingWrites {
     }
 
     /// Adds a session that has ended. Does not wait.
-    pub(in crate::session) fn end(&self, key: SessionKey, ended: EndedSession) {
+    pub(super) fn end(&self, key: SessionKey, ended: EndedSession) {
         let mut parts = self.lock();
         parts.sessions.remove(&key);
         if parts.has_room() {
@@ -161,6 +162,12 @@ impl PendingWrites {
 
     fn lock(&self) -> MutexGuard<'_, PendingParts> {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl EndQueue for PendingWrites {
+    fn add_ended(&self, session: &Session) {
+        self.end(session.key, EndedSession::news(session));
     }
 }
 

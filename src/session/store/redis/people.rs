@@ -4,7 +4,7 @@ use super::super::super::person::{PersonKey, PersonName, PersonSelector};
 use super::super::super::record::Session;
 use super::super::unavailable::StoreUnavailable;
 use super::keys::SecretKeys;
-use super::{Calls, RedisStore};
+use super::redis_store::{Calls, RedisStore};
 use crate::base::guid::Guid;
 use redis::AsyncCommands as _;
 use std::collections::{BTreeSet, HashMap};

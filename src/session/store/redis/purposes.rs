@@ -1,7 +1,7 @@
 //! Purposes of sign-ins that are too long for `state`: any process may get the callback.
 
 use super::super::super::kept_purposes::{KEPT_SECONDS, MAX_KEPT_PURPOSE_BYTES, MAX_KEPT_PURPOSES};
-use super::RedisStore;
+use super::redis_store::RedisStore;
 use super::scripts::PurposeBounds;
 use redis::AsyncCommands as _;
 

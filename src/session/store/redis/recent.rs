@@ -16,7 +16,7 @@ const MAX_RECENT: usize = 100_000;
 
 /// A session that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::session) struct EndedSession {
+pub(super) struct EndedSession {
     pub(super) secret: SecretName,
     /// When it would have ended at the latest, in seconds since 1970.
     pub(super) ends: u64,
@@ -26,7 +26,7 @@ pub(in crate::session) struct EndedSession {
 
 impl EndedSession {
     /// An end that other processes must learn of.
-    pub(in crate::session) fn news(session: &Session) -> Self {
+    pub(super) fn news(session: &Session) -> Self {
         Self { secret: session.secret, ends: session.ends(), is_news: true }
     }
 }

@@ -4,6 +4,7 @@ use crate::config::session::{RedisConfig, RedisNode, RedisPlace};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// Maximum time until servers are ready.
@@ -22,6 +23,19 @@ pub(in crate::session::store) enum ServerKind {
 }
 
 impl ServerKind {
+    pub(in crate::session::store) const ALL: [Self; 5] =
+        [Self::Single, Self::Sentinel, Self::Cluster, Self::Redis6, Self::Valkey];
+
+    pub(in crate::session::store) fn name(self) -> &'static str {
+        match self {
+            Self::Single => "redis",
+            Self::Sentinel => "redis with Sentinels",
+            Self::Cluster => "redis as a cluster",
+            Self::Redis6 => "redis 6.2",
+            Self::Valkey => "valkey",
+        }
+    }
+
     /// Returns the server's program; `None` if it is not installed.
     fn program(self) -> Option<PathBuf> {
         let name = match self {
@@ -188,8 +202,14 @@ fn at(port: u16) -> [String; 2] {
     ["-p".to_owned(), port.to_string()]
 }
 
+/// Returns a port that nothing else in this process was given, below those that systems assign by
+/// themselves.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let begin = u16::try_from(std::process::id() % 7000).unwrap();
+    let next = || 10_500 + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 9000;
+    let is_free = |it: &u16| TcpListener::bind(("127.0.0.1", *it)).is_ok();
+    std::iter::repeat_with(next).find(is_free).unwrap()
 }
 
 fn run(connection: &[impl AsRef<std::ffi::OsStr>], command: &[&str]) -> String {

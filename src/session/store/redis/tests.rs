@@ -4,7 +4,7 @@ mod lost_ends;
 mod outages;
 
 use super::super::{PresentedSession, SessionStore};
-use super::RedisStore;
+use super::redis_store::RedisStore;
 use super::test_server::{ServerKind, TestServers, is_installed};
 use crate::base::clock::Clock;
 use crate::base::guid::Guid;
@@ -21,14 +21,18 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::sync::DropGuard;
 
-const SECRET: &str = "a secret of the tests, long enough";
+pub(in crate::session::store) const SECRET: &str = "a secret of the tests, long enough";
 const OTHER_SECRET: &str = "another secret of the tests, as long";
 
 /// How soon another process must know of an end.
 const PROMISED: Duration = Duration::from_secs(1);
 
+fn presented(cookie: &Secret) -> PresentedSession<'_> {
+    PresentedSession { id: cookie.expose(), record: None }
+}
+
 /// One process.
-struct TestProcess {
+pub(in crate::session::store) struct TestProcess {
     clock: Clock,
     live: Arc<LiveSessions>,
     store: SessionStore,
@@ -36,7 +40,14 @@ struct TestProcess {
 }
 
 impl TestProcess {
-    async fn start(servers: &TestServers, secrets: &[&str]) -> Self {
+    /// The clock, the live sessions and the store.
+    pub(in crate::session::store) fn parts(&self) -> (Clock, Arc<LiveSessions>, SessionStore) {
+        let SessionStore::Redis(store) = &self.store else { panic!("another store") };
+        let store = SessionStore::Redis(Arc::clone(store));
+        (self.clock.clone(), Arc::clone(&self.live), store)
+    }
+
+    pub(in crate::session::store) async fn start(servers: &TestServers, secrets: &[&str]) -> Self {
         Self::with(servers, secrets, |_| {}).await
     }
 
@@ -80,7 +91,7 @@ impl TestProcess {
     }
 
     async fn load(&self, cookie: &Secret) -> Option<Arc<Session>> {
-        self.store.load(&PresentedSession::of_id(cookie.expose())).await.unwrap()
+        self.store.load(&presented(cookie)).await.unwrap()
     }
 
     fn serves(&self, cookie: &Secret) -> bool {
@@ -151,7 +162,7 @@ async fn a_session_of_one_process_is_served_by_another_and_ends_in_both() {
         );
         assert_eq!((loaded.ends(), loaded.started_at()), (session.ends(), session.started_at()));
         let dependents = session.ended();
-        assert!(other.store.end(&PresentedSession::of_id(cookie.expose())).await.is_some());
+        assert!(other.store.end(&presented(&cookie)).await.is_some());
         assert!(!other.serves(&cookie) && other.load(&cookie).await.is_none());
         assert!(time_until(async || dependents.is_cancelled()).await < PROMISED);
         assert!(!one.serves(&cookie) && one.load(&cookie).await.is_none());
@@ -250,7 +261,7 @@ async fn old_and_new_secrets_serve_the_same_person_in_either_order() {
             assert_eq!(from.leased(&here).await.0, LeaseTurn::Elsewhere);
             to.store.release(&there).await;
             assert!(foreign.load(&cookie).await.is_none());
-            assert!(to.store.end(&PresentedSession::of_id(cookie.expose())).await.is_some());
+            assert!(to.store.end(&presented(&cookie)).await.is_some());
             until(async || !from.serves(&cookie)).await;
         }
     })

@@ -5,8 +5,8 @@ use super::super::super::record::Session;
 use super::super::super::stored_session::encode;
 use super::changes::Change;
 use super::keys::{SecretKeys, SessionPlace};
+use super::redis_store::{Answer, Calls, RedisStore, SLACK_SECONDS};
 use super::scripts::{IndexEntry, SavedValues};
-use super::{Answer, Calls, RedisStore, SLACK_SECONDS};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 

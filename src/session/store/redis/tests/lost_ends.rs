@@ -1,7 +1,7 @@
 //! Ends that a server has confirmed and then lost, as in a failover.
 
 use super::super::test_server::{ServerKind, TestServers, is_installed};
-use super::{SECRET, TestProcess, maya, until};
+use super::{SECRET, TestProcess, maya, presented, until};
 use crate::base::secret::Secret;
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ fn forgets_ends(servers: &TestServers, sessions: &[String]) {
 
 async fn ends(process: &TestProcess, cookie: &Secret, way: Way) {
     match way {
-        Way::SignOut => drop(process.store.end(&PresentedSession::of_id(cookie.expose())).await),
+        Way::SignOut => drop(process.store.end(&presented(cookie)).await),
         Way::Person => drop(process.store.end_by_person(maya()).await),
         Way::Sid => drop(process.store.end_by_sid("sid").await),
     }

@@ -1,10 +1,9 @@
 //! What happens while the server does not answer, and afterwards.
 
 use super::super::test_server::{ServerKind, TestServers, is_installed};
-use super::{SECRET, TestProcess, maya, person, until};
+use super::{SECRET, TestProcess, maya, person, presented, until};
 use crate::config::session::SessionConfig;
 use crate::session::standing::LeaseTurn;
-use crate::session::store::PresentedSession;
 use std::time::Duration;
 
 #[tokio::test]
@@ -21,14 +20,10 @@ async fn an_outage_signs_nobody_out_and_what_happened_meanwhile_counts_afterward
     let (unseen, _) = one.saved(person(3), "c").await;
     servers.kill();
     assert!(one.serves(&known) && other.serves(&ended), "known sessions go on");
-    until(async || other.store.load(&PresentedSession::of_id(unseen.expose())).await.is_err())
-        .await;
+    until(async || other.store.load(&presented(&unseen)).await.is_err()).await;
     assert!(one.leased(&here).await.0 == LeaseTurn::Elsewhere && !here.is_over());
     // Ends here at once, although the server does not know.
-    assert!(
-        one.store.end(&PresentedSession::of_id(ended.expose())).await.is_some()
-            && !one.serves(&ended)
-    );
+    assert!(one.store.end(&presented(&ended)).await.is_some() && !one.serves(&ended));
     let (during, _) = one.saved(person(4), "d").await;
     assert!(one.serves(&during) && one.store.ready().is_err());
     // It comes back with nothing.
