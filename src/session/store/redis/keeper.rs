@@ -148,6 +148,8 @@ impl RedisStore {
         // The stream may have lost changes, and the server sessions.
         self.touch_all(calls, self.sessions(|_| true)).await?;
         self.write_sessions(calls, batch).await?;
+        // What the comparison found missing: the other processes must find it from the start.
+        self.write_pending(calls).await?;
         Ok(last)
     }
 

@@ -188,7 +188,8 @@ impl PendingBatch<'_> {
         parts.unknown = 0;
         drop(parts);
         self.sessions.clear();
-        self.queue.written.send_replace(self.number);
+        let number = self.number;
+        self.queue.written.send_modify(|it| *it = number.max(*it));
     }
 }
 
