@@ -22,6 +22,8 @@ pub(super) struct StoreHealth {
     /// Whether sessions no longer go on without the server.
     is_over: AtomicBool,
     has_connected: AtomicBool,
+    /// Until when other processes may still write what a server without data is missing.
+    recovering_until: Mutex<Option<Instant>>,
     grace: Duration,
     /// Wakes the keeper and those who wait for the server.
     has_failed: Notify,
@@ -34,6 +36,7 @@ impl StoreHealth {
             down_since: Mutex::new(Some(Instant::now())),
             is_over: AtomicBool::new(false),
             has_connected: AtomicBool::new(false),
+            recovering_until: Mutex::default(),
             grace,
             has_failed: Notify::new(),
         }
@@ -54,6 +57,18 @@ impl StoreHealth {
 
     pub(super) fn has_connected(&self) -> bool {
         self.has_connected.load(Ordering::Relaxed)
+    }
+
+    /// Records that the server has lost its data a short time ago.
+    pub(super) fn recovers(&self, for_time: Duration) {
+        let until = Instant::now() + for_time;
+        *self.recovering_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+    }
+
+    /// Whether sessions that the server does not have may be those that it lost.
+    pub(super) fn is_recovering(&self) -> bool {
+        let until = *self.recovering_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|it| Instant::now() < it)
     }
 
     pub(super) fn unavailable(&self) -> StoreUnavailable {

@@ -13,7 +13,7 @@ use super::pending::PendingBatch;
 use super::recent::EndedSession;
 use super::redis_store::{Calls, RedisStore, SLACK_SECONDS};
 use futures_util::TryStreamExt as _;
-use redis::{RedisError, RedisResult};
+use redis::{AsyncCommands as _, RedisError, RedisResult};
 use std::convert::Infallible as Never;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +29,10 @@ const IDLE_MARGIN_SECONDS: u64 = 130;
 /// The first and the longest pause between two attempts to connect, in milliseconds.
 const FIRST_PAUSE_MS: u64 = 50;
 const LONGEST_PAUSE_MS: u64 = 5_000;
+/// How long the other processes may take to connect to a server that came back without its data, and
+/// to write their sessions: more than the longest pause. Meanwhile an unknown session is 503, not a
+/// sign-out.
+const RECOVERY_SECONDS: u64 = 15;
 /// Number of writes at the same time.
 const CONCURRENT: usize = 32;
 /// Maximum time that the shutdown waits for the last writes.
@@ -102,6 +106,7 @@ impl RedisStore {
     ) -> Result<Never, Outage> {
         let link = self.connector.connect(Duration::ZERO).await?;
         let mut follower = self.connector.connect(FOLLOW_WAIT).await?;
+        self.check_for_loss(&link, is_first).await?;
         let last = self.catch_up(link.clone(), &mut follower).await?;
         self.health.set_up(link);
         *is_up = true;
@@ -115,6 +120,20 @@ impl RedisStore {
             outcome = self.touch_uses() => outcome,
             () = self.health.down() => Err(Outage::Command),
         }
+    }
+
+    /// Finds out whether the server has lost its data a short time ago. A process that has just
+    /// started has no sessions that a server could have lost.
+    async fn check_for_loss(&self, link: &RedisLink, is_first: bool) -> Result<(), Outage> {
+        let (mut link, now) = (link.clone(), self.live.clock.now());
+        let mark = format!("{}m", self.prefix);
+        let _: bool = link.set_nx(&mark, now).await?;
+        let with_data_since: Option<u64> = link.get(&mark).await?;
+        let age = now.abs_diff(with_data_since.unwrap_or(now));
+        if !is_first && age < RECOVERY_SECONDS {
+            self.health.recovers(Duration::from_secs(RECOVERY_SECONDS));
+        }
+        Ok(())
     }
 
     /// Brings this process and the server together after an outage, or at the start. Returns the ID

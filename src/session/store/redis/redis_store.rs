@@ -12,7 +12,7 @@ use super::keys::SecretKeys;
 use super::leases::Leases;
 use super::link::{RedisConnector, RedisLink};
 use super::pending::PendingWrites;
-use super::scripts::Scripts;
+use super::scripts::{Found, Scripts};
 use crate::base::random::RandomSource;
 use crate::base::secret::Secret;
 use crate::config::session::{RedisConfig, SessionConfig};
@@ -195,8 +195,13 @@ impl RedisStore {
         let secrets = self.secrets.load();
         let Some(keys) = secrets.of(secret) else { return Ok(None) };
         let place = keys.place(&self.prefix, key);
-        let found = self.call(async |link| self.scripts.load(link, &place).await).await?;
-        let Some(found) = found else { return Ok(None) };
+        let found = match self.call(async |link| self.scripts.load(link, &place).await).await? {
+            Found::Session(found) => found,
+            Found::Ended => return Ok(None),
+            // Another process may have it, and writes it when it is connected too.
+            Found::Missing if self.health.is_recovering() => return Err(self.health.unavailable()),
+            Found::Missing => return Ok(None),
+        };
         let opened = keys.open_record(key, &found.record);
         let Some(mut session) = opened.and_then(|it| decode(&it)).filter(|it| it.key == *key)
         else {

@@ -15,9 +15,10 @@ if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], 't', ARGV[2]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1";
 
-/// Returns the record, the last use and whether there is a refresh token.
+/// Returns the record, the last use and whether there is a refresh token; only 0 if the session has
+/// ended, and nothing if it is not there.
 const LOAD: &str = r"
-if redis.call('EXISTS', KEYS[2]) == 1 then return {} end
+if redis.call('EXISTS', KEYS[2]) == 1 then return {0} end
 local found = redis.call('HMGET', KEYS[1], 'r', 'u')
 if not found[1] then return {} end
 return {found[1], found[2] or '0', redis.call('HEXISTS', KEYS[1], 't')}";
@@ -124,6 +125,13 @@ pub(super) struct SavedValues<'a> {
 }
 
 /// What is found of a session.
+pub(super) enum Found {
+    Session(FoundValues),
+    Ended,
+    Missing,
+}
+
+/// The values of a session.
 pub(super) struct FoundValues {
     pub(super) record: Vec<u8>,
     pub(super) last_seen: u64,
@@ -212,13 +220,14 @@ impl Scripts {
         &self,
         link: &mut RedisLink,
         place: &SessionPlace,
-    ) -> RedisResult<Option<FoundValues>> {
+    ) -> RedisResult<Found> {
         let mut call = self.load.key(place.session());
         let found: Vec<redis::Value> = call.key(place.tombstone()).invoke_async(link).await?;
+        let is_ended = found.len() == 1;
         let Ok([record, last_seen, has_token]) = <[_; 3]>::try_from(found) else {
-            return Ok(None);
+            return Ok(if is_ended { Found::Ended } else { Found::Missing });
         };
-        Ok(Some(FoundValues {
+        Ok(Found::Session(FoundValues {
             record: redis::from_redis_value(record)?,
             last_seen: redis::from_redis_value(last_seen)?,
             has_token: redis::from_redis_value(has_token)?,

@@ -81,3 +81,26 @@ async fn a_revocation_in_an_outage_also_ends_what_no_process_has_in_memory() {
     let stream = servers.command(&["XLEN", "entrada:c"]);
     assert!(stream.trim().parse::<u32>().unwrap() <= 1001, "{stream}");
 }
+
+#[tokio::test]
+async fn a_replica_that_is_first_at_an_empty_server_signs_out_nobody_whom_another_one_knows() {
+    if !is_installed() {
+        return;
+    }
+    let mut servers = TestServers::start(ServerKind::Single);
+    let one = TestProcess::start(&servers, &[SECRET]).await;
+    let other = TestProcess::start(&servers, &[SECRET]).await;
+    let (cookie, _) = one.saved(maya(), "a").await;
+    let (ended, _) = other.saved(person(2), "b").await;
+    servers.kill();
+    until(async || other.store.ready().is_err() && one.store.ready().is_err()).await;
+    assert!(other.store.end(&presented(&ended)).await.is_some());
+    // The process that knows the session comes back last, or not at all.
+    drop(one);
+    servers.start_single();
+    until(async || other.store.ready().is_ok()).await;
+    for _ in 0..2 {
+        assert!(other.store.load(&presented(&cookie)).await.is_err(), "it may still be written");
+    }
+    assert!(other.load(&ended).await.is_none(), "an ended session is known to have ended");
+}
