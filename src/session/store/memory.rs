@@ -104,17 +104,6 @@ impl MemoryStore {
         }
     }
 
-    pub(super) fn keep_refresh_token(
-        &self,
-        session: &Session,
-        lease: &mut RecheckLease<'_>,
-        token: Secret,
-    ) {
-        if !session.is_over() {
-            lease.store_refresh_token(token);
-        }
-    }
-
     /// A recheck changes the live session itself, and nothing is kept elsewhere.
     pub(super) fn release(&self, _: &Session) {}
 }

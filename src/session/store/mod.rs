@@ -216,8 +216,9 @@ impl SessionStore {
         token: Secret,
     ) {
         match self {
-            Self::Memory(store) => store.keep_refresh_token(session, lease, token),
-            Self::Cookie(store) => store.keep_refresh_token(session, lease, token),
+            // The live session is all there is, or what the next record is made of.
+            Self::Memory(_) | Self::Cookie(_) if session.is_over() => {}
+            Self::Memory(_) | Self::Cookie(_) => lease.store_refresh_token(token),
             Self::Redis(store) => store.keep_refresh_token(session, lease, token).await,
         }
     }

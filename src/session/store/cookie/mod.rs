@@ -246,17 +246,6 @@ impl CookieStore {
         if session.is_over() { LeaseTurn::Ended } else { LeaseTurn::Held }
     }
 
-    pub(super) fn keep_refresh_token(
-        &self,
-        session: &Session,
-        lease: &mut RecheckLease<'_>,
-        token: Secret,
-    ) {
-        if !session.is_over() {
-            lease.store_refresh_token(token);
-        }
-    }
-
     /// What a recheck changed is in the next answer.
     pub(super) fn release(&self, session: &Session) {
         session.record_age.changed();

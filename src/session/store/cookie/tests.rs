@@ -180,7 +180,7 @@ fn a_record_is_due_once_a_minute_and_after_a_recheck() {
     here.live.find(&cookies.id);
     // A recheck has the refresh token: its record waits for it.
     let mut lease = session.standing().lease().now_or_never().unwrap();
-    here.store.keep_refresh_token(&session, &mut lease, Secret::new("next"));
+    lease.store_refresh_token(Secret::new("next"));
     here.store.release(&session);
     assert_eq!(here.record(&session), None);
     drop(lease);
